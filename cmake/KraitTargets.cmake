@@ -1,0 +1,59 @@
+# One target a folder. Include paths start at the repository's root, so that an #include names the folder it reaches into
+# (tests/layering_test checks them against the dependency law).
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+add_library(krait_flags INTERFACE)
+target_include_directories(krait_flags INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(krait_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
+  $<$<BOOL:${KRAIT_WERROR}>:-Werror>
+  $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer>
+  $<$<BOOL:${KRAIT_FUZZ}>:-fsanitize=fuzzer-no-link>)
+target_link_options(krait_flags INTERFACE
+  $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined>)
+
+# krait_library(NAME SOURCES ... DEPS ... PRIVATE_DEPS ...): a folder's static library.
+function(krait_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC krait_flags ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+endfunction()
+
+# krait_program(NAME SOURCES ... DEPS ...)
+function(krait_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE krait_flags ${ARG_DEPS})
+endfunction()
+
+# krait_test(NAME SOURCES ... DEPS ... [LABELS ...]): a GoogleTest program, one CTest entry for the whole program. Labels:
+# unit (default; no root, seconds), bpf (root), netns (root).
+function(krait_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE krait_flags ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
+endfunction()
+
+# krait_fuzzer(NAME SOURCES ... DEPS ... CORPUS folder): a libFuzzer target; without KRAIT_FUZZ the same source becomes a
+# unit test that replays the corpus.
+function(krait_fuzzer name)
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE krait_flags ${ARG_DEPS})
+  if(KRAIT_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz_replay.cc)
+    add_test(NAME ${name}_replay COMMAND ${name} ${ARG_CORPUS} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${name}_replay PROPERTIES LABELS unit TIMEOUT 300)
+  endif()
+endfunction()

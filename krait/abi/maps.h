@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The values of the other maps, and their sizes where these are fixed. */
+#pragma once
+
+#include "krait/abi/reasons.h"
+#include "krait/abi/types.h"
+
+enum krait_direction { KRAIT_INGRESS, KRAIT_EGRESS, KRAIT_DIRECTIONS };
+enum krait_verdict { KRAIT_DROP, KRAIT_ALLOW, KRAIT_VERDICTS };
+
+/* krait_control, one element, mapped by the agent. */
+struct krait_control {
+  __u32 active; /* 0: none, everything is denied; else 1 + the active buffer's first page */
+  __u32 abi_version;
+  __u64 test_now_jiffies; /* the clock of programs loaded with krait_test_clock */
+};
+KRAIT_ASSERT_SIZE(struct krait_control, 16);
+
+/*
+ * krait_flows, LRU hash. A flow remembers who initiated it, never a verdict. The two ends stand in the order of their
+ * addresses (compared as four words, each as loaded), then ports. IPv4 is mapped. For ICMP queries both keys carry the
+ * identifier in port_a_be and the request's type in port_b_be, unsorted.
+ */
+struct krait_flow_key {
+  __u32 a_be[4];
+  __u32 b_be[4];
+  __u16 port_a_be;
+  __u16 port_b_be;
+  __u32 protocol;
+};
+KRAIT_ASSERT_SIZE(struct krait_flow_key, 40);
+
+#define KRAIT_FLOW_FROM_B 0x1U   /* b initiated, else a */
+#define KRAIT_FLOW_OPENING 0x2U  /* TCP: only the initiator's SYN was seen */
+#define KRAIT_FLOW_FIN_A 0x4U    /* TCP: a sent FIN */
+#define KRAIT_FLOW_FIN_B 0x8U
+#define KRAIT_FLOW_RESET 0x10U   /* TCP: a RST passed */
+struct krait_flow {
+  __u64 seen_jiffies; /* refreshed at most once a second */
+  __u32 flags;
+  __u32 reserved;
+};
+KRAIT_ASSERT_SIZE(struct krait_flow, 16);
+
+/* How long a flow may be silent, in seconds. */
+#define KRAIT_TCP_OPENING_S 120ULL
+#define KRAIT_TCP_ESTABLISHED_S 432000ULL /* as net.netfilter.nf_conntrack_tcp_timeout_established */
+#define KRAIT_TCP_CLOSING_S 120ULL
+#define KRAIT_TCP_RESET_S 10ULL
+#define KRAIT_UDP_S 180ULL
+#define KRAIT_ICMP_S 30ULL
+#define KRAIT_OTHER_S 600ULL
+#define KRAIT_FRAGMENT_S 60ULL
+
+/* krait_frags, LRU hash: what a first fragment said, so that later ones can be judged too. Never a verdict. */
+struct krait_fragment_key {
+  __u32 source_be[4];
+  __u32 destination_be[4];
+  __u32 id_be;
+  __u32 protocol; /* IPv4's protocol; 0 for IPv6, whose later fragments may name another (RFC 8200 4.5) */
+};
+KRAIT_ASSERT_SIZE(struct krait_fragment_key, 40);
+
+struct krait_fragment {
+  __u64 seen_jiffies;
+  __u16 source_port_be;
+  __u16 destination_port_be;
+  __u8 protocol;
+  __u8 icmp_type;
+  __u16 reserved;
+};
+KRAIT_ASSERT_SIZE(struct krait_fragment, 16);
+
+struct krait_count {
+  __u64 packets; /* as on the wire: a GSO packet counts its segments */
+  __u64 bytes;   /* from the IP header on; a GSO packet's headers count once */
+};
+KRAIT_ASSERT_SIZE(struct krait_count, 16);
+
+/* krait_drops, per-CPU array by reason. */
+struct krait_drop_count {
+  struct krait_count by_direction[KRAIT_DIRECTIONS];
+};
+KRAIT_ASSERT_SIZE(struct krait_drop_count, 32);
+
+/*
+ * krait_pairs, per-CPU array of buckets: traffic by pair of identities. A CPU takes free slots in its own copy, so the same
+ * pair may stand in different slots on different CPUs. A pair that finds both its buckets full counts in element 0, whose
+ * slots belong to no pair.
+ */
+struct krait_pair_slot {
+  __u32 source_tag; /* 0: unknown */
+  __u32 destination_tag;
+  __u32 used;
+  __u32 reserved;
+  struct krait_count count[KRAIT_DIRECTIONS][KRAIT_VERDICTS];
+};
+KRAIT_ASSERT_SIZE(struct krait_pair_slot, 80);
+
+#define KRAIT_PAIR_SLOTS 4U
+struct krait_pair_bucket {
+  struct krait_pair_slot slots[KRAIT_PAIR_SLOTS];
+};
+KRAIT_ASSERT_SIZE(struct krait_pair_bucket, 320);
+
+/* krait_trace, one element: the last packet's judgement, written only by programs loaded with krait_tracing. */
+struct krait_trace {
+  __u32 reason; /* enum krait_reason */
+  __u32 source_tag;
+  __u32 destination_tag;
+  __u32 rule; /* the deciding rule's number plus 1; 0: none */
+};
+KRAIT_ASSERT_SIZE(struct krait_trace, 16);

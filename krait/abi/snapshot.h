@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A policy snapshot: identities, classes and verdicts as one immutable image. The compiler (krait/compile) writes it, the
+ * BPF program reads it, nothing changes it once it is active.
+ *
+ * The map krait_snapshot is an array of 4096-byte pages that holds two buffers one behind the other. A buffer begins with
+ * its header; a section begins on a page; an element never crosses a page, since every element size divides 4096. The
+ * program so reads any element with one bounded look-up. A single store to krait_control.active switches everything.
+ *
+ * A packet's verdict:
+ *   source address      -> bucket -> slot -> source class  \
+ *   destination address -> bucket -> slot -> dest. class    > matrix -> row \
+ *   selector            -> port class ------------------------------------- > word -> cell
+ * Neither step's cost depends on how many identities or rules there are.
+ */
+#pragma once
+
+#include "krait/abi/types.h"
+
+#define KRAIT_PAGE_BYTES 4096U
+#define KRAIT_BUFFERS 2U
+#define KRAIT_SNAPSHOT_MAGIC 0x4b524149U
+#define KRAIT_ABI_VERSION 1U /* raised with every change to a struct in this folder */
+
+#define KRAIT_MAX_V4_LENGTHS 32U  /* /0 .. /31; hosts are looked up first */
+#define KRAIT_MAX_V6_LENGTHS 128U /* /0 .. /127 */
+#define KRAIT_NO_SLOT 0xffffffffU
+
+/* The section's place, counted in pages from the buffer's first page. */
+struct krait_snapshot_header {
+  __u32 magic; /* KRAIT_SNAPSHOT_MAGIC, or the buffer holds nothing */
+  __u32 abi_version;
+  __u64 revision; /* of the policy, for people and metrics */
+  __u64 hash_seed;
+  __u32 pages; /* used in this buffer, header included */
+  __u32 bucket_page;
+  __u32 bucket_mask; /* number of buckets - 1, a power of two less one */
+  __u32 slot_page;
+  __u32 port_class_page;
+  __u32 matrix_page;
+  __u32 matrix_stride; /* destination classes */
+  __u32 word_page;
+  __u32 word_stride; /* words of a row */
+  __u32 cell_page;
+  __u32 timed_page;
+  __u32 v4_lengths; /* how many of the lengths below are used; ascending */
+  __u32 v6_lengths;
+  __u32 reserved;
+  __u8 v4_length[KRAIT_MAX_V4_LENGTHS];  /* as mapped lengths: 96 + the IPv4 length */
+  __u8 v6_length[KRAIT_MAX_V6_LENGTHS];
+};
+KRAIT_ASSERT_SIZE(struct krait_snapshot_header, 240);
+
+/*
+ * Addresses: a two-choice hash table of prefixes, IPv4 as ::ffff:a.b.c.d/(96 + length). Hosts (/128) are looked up first,
+ * then a binary search over the lengths in use (Waldvogel et al., SIGCOMM 1997): an entry of a shorter length may be a
+ * marker that only says "look for longer ones", carrying the longest real prefix that covers it.
+ */
+struct krait_entry {
+  __u32 address_be[4];
+  __u32 slot;   /* of the longest prefix that covers this entry, or KRAIT_NO_SLOT */
+  __u32 length; /* mapped length 0..128, plus KRAIT_ENTRY_USED */
+  __u32 flags;  /* KRAIT_ENTRY_LOCAL */
+  __u32 reserved;
+};
+KRAIT_ASSERT_SIZE(struct krait_entry, 32);
+
+#define KRAIT_ENTRY_USED 0x100U
+#define KRAIT_ENTRY_LOCAL 0x1U /* an address of this host or behind it: it may send from here, and none may claim it */
+
+#define KRAIT_BUCKET_ENTRIES 4U
+struct krait_bucket {
+  struct krait_entry entries[KRAIT_BUCKET_ENTRIES];
+};
+KRAIT_ASSERT_SIZE(struct krait_bucket, 128);
+
+/* An identity. Slots are numbered in the order of the identities' tags. */
+struct krait_slot {
+  __u32 tag; /* the identity's number, never 0 */
+  __u16 source_class;
+  __u16 destination_class;
+};
+KRAIT_ASSERT_SIZE(struct krait_slot, 8);
+
+/* Port classes: __u16 for each selector. The matrix: __u32 row number for [source class][destination class]. */
+
+/*
+ * A row is its cells by port class, run-length coded: bit c % 64 of word c / 64 is set where class c has another cell than
+ * class c - 1 (class 0's bit is always set). The cell of class c is number
+ * base + (how many bits are set in this word up to and including c) - 1.
+ */
+struct krait_word {
+  __u64 changes;
+  __u32 base; /* cell number of the word's first set bit; where bit 0 is clear, the run before it stands at base - 1 */
+  __u32 reserved;
+};
+KRAIT_ASSERT_SIZE(struct krait_word, 16);
+
+/*
+ * A cell, __u32: the verdict for (source class, destination class, port class).
+ * bits 0..23: the rule's number plus 1 (0: no rule, denied by default); with KRAIT_CELL_TIMED an index into the timed cells.
+ */
+#define KRAIT_CELL_ALLOW 0x80000000U
+#define KRAIT_CELL_TIMED 0x40000000U
+#define KRAIT_CELL_INDEX 0x00ffffffU
+#define KRAIT_MAX_RULES 0x00fffffeU
+
+/* Until the deadline `before` holds, from then on `after`; either may be timed no further than one more step. */
+struct krait_timed {
+  __u64 deadline_ns; /* CLOCK_MONOTONIC */
+  __u32 before;
+  __u32 after;
+};
+KRAIT_ASSERT_SIZE(struct krait_timed, 16);
+
+
+/* The hash of a masked mapped prefix; the two bucket choices are its low and its high half. */
+static inline __u64 krait_prefix_hash(const __u32 *address_be, __u32 length, __u64 seed) {
+  __u64 high = ((__u64)address_be[0] << 32) | address_be[1];
+  __u64 low = ((__u64)address_be[2] << 32) | address_be[3];
+  __u64 h = (low ^ seed) * 0x9e3779b97f4a7c15ULL;
+  h ^= h >> 32;
+  h = (h ^ high ^ ((__u64)length << 56)) * 0xd6e8feb86659fd93ULL;
+  h ^= h >> 29;
+  h *= 0xff51afd7ed558ccdULL;
+  return h ^ (h >> 32);
+}

@@ -1,0 +1,45 @@
+// Model to kernel images. Pure and deterministic: the same model gives the same bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/ip.h"
+#include "common/result.h"
+#include "krait/model/mesh.h"
+#include "krait/model/policy.h"
+#include "krait/model/wireguard_image.h"
+
+namespace krait::compile {
+
+// A prefix (or host address) and whose it is.
+struct Binding {
+  common::Prefix prefix;
+  std::uint32_t identity = 0;  // index into Policy::identities
+  bool local = false;          // of this host or behind it
+};
+
+// The bindings of a mesh whose references were checked (config::check_references).
+std::vector<Binding> bindings_of(const model::Mesh& mesh, const model::Policy& policy);
+
+// A compiled policy: the bytes of one snapshot buffer (krait/abi/snapshot.h), whole pages.
+struct Snapshot {
+  std::vector<std::byte> image;
+  std::uint32_t identity_classes = 0;  // the larger of source and destination classes
+  std::uint32_t port_classes = 0;
+  std::uint32_t rows = 0;
+  std::uint32_t cells = 0;
+};
+
+// Fails with ErrorCode::limit, saying which limit and by how much, when the policy outgrows what the format can hold.
+// No two bindings have the same prefix.
+common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
+                                          std::uint64_t revision);
+
+// The interface that the mesh needs.
+model::WireguardImage wireguard_image(const model::Mesh& mesh);
+
+}  // namespace krait::compile

@@ -1,0 +1,34 @@
+// Files to model. Pure but for reading the named files; blocks on the file system only.
+//
+// Every error is ErrorCode::invalid_input with diagnostics (file:line:column, what, mend), the first 20 of a file; a file
+// that cannot be read is a diagnostic of line 0. Input is untrusted: any bytes give a model or an error in bounded time.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "common/result.h"
+#include "krait/model/mesh.h"
+#include "krait/model/policy.h"
+
+namespace krait::config {
+
+inline constexpr std::size_t kMostFileBytes = std::size_t{64} << 20U;
+
+// policy.toml. The tests in it are read, not run: see krait/compile/policy_tests.h.
+common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file);
+common::Result<model::Policy> load_policy(const std::string& path);
+
+// krait.toml. Neither the key file nor the policy file that it names is opened.
+common::Result<model::Mesh> parse_mesh(std::string_view text, const std::string& file);
+common::Result<model::Mesh> load_mesh(const std::string& path);
+
+// Every identity that the mesh names is one of the policy's.
+common::Result<void> check_references(const model::Mesh& mesh, const model::Policy& policy);
+
+// What one element of `ports` (or a test's `port`) means: "any", "tcp/8000-8100", "icmp/echo-request", "proto/89" ...
+// Fails with invalid_input and a message without position.
+common::Result<std::vector<model::SelectorRange>> parse_port(std::string_view text);
+
+}  // namespace krait::config

@@ -1,0 +1,76 @@
+// The BPF side of one guarded interface: maps, programs, attachment, pins. All of libbpf stays behind this folder.
+//
+// Pins live in <bpffs>/krait/<interface>/ and outlive the process: enforcement goes on without the agent, and the next
+// agent adopts them. Needs CAP_BPF and CAP_NET_ADMIN. Not thread-safe: one thread owns a Datapath.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "krait/abi/maps.h"
+
+namespace krait::datapath {
+
+struct Options {
+  std::string interface;
+  std::string bpffs = "/sys/fs/bpf";  // mounted here when it is not yet
+  std::uint32_t snapshot_pages = 0;   // the buffer must hold at least this many
+};
+
+struct PairCount {
+  std::uint32_t source_tag = 0;  // 0: unknown, or (overflow) no room in the table
+  std::uint32_t destination_tag = 0;
+  bool overflow = false;
+  krait_count count[KRAIT_DIRECTIONS][KRAIT_VERDICTS];
+};
+
+struct Counters {
+  std::vector<PairCount> pairs;                              // ascending by tags
+  krait_drop_count drops[KRAIT_REASON_COUNT];                // by enum krait_reason
+};
+
+enum class Attachment : std::uint8_t { none, tcx, clsact };
+
+class Datapath {
+ public:
+  // Opens the interface's pins, or makes and pins what is missing; nothing is attached or switched yet. Where the pinned
+  // snapshot map is too small or of another version, a larger one is made beside it and takes over at attach().
+  static common::Result<Datapath> open(const Options& options);
+
+  Datapath(Datapath&&) noexcept;
+  Datapath& operator=(Datapath&&) noexcept;
+  ~Datapath();  // leaves everything attached and pinned
+
+  // Writes the image into the inactive buffer and makes it the active one with one store. Fails with ErrorCode::limit,
+  // changing nothing, when the image has more pages than a buffer. When it returns, no packet is judged by an older
+  // snapshot any more.
+  common::Result<void> publish(std::span<const std::byte> image);
+
+  // Attaches both directions to the interface (or replaces the program that is attached, atomically) and puts the
+  // drop-all guard behind them.
+  common::Result<void> attach(std::uint32_t interface_index);
+
+  [[nodiscard]] Attachment attachment() const;
+  [[nodiscard]] bool active() const;           // a snapshot is switched on
+  [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none
+  common::Result<Counters> counters() const;
+
+  // Takes the programs and the guard off the interface (when it still exists) and removes the pins. The interface is open
+  // afterwards; remove its peers or the interface first.
+  static common::Result<void> remove(const Options& options, std::uint32_t interface_index);
+
+ private:
+  struct State;
+  explicit Datapath(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// True when <bpffs>/krait/<interface>/ holds anything.
+bool has_pins(const Options& options);
+
+}  // namespace krait::datapath

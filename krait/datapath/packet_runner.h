@@ -1,0 +1,50 @@
+// Runs single packets through the real program by BPF_PROG_TEST_RUN, on maps of its own, attached to nothing: for explain,
+// trace, tests and benchmarks. Needs CAP_BPF and CAP_NET_ADMIN.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "common/result.h"
+#include "krait/abi/maps.h"
+#include "krait/datapath/datapath.h"
+
+namespace krait::datapath {
+
+struct Run {
+  bool allowed = false;
+  krait_trace trace{};
+};
+
+struct RunOptions {
+  krait_direction direction = KRAIT_INGRESS;
+  bool relayed = false;         // egress: came in through the guarded interface
+  std::uint16_t gso_segments = 0;
+};
+
+class PacketRunner {
+ public:
+  // Loads the program with tracing on and a clock that only advance() moves.
+  static common::Result<PacketRunner> load(std::uint32_t snapshot_pages);
+
+  PacketRunner(PacketRunner&&) noexcept;
+  PacketRunner& operator=(PacketRunner&&) noexcept;
+  ~PacketRunner();
+
+  common::Result<void> publish(std::span<const std::byte> image);
+  // An Ethernet frame (14 bytes of header, then IP). A frame that the kernel cannot present (no byte behind the Ethernet
+  // header) is reported as truncated without running. Longer ones than most_frame_bytes() fail with limit.
+  common::Result<Run> run(std::span<const std::byte> frame, const RunOptions& options);
+  static std::size_t most_frame_bytes();
+  void advance(std::uint64_t seconds);
+  common::Result<Counters> counters() const;
+
+ private:
+  struct State;
+  explicit PacketRunner(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace krait::datapath

@@ -1,0 +1,64 @@
+// This host and its peers as plain values: what krait.toml says.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/ip.h"
+#include "krait/model/policy.h"
+
+namespace krait::model {
+
+using PublicKey = std::array<std::uint8_t, 32>;
+
+// The name of an identity, to be looked up in the policy, and where it was written.
+struct IdentityName {
+  std::string name;
+  Position at;
+};
+
+// A network behind a host, with an identity of its own.
+struct Route {
+  common::Prefix prefix;  // no host bits
+  IdentityName identity;
+  Position at;
+};
+
+struct Address {
+  common::Ip ip;
+  Position at;
+};
+
+// This host.
+struct Host {
+  std::string name;
+  IdentityName identity;
+  std::vector<Address> addresses;  // at least one
+  std::vector<Route> routes;       // networks behind this host
+  std::string private_key_file;
+  std::uint16_t listen_port = 51820;
+  std::string interface;  // 1..15 characters, no '/' or white space
+  std::string policy_file;
+};
+
+struct Peer {
+  std::string name;
+  IdentityName identity;
+  PublicKey public_key{};
+  std::optional<common::Endpoint> endpoint;  // none: it will call us
+  std::vector<Address> addresses;            // at least one
+  std::vector<Route> routes;
+  Position at;  // of its [[peer]]
+};
+
+// No two addresses or prefixes in a mesh are the same, no two peers share a name or a key.
+struct Mesh {
+  std::string file;  // as the user named it, for messages
+  Host host;
+  std::vector<Peer> peers;
+};
+
+}  // namespace krait::model

@@ -1,0 +1,69 @@
+// A policy as plain values: who may open what to whom.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "krait/abi/selector.h"
+
+namespace krait::model {
+
+enum class Action : std::uint8_t { allow, deny };
+
+// Where something stands in its file; both count from 1.
+struct Position {
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+
+// Inclusive, in the numbering of krait/abi/selector.h; first <= last < KRAIT_SELECTORS.
+struct SelectorRange {
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+
+  auto operator<=>(const SelectorRange&) const = default;
+};
+
+struct Identity {
+  std::string name;
+  std::uint32_t tag = 0;  // 1..4294967295; pinned in the file or derived from the name (krait/model/tags.h)
+  Position at;
+};
+
+// One side of a rule: any identity, or these (indexes into Policy::identities, ascending, no duplicates).
+struct Subjects {
+  bool any = false;
+  std::vector<std::uint32_t> identities;
+};
+
+struct Rule {
+  std::string name;
+  Action action = Action::deny;
+  Subjects from;
+  Subjects to;
+  std::vector<SelectorRange> selectors;  // ascending, disjoint, not adjacent, not empty
+  Position at;                           // of its [[rule]]
+};
+
+struct PolicyTest {
+  std::uint32_t from = 0;  // indexes into Policy::identities
+  std::uint32_t to = 0;
+  std::string port;  // as written, for messages
+  std::vector<SelectorRange> selectors;
+  Action expect = Action::deny;
+  Position at;  // of its [[test]]
+};
+
+struct Policy {
+  std::string file;  // as the user named it, for messages
+  std::vector<Identity> identities;
+  std::vector<Rule> rules;  // in the order of the file
+  std::vector<PolicyTest> tests;
+
+  // The index of the identity, or -1.
+  [[nodiscard]] std::int64_t find_identity(std::string_view name) const;
+};
+
+}  // namespace krait::model

@@ -1,0 +1,31 @@
+// What the kernel's WireGuard interface should be: made by krait/compile, applied by krait/wireguard.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/ip.h"
+#include "krait/model/mesh.h"
+
+namespace krait::model {
+
+struct WireguardPeer {
+  PublicKey public_key{};
+  std::optional<common::Endpoint> endpoint;  // where to call it first; the kernel then follows it when it roams
+  std::vector<common::Prefix> allowed_ips;   // ascending
+};
+
+// Everything but the private key, which goes from its file to the kernel and nowhere else.
+struct WireguardImage {
+  std::string interface;
+  std::uint16_t listen_port = 0;
+  std::uint32_t mtu_bytes = 0;
+  std::vector<common::Ip> addresses;    // of the interface, as hosts (/32, /128)
+  std::vector<common::Prefix> routes;   // through the interface, ascending
+  std::vector<WireguardPeer> peers;     // ascending by key
+};
+
+}  // namespace krait::model

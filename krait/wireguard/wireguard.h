@@ -1,0 +1,87 @@
+// The kernel's WireGuard interface over rtnetlink and generic netlink (libmnl). Needs CAP_NET_ADMIN.
+// Every call blocks for the kernel's answer only. No program is run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/result.h"
+#include "krait/model/wireguard_image.h"
+
+namespace krait::wireguard {
+
+// A private key; wiped on release, never printed. Move-only.
+class PrivateKey {
+ public:
+  // Reads a key file: 32 bytes in base64 and at most white space behind. Refuses a file that group or others may access
+  // (the message says: chmod 600).
+  static common::Result<PrivateKey> load(const std::string& path);
+  static PrivateKey generate();  // from the kernel's random numbers, clamped (RFC 7748)
+
+  PrivateKey(PrivateKey&& other) noexcept;
+  PrivateKey& operator=(PrivateKey&& other) noexcept;
+  PrivateKey(const PrivateKey&) = delete;
+  PrivateKey& operator=(const PrivateKey&) = delete;
+  ~PrivateKey();
+
+  [[nodiscard]] model::PublicKey public_key() const;
+  // Writes the key file with mode 0600; never over an existing file (invalid_input).
+  common::Result<void> save(const std::string& path) const;
+  [[nodiscard]] const std::uint8_t* bytes() const { return bytes_.data(); }
+
+ private:
+  PrivateKey() = default;
+  std::array<std::uint8_t, 32> bytes_{};
+};
+
+std::string to_base64(const model::PublicKey& key);
+std::optional<model::PublicKey> public_key_from_base64(std::string_view text);
+
+// What sync() did: everything zero means that nothing had to be touched.
+struct Changes {
+  std::uint32_t peers_added = 0;
+  std::uint32_t peers_changed = 0;
+  std::uint32_t peers_removed = 0;
+  std::uint32_t addresses = 0;
+  std::uint32_t routes = 0;
+  bool device = false;  // key, port, MTU or the link's state
+};
+
+struct PeerStatus {
+  model::PublicKey public_key{};
+  std::optional<common::Endpoint> endpoint;
+  std::int64_t last_handshake_s = 0;  // Unix time, 0: never
+  std::uint64_t received_bytes = 0;
+  std::uint64_t sent_bytes = 0;
+};
+
+struct Status {
+  std::uint32_t interface_index = 0;
+  model::PublicKey public_key{};
+  std::uint16_t listen_port = 0;
+  std::vector<PeerStatus> peers;  // ascending by key
+};
+
+// Makes the link (kind wireguard, down, without peers) unless it exists, and says its index. Fails with invalid_input when
+// the name belongs to a link of another kind, unsupported when the kernel has no WireGuard.
+common::Result<std::uint32_t> ensure_link(const std::string& interface);
+
+// The index of a link of any kind; not_found.
+common::Result<std::uint32_t> link_index(const std::string& interface);
+
+// Removes peers and allowed addresses that the image does not have, before anything is added: between the two calls the
+// datapath switches, so that an address that moves from one peer to another is never another identity's.
+common::Result<Changes> withdraw(const model::WireguardImage& image);
+// Brings everything else in line: key, port, MTU, addresses, up, peers, routes. Touches only what differs; a peer's
+// endpoint is set when the peer is new or the image's endpoint differs from `previous`'s, else the roamed one stays.
+common::Result<Changes> apply(const model::WireguardImage& image, const PrivateKey& key,
+                              const model::WireguardImage* previous);
+
+common::Result<Status> status(const std::string& interface);
+
+// Deletes the link, and with it its addresses and routes. No error when it does not exist.
+common::Result<void> remove_link(const std::string& interface);
+
+}  // namespace krait::wireguard
