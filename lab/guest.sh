@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# Runs a script in a QEMU guest and hands back what it printed and its exit status. Needs: root_dir, cache_dir.
+
+# KVM where a guest really boots under it (some machines have /dev/kvm, and a guest on it hangs), else emulation. The answer
+# is kept for this kernel.
+guest_accelerator() {
+  local answer=$cache_dir/lab/accelerator kernel
+  kernel=$(uname -r)
+  if [[ ! -e $answer || $(cut -d' ' -f2 "$answer") != "$kernel" ]]; then
+    local found=tcg
+    if [[ -r /dev/kvm && -w /dev/kvm ]] && kvm_boots; then found=kvm; fi
+    echo "$found $kernel" >"$answer"
+  fi
+  cut -d' ' -f1 "$answer"
+}
+
+kvm_boots() {
+  local series probe=$cache_dir/lab/probe.cpio
+  for series in 6.12 6.1; do [[ ! -e $cache_dir/lab/base-$series.cpio ]] || break; done
+  build_initramfs "$series" "$probe"
+  [[ $(guest_qemu 20 kvm "$series" "$probe" lab.script=/lab/probe.sh -nic none 2>/dev/null) == *"lab-exit: 0"* ]]
+}
+
+# guest_qemu SECONDS ACCELERATOR SERIES INITRAMFS PARAMETERS [QEMU ARGUMENTS...]
+guest_qemu() {
+  local seconds=$1 accelerator=$2 series=$3 initramfs=$4 parameters=$5
+  shift 5
+  local -a machine=(-accel kvm -cpu host)
+  # Without cmpxchg16b: 6.12 crashes under QEMU 7.2's emulation of it.
+  [[ $accelerator == kvm ]] || machine=(-accel "tcg,thread=multi" -cpu "max,-cx16")
+  timeout --foreground --kill-after=5 "$seconds" qemu-system-x86_64 "${machine[@]}" -smp 2 -m 1024 \
+    -nodefaults -no-reboot -display none -monitor none \
+    -serial "file:${console_log:-/dev/null}" -serial stdio \
+    -kernel "$cache_dir/kernels/$series/vmlinuz" -initrd "$initramfs" \
+    -append "console=ttyS0 quiet panic=-1 net.ifnames=0 $parameters" "$@" </dev/null
+}
+
+# run_guest SECONDS SERIES INITRAMFS SCRIPT [ROLE [QEMU ARGUMENTS...]]: SCRIPT is a path in the guest. Prints what the
+# script prints, returns its exit status; 124: the time was up; 125: the guest ended without a status.
+run_guest() {
+  local seconds=$1 series=$2 initramfs=$3 script=$4 role=${5:-none}
+  shift $(($# < 5 ? $# : 5))
+  local -a network=("$@")
+  ((${#network[@]})) || network=(-nic none)
+  local accelerator
+  accelerator=$(guest_accelerator)
+  guest_qemu "$seconds" "$accelerator" "$series" "$initramfs" "lab.script=$script lab.role=$role" "${network[@]}" |
+    awk '{ sub(/\r$/, "") } /^lab-exit: / { status = $2; seen = 1; next } { print; fflush() }
+         END { exit seen ? status : 125 }'
+  local -a statuses=("${PIPESTATUS[@]}")
+  ((statuses[0] != 124)) || return 124
+  return "${statuses[1]}"
+}

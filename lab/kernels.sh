@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# Debian's cloud kernels for the lab: downloaded from the user's own mirror, unpacked into the cache, never installed.
+#
+# All apt state is private (.cache/apt), so the user's sources and lists stay as they are and no root is needed.
+# Needs: root_dir (the repository) and cache_dir.
+
+# apt_main_entry: "URI SIGNED-BY" of the first entry of apt's sources that serves bookworm main.
+apt_main_entry() {
+  local parts=/etc/apt/sources.list.d
+  {
+    find "$parts" -maxdepth 1 -name '*.sources' -exec cat {} + -exec echo \; 2>/dev/null | deb822_entry
+    find /etc/apt -maxdepth 2 \( -name 'sources.list' -o -path "$parts/*.list" \) -exec cat {} + 2>/dev/null |
+      one_line_entry
+  } | head -n 1
+}
+
+deb822_entry() {
+  awk 'BEGIN { RS = ""; FS = "\n" }
+    {
+      uri = suites = components = signed = ""; enabled = 1
+      for (i = 1; i <= NF; i++) {
+        n = index($i, ":"); key = tolower(substr($i, 1, n - 1)); value = substr($i, n + 1)
+        gsub(/^[ \t]+|[ \t]+$/, "", value)
+        if (key == "uris") { split(value, uris, " "); uri = uris[1] }
+        if (key == "suites") suites = " " value " "
+        if (key == "components") components = " " value " "
+        if (key == "signed-by") signed = value
+        if (key == "enabled" && value == "no") enabled = 0
+      }
+      if (enabled && index(suites, " bookworm ") && index(components, " main ")) print uri, signed
+    }'
+}
+
+one_line_entry() {
+  awk '$1 == "deb" {
+      signed = ""; line = $0
+      if (match(line, /\[[^]]*\]/)) {
+        options = substr(line, RSTART + 1, RLENGTH - 2)
+        if (match(options, /signed-by=[^ ]+/)) signed = substr(options, RSTART + 10, RLENGTH - 10)
+        sub(/\[[^]]*\] */, "", line)
+      }
+      n = split(line, word, " ")
+      if (word[3] != "bookworm") next
+      for (i = 4; i <= n; i++) if (word[i] == "main") { print word[2], signed; next }
+    }'
+}
+
+# Sets apt_options to a private apt that knows bookworm and bookworm-backports.
+private_apt() {
+  local state=$cache_dir/apt uri signed
+  read -r uri signed < <(apt_main_entry) || true
+  if [[ -z ${uri:-} ]]; then
+    echo "no entry for Debian bookworm main in /etc/apt: the lab's kernels come from there" >&2
+    return 1
+  fi
+  mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+  local option=
+  [[ -z $signed ]] || option="[signed-by=$signed] "
+  printf 'deb %s%s %s main\n' "$option" "$uri" bookworm "$option" "$uri" bookworm-backports >"$state/sources.list"
+  apt_options=(
+    -q -o "Dir::Etc::sourcelist=$state/sources.list" -o "Dir::Etc::sourceparts=-"
+    -o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state/cache" -o "Acquire::Retries=3"
+    # The cache belongs to whoever runs this, so apt's own user could not write there.
+    -o "APT::Sandbox::User=$(id -un)"
+  )
+}
+
+# fetch_kernel SERIES: makes .cache/kernels/SERIES/{vmlinuz,release,lib/modules/...} for 6.1 or 6.12.
+fetch_kernel() {
+  local series=$1 dir=$cache_dir/kernels/$1
+  [[ ! -e $dir/release ]] || return 0
+  local -a apt_options
+  private_apt || return 1
+  apt-get "${apt_options[@]}" update || return 1
+  local package
+  package=$(apt-cache "${apt_options[@]}" show linux-image-cloud-amd64 | awk -v series="$series." '
+    $1 == "Version:" { found = index($2, series) == 1 }
+    $1 == "Depends:" && found { print $2; exit }')
+  if [[ -z $package ]]; then
+    echo "the mirror has no cloud kernel $series" >&2
+    return 1
+  fi
+  rm -rf "$dir" "$dir.new"
+  mkdir -p "$dir.new"
+  (cd "$dir.new" && apt-get "${apt_options[@]}" download "$package" && dpkg-deb -x ./*.deb .) || return 1
+  local release
+  release=$(basename "$dir.new"/lib/modules/*)
+  mv "$dir.new/boot/vmlinuz-$release" "$dir.new/vmlinuz"
+  rm -rf "$dir.new"/*.deb "$dir.new"/usr "$dir.new"/boot
+  depmod -b "$dir.new" "$release" || return 1
+  echo "$release" >"$dir.new/release"
+  mv "$dir.new" "$dir"
+}

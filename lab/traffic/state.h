@@ -1,0 +1,70 @@
+// What a running sender or receiver has seen, in a file that other processes map: scripts await events on it instead of
+// sleeping.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "common/result.h"
+
+namespace lab {
+
+enum class Phase : std::uint32_t { none, listening, connecting, connected, closed, finished };
+
+// The file's contents. One process writes, any number read. Times are CLOCK_REALTIME in nanoseconds: what the kernel
+// stamps packets with.
+struct Counts {
+  std::atomic<std::uint32_t> events;   // grows with every change; a futex
+  std::atomic<std::uint32_t> waiters;  // processes asleep on it
+  std::atomic<Phase> phase;
+  std::atomic<std::uint32_t> pid;
+  std::atomic<std::uint32_t> error;        // errno that ended the connection, 0: none
+  std::atomic<std::uint32_t> connections;  // TCP: accepted or made so far
+  std::atomic<std::uint64_t> sent;         // records
+  std::atomic<std::uint64_t> received;
+  std::atomic<std::uint64_t> highest;    // highest sequence number received plus 1
+  std::atomic<std::uint64_t> misplaced;  // records out of sequence
+  std::atomic<std::uint64_t> first_ns;   // when the kernel got the first packet of the present connection
+  std::atomic<std::uint64_t> last_ns;    // ... and the last one
+  std::atomic<std::uint64_t> largest_gap_ns;
+};
+
+// A mapping of a state file. Move-only.
+class State {
+ public:
+  // Maps the file, makes it when it does not exist.
+  static common::Result<State> open(const std::string& path);
+
+  State(State&& other) noexcept;
+  State& operator=(State&&) = delete;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State();
+
+  [[nodiscard]] Counts& counts() const { return *counts_; }
+
+  // For the writer.
+  void begin(Phase phase) const;  // clears everything, notes this process
+  void change(Phase phase) const;
+  void connected() const;  // a new connection: its counts begin at zero
+  void count_sent() const;
+  void count_received(std::uint64_t sequence, std::uint64_t time_ns) const;
+  void announce() const;  // wakes who waits
+
+  // Blocks until `holds` or the time is up; false then.
+  [[nodiscard]] bool wait(const std::function<bool(const Counts&)>& holds, std::uint64_t most_ms) const;
+  [[nodiscard]] std::string json() const;
+
+ private:
+  void clear() const;
+
+  explicit State(Counts* counts) : counts_(counts) {}
+  Counts* counts_;
+};
+
+std::uint64_t realtime_ns();
+std::uint64_t monotonic_ns();
+
+}  // namespace lab

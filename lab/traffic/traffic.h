@@ -1,0 +1,27 @@
+// Numbered records over TCP and UDP. Each call runs until SIGTERM or SIGINT and keeps the state file up to date.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/ip.h"
+#include "common/result.h"
+
+namespace lab {
+
+struct Plan {
+  common::Endpoint endpoint;  // to listen on, or to send to
+  std::string state_file;
+  std::uint64_t records_per_s = 200;
+};
+
+// TCP: both ends send records at the plan's rate as soon as they are connected. The receiver serves one connection at a
+// time and takes a new one when it comes; the sender makes one connection and never another.
+common::Result<void> serve_tcp(const Plan& plan);
+common::Result<void> send_tcp(const Plan& plan);
+
+// UDP: the receiver answers each record with one of its own.
+common::Result<void> serve_udp(const Plan& plan);
+common::Result<void> send_udp(const Plan& plan);
+
+}  // namespace lab

@@ -1,0 +1,115 @@
+#include <poll.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "lab/traffic/socket.h"
+#include "lab/traffic/state.h"
+#include "lab/traffic/traffic.h"
+
+namespace lab {
+namespace {
+
+using Record = std::array<std::byte, kRecordBytes>;
+
+Record make_record(std::uint64_t sequence) {
+  Record record{};
+  const RecordHeader header{.sequence = sequence};
+  std::memcpy(record.data(), &header, sizeof header);
+  return record;
+}
+
+// Takes one record when there is one; false: none is waiting.
+bool take_record(int fd, const State& state, SocketAddress* from) {
+  Record record;
+  const Received got = receive(fd, record, from);
+  if (got.bytes < 0) {
+    // An ICMP error ends nothing: the next record may pass.
+    return errno != EAGAIN && errno != EINTR && (state.counts().error = static_cast<std::uint32_t>(errno)) == 0;
+  }
+  RecordHeader header;
+  std::memcpy(&header, record.data(), sizeof header);
+  if (static_cast<std::size_t>(got.bytes) == kRecordBytes && header.magic == RecordHeader{}.magic) {
+    state.count_received(header.sequence, got.time_ns);
+    state.announce();
+  }
+  return true;
+}
+
+// Counts what the kernel took; what it refused (no route, a drop on egress) keeps its sequence number.
+void send_record(int fd, const State& state, const SocketAddress& to) {
+  const Record record = make_record(state.counts().sent);
+  if (::sendto(fd, record.data(), record.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to.storage),
+               to.length) >= 0) {
+    state.count_sent();
+  }
+}
+
+common::Result<common::Fd> open_udp(const Plan& plan, bool listen) {
+  auto fd = open_socket(plan.endpoint, SOCK_DGRAM);
+  if (!fd) {
+    return fd;
+  }
+  const int buffer_bytes = 1 << 20;
+  ::setsockopt(fd->get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof buffer_bytes);
+  const SocketAddress address = to_socket_address(plan.endpoint);
+  if (listen && ::bind(fd->get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0) {
+    return common::Error::from_errno(errno, "bind to " + plan.endpoint.text());
+  }
+  return fd;
+}
+
+}  // namespace
+
+common::Result<void> serve_udp(const Plan& plan) {
+  auto state = State::open(plan.state_file);
+  auto stop = stop_signal();
+  auto fd = open_udp(plan, true);
+  if (!state || !stop || !fd) {
+    return !state ? std::move(state.error()) : !stop ? std::move(stop.error()) : std::move(fd.error());
+  }
+  state->begin(Phase::listening);
+  for (;;) {
+    std::array<pollfd, 2> waits{{{stop->get(), POLLIN, 0}, {fd->get(), POLLIN, 0}}};
+    ::poll(waits.data(), waits.size(), -1);
+    if (waits[0].revents != 0) {
+      break;
+    }
+    SocketAddress from;
+    while (take_record(fd->get(), *state, &from)) {
+      send_record(fd->get(), *state, from);
+    }
+  }
+  state->change(Phase::finished);
+  return {};
+}
+
+common::Result<void> send_udp(const Plan& plan) {
+  auto state = State::open(plan.state_file);
+  auto stop = stop_signal();
+  auto fd = open_udp(plan, false);
+  if (!state || !stop || !fd) {
+    return !state ? std::move(state.error()) : !stop ? std::move(stop.error()) : std::move(fd.error());
+  }
+  const SocketAddress to = to_socket_address(plan.endpoint);
+  state->begin(Phase::connected);
+  Pacer pacer(plan.records_per_s);
+  for (;;) {
+    std::array<pollfd, 2> waits{{{stop->get(), POLLIN, 0}, {fd->get(), POLLIN, 0}}};
+    ::poll(waits.data(), waits.size(), pacer.sleep_ms(monotonic_ns()));
+    if (waits[0].revents != 0) {
+      break;
+    }
+    while (take_record(fd->get(), *state, nullptr)) {
+    }
+    while (pacer.due(monotonic_ns())) {
+      pacer.sent();
+      send_record(fd->get(), *state, to);
+    }
+  }
+  state->change(Phase::finished);
+  return {};
+}
+
+}  // namespace lab
