@@ -1,7 +1,8 @@
 // Files to model. Pure but for reading the named files; blocks on the file system only.
 //
-// Every error is ErrorCode::invalid_input with diagnostics (file:line:column, what, mend), the first 20 of a file; a file
-// that cannot be read is a diagnostic of line 0. Input is untrusted: any bytes give a model or an error in bounded time.
+// Every error is ErrorCode::invalid_input with diagnostics (file:line:column, what, mend), the first 20 of a file; a
+// file that cannot be read is a diagnostic of line 0. Input is untrusted: any bytes give a model or an error in bounded
+// time.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,115 @@
+#include "krait/config/findings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+namespace krait::config {
+
+namespace {
+
+constexpr std::size_t kMostQuotedBytes = 64;
+constexpr std::size_t kMostComparedBytes = 64;
+
+// Levenshtein distance with neighbouring letters exchanged counting as one; stops at `most` + 1. O(|a| * |b|).
+std::size_t distance(std::string_view a, std::string_view b, std::size_t most) {
+  using Row = std::array<std::size_t, kMostComparedBytes + 1>;
+  Row before_last{};
+  Row last{};
+  Row row{};
+  for (std::size_t j = 0; j <= b.size(); ++j) {
+    last[j] = j;
+  }
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    std::size_t least = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before_last[j - 2] + 1);
+      }
+      least = std::min(least, row[j]);
+    }
+    if (least > most) {
+      return most + 1;
+    }
+    before_last = last;
+    last = row;
+  }
+  return last[b.size()];
+}
+
+}  // namespace
+
+void Findings::add(model::Position at, std::string message, std::string mend) {
+  if (settled(at)) {
+    return;
+  }
+  const auto place = [](const common::Diagnostic& d) { return std::tuple(d.line, d.column); };
+  const auto after = std::ranges::upper_bound(found_, std::tuple(at.line, at.column), {}, place);
+  found_.insert(after, {file_, at.line, at.column, std::move(message), std::move(mend)});
+  if (found_.size() > kMostFindings) {
+    found_.pop_back();
+  }
+}
+
+bool Findings::settled(model::Position at) const {
+  return found_.size() == kMostFindings &&
+         std::tuple(at.line, at.column) >= std::tuple(found_.back().line, found_.back().column);
+}
+
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text.substr(0, kMostQuotedBytes)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      result += fmt::format("\\x{:02x}", byte);
+    } else {
+      result += c;
+    }
+  }
+  if (text.size() > kMostQuotedBytes) {
+    // Not in the middle of a UTF-8 sequence.
+    std::size_t cut = kMostQuotedBytes;
+    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0U) == 0x80U) {
+      --cut;
+      result.pop_back();
+    }
+    result += "...";
+  }
+  return result + "\"";
+}
+
+std::string_view nearest(std::string_view text, std::span<const std::string_view> candidates) {
+  if (text.empty() || text.size() > kMostComparedBytes) {
+    return {};
+  }
+  std::string_view best;
+  std::size_t most = std::max<std::size_t>(1, text.size() / 3);
+  for (const std::string_view candidate : candidates) {
+    const std::size_t gap =
+        candidate.size() > text.size() ? candidate.size() - text.size() : text.size() - candidate.size();
+    if (candidate.empty() || candidate.size() > kMostComparedBytes || gap > most) {
+      continue;
+    }
+    const std::size_t d = distance(text, candidate, most);
+    if (d > most || (!best.empty() && d == most)) {
+      continue;
+    }
+    best = candidate;
+    most = d;
+    if (d == 0) {
+      break;
+    }
+  }
+  return best;
+}
+
+std::string did_you_mean(std::string_view text, std::span<const std::string_view> candidates) {
+  const std::string_view near = nearest(text, candidates);
+  return near.empty() ? std::string() : fmt::format("did you mean {}?", quoted(near));
+}
+
+}  // namespace krait::config

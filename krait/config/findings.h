@@ -1,0 +1,50 @@
+// What is wrong with one file: collected, so that one run shows everything there is to mend.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.h"
+#include "krait/model/policy.h"
+
+namespace krait::config {
+
+inline constexpr std::size_t kMostFindings = 20;  // of a file; the first by position
+
+// What is wrong and what to write instead (may be empty), without a place.
+struct Fault {
+  std::string message;
+  std::string mend;
+};
+
+class Findings {
+ public:
+  explicit Findings(std::string file) : file_(std::move(file)) {}
+
+  void add(model::Position at, std::string message, std::string mend = {});
+  void add(model::Position at, Fault fault) { add(at, std::move(fault.message), std::move(fault.mend)); }
+
+  // Whether a finding at `at` or behind it could no longer be among the reported ones: a reader that walks a file from
+  // top to bottom may stop there, which bounds the time that a file full of faults takes.
+  [[nodiscard]] bool settled(model::Position at) const;
+  [[nodiscard]] bool empty() const { return found_.empty(); }
+  // There is at least one.
+  [[nodiscard]] common::Error take() && { return common::Error::from_diagnostics(std::move(found_)); }
+
+ private:
+  std::string file_;
+  std::vector<common::Diagnostic> found_;  // ascending by position, at most kMostFindings
+};
+
+// "text" in quotes for a message: control characters escaped, cut after 64 bytes.
+std::string quoted(std::string_view text);
+
+// The candidate that `text` was probably meant to be (at most a third of it mistyped), or empty.
+std::string_view nearest(std::string_view text, std::span<const std::string_view> candidates);
+// 'did you mean "candidate"?', or empty.
+std::string did_you_mean(std::string_view text, std::span<const std::string_view> candidates);
+
+}  // namespace krait::config

@@ -1,0 +1,236 @@
+#include "krait/config/guard.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+namespace krait::config {
+
+namespace {
+
+// The number of bytes of the well-formed UTF-8 sequence at the front (Unicode 15, table 3-7), or 0.
+std::size_t sequence_bytes(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const auto within = [&](std::size_t i, unsigned low, unsigned high) { return byte(i) >= low && byte(i) <= high; };
+  const unsigned lead = byte(0);
+  if (lead >= 0xc2 && lead <= 0xdf) {
+    return within(1, 0x80, 0xbf) ? 2 : 0;
+  }
+  if (lead >= 0xe0 && lead <= 0xef) {
+    const unsigned low = lead == 0xe0 ? 0xa0 : 0x80;
+    const unsigned high = lead == 0xed ? 0x9f : 0xbf;
+    return within(1, low, high) && within(2, 0x80, 0xbf) ? 3 : 0;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    const unsigned low = lead == 0xf0 ? 0x90 : 0x80;
+    const unsigned high = lead == 0xf4 ? 0x8f : 0xbf;
+    return within(1, low, high) && within(2, 0x80, 0xbf) && within(3, 0x80, 0xbf) ? 4 : 0;
+  }
+  return 0;
+}
+
+// Follows the text only as closely as it takes to tell brackets, dots and commas from strings and comments.
+class Guard {
+ public:
+  explicit Guard(std::string_view text) : text_(text) {}
+
+  std::optional<Refusal> run() {
+    while (next_ < text_.size() && !refusal_) {
+      step();
+    }
+    return std::move(refusal_);
+  }
+
+ private:
+  void refuse_here(std::string message, std::string mend) { refuse_at(here_, std::move(message), std::move(mend)); }
+  void refuse_at(model::Position at, std::string message, std::string mend) {
+    if (!refusal_) {
+      refusal_ = Refusal{at, {std::move(message), std::move(mend)}};
+    }
+  }
+
+  [[nodiscard]] char peek(std::size_t ahead = 0) const {
+    return next_ + ahead < text_.size() ? text_[next_ + ahead] : '\0';
+  }
+
+  // Takes one character. False at the end and at bytes that are no text.
+  bool take() {
+    if (next_ >= text_.size() || refusal_) {
+      return false;
+    }
+    const auto byte = static_cast<unsigned char>(text_[next_]);
+    std::size_t bytes = 1;
+    if (byte >= 0x80) {
+      bytes = sequence_bytes(text_.substr(next_));
+      if (bytes == 0) {
+        refuse_here(fmt::format("byte 0x{:02x} is not UTF-8", byte), "save the file as UTF-8");
+        return false;
+      }
+    } else if ((byte < 0x20 && byte != '\t' && byte != '\n' && (byte != '\r' || peek(1) != '\n')) || byte == 0x7f) {
+      refuse_here(fmt::format("control character 0x{:02x}", byte), "remove it");
+      return false;
+    }
+    next_ += bytes;
+    if (byte == '\n') {
+      ++here_.line;
+      here_.column = 1;
+    } else {
+      ++here_.column;
+    }
+    return true;
+  }
+
+  void step() {
+    const char c = peek();
+    if (c == '#') {
+      while (peek() != '\n' && take()) {
+      }
+      return;
+    }
+    if (c == '"' || c == '\'') {
+      skip_string(c);
+      line_is_empty_ = false;
+      return;
+    }
+    count(c);
+    if (!take()) {
+      return;
+    }
+    if (c == '\n') {
+      line_is_empty_ = true;
+    } else if (c != ' ' && c != '\t' && c != '\r') {
+      line_is_empty_ = false;
+    }
+  }
+
+  // A string ends at its quote; one on a single line at the latest with the line, where the parser will complain.
+  void skip_string(char quote) {
+    const bool multi_line = peek(1) == quote && peek(2) == quote;
+    const std::size_t quotes = multi_line ? 3 : 1;
+    for (std::size_t i = 0; i < quotes; ++i) {
+      take();
+    }
+    while (!refusal_ && next_ < text_.size()) {
+      if (peek() == '\\' && quote == '"') {
+        take();
+        if (peek() != '\n') {
+          take();
+        }
+        continue;
+      }
+      if (!multi_line && peek() == '\n') {
+        return;
+      }
+      if (peek() == quote && (!multi_line || (peek(1) == quote && peek(2) == quote))) {
+        close_string(quote, multi_line);
+        return;
+      }
+      take();
+    }
+  }
+
+  void close_string(char quote, bool multi_line) {
+    take();
+    if (!multi_line) {
+      return;
+    }
+    // Up to two quotes may stand before the closing three (TOML 1.0, "String").
+    for (std::size_t more = 0; more < 4 && peek() == quote; ++more) {
+      take();
+    }
+  }
+
+  void count(char c) {
+    switch (c) {
+      case '.':
+        if (++dots_ >= kMostDepth) {
+          refuse_here(fmt::format("a key of more than {} parts", kMostDepth), "no key of this file has a dot");
+        }
+        break;
+      case '=':
+        count_key();
+        count_element();
+        break;
+      case ',':
+        dots_ = 0;
+        count_element();
+        break;
+      case '[':
+      case '{':
+        open(c);
+        break;
+      case ']':
+      case '}':
+        count_key();
+        depth_ -= depth_ > 0 ? 1 : 0;
+        break;
+      case '\n':
+        dots_ = 0;
+        break;
+      default:
+        break;
+    }
+  }
+
+  // Whether the dots before this place belonged to a key or a number does not matter: both are bounded.
+  void count_key() {
+    if (dots_ > 0 && ++dotted_keys_ > kMostDottedKeys) {
+      refuse_here(fmt::format("more than {} dotted keys", kMostDottedKeys), "write them as tables");
+    }
+    dots_ = 0;
+  }
+
+  void count_element() {
+    if (++elements_ > kMostElements) {
+      refuse_here(fmt::format("more than {} values", kMostElements), "split the policy or use prefixes");
+    }
+  }
+
+  void open(char c) {
+    if (c == '[' && line_is_empty_ && depth_ == 0) {
+      note_header();
+    }
+    if (depth_ == 0) {
+      outermost_ = here_;
+    }
+    if (++depth_ > kMostDepth) {
+      refuse_at(outermost_, fmt::format("more than {} brackets open inside this one", kMostDepth - 1),
+                "close it where its list or table ends");
+    }
+    dots_ = 0;
+    count_element();
+  }
+
+  // A quoted name counts every time: it could hide a bracket.
+  void note_header() {
+    const std::string_view header =
+        text_.substr(next_, std::min(text_.find_first_of("]\n", next_), text_.size()) - next_);
+    const bool quoted_name = header.find_first_of("\"'") != std::string_view::npos;
+    quoted_headers_ += quoted_name ? 1 : 0;
+    headers_.insert(header);
+    if (headers_.size() + quoted_headers_ > kMostHeaders) {
+      refuse_here(fmt::format("more than {} different tables", kMostHeaders), "this file has a handful of table names");
+    }
+  }
+
+  std::string_view text_;
+  std::size_t next_ = 0;
+  model::Position here_{1, 1};
+  bool line_is_empty_ = true;
+  std::uint32_t depth_ = 0;
+  model::Position outermost_;
+  std::uint32_t dots_ = 0;
+  std::size_t dotted_keys_ = 0;
+  std::size_t elements_ = 0;
+  std::set<std::string_view> headers_;
+  std::size_t quoted_headers_ = 0;
+  std::optional<Refusal> refusal_;
+};
+
+}  // namespace
+
+std::optional<Refusal> refuse(std::string_view text) { return Guard(text).run(); }
+
+}  // namespace krait::config

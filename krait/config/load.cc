@@ -1,0 +1,88 @@
+#include "krait/config/load.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+
+#include "common/file.h"
+#include "krait/config/findings.h"
+
+namespace krait::config {
+
+namespace {
+
+// Of a file that cannot be read.
+common::Error whole_file(const std::string& path, const common::Error& error) {
+  std::string mend;
+  if (error.code() == common::ErrorCode::limit) {
+    mend = "split the policy or use prefixes";
+  } else if (error.code() == common::ErrorCode::not_found) {
+    mend = "check the path";
+  }
+  return common::Error::from_diagnostics({{path, 0, 0, error.text(), mend}});
+}
+
+class References {
+ public:
+  References(const model::Mesh& mesh, const model::Policy& policy) : policy_(policy), findings_(mesh.file) {
+    names_.reserve(policy.identities.size());
+    std::ranges::transform(policy.identities, std::back_inserter(names_), &model::Identity::name);
+    std::ranges::sort(names_);
+  }
+
+  void check(const model::IdentityName& identity) {
+    if (findings_.settled(identity.at) || std::ranges::binary_search(names_, identity.name)) {
+      return;
+    }
+    std::string mend = did_you_mean(identity.name, names_);
+    if (mend.empty()) {
+      mend = fmt::format("add [[identity]] name = {} to {}", quoted(identity.name), policy_.file);
+    }
+    findings_.add(identity.at, fmt::format("unknown identity {}", quoted(identity.name)), std::move(mend));
+  }
+
+  void check(const std::vector<model::Route>& routes) {
+    for (const model::Route& route : routes) {
+      check(route.identity);
+    }
+  }
+
+  common::Result<void> result() && {
+    if (!findings_.empty()) {
+      return std::move(findings_).take();
+    }
+    return {};
+  }
+
+ private:
+  const model::Policy& policy_;
+  std::vector<std::string_view> names_;
+  Findings findings_;
+};
+
+}  // namespace
+
+common::Result<model::Policy> load_policy(const std::string& path) {
+  const common::Result<std::string> text = common::read_file(path, kMostFileBytes);
+  return text ? parse_policy(*text, path) : whole_file(path, text.error());
+}
+
+common::Result<model::Mesh> load_mesh(const std::string& path) {
+  const common::Result<std::string> text = common::read_file(path, kMostFileBytes);
+  return text ? parse_mesh(*text, path) : whole_file(path, text.error());
+}
+
+common::Result<void> check_references(const model::Mesh& mesh, const model::Policy& policy) {
+  References references(mesh, policy);
+  references.check(mesh.host.identity);
+  references.check(mesh.host.routes);
+  for (const model::Peer& peer : mesh.peers) {
+    references.check(peer.identity);
+    references.check(peer.routes);
+  }
+  return std::move(references).result();
+}
+
+}  // namespace krait::config

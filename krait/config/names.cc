@@ -1,0 +1,248 @@
+#include "krait/config/names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace krait::config {
+
+namespace {
+
+constexpr std::size_t kMostNameBytes = 63;
+constexpr std::size_t kMostRuleNameCharacters = 128;
+constexpr std::size_t kMostInterfaceBytes = 15;  // IFNAMSIZ - 1
+
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+
+bool is_name_character(char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; }
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+// The code point at the front of valid UTF-8, and its length.
+std::pair<char32_t, std::size_t> first_character(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const std::size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  char32_t point = bytes == 1 ? lead : lead & (0x3fU >> (bytes - 1));
+  for (std::size_t i = 1; i < bytes && i < text.size(); ++i) {
+    point = (point << 6U) | (static_cast<unsigned char>(text[i]) & 0x3fU);
+  }
+  return {point, bytes};
+}
+
+// Control characters and those that turn the direction of text or break lines: they would garble a log.
+bool is_printable(char32_t point) {
+  const bool control = point < 0x20 || (point >= 0x7f && point < 0xa0);
+  const bool format = (point >= 0x200b && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
+                      (point >= 0x2060 && point <= 0x206f) || point == 0xfeff;
+  return !control && !format;
+}
+
+}  // namespace
+
+std::optional<Fault> check_name(std::string_view name) {
+  if (!name.empty() && name.size() <= kMostNameBytes && is_letter_or_digit(name.front()) &&
+      std::ranges::all_of(name, is_name_character)) {
+    return std::nullopt;
+  }
+  return Fault{fmt::format("bad name {}", quoted(name)),
+               "write 1 to 63 of A-Z a-z 0-9 . _ - and begin with a letter or digit"};
+}
+
+std::optional<Fault> check_rule_name(std::string_view name) {
+  std::size_t characters = 0;
+  for (std::string_view rest = name; !rest.empty(); ++characters) {
+    const auto [point, bytes] = first_character(rest);
+    if (!is_printable(point)) {
+      return Fault{fmt::format("the rule name has the unprintable character U+{:04X}", static_cast<unsigned>(point)),
+                   "remove it"};
+    }
+    rest.remove_prefix(std::min(bytes, rest.size()));
+  }
+  if (characters >= 1 && characters <= kMostRuleNameCharacters) {
+    return std::nullopt;
+  }
+  return Fault{fmt::format("the rule name has {} characters", characters), "write 1 to 128 characters"};
+}
+
+std::optional<Fault> check_interface(std::string_view name) {
+  const auto refused = [](char c) { return c <= ' ' || c >= 0x7f || c == '/' || c == ':' || c == '%'; };
+  if (!name.empty() && name.size() <= kMostInterfaceBytes && name != "." && name != ".." &&
+      std::ranges::none_of(name, refused)) {
+    return std::nullopt;
+  }
+  return Fault{fmt::format("bad interface name {}", quoted(name)),
+               "write 1 to 15 ASCII characters without space, /, : and %: \"wg0\""};
+}
+
+std::optional<Fault> check_path(std::string_view path) {
+  if (path.empty()) {
+    return Fault{"the path is empty", "write where the file is"};
+  }
+  if (std::ranges::any_of(path, is_control)) {
+    return Fault{fmt::format("the path {} has a control character", quoted(path)), "remove it"};
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+struct Reserved {
+  std::string_view prefix;
+  std::string_view what;
+};
+
+// RFC 6890 and the registries it started: what can be nobody's address in a mesh.
+constexpr auto kReserved = std::to_array<Reserved>({
+    {"0.0.0.0/8", "\"this network\" (RFC 1122)"},
+    {"127.0.0.0/8", "loopback"},
+    {"224.0.0.0/4", "multicast"},
+    {"255.255.255.255/32", "the broadcast address"},
+    {"::/128", "the unspecified address"},
+    {"::1/128", "loopback"},
+    {"::ffff:0:0/96", "IPv4 written as IPv6"},
+    {"fe80::/10", "link-local"},
+    {"ff00::/8", "multicast"},
+});
+
+// Of the block that holds all of `prefix`.
+std::string_view reserved_for(const common::Prefix& prefix) {
+  struct Block {
+    common::Prefix prefix;
+    std::string_view what;
+  };
+  static const auto kBlocks = [] {
+    std::array<Block, kReserved.size()> blocks;
+    std::ranges::transform(kReserved, blocks.begin(), [](const Reserved& r) {
+      return Block{common::Prefix::parse(r.prefix).value_or(common::Prefix{}), r.what};
+    });
+    return blocks;
+  }();
+  for (const Block& block : kBlocks) {
+    if (prefix.length >= block.prefix.length && block.prefix.contains(prefix.ip)) {
+      return block.what;
+    }
+  }
+  return {};
+}
+
+bool is_mapped(const common::Ip& ip) {
+  return ip.family == common::Family::v6 && ip.mapped() == ip.bytes &&
+         std::all_of(ip.bytes.begin(), ip.bytes.begin() + 10, [](auto b) { return b == 0; }) && ip.bytes[10] == 0xff &&
+         ip.bytes[11] == 0xff;
+}
+
+// The IPv4 address in ::ffff:a.b.c.d.
+common::Ip unmapped(const common::Ip& ip) {
+  common::Ip v4;
+  std::copy(ip.bytes.begin() + 12, ip.bytes.end(), v4.bytes.begin());
+  return v4;
+}
+
+std::unexpected<Fault> fault(std::string message, std::string mend) {
+  return std::unexpected(Fault{std::move(message), std::move(mend)});
+}
+
+}  // namespace
+
+std::expected<common::Ip, Fault> read_address(std::string_view text) {
+  const auto ip = common::Ip::parse(text);
+  if (!ip) {
+    const auto slash = text.find('/');
+    if (slash != std::string_view::npos && common::Ip::parse(text.substr(0, slash))) {
+      return fault(fmt::format("the address {} has a length", quoted(text)),
+                   fmt::format("write \"{}\"; networks behind a host stand in \"routes\"", text.substr(0, slash)));
+    }
+    return fault(fmt::format("bad address {}", quoted(text)),
+                 "write an IPv4 or IPv6 address: \"10.90.0.1\", \"fd90::1\"");
+  }
+  if (is_mapped(*ip)) {
+    return fault(fmt::format("the address {} is IPv4 written as IPv6", quoted(text)),
+                 fmt::format("write \"{}\"", unmapped(*ip).text()));
+  }
+  if (const auto what = reserved_for(common::Prefix::host(*ip)); !what.empty()) {
+    return fault(fmt::format("the address {} is {}", quoted(text), what), "write an address of the mesh's own network");
+  }
+  return *ip;
+}
+
+std::expected<common::Prefix, Fault> read_prefix(std::string_view text) {
+  const auto prefix = common::Prefix::parse(text);
+  if (!prefix) {
+    if (const auto ip = common::Ip::parse(text)) {
+      return fault(fmt::format("the prefix {} lacks its length", quoted(text)),
+                   fmt::format("write \"{}\"", common::Prefix::host(*ip).text()));
+    }
+    return fault(fmt::format("bad prefix {}", quoted(text)), "write address/length: \"10.20.0.0/16\", \"fd20::/48\"");
+  }
+  if (const auto what = reserved_for(*prefix); !what.empty()) {
+    return fault(fmt::format("the prefix {} is {}", quoted(text), what), "write a network that hosts can have");
+  }
+  if (prefix->has_host_bits()) {
+    return fault(fmt::format("the prefix {} has bits behind its length", quoted(text)),
+                 fmt::format("write \"{}\"", prefix->masked().text()));
+  }
+  return *prefix;
+}
+
+std::expected<common::Endpoint, Fault> read_endpoint(std::string_view text) {
+  constexpr std::string_view kForm = "write address:port: \"192.0.2.2:51820\", \"[2001:db8::2]:51820\"";
+  const auto endpoint = common::Endpoint::parse(text);
+  if (!endpoint) {
+    if (const auto ip = common::Ip::parse(text)) {
+      return fault(fmt::format("the endpoint {} lacks its port", quoted(text)),
+                   fmt::format("write \"{}\"", common::Endpoint{*ip, 51820}.text()));
+    }
+    const std::string_view host = text.substr(0, text.find(':'));
+    const bool has_letter =
+        std::ranges::any_of(host, [](char c) { return is_letter_or_digit(c) && (c < '0' || c > '9'); });
+    if (has_letter && host.size() + 1 < text.size() && std::ranges::all_of(host, is_name_character)) {
+      return fault(fmt::format("the endpoint {} is a name; names are not supported yet", quoted(text)),
+                   std::string(kForm));
+    }
+    return fault(fmt::format("bad endpoint {}", quoted(text)), std::string(kForm));
+  }
+  if (is_mapped(endpoint->ip)) {
+    return fault(fmt::format("the endpoint {} is IPv4 written as IPv6", quoted(text)),
+                 fmt::format("write \"{}\"", common::Endpoint{unmapped(endpoint->ip), endpoint->port}.text()));
+  }
+  const auto what = reserved_for(common::Prefix::host(endpoint->ip));
+  if (!what.empty() && what != "loopback") {
+    return fault(fmt::format("the endpoint {} is {}", quoted(text), what), std::string(kForm));
+  }
+  return *endpoint;
+}
+
+std::expected<model::PublicKey, Fault> read_public_key(std::string_view text) {
+  constexpr std::size_t kTextBytes = 44;
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const Fault bad{"the public key is not 32 bytes in base64", "write the 44 characters that krait keygen prints"};
+  if (text.size() != kTextBytes || text.back() != '=') {
+    return std::unexpected(bad);
+  }
+  model::PublicKey key{};
+  std::uint32_t bits = 0;
+  std::uint32_t held = 0;
+  std::size_t filled = 0;
+  for (const char c : text.substr(0, kTextBytes - 1)) {
+    const auto digit = kAlphabet.find(c);
+    if (digit == std::string_view::npos) {
+      return std::unexpected(bad);
+    }
+    bits = (bits << 6U) | static_cast<std::uint32_t>(digit);
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      key[filled++] = static_cast<std::uint8_t>(bits >> held);
+      bits &= (1U << held) - 1;
+    }
+  }
+  if (bits != 0) {  // another text for the same key
+    return std::unexpected(bad);
+  }
+  if (key == model::PublicKey{}) {
+    return fault("the public key is all zero", "write the 44 characters that krait keygen prints");
+  }
+  return key;
+}
+
+}  // namespace krait::config
