@@ -2,10 +2,12 @@
 // Every call blocks for the kernel's answer only. No program is run.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "krait/model/wireguard_image.h"
@@ -64,8 +66,8 @@ struct Status {
   std::vector<PeerStatus> peers;  // ascending by key
 };
 
-// Makes the link (kind wireguard, down, without peers) unless it exists, and says its index. Fails with invalid_input when
-// the name belongs to a link of another kind, unsupported when the kernel has no WireGuard.
+// Makes the link (kind wireguard, down, without peers) unless it exists, and says its index. Fails with invalid_input
+// when the name belongs to a link of another kind, unsupported when the kernel has no WireGuard.
 common::Result<std::uint32_t> ensure_link(const std::string& interface);
 
 // The index of a link of any kind; not_found.

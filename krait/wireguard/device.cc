@@ -1,0 +1,262 @@
+#include "krait/wireguard/device.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/time_types.h>
+#include <linux/wireguard.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace krait::wireguard {
+
+using common::Endpoint;
+using common::Error;
+using common::ErrorCode;
+using common::Family;
+using common::Prefix;
+using common::Result;
+
+namespace {
+
+// The largest that one more piece can be, each attribute with its header of 4 bytes: a peer's nest, key, flags,
+// endpoint (sockaddr_in6) and the allowed IPs' nest; one allowed IP's nest, family, IPv6 address and length.
+constexpr std::size_t kPeerMostBytes = 4 + 36 + 8 + 32 + 4;
+constexpr std::size_t kAllowedIpMostBytes = 4 + 8 + 20 + 8;
+
+Message device_message(std::uint16_t family, std::uint8_t command, std::uint32_t index, std::size_t capacity_bytes) {
+  Message message(family, 0, capacity_bytes);
+  message.put_header(genlmsghdr{.cmd = command, .version = WG_GENL_VERSION, .reserved = 0});
+  message.put_number(WGDEVICE_A_IFINDEX, index);
+  return message;
+}
+
+void put_endpoint(Message& message, const Endpoint& endpoint) {
+  if (endpoint.ip.family == Family::v4) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(endpoint.port);
+    std::memcpy(&address.sin_addr, endpoint.ip.bytes.data(), sizeof address.sin_addr);
+    message.put(WGPEER_A_ENDPOINT, std::as_bytes(std::span(&address, 1)));
+  } else {
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(endpoint.port);
+    std::memcpy(&address.sin6_addr, endpoint.ip.bytes.data(), sizeof address.sin6_addr);
+    message.put(WGPEER_A_ENDPOINT, std::as_bytes(std::span(&address, 1)));
+  }
+}
+
+void put_allowed_ip(Message& message, const Prefix& prefix) {
+  const auto nest = message.begin_nest(0);
+  message.put_number<std::uint16_t>(WGALLOWEDIP_A_FAMILY, address_family(prefix.ip.family));
+  message.put_ip(WGALLOWEDIP_A_IPADDR, prefix.ip);
+  message.put_number(WGALLOWEDIP_A_CIDR_MASK, prefix.length);
+  message.end_nest(nest);
+}
+
+// Puts the peer with as many of its allowed IPs from `first` on as fit; gives the number of the first one left.
+std::size_t put_peer(Message& message, const PeerUpdate& update, std::size_t first) {
+  const auto peer = message.begin_nest(0);
+  message.put(WGPEER_A_PUBLIC_KEY, std::as_bytes(std::span(update.public_key)));
+  if (update.remove) {
+    message.put_number<std::uint32_t>(WGPEER_A_FLAGS, WGPEER_F_REMOVE_ME);
+  } else if (first != 0) {
+    message.put_number<std::uint32_t>(WGPEER_A_FLAGS, WGPEER_F_UPDATE_ONLY);
+  }
+  if (update.endpoint && first == 0) {
+    put_endpoint(message, *update.endpoint);
+  }
+  std::size_t next = first;
+  if (next < update.allowed_ips.size()) {
+    const auto list = message.begin_nest(WGPEER_A_ALLOWEDIPS);
+    for (; next < update.allowed_ips.size() && message.room_bytes() >= kAllowedIpMostBytes; ++next) {
+      put_allowed_ip(message, update.allowed_ips[next]);
+    }
+    message.end_nest(list);
+  }
+  message.end_nest(peer);
+  return next;
+}
+
+std::optional<Endpoint> parse_endpoint(const nlattr* attribute) {
+  const auto family = attribute_value<sa_family_t>(attribute);
+  Endpoint endpoint;
+  if (family == sa_family_t{AF_INET}) {
+    const auto address = attribute_value<sockaddr_in>(attribute);
+    if (!address) {
+      return std::nullopt;
+    }
+    std::memcpy(endpoint.ip.bytes.data(), &address->sin_addr, sizeof address->sin_addr);
+    endpoint.port = ntohs(address->sin_port);
+    return endpoint;
+  }
+  const auto address = attribute_value<sockaddr_in6>(attribute);
+  if (family != sa_family_t{AF_INET6} || !address) {
+    return std::nullopt;
+  }
+  endpoint.ip.family = Family::v6;
+  std::memcpy(endpoint.ip.bytes.data(), &address->sin6_addr, sizeof address->sin6_addr);
+  endpoint.port = ntohs(address->sin6_port);
+  return endpoint;
+}
+
+bool parse_allowed_ip(const nlattr& nest, PeerState& peer) {
+  std::array<const nlattr*, WGALLOWEDIP_A_CIDR_MASK + 1> table{};
+  find_attributes(nest, table);
+  const auto family = family_of(attribute_value<std::uint16_t>(table[WGALLOWEDIP_A_FAMILY]).value_or(0));
+  const auto ip = family ? attribute_ip(table[WGALLOWEDIP_A_IPADDR], *family) : std::nullopt;
+  const auto length = attribute_value<std::uint8_t>(table[WGALLOWEDIP_A_CIDR_MASK]);
+  if (!ip || !length || *length > ip->bits()) {
+    return false;
+  }
+  peer.allowed_ips.push_back({*ip, *length});
+  return true;
+}
+
+bool parse_peer(const nlattr& nest, DeviceState& device) {
+  std::array<const nlattr*, WGPEER_A_ALLOWEDIPS + 1> table{};
+  find_attributes(nest, table);
+  const auto key = attribute_value<model::PublicKey>(table[WGPEER_A_PUBLIC_KEY]);
+  if (!key) {
+    return false;
+  }
+  if (device.peers.empty() || device.peers.back().public_key != *key) {
+    device.peers.emplace_back().public_key = *key;
+  }
+  PeerState& peer = device.peers.back();
+  if (const auto endpoint = parse_endpoint(table[WGPEER_A_ENDPOINT])) {
+    peer.endpoint = endpoint;
+  }
+  if (const auto time = attribute_value<__kernel_timespec>(table[WGPEER_A_LAST_HANDSHAKE_TIME])) {
+    peer.last_handshake_s = time->tv_sec;
+  }
+  peer.received_bytes = attribute_value<std::uint64_t>(table[WGPEER_A_RX_BYTES]).value_or(peer.received_bytes);
+  peer.sent_bytes = attribute_value<std::uint64_t>(table[WGPEER_A_TX_BYTES]).value_or(peer.sent_bytes);
+  bool good = true;
+  if (table[WGPEER_A_ALLOWEDIPS] != nullptr) {
+    for_each_attribute(*table[WGPEER_A_ALLOWEDIPS],
+                       [&](const nlattr& allowed_ip) { good = parse_allowed_ip(allowed_ip, peer) && good; });
+  }
+  return good;
+}
+
+}  // namespace
+
+Error no_wireguard() {
+  return {ErrorCode::unsupported,
+          "this kernel has no WireGuard; load the module wireguard or use a kernel with CONFIG_WIREGUARD"};
+}
+
+Result<Device> Device::open() {
+  auto socket = Socket::open(NETLINK_GENERIC);
+  if (!socket) {
+    return passed_on(socket, "talk to the kernel's WireGuard");
+  }
+  Message message(GENL_ID_CTRL, 0);
+  message.put_header(genlmsghdr{.cmd = CTRL_CMD_GETFAMILY, .version = 1, .reserved = 0});
+  message.put_text(CTRL_ATTR_FAMILY_NAME, WG_GENL_NAME);
+  std::optional<std::uint16_t> family;
+  auto asked = socket->request(message, [&](const nlmsghdr& answer) {
+    std::array<const nlattr*, CTRL_ATTR_FAMILY_ID + 1> table{};
+    find_attributes(answer, sizeof(genlmsghdr), table);
+    family = attribute_value<std::uint16_t>(table[CTRL_ATTR_FAMILY_ID]);
+    return Result<void>{};
+  });
+  if (!asked && asked.error().sys_errno() == ENOENT) {
+    return no_wireguard();
+  }
+  if (!asked) {
+    return passed_on(asked, "look up the kernel's WireGuard");
+  }
+  if (!family) {
+    return Error(ErrorCode::system, "look up the kernel's WireGuard: the kernel's answer is malformed");
+  }
+  return Device(std::move(*socket), *family);
+}
+
+Result<DeviceState> Device::read(std::uint32_t index) {
+  Message message = device_message(family_, WG_CMD_GET_DEVICE, index, kSmallMessageBytes);
+  DeviceState device;
+  auto read = socket_.dump(
+      message, [&] { device = {}; },
+      [&](const nlmsghdr& answer) -> Result<void> {
+        if (!parse_device(answer, device)) {
+          return Error(ErrorCode::system, "the kernel's answer is malformed");
+        }
+        return {};
+      });
+  if (!read) {
+    return passed_on(read, "read the WireGuard device");
+  }
+  for (PeerState& peer : device.peers) {
+    std::ranges::sort(peer.allowed_ips);
+  }
+  std::ranges::sort(device.peers, {}, &PeerState::public_key);
+  return device;
+}
+
+Result<void> Device::set_port(std::uint32_t index, std::uint16_t port) {
+  Message message = device_message(family_, WG_CMD_SET_DEVICE, index, kSmallMessageBytes);
+  message.put_number(WGDEVICE_A_LISTEN_PORT, port);
+  return socket_.request(message);
+}
+
+Result<void> Device::set_key(std::uint32_t index, const PrivateKey& key) {
+  Message message = device_message(family_, WG_CMD_SET_DEVICE, index, kSmallMessageBytes);
+  message.put(WGDEVICE_A_PRIVATE_KEY, std::as_bytes(std::span(key.bytes(), WG_KEY_LEN)));
+  return socket_.request(message);
+}
+
+Result<void> Device::update_peers(std::uint32_t index, std::span<const PeerUpdate> updates) {
+  for (Message& message : peer_messages(family_, index, updates)) {
+    if (auto sent = socket_.request(message); !sent) {
+      return sent;
+    }
+  }
+  return {};
+}
+
+std::vector<Message> peer_messages(std::uint16_t family, std::uint32_t index, std::span<const PeerUpdate> updates,
+                                   std::size_t capacity_bytes) {
+  std::vector<Message> messages;
+  std::size_t update = 0;
+  std::size_t allowed_ip = 0;
+  while (update < updates.size()) {
+    Message message = device_message(family, WG_CMD_SET_DEVICE, index, capacity_bytes);
+    const auto list = message.begin_nest(WGDEVICE_A_PEERS);
+    while (update < updates.size() && message.room_bytes() >= kPeerMostBytes + kAllowedIpMostBytes) {
+      allowed_ip = put_peer(message, updates[update], allowed_ip);
+      if (allowed_ip < updates[update].allowed_ips.size()) {
+        break;
+      }
+      ++update;
+      allowed_ip = 0;
+    }
+    message.end_nest(list);
+    messages.push_back(std::move(message));
+  }
+  return messages;
+}
+
+bool parse_device(const nlmsghdr& message, DeviceState& device) {
+  if (!message_header<genlmsghdr>(message)) {
+    return false;
+  }
+  std::array<const nlattr*, WGDEVICE_A_PEERS + 1> table{};
+  find_attributes(message, sizeof(genlmsghdr), table);
+  device.index = attribute_value<std::uint32_t>(table[WGDEVICE_A_IFINDEX]).value_or(device.index);
+  device.listen_port = attribute_value<std::uint16_t>(table[WGDEVICE_A_LISTEN_PORT]).value_or(device.listen_port);
+  device.public_key = attribute_value<model::PublicKey>(table[WGDEVICE_A_PUBLIC_KEY]).value_or(device.public_key);
+  bool good = true;
+  if (table[WGDEVICE_A_PEERS] != nullptr) {
+    for_each_attribute(*table[WGDEVICE_A_PEERS], [&](const nlattr& peer) { good = parse_peer(peer, device) && good; });
+  }
+  return good;
+}
+
+}  // namespace krait::wireguard

@@ -1,0 +1,49 @@
+// The WireGuard side of an interface over generic netlink (linux/wireguard.h). Every call blocks for the kernel's
+// answer only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "common/result.h"
+#include "krait/wireguard/netlink.h"
+#include "krait/wireguard/sync.h"
+#include "krait/wireguard/wireguard.h"
+
+namespace krait::wireguard {
+
+// What ensure_link and Device::open say where the kernel cannot do it.
+common::Error no_wireguard();
+
+// A conversation with the kernel's WireGuard.
+class Device {
+ public:
+  static common::Result<Device> open();  // unsupported when the kernel has no WireGuard
+
+  common::Result<DeviceState> read(std::uint32_t index);
+  // EADDRINUSE when the interface is up and another holds the port.
+  common::Result<void> set_port(std::uint32_t index, std::uint16_t port);
+  // The kernel removes a peer that has the same key.
+  common::Result<void> set_key(std::uint32_t index, const PrivateKey& key);
+  // In the order given, over as many messages as it takes.
+  common::Result<void> update_peers(std::uint32_t index, std::span<const PeerUpdate> updates);
+
+ private:
+  Device(Socket socket, std::uint16_t family) : socket_(std::move(socket)), family_(family) {}
+
+  Socket socket_;
+  std::uint16_t family_;  // the number that this kernel gave to "wireguard"
+};
+
+// The messages that carry `updates` to the interface, each at most `capacity_bytes` (at least 256) large. A peer whose
+// allowed IPs do not fit is continued in the next message.
+std::vector<Message> peer_messages(std::uint16_t family, std::uint32_t index, std::span<const PeerUpdate> updates,
+                                   std::size_t capacity_bytes = kLargeMessageBytes);
+
+// Adds what one message of the dump says to `device`; a message may continue the last peer. False when it is malformed.
+bool parse_device(const nlmsghdr& message, DeviceState& device);
+
+}  // namespace krait::wireguard

@@ -1,0 +1,183 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <span>
+#include <utility>
+
+#include "common/fd.h"
+#include "krait/wireguard/wireguard.h"
+
+namespace krait::wireguard {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+constexpr std::size_t kBase64Characters = 44;  // of 32 bytes, with padding
+constexpr std::size_t kMostFileBytes = 256;    // a key and some white space
+
+// Memory for secrets on the stack, wiped at the end of the scope.
+template <std::size_t Size>
+struct Secret {
+  std::array<char, Size> bytes{};
+  Secret() = default;
+  Secret(const Secret&) = delete;
+  Secret& operator=(const Secret&) = delete;
+  ~Secret() { sodium_memzero(bytes.data(), bytes.size()); }
+};
+
+bool decode(std::string_view text, std::array<std::uint8_t, 32>& key) {
+  std::size_t length = 0;
+  return text.size() == kBase64Characters &&
+         sodium_base642bin(key.data(), key.size(), text.data(), text.size(), nullptr, &length, nullptr,
+                           sodium_base64_VARIANT_ORIGINAL) == 0 &&
+         length == key.size();
+}
+
+Result<void> check_mode(int fd, const std::string& path) {
+  struct stat info{};
+  if (::fstat(fd, &info) != 0) {
+    return Error::from_errno(errno, fmt::format("look at the key file {}", path));
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return Error(ErrorCode::invalid_input, fmt::format("the key file {} is not a regular file", path));
+  }
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return Error(ErrorCode::invalid_input,
+                 fmt::format("the key file {} has mode {:04o}, others may get at it; chmod 600 {}", path,
+                             info.st_mode & 07777U, path));
+  }
+  return {};
+}
+
+// Fills `bytes` from the file; gives the number of bytes read, at most bytes.size().
+Result<std::size_t> read_all(int fd, std::span<char> bytes, const std::string& path) {
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t got = ::read(fd, bytes.data() + size, bytes.size() - size);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      return Error::from_errno(errno, fmt::format("read the key file {}", path));
+    }
+    if (got == 0) {
+      break;
+    }
+    size += static_cast<std::size_t>(got);
+  }
+  return size;
+}
+
+Result<void> write_all(int fd, std::span<const char> bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) {
+      continue;
+    }
+    if (put < 0) {
+      return Error::from_errno(errno, fmt::format("write the key file {}", path));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+  }
+  if (::fsync(fd) != 0) {
+    return Error::from_errno(errno, fmt::format("write the key file {}", path));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<PrivateKey> PrivateKey::load(const std::string& path) {
+  // O_NONBLOCK: opening a pipe must not wait for its writer.
+  const common::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd.valid()) {
+    return Error::from_errno(errno, fmt::format("open the key file {}", path));
+  }
+  if (auto checked = check_mode(fd.get(), path); !checked) {
+    return std::move(checked.error());
+  }
+  Secret<kMostFileBytes> text;
+  auto size = read_all(fd.get(), text.bytes, path);
+  if (!size) {
+    return std::move(size.error());
+  }
+  const std::string_view all(text.bytes.data(), *size);
+  PrivateKey key;
+  const bool good = all.size() >= kBase64Characters && all.size() < kMostFileBytes &&
+                    all.find_first_not_of(" \t\r\n", kBase64Characters) == std::string_view::npos &&
+                    decode(all.substr(0, kBase64Characters), key.bytes_);
+  if (!good || sodium_is_zero(key.bytes_.data(), key.bytes_.size()) != 0) {
+    return Error(ErrorCode::invalid_input,
+                 fmt::format("the key file {} holds no private key; it takes 32 bytes in base64 (krait keygen)", path));
+  }
+  return key;
+}
+
+PrivateKey PrivateKey::generate() {
+  PrivateKey key;
+  randombytes_buf(key.bytes_.data(), key.bytes_.size());
+  key.bytes_[0] &= 248U;
+  key.bytes_[31] = static_cast<std::uint8_t>((key.bytes_[31] & 127U) | 64U);
+  return key;
+}
+
+PrivateKey::PrivateKey(PrivateKey&& other) noexcept : bytes_(other.bytes_) {
+  sodium_memzero(other.bytes_.data(), other.bytes_.size());
+}
+
+PrivateKey& PrivateKey::operator=(PrivateKey&& other) noexcept {
+  if (this != &other) {
+    bytes_ = other.bytes_;
+    sodium_memzero(other.bytes_.data(), other.bytes_.size());
+  }
+  return *this;
+}
+
+PrivateKey::~PrivateKey() { sodium_memzero(bytes_.data(), bytes_.size()); }
+
+model::PublicKey PrivateKey::public_key() const {
+  model::PublicKey key{};
+  crypto_scalarmult_base(key.data(), bytes_.data());
+  return key;
+}
+
+Result<void> PrivateKey::save(const std::string& path) const {
+  const common::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!fd.valid() && errno == EEXIST) {
+    return Error(ErrorCode::invalid_input,
+                 fmt::format("{} exists already; a key is never overwritten, remove the file first", path));
+  }
+  if (!fd.valid()) {
+    return Error::from_errno(errno, fmt::format("make the key file {}", path));
+  }
+  Secret<kBase64Characters + 1> text;
+  sodium_bin2base64(text.bytes.data(), text.bytes.size(), bytes_.data(), bytes_.size(), sodium_base64_VARIANT_ORIGINAL);
+  text.bytes.back() = '\n';
+  auto written = write_all(fd.get(), text.bytes, path);
+  if (!written) {
+    ::unlink(path.c_str());  // a part of a key is no key
+  }
+  return written;
+}
+
+std::string to_base64(const model::PublicKey& key) {
+  std::array<char, kBase64Characters + 1> text{};
+  sodium_bin2base64(text.data(), text.size(), key.data(), key.size(), sodium_base64_VARIANT_ORIGINAL);
+  return text.data();
+}
+
+std::optional<model::PublicKey> public_key_from_base64(std::string_view text) {
+  model::PublicKey key{};
+  return decode(text, key) ? std::optional(key) : std::nullopt;
+}
+
+}  // namespace krait::wireguard

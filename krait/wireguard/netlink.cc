@@ -1,0 +1,314 @@
+#include "krait/wireguard/netlink.h"
+
+#include <fmt/format.h>
+#include <libmnl/libmnl.h>
+#include <linux/netlink.h>
+#include <sodium.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <utility>
+
+namespace krait::wireguard {
+
+using common::Error;
+using common::ErrorCode;
+using common::Family;
+using common::Result;
+
+namespace {
+
+// The kernel makes dump messages as large as the reader's buffer, up to 32 KiB (net/netlink/af_netlink.c).
+constexpr std::size_t kReceiveBytes = 65536;
+constexpr int kDumpTries = 20;
+
+Error refusal(const Acknowledgement& answer) {
+  std::string message = answer.text.empty() ? "the kernel refused" : fmt::format("the kernel refused: {}", answer.text);
+  if (answer.sys_errno == EPERM) {
+    message += "; this needs CAP_NET_ADMIN (root)";
+  }
+  return Error::from_errno(answer.sys_errno, std::move(message));
+}
+
+Error malformed() { return {ErrorCode::system, "the kernel's answer is malformed"}; }
+
+// The attributes in a region. Not libmnl's loops: those run to the padding behind a message, which need not be there.
+template <typename Handler>
+void walk_attributes(std::span<const std::byte> region, const Handler& handler) {
+  const std::byte* const end = region.data() + region.size();
+  const auto* attribute = reinterpret_cast<const nlattr*>(region.data());
+  while (mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const std::byte*>(attribute)))) {
+    handler(*attribute);
+    attribute = mnl_attr_next(attribute);
+  }
+}
+
+void note(const nlattr& attribute, std::span<const nlattr*> table) {
+  const std::uint16_t type = mnl_attr_get_type(&attribute);
+  if (type < table.size()) {
+    table[type] = &attribute;
+  }
+}
+
+}  // namespace
+
+// --- Message
+
+Message::Message(std::uint16_t type, std::uint16_t flags, std::size_t capacity_bytes)
+    : buffer_(std::make_unique<std::byte[]>(capacity_bytes)), capacity_bytes_(capacity_bytes) {
+  nlmsghdr* header = mnl_nlmsg_put_header(buffer_.get());
+  header->nlmsg_type = type;
+  header->nlmsg_flags = static_cast<std::uint16_t>(flags | NLM_F_REQUEST);
+}
+
+Message::~Message() {
+  if (buffer_) {
+    sodium_memzero(buffer_.get(), capacity_bytes_);
+  }
+}
+
+nlmsghdr& Message::header() { return *reinterpret_cast<nlmsghdr*>(buffer_.get()); }
+const nlmsghdr& Message::header() const { return *reinterpret_cast<const nlmsghdr*>(buffer_.get()); }
+
+std::size_t Message::room_bytes() const { return capacity_bytes_ - MNL_ALIGN(header().nlmsg_len); }
+
+bool Message::reserve(std::size_t payload_bytes) {
+  overflown_ = overflown_ || payload_bytes > room_bytes();
+  return !overflown_;
+}
+
+void Message::put_header_bytes(std::span<const std::byte> bytes) {
+  if (reserve(MNL_ALIGN(bytes.size()))) {
+    std::memcpy(mnl_nlmsg_put_extra_header(&header(), bytes.size()), bytes.data(), bytes.size());
+  }
+}
+
+void Message::put(std::uint16_t type, std::span<const std::byte> payload) {
+  if (reserve(MNL_ATTR_HDRLEN + MNL_ALIGN(payload.size()))) {
+    mnl_attr_put(&header(), type, payload.size(), payload.data());
+  }
+}
+
+void Message::put_text(std::uint16_t type, std::string_view text) {
+  const std::string closed(text);
+  put(type, std::as_bytes(std::span(closed.c_str(), closed.size() + 1)));
+}
+
+void Message::put_ip(std::uint16_t type, const common::Ip& ip) {
+  put(type, std::as_bytes(std::span(ip.bytes)).first(ip.bits() / 8U));
+}
+
+std::size_t Message::begin_nest(std::uint16_t type) {
+  const std::size_t nest = MNL_ALIGN(header().nlmsg_len);
+  put(static_cast<std::uint16_t>(type | NLA_F_NESTED), {});
+  return nest;
+}
+
+void Message::end_nest(std::size_t nest) {
+  if (overflown_) {
+    return;
+  }
+  const std::size_t length = header().nlmsg_len - nest;
+  if (length > std::numeric_limits<std::uint16_t>::max()) {
+    overflown_ = true;
+    return;
+  }
+  reinterpret_cast<nlattr*>(buffer_.get() + nest)->nla_len = static_cast<std::uint16_t>(length);
+}
+
+// --- Socket
+
+void Socket::Closer::operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
+
+Socket::Socket(std::unique_ptr<mnl_socket, Closer> socket)
+    : socket_(std::move(socket)), received_(std::make_unique<std::byte[]>(kReceiveBytes)) {}
+
+Result<Socket> Socket::open(int protocol) {
+  std::unique_ptr<mnl_socket, Closer> socket(mnl_socket_open2(protocol, SOCK_CLOEXEC));
+  if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) {
+    return Error::from_errno(errno, "open a netlink socket");
+  }
+  // CAP_ACK: an error does not carry our request, and with it a key, back to us.
+  for (const int option : {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK}) {
+    int on = 1;
+    if (mnl_socket_setsockopt(socket.get(), option, &on, sizeof on) < 0) {
+      return Error::from_errno(errno, "set up a netlink socket");
+    }
+  }
+  return Socket(std::move(socket));
+}
+
+Result<void> Socket::exchange(Message& message, const MessageHandler& handler, bool& interrupted) {
+  if (message.overflown()) {
+    return Error(ErrorCode::limit, "a netlink message outgrew its buffer");
+  }
+  nlmsghdr& request = message.header();
+  request.nlmsg_seq = ++sequence_;
+  if (mnl_socket_sendto(socket_.get(), &request, request.nlmsg_len) < 0) {
+    return Error::from_errno(errno, "send a netlink message");
+  }
+  const unsigned port = mnl_socket_get_portid(socket_.get());
+  std::optional<Acknowledgement> end;
+  Result<void> handled;
+  while (!end) {
+    const ssize_t got = mnl_socket_recvfrom(socket_.get(), received_.get(), kReceiveBytes);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      return Error::from_errno(errno, "receive a netlink message");
+    }
+    const auto size = static_cast<std::size_t>(got);
+    const auto read = for_each_message({received_.get(), size}, [&](const nlmsghdr& answer) -> Result<void> {
+      if (answer.nlmsg_seq != sequence_ || answer.nlmsg_pid != port) {
+        return {};
+      }
+      interrupted = interrupted || (answer.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+      if (answer.nlmsg_type == NLMSG_ERROR || answer.nlmsg_type == NLMSG_DONE) {
+        end = parse_acknowledgement(answer);
+        return end ? Result<void>{} : malformed();
+      }
+      // After a failure the rest of the answer is still read, so that the next request does not meet it.
+      if (handled && answer.nlmsg_type >= NLMSG_MIN_TYPE) {
+        handled = handler(answer);
+      }
+      return {};
+    });
+    sodium_memzero(received_.get(), size);
+    if (!read) {
+      return read;
+    }
+  }
+  if (end->sys_errno != 0) {
+    return refusal(*end);
+  }
+  return handled;
+}
+
+Result<void> Socket::request(Message& message, const MessageHandler& handler) {
+  message.header().nlmsg_flags |= NLM_F_ACK;
+  bool interrupted = false;
+  return exchange(message, handler, interrupted);
+}
+
+Result<void> Socket::request(Message& message) {
+  return request(message, [](const nlmsghdr&) { return Result<void>{}; });
+}
+
+Result<void> Socket::dump(Message& message, const std::function<void()>& restart, const MessageHandler& handler) {
+  message.header().nlmsg_flags |= NLM_F_DUMP;
+  for (int i = 0; i < kDumpTries; ++i) {
+    restart();
+    bool interrupted = false;
+    auto done = exchange(message, handler, interrupted);
+    if (!done || !interrupted) {
+      return done;
+    }
+  }
+  return Error(ErrorCode::system,
+               fmt::format("it changed {} times while being read; something else is changing it", kDumpTries));
+}
+
+// --- Reading
+
+std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message) {
+  const auto payload = message_payload(message);
+  int error = 0;
+  if (payload.size() < sizeof error) {
+    // A dump's end carries its error since long; before, it was empty.
+    return message.nlmsg_type == NLMSG_DONE ? std::optional<Acknowledgement>(Acknowledgement{}) : std::nullopt;
+  }
+  std::memcpy(&error, payload.data(), sizeof error);
+  if (error > 0 || error == std::numeric_limits<int>::min()) {
+    return std::nullopt;
+  }
+  Acknowledgement answer{.sys_errno = -error, .text = {}};
+  std::size_t attributes_at = sizeof error;
+  if (message.nlmsg_type == NLMSG_ERROR) {
+    const auto header = message_header<nlmsgerr>(message);
+    if (!header) {
+      return std::nullopt;
+    }
+    attributes_at = sizeof(nlmsgerr);
+    if ((message.nlmsg_flags & NLM_F_CAPPED) == 0 && header->msg.nlmsg_len > sizeof(nlmsghdr)) {
+      attributes_at += MNL_ALIGN(std::size_t{header->msg.nlmsg_len} - sizeof(nlmsghdr));
+    }
+  }
+  if ((message.nlmsg_flags & NLM_F_ACK_TLVS) != 0 && attributes_at < payload.size()) {
+    std::array<const nlattr*, NLMSGERR_ATTR_MSG + 1> table{};
+    find_attributes(message, attributes_at, table);
+    answer.text = attribute_text(table[NLMSGERR_ATTR_MSG]);
+  }
+  return answer;
+}
+
+Result<void> for_each_message(std::span<const std::byte> datagram, const MessageHandler& handler) {
+  const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
+  int left = static_cast<int>(datagram.size());
+  while (mnl_nlmsg_ok(message, left)) {
+    if (auto handled = handler(*message); !handled) {
+      return handled;
+    }
+    message = mnl_nlmsg_next(message, &left);
+  }
+  return left > 0 ? Result<void>(malformed()) : Result<void>{};
+}
+
+std::span<const std::byte> message_payload(const nlmsghdr& message) {
+  return {static_cast<const std::byte*>(mnl_nlmsg_get_payload(&message)), mnl_nlmsg_get_payload_len(&message)};
+}
+
+void find_attributes(const nlmsghdr& message, std::size_t header_bytes, std::span<const nlattr*> table) {
+  const auto payload = message_payload(message);
+  const std::size_t start = MNL_ALIGN(header_bytes);
+  if (start <= payload.size()) {
+    walk_attributes(payload.subspan(start), [&](const nlattr& attribute) { note(attribute, table); });
+  }
+}
+
+void find_attributes(const nlattr& nest, std::span<const nlattr*> table) {
+  walk_attributes(attribute_payload(nest), [&](const nlattr& attribute) { note(attribute, table); });
+}
+
+void for_each_attribute(const nlattr& nest, const std::function<void(const nlattr&)>& handler) {
+  walk_attributes(attribute_payload(nest), handler);
+}
+
+std::span<const std::byte> attribute_payload(const nlattr& attribute) {
+  return {static_cast<const std::byte*>(mnl_attr_get_payload(&attribute)), mnl_attr_get_payload_len(&attribute)};
+}
+
+std::string attribute_text(const nlattr* attribute) {
+  if (attribute == nullptr) {
+    return {};
+  }
+  const auto payload = attribute_payload(*attribute);
+  const auto* text = reinterpret_cast<const char*>(payload.data());
+  return {text, strnlen(text, payload.size())};
+}
+
+std::optional<common::Ip> attribute_ip(const nlattr* attribute, Family family) {
+  common::Ip ip{.family = family, .bytes = {}};
+  if (attribute == nullptr || attribute_payload(*attribute).size() != ip.bits() / 8U) {
+    return std::nullopt;
+  }
+  std::ranges::copy(attribute_payload(*attribute), std::as_writable_bytes(std::span(ip.bytes)).begin());
+  return ip;
+}
+
+std::uint8_t address_family(Family family) { return family == Family::v4 ? AF_INET : AF_INET6; }
+
+std::optional<Family> family_of(std::uint16_t address_family) {
+  switch (address_family) {
+    case AF_INET:
+      return Family::v4;
+    case AF_INET6:
+      return Family::v6;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace krait::wireguard

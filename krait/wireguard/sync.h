@@ -1,0 +1,101 @@
+// What differs between the kernel's state and the image, as plain values: pure, no system call.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "common/ip.h"
+#include "krait/model/wireguard_image.h"
+
+namespace krait::wireguard {
+
+// The protocol number that marks our routes (rtm_protocol), so that we remove no other's. Not in the kernel's
+// linux/rtnetlink.h nor in iproute2's rt_protos.
+inline constexpr std::uint8_t kRouteProtocol = 98;
+
+// A session without a handshake for this long is dead (REJECT_AFTER_TIME in the WireGuard paper and in the kernel's
+// drivers/net/wireguard/messages.h).
+inline constexpr std::int64_t kSessionLife_s = 180;
+
+// --- Peers
+
+struct PeerState {
+  model::PublicKey public_key{};
+  std::optional<common::Endpoint> endpoint;
+  std::int64_t last_handshake_s = 0;  // Unix time, 0: never
+  std::uint64_t received_bytes = 0;
+  std::uint64_t sent_bytes = 0;
+  std::vector<common::Prefix> allowed_ips;  // ascending
+};
+
+struct DeviceState {
+  std::uint32_t index = 0;
+  model::PublicKey public_key{};  // all zero: no key yet
+  std::uint16_t listen_port = 0;
+  std::vector<PeerState> peers;  // ascending by key
+};
+
+struct PeerUpdate {
+  model::PublicKey public_key{};
+  bool remove = false;
+  std::optional<common::Endpoint> endpoint;
+  std::vector<common::Prefix> allowed_ips;  // to add to those that it has
+};
+
+// Updates in the order in which the kernel must see them.
+struct PeerPlan {
+  std::vector<PeerUpdate> updates;
+  std::uint32_t added = 0;
+  std::uint32_t changed = 0;
+  std::uint32_t removed = 0;
+};
+
+// Removes the peers and allowed IPs that the image does not have. The kernel before 6.16 knows only "replace the whole
+// list", which leaves the addresses that stay without a peer for a moment and loses their packets. So the addresses to
+// go are moved to a peer `sink` that nobody can be (a random key), and then that peer is removed.
+PeerPlan plan_withdrawal(const DeviceState& device, const model::WireguardImage& image, const model::PublicKey& sink);
+
+// Adds the peers and allowed IPs that the device does not have. `previous` is the image that was applied before; none
+// at the agent's start: then an endpoint that differs stays only while its session lives at `now_s` (Unix time).
+PeerPlan plan_peers(const DeviceState& device, const model::WireguardImage& image,
+                    const model::WireguardImage* previous, std::int64_t now_s);
+
+// --- Addresses
+
+struct AddressState {
+  common::Prefix prefix;  // the address with its prefix length, host bits kept
+  auto operator<=>(const AddressState&) const = default;
+};
+
+// To be done in this order.
+struct AddressPlan {
+  std::vector<AddressState> remove_first;  // IPv6 cannot hold an address twice with different lengths
+  std::vector<common::Ip> add;
+  std::vector<AddressState> remove;  // IPv4: after adding, so that routes with this source survive
+};
+
+// Everything that the image does not have goes, except IPv6 link-local addresses.
+AddressPlan plan_addresses(std::span<const AddressState> present, std::span<const common::Ip> wanted);
+
+// --- Routes
+
+struct RouteState {
+  common::Prefix prefix;
+  std::optional<common::Ip> source;  // preferred source
+  std::uint8_t protocol = 0;
+  auto operator<=>(const RouteState&) const = default;
+};
+
+struct RoutePlan {
+  std::vector<RouteState> remove;
+  std::vector<RouteState> replace;  // present, but with another source or another protocol
+  std::vector<RouteState> add;
+};
+
+// `present` are the routes through the interface in the main table with the default metric. Only routes of ours are
+// removed; another's route to a wanted prefix becomes ours.
+RoutePlan plan_routes(std::span<const RouteState> present, const model::WireguardImage& image);
+
+}  // namespace krait::wireguard
