@@ -64,11 +64,11 @@ class MeshReader {
     if (const Value* host = table.find("host")) {
       read_host(*host);
     }
-    for (const Value& peer : table.tables("peer")) {
-      if (findings_.settled(peer.at)) {
+    for (const Value* peer : table.tables("peer")) {
+      if (findings_.settled(peer->at)) {
         break;
       }
-      read_peer(peer);
+      read_peer(*peer);
     }
     check_endpoints();
     if (!findings_.empty()) {
@@ -194,11 +194,11 @@ class MeshReader {
 
   std::vector<model::Route> read_routes(const Table& parent) {
     std::vector<model::Route> routes;
-    for (const Value& value : parent.tables("routes")) {
-      if (findings_.settled(value.at)) {
+    for (const Value* value : parent.tables("routes")) {
+      if (findings_.settled(value->at)) {
         break;
       }
-      const Table table(value, "a route", kRouteKeys, findings_);
+      const Table table(*value, "a route", kRouteKeys, findings_);
       const model::IdentityName identity = read_identity(table);
       const Text text = table.text("prefix");
       if (!table.has("prefix")) {

@@ -49,17 +49,17 @@ class PolicyReader {
     if (table.has("identity")) {
       read_identities(table.tables("identity"));
     }
-    for (const Value& rule : table.tables("rule")) {
-      if (findings_.settled(rule.at)) {
+    for (const Value* rule : table.tables("rule")) {
+      if (findings_.settled(rule->at)) {
         break;
       }
-      read_rule(rule);
+      read_rule(*rule);
     }
-    for (const Value& test : table.tables("test")) {
-      if (findings_.settled(test.at)) {
+    for (const Value* test : table.tables("test")) {
+      if (findings_.settled(test->at)) {
         break;
       }
-      read_test(test);
+      read_test(*test);
     }
     if (!findings_.empty()) {
       return std::move(findings_).take();
@@ -70,12 +70,12 @@ class PolicyReader {
 
  private:
   // Also identities with a fault are known afterwards, so that one fault is not reported at every rule.
-  void read_identities(std::span<const Value> identities) {
+  void read_identities(const std::vector<const Value*>& identities) {
     std::map<std::uint32_t, std::uint32_t> line_of_tag;
-    for (const Value& value : identities) {
-      const Table table(value, "[[identity]]", kIdentityKeys, findings_);
+    for (const Value* value : identities) {
+      const Table table(*value, "[[identity]]", kIdentityKeys, findings_);
       const Text name = table.text("name");
-      model::Identity identity{std::string(name.text), 0, value.at};
+      model::Identity identity{std::string(name.text), 0, value->at};
       if (table.has("name")) {
         check_identity_name(name);
       }

@@ -47,13 +47,13 @@ std::string_view name_of(Shape shape) {
 
 std::string write(std::string_view example) { return fmt::format("write {}", example); }
 
+// A list with some wrong elements still counts for the others.
 bool check_list(const Key& key, const Value& value, Kind element, Findings& findings) {
   if (value.items().empty()) {
     findings.add(value.at, fmt::format("{} is an empty list", quoted(key.name)),
                  key.required ? write(key.example) : fmt::format("remove it or write {}", key.example));
     return false;
   }
-  bool good = true;
   for (const Value& item : value.items()) {
     if (findings.settled(item.at)) {
       break;
@@ -63,10 +63,9 @@ bool check_list(const Key& key, const Value& value, Kind element, Findings& find
                    fmt::format("{} lists {}, not {}", quoted(key.name), element == Kind::text ? "strings" : "tables",
                                name_of(item.kind)),
                    write(key.example));
-      good = false;
     }
   }
-  return good;
+  return true;
 }
 
 // Whether the value has the shape; says what is wrong if not.
@@ -149,14 +148,24 @@ std::vector<Text> Table::texts(std::string_view key) const {
   std::vector<Text> texts;
   texts.reserve(value->items().size());
   for (const Value& item : value->items()) {
-    texts.push_back({item.text(), item.at});
+    if (item.kind == Kind::text) {
+      texts.push_back({item.text(), item.at});
+    }
   }
   return texts;
 }
 
-std::span<const Value> Table::tables(std::string_view key) const {
+std::vector<const Value*> Table::tables(std::string_view key) const {
   const Value* value = find(key);
-  return value == nullptr ? std::span<const Value>() : std::span<const Value>(value->items());
+  std::vector<const Value*> tables;
+  if (value != nullptr) {
+    for (const Value& item : value->items()) {
+      if (item.kind == Kind::table) {
+        tables.push_back(&item);
+      }
+    }
+  }
+  return tables;
 }
 
 }  // namespace krait::config

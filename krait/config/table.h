@@ -46,8 +46,8 @@ class Table {
   // The string, or one without text when there is none (at is then the table's).
   [[nodiscard]] Text text(std::string_view key) const;
   [[nodiscard]] std::vector<Text> texts(std::string_view key) const;
-  // The elements of a list of tables.
-  [[nodiscard]] std::span<const Value> tables(std::string_view key) const;
+  // The elements of a list of tables; those of another kind were findings and are left out, as in texts().
+  [[nodiscard]] std::vector<const Value*> tables(std::string_view key) const;
   [[nodiscard]] bool has(std::string_view key) const { return find(key) != nullptr; }
 
  private:
