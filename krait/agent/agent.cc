@@ -1,0 +1,194 @@
+#include "krait/agent/agent.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <utility>
+
+#include "common/fd.h"
+#include "krait/agent/http.h"
+#include "krait/agent/listen.h"
+#include "krait/agent/loop.h"
+#include "krait/agent/metrics.h"
+#include "krait/agent/notify.h"
+#include "krait/agent/protocol.h"
+#include "krait/agent/stream_server.h"
+#include "krait/agent/unix_socket.h"
+#include "krait/agent/version.h"
+
+namespace krait::agent {
+
+using common::Error;
+using common::ErrorCode;
+using common::Fd;
+using common::Result;
+
+namespace {
+
+Result<Fd> open_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGHUP, SIGTERM, SIGINT}) {
+    sigaddset(&signals, number);
+  }
+  Fd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.valid() || ::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
+    return Error::from_errno(errno, "receive signals");
+  }
+  return fd;
+}
+
+// The serving part. Everything it refers to outlives it.
+class Service {
+ public:
+  Service(Enforcer& enforcer, Loop& loop, common::Log& log) : enforcer_(enforcer), loop_(loop), log_(log) {}
+
+  void on_signal(int signals);
+  std::optional<Answer> on_control(std::string_view input, const Client& client);
+  std::optional<Answer> on_http(std::string_view input);
+
+ private:
+  Json answer(Request request, const Client& client);
+  Json reload();
+  Json status();
+  Json down();
+
+  Enforcer& enforcer_;
+  Loop& loop_;
+  common::Log& log_;
+};
+
+void Service::on_signal(int signals) {
+  signalfd_siginfo info{};
+  while (::read(signals, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
+    if (info.ssi_signo == SIGHUP) {
+      reload();
+      continue;
+    }
+    log_.info(fmt::format("ending; {} stays guarded", enforcer_.interface()));
+    loop_.stop();
+  }
+}
+
+std::optional<Answer> Service::on_control(std::string_view input, const Client& client) {
+  const auto end = input.find('\n');
+  if (end == std::string_view::npos) {
+    if (input.size() < kMostRequestBytes) {
+      return std::nullopt;
+    }
+    const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", kMostRequestBytes));
+    return Answer{json_line(error_json(error)), input.size(), true};
+  }
+  auto request = parse_request(input.substr(0, end));
+  return Answer{json_line(request ? answer(*request, client) : error_json(request.error())), end + 1, false};
+}
+
+std::optional<Answer> Service::on_http(std::string_view input) {
+  const auto code = http_status(input);
+  if (!code) {
+    return std::nullopt;
+  }
+  std::string body;
+  if (*code == 200) {
+    auto state = enforcer_.state();
+    if (!state) {
+      log_.error("metrics: " + state.error().text());
+      return Answer{http_response(500, {}), input.size(), true};
+    }
+    body = metrics_text(enforcer_.policy(), *state);
+  }
+  return Answer{http_response(*code, body), input.size(), true};
+}
+
+Json Service::answer(Request request, const Client& client) {
+  if (needs_root(request) && !client.root) {
+    return error_json(Error(ErrorCode::permission, "only root may do this; run it with sudo"));
+  }
+  switch (request) {
+    case Request::reload:
+      return reload();
+    case Request::down:
+      return down();
+    case Request::status:
+      break;
+  }
+  return status();
+}
+
+Json Service::reload() {
+  auto applied = enforcer_.reload();
+  if (!applied) {
+    log_.error("reload refused, revision " + fmt::format("{}", enforcer_.last().revision) + " stays in force:\n" +
+               applied.error().text());
+    return error_json(applied.error());
+  }
+  log_.info(
+      fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
+  return applied_json(*applied);
+}
+
+Json Service::status() {
+  auto state = enforcer_.state();
+  if (!state) {
+    log_.error("status: " + state.error().text());
+    return error_json(state.error());
+  }
+  return status_json(enforcer_, *state, {.pid = ::getpid(), .now_s = ::time(nullptr)});
+}
+
+Json Service::down() {
+  if (auto removed = enforcer_.remove(); !removed) {
+    log_.error("down: " + removed.error().text());
+    return error_json(removed.error());
+  }
+  log_.info(fmt::format("down: {} is no longer guarded", enforcer_.interface()));
+  loop_.stop();
+  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}};
+}
+
+std::string started_text(const Enforcer& enforcer) {
+  const Applied& applied = enforcer.last();
+  return fmt::format("krait {} {} {}: revision {}, {} rules, {} identities, {} peers configured", kVersion,
+                     enforcer.options().guarded_interface ? "guards" : "runs", enforcer.interface(), applied.revision,
+                     applied.rules, applied.identities, applied.peers);
+}
+
+}  // namespace
+
+Result<void> run_agent(const AgentOptions& options, common::Log& log) {
+  auto loop = Loop::create();
+  auto signals = open_signals();
+  auto control = ControlSocket::listen(options.socket_path);
+  if (!loop || !signals || !control) {
+    return !loop ? loop.error() : !signals ? signals.error() : control.error();
+  }
+  auto metrics = listen_tcp(options.metrics);
+  if (!metrics) {
+    return common::passed_on(metrics, "serve the metrics");
+  }
+  auto enforcer = Enforcer::start(options.enforcer);
+  if (!enforcer) {
+    return enforcer.error();
+  }
+  Service service(*enforcer, **loop, log);
+  auto watched = (*loop)->add(signals->get(), EPOLLIN, [&](std::uint32_t) { service.on_signal(signals->get()); });
+  auto control_server = StreamServer::serve(**loop, control->take(), [&](std::string_view input, const Client& client) {
+    return service.on_control(input, client);
+  });
+  auto metrics_server = StreamServer::serve(
+      **loop, std::move(*metrics), [&](std::string_view input, const Client&) { return service.on_http(input); });
+  if (!watched || !control_server || !metrics_server) {
+    return !watched ? watched.error() : !control_server ? control_server.error() : metrics_server.error();
+  }
+  log.info(started_text(*enforcer));
+  notify_ready();
+  return (*loop)->run();
+}
+
+}  // namespace krait::agent

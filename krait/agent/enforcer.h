@@ -1,0 +1,99 @@
+// Keeps one interface as the files say: WireGuard and the data path, in the order in which nothing is ever open by
+// mistake.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "krait/agent/plan.h"
+#include "krait/datapath/datapath.h"
+#include "krait/wireguard/wireguard.h"
+
+namespace krait::agent {
+
+struct EnforcerOptions {
+  std::string config_file;
+  // Guard mode: the interface that something else manages. Only the data path is put on it, the key file is not read.
+  std::optional<std::string> guarded_interface;
+};
+
+struct PeerState {
+  std::string name;      // empty: a peer of the interface that the configuration does not have
+  std::string identity;  // likewise
+  wireguard::PeerStatus wireguard;
+};
+
+// What is in force, read from the kernel when asked for.
+struct State {
+  std::string interface;
+  std::uint32_t interface_index = 0;
+  bool managed = false;
+  datapath::Attachment attachment = datapath::Attachment::none;
+  std::uint64_t revision = 0;
+  datapath::Counters counters{};
+  std::optional<model::PublicKey> public_key;  // none: the interface is not WireGuard
+  std::vector<PeerState> peers;
+};
+
+// What a reload did.
+struct Applied {
+  std::uint64_t revision = 0;
+  std::size_t rules = 0;
+  std::size_t identities = 0;
+  std::size_t peers = 0;  // configured
+  wireguard::Changes changes;
+};
+
+// One thread; every call blocks on the file system and the kernel only. Needs CAP_BPF and CAP_NET_ADMIN. The destructor
+// leaves everything in force.
+class Enforcer {
+ public:
+  // What the kernel objects need beside the plan.
+  struct Prepared {
+    std::optional<wireguard::PrivateKey> key;  // none in guard mode
+    std::uint32_t interface_index = 0;
+  };
+
+  // Loads the files and puts them in force, adopting whatever an earlier agent left.
+  static common::Result<Enforcer> start(EnforcerOptions options);
+
+  // Reads the files again and switches to them without dropping a packet of what stays allowed. A wrong file changes
+  // nothing. When a call to the kernel fails half-way the error says what is in force.
+  common::Result<Applied> reload();
+
+  // Opens up: removes the interface (managed) and everything of the data path.
+  common::Result<void> remove();
+
+  [[nodiscard]] common::Result<State> state() const;
+  [[nodiscard]] const Applied& last() const { return last_; }
+  [[nodiscard]] const model::Policy& policy() const { return plan_.policy; }
+  [[nodiscard]] const std::string& interface() const { return interface_; }
+  [[nodiscard]] const EnforcerOptions& options() const { return options_; }
+
+ private:
+  Enforcer(EnforcerOptions options, std::string interface, datapath::Datapath datapath, std::uint32_t pages)
+      : options_(std::move(options)), interface_(std::move(interface)), datapath_(std::move(datapath)), pages_(pages) {}
+
+  [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
+  common::Result<void> put_in_force(Plan plan, const Prepared& prepared);
+  common::Result<wireguard::Changes> switch_over(const Plan& plan, const Prepared& prepared);
+  common::Result<void> make_room(std::uint32_t pages);
+
+  EnforcerOptions options_;
+  std::string interface_;
+  datapath::Datapath datapath_;
+  std::uint32_t pages_;                // what the snapshot buffers were opened for
+  std::uint32_t interface_index_ = 0;  // attached to; 0: still to be attached
+  Plan plan_;                          // in force, without its snapshot's bytes
+  Applied last_;
+};
+
+// Removes what a former agent left for the interface of the files, as Enforcer::remove() does. In guard mode nothing
+// but the data path; else the interface must have the configuration's key, so that a guarded one is not deleted by
+// mistake. False: nothing was there.
+common::Result<bool> remove_left_over(const EnforcerOptions& options);
+
+}  // namespace krait::agent

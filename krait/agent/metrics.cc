@@ -1,0 +1,140 @@
+#include "krait/agent/metrics.h"
+
+#include <fmt/format.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "krait/abi/reasons.h"
+#include "krait/agent/protocol.h"
+#include "krait/agent/version.h"
+
+namespace krait::agent {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+constexpr const char* kDirections[KRAIT_DIRECTIONS] = {"ingress", "egress"};
+constexpr const char* kVerdicts[KRAIT_VERDICTS] = {"drop", "allow"};
+
+MetricFamily family(const char* name, const char* help, MetricType type) { return {name, help, type, {}}; }
+
+template <typename Number>
+void add(MetricFamily& family, Labels labels, Number value) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = static_cast<double>(value);
+  family.metric.push_back(std::move(metric));
+}
+
+template <typename Number>
+MetricFamily gauge(const char* name, const char* help, Number value) {
+  MetricFamily result = family(name, help, MetricType::Gauge);
+  add(result, {}, value);
+  return result;
+}
+
+class TagNames {
+ public:
+  explicit TagNames(const model::Policy& policy) {
+    for (const model::Identity& identity : policy.identities) {
+      names_.emplace(identity.tag, identity.name);
+    }
+  }
+  // A counter outlives the policy that named its tags.
+  [[nodiscard]] std::string of(std::uint32_t tag) const {
+    const auto found = names_.find(tag);
+    return tag == 0 ? "unknown" : found != names_.end() ? std::string(found->second) : fmt::format("tag:{}", tag);
+  }
+
+ private:
+  std::unordered_map<std::uint32_t, std::string_view> names_;
+};
+
+void add_pairs(std::vector<MetricFamily>& families, const TagNames& names, const datapath::Counters& counters) {
+  auto packets = family("krait_packets_total", "Packets judged, as on the wire.", MetricType::Counter);
+  auto bytes = family("krait_bytes_total", "Bytes of the packets judged, from the IP header on.", MetricType::Counter);
+  for (const datapath::PairCount& pair : counters.pairs) {
+    const std::string source = pair.overflow ? "overflow" : names.of(pair.source_tag);
+    const std::string destination = pair.overflow ? "overflow" : names.of(pair.destination_tag);
+    for (int direction = 0; direction < KRAIT_DIRECTIONS; ++direction) {
+      for (int verdict = 0; verdict < KRAIT_VERDICTS; ++verdict) {
+        const krait_count& count = pair.count[direction][verdict];
+        if (count.packets == 0) {
+          continue;
+        }
+        const Labels labels{{"source", source},
+                            {"destination", destination},
+                            {"direction", kDirections[direction]},
+                            {"verdict", kVerdicts[verdict]}};
+        add(packets, labels, count.packets);
+        add(bytes, labels, count.bytes);
+      }
+    }
+  }
+  families.push_back(std::move(packets));
+  families.push_back(std::move(bytes));
+}
+
+void add_drops(std::vector<MetricFamily>& families, const datapath::Counters& counters) {
+  auto drops = family("krait_drops_total", "Packets dropped, by reason.", MetricType::Counter);
+  auto bytes = family("krait_drop_bytes_total", "Bytes of the packets dropped, by reason.", MetricType::Counter);
+  for (std::uint32_t reason = KRAIT_ALLOWED + 1; reason < KRAIT_REASON_COUNT; ++reason) {
+    for (int direction = 0; direction < KRAIT_DIRECTIONS; ++direction) {
+      const krait_count& count = counters.drops[reason].by_direction[direction];
+      const Labels labels{{"reason", std::string(reason_label(reason))}, {"direction", kDirections[direction]}};
+      add(drops, labels, count.packets);
+      add(bytes, labels, count.bytes);
+    }
+  }
+  families.push_back(std::move(drops));
+  families.push_back(std::move(bytes));
+}
+
+void add_peers(std::vector<MetricFamily>& families, const State& state) {
+  families.push_back(gauge("krait_peers", "Peers of the interface.", state.peers.size()));
+  auto handshake = family("krait_peer_last_handshake_seconds", "Unix time of the peer's last handshake; 0: none yet.",
+                          MetricType::Gauge);
+  auto received = family("krait_peer_received_bytes_total", "Bytes received from the peer.", MetricType::Counter);
+  auto sent = family("krait_peer_sent_bytes_total", "Bytes sent to the peer.", MetricType::Counter);
+  for (const PeerState& peer : state.peers) {
+    // A peer that the configuration does not have is told by its key.
+    const Labels labels{{"peer", peer.name.empty() ? wireguard::to_base64(peer.wireguard.public_key) : peer.name}};
+    add(handshake, labels, peer.wireguard.last_handshake_s);
+    add(received, labels, peer.wireguard.received_bytes);
+    add(sent, labels, peer.wireguard.sent_bytes);
+  }
+  families.push_back(std::move(handshake));
+  families.push_back(std::move(received));
+  families.push_back(std::move(sent));
+}
+
+}  // namespace
+
+std::string metrics_text(const model::Policy& policy, const State& state) {
+  std::vector<MetricFamily> families;
+  auto build = family("krait_build_info", "The agent's version.", MetricType::Gauge);
+  add(build, {{"version", kVersion}}, 1);
+  families.push_back(std::move(build));
+  auto attached = family("krait_attached", "1: the data path is attached to the interface.", MetricType::Gauge);
+  add(attached, {{"interface", state.interface}, {"kind", std::string(attachment_name(state.attachment))}},
+      state.attachment == datapath::Attachment::none ? 0 : 1);
+  families.push_back(std::move(attached));
+  families.push_back(gauge("krait_policy_revision", "The policy revision in force.", state.revision));
+  families.push_back(gauge("krait_policy_rules", "Rules of the policy in force.", policy.rules.size()));
+  families.push_back(gauge("krait_policy_identities", "Identities of the policy in force.", policy.identities.size()));
+  add_pairs(families, TagNames(policy), state.counters);
+  add_drops(families, state.counters);
+  add_peers(families, state);
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace krait::agent

@@ -1,0 +1,49 @@
+#include "krait/agent/notify.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+#include <string>
+
+#include "common/fd.h"
+
+namespace krait::agent {
+
+namespace {
+
+void notify(std::string_view text) {
+  const char* name = std::getenv("NOTIFY_SOCKET");
+  if (name == nullptr) {
+    return;
+  }
+  const std::string_view path(name);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() < 2 || path.size() >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@')) {
+    return;
+  }
+  std::copy(path.begin(), path.end(), address.sun_path);
+  if (path[0] == '@') {
+    address.sun_path[0] = '\0';  // an abstract name
+  }
+  const common::Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  if (fd.valid()) {
+    ::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
+  }
+}
+
+}  // namespace
+
+void notify_ready() { notify("READY=1\nSTATUS=the policy is in force"); }
+
+void notify_failed(std::string_view why) {
+  std::string line(why.substr(0, 4096));  // a datagram holds one assignment a line
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  notify("STATUS=" + line);
+}
+
+}  // namespace krait::agent

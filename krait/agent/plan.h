@@ -1,0 +1,39 @@
+// What the two files ask for, checked and compiled: the one way from files to kernel images, used by the agent and by
+// every command that reads a whole configuration.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "krait/compile/compile.h"
+#include "krait/model/mesh.h"
+#include "krait/model/policy.h"
+#include "krait/model/wireguard_image.h"
+
+namespace krait::agent {
+
+struct Plan {
+  model::Mesh mesh;
+  model::Policy policy;
+  std::vector<compile::Binding> bindings;
+  compile::Snapshot snapshot;
+  model::WireguardImage wireguard;
+};
+
+// Reads both files (the policy that krait.toml names unless `policy_file` is not empty), checks the references,
+// compiles and runs the policy's tests. The key file is not opened. Fails with the diagnostics of what is wrong, or
+// limit.
+common::Result<Plan> make_plan(const std::string& config_file, const std::string& policy_file = {});
+
+// Loads one policy on its own, compiles it and runs its tests.
+common::Result<model::Policy> check_policy(const std::string& policy_file);
+
+// Numbers a compiled snapshot.
+void set_revision(compile::Snapshot& snapshot, std::uint64_t revision);
+
+// The pages of a snapshot.
+std::uint32_t pages_of(const compile::Snapshot& snapshot);
+
+}  // namespace krait::agent

@@ -1,0 +1,56 @@
+// The control socket's language, docs/control_protocol.md: one JSON object a line each way. Pure.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/result.h"
+#include "krait/agent/enforcer.h"
+
+namespace krait::agent {
+
+// ordered: people read the output too, and the golden tests compare it.
+using Json = nlohmann::ordered_json;
+
+inline constexpr int kProtocolVersion = 1;
+inline constexpr const char* kDefaultSocket = "/run/krait/krait.sock";
+
+enum class Request : std::uint8_t { status, reload, down };
+
+// One line without its newline. Fails with invalid_input and words for the client.
+common::Result<Request> parse_request(std::string_view line);
+std::string request_line(Request request);  // newline included
+
+// Reload and down change something.
+bool needs_root(Request request);
+
+// {"version":1,"error":TEXT,"code":CODE,"diagnostics":[{file,line,column,message,mend}]}.
+Json error_json(const common::Error& error);
+// What error_json() made, as it came over the socket.
+common::Error error_from_json(const Json& json);
+
+struct AgentFacts {
+  std::int64_t pid = 0;
+  std::int64_t now_s = 0;  // Unix time, for the age of handshakes
+};
+
+// What a program that ends for this error exits with: 1 wrong use or configuration, 2 failure at run time.
+int exit_code(const common::Error& error);
+
+// {"version":1,"interface":...}: see docs/cli.md.
+Json status_json(const Enforcer& enforcer, const State& state, const AgentFacts& facts);
+Json applied_json(const Applied& applied);
+
+// One line, newline included; bytes that are no UTF-8 are replaced.
+std::string json_line(const Json& json);
+// Nothing: not one JSON object.
+std::optional<Json> parse_json_object(std::string_view text);
+
+// The label of a drop reason (krait/abi/reasons.h); empty for none.
+std::string_view reason_label(std::uint32_t reason);
+std::string_view attachment_name(datapath::Attachment attachment);
+
+}  // namespace krait::agent

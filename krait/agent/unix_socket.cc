@@ -1,0 +1,125 @@
+#include "krait/agent/unix_socket.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace krait::agent {
+
+using common::Error;
+using common::ErrorCode;
+using common::Fd;
+using common::Result;
+
+namespace {
+
+Result<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return Error(ErrorCode::invalid_input, fmt::format("the socket's path has {} characters; give one of 1 to {}",
+                                                       path.size(), sizeof(address.sun_path) - 1));
+  }
+  std::copy(path.begin(), path.end(), address.sun_path);
+  return address;
+}
+
+Result<void> make_directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos || slash == 0) {
+    return {};
+  }
+  const std::string directory = path.substr(0, slash);
+  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
+    return Error::from_errno(errno, "make the directory " + directory);
+  }
+  return {};
+}
+
+// The kernel drops the lock with the process, however it ends; the file stays.
+Result<Fd> take_lock(const std::string& path) {
+  const std::string lock_path = path + ".lock";
+  Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock.valid()) {
+    return Error::from_errno(errno, "open " + lock_path);
+  }
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
+    return lock;
+  }
+  if (errno == EWOULDBLOCK) {
+    return Error(ErrorCode::unavailable, fmt::format("another agent already serves {}; stop it first", path));
+  }
+  return Error::from_errno(errno, "lock " + lock_path);
+}
+
+Result<Fd> make_socket(int extra_flags) {
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | extra_flags, 0));
+  if (!fd.valid()) {
+    return Error::from_errno(errno, "make a Unix socket");
+  }
+  return fd;
+}
+
+}  // namespace
+
+Result<ControlSocket> ControlSocket::listen(const std::string& path) {
+  auto address = address_of(path);
+  if (!address) {
+    return address.error();
+  }
+  if (auto made = make_directory_of(path); !made) {
+    return made.error();
+  }
+  auto lock = take_lock(path);
+  if (!lock) {
+    return lock.error();
+  }
+  struct stat found{};
+  if (::lstat(path.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
+    return Error(ErrorCode::invalid_input, path + " exists and is no socket");
+  }
+  ::unlink(path.c_str());  // of an agent that was killed: its lock was free
+  auto listener = make_socket(SOCK_NONBLOCK);
+  if (!listener) {
+    return listener.error();
+  }
+  const auto* name = reinterpret_cast<const sockaddr*>(&*address);
+  if (::bind(listener->get(), name, sizeof(*address)) != 0 || ::chmod(path.c_str(), 0666) != 0 ||
+      ::listen(listener->get(), 64) != 0) {
+    return Error::from_errno(errno, "listen on " + path);
+  }
+  return ControlSocket(path, std::move(*lock), std::move(*listener));
+}
+
+ControlSocket::~ControlSocket() {
+  if (lock_.valid()) {
+    ::unlink(path_.c_str());
+  }
+}
+
+Result<Fd> connect_unix(const std::string& path) {
+  auto address = address_of(path);
+  if (!address) {
+    return address.error();
+  }
+  auto fd = make_socket(0);
+  if (!fd) {
+    return fd;
+  }
+  if (::connect(fd->get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0) {
+    return fd;
+  }
+  if (errno == ENOENT || errno == ECONNREFUSED) {
+    return Error(ErrorCode::unavailable, "no agent answers at " + path);
+  }
+  return Error::from_errno(errno, "connect to " + path);
+}
+
+}  // namespace krait::agent

@@ -1,0 +1,37 @@
+// The agent's Unix socket: who may listen on a path, and how to reach it.
+#pragma once
+
+#include <string>
+
+#include "common/fd.h"
+#include "common/result.h"
+
+namespace krait::agent {
+
+// A listening socket and the lock that says there is only one. Move-only; the destructor removes the socket's file.
+class ControlSocket {
+ public:
+  // Makes the directory (0755) when it is missing, takes the lock <path>.lock, replaces a stale socket and listens;
+  // anybody may connect. Fails with unavailable when another agent holds the lock.
+  static common::Result<ControlSocket> listen(const std::string& path);
+
+  ControlSocket(ControlSocket&& other) noexcept = default;
+  ControlSocket& operator=(ControlSocket&&) = delete;
+  ~ControlSocket();
+
+  // The listening descriptor, non-blocking; whoever takes it closes it.
+  [[nodiscard]] common::Fd take() { return std::move(listener_); }
+
+ private:
+  ControlSocket(std::string path, common::Fd lock, common::Fd listener)
+      : path_(std::move(path)), lock_(std::move(lock)), listener_(std::move(listener)) {}
+
+  std::string path_;
+  common::Fd lock_;
+  common::Fd listener_;
+};
+
+// A connected, blocking stream. Fails with unavailable when nobody listens.
+common::Result<common::Fd> connect_unix(const std::string& path);
+
+}  // namespace krait::agent
