@@ -1,0 +1,47 @@
+// Runs a case through the real program and the naive evaluator, and makes a failing one small.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "krait/datapath/packet_runner.h"
+#include "tests/differential/random_case.h"
+#include "tests/model/naive.h"
+
+namespace krait::differential {
+
+// Something done to a compiled image before it is published: a planted defect of the compiler.
+using Tamper = std::function<void(std::vector<std::byte>&)>;
+
+struct Planted {
+  naive::Defects in_model;
+  Tamper in_image;
+};
+
+// The program on trial. A case begins by letting so much time pass that every flow of the case before is dead.
+class Trial {
+ public:
+  static common::Result<Trial> begin(Planted planted = {});
+
+  // What the two disagreed about, with the step's number, or nothing. Fails when a case could not be run.
+  common::Result<std::optional<std::string>> run(const Case& story);
+
+  // Drops steps, rules and bindings while the two still disagree.
+  common::Result<Case> shrink(Case story);
+
+ private:
+  Trial(datapath::PacketRunner runner, Planted planted) : runner_(std::move(runner)), planted_(std::move(planted)) {}
+
+  common::Result<void> publish(const Revision& revision);
+  bool still_fails(const Case& story);
+
+  datapath::PacketRunner runner_;
+  Planted planted_;
+  std::uint64_t revision_ = 0;
+};
+
+}  // namespace krait::differential

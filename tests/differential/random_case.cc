@@ -1,0 +1,370 @@
+#include "tests/differential/random_case.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace krait::differential {
+namespace {
+
+using packets::Packet;
+
+// Two ends that talk, so that packets meet flows.
+struct Conversation {
+  common::Ip opener;
+  common::Ip answerer;
+  std::uint8_t protocol = 0;
+  std::uint16_t opener_port = 0;
+  std::uint16_t answerer_port = 0;
+  std::uint8_t request = 0;  // ICMP
+  std::uint16_t identifier = 0;
+
+  [[nodiscard]] bool v4() const { return opener.family == common::Family::v4; }
+  [[nodiscard]] bool is_icmp() const { return protocol == (v4() ? packets::kIcmp : packets::kIcmpv6); }
+};
+
+class Author {
+ public:
+  explicit Author(std::uint64_t seed) : random_(seed), pool_(random_) {}
+
+  Case write() {
+    Case story;
+    story.revisions.push_back(random_revision(random_, pool_));
+    while (story.revisions.size() < 4) {
+      story.revisions.push_back(changed(random_, pool_, story.revisions.back()));
+    }
+    now_ = &story.revisions.front();
+    for (std::uint32_t i = random_.between(1, 4); i > 0; --i) {
+      conversations_.push_back(random_conversation());
+    }
+    for (std::uint32_t left = random_.between(10, 150); left > 0; --left) {
+      story.steps.push_back(random_step(story));
+    }
+    return story;
+  }
+
+ private:
+  Step publish_step(const Case& story, std::size_t revision) {
+    Step step;
+    step.kind = Step::Kind::publish;
+    step.revision = revision;
+    now_ = &story.revisions[revision];
+    return step;
+  }
+
+  Step random_step(const Case& story) {
+    if (random_.percent(4)) {
+      return publish_step(story, random_.below(story.revisions.size()));
+    }
+    if (random_.percent(5)) {
+      static const std::vector<std::uint64_t> kSeconds = {1,   1,   2,   5,   9,      10,     11,    28,  29,
+                                                          30,  31,  60,  61,  119,    120,    121,   179, 180,
+                                                          181, 599, 600, 601, 431999, 432000, 432001};
+      Step step;
+      step.kind = Step::Kind::pause;
+      step.seconds = random_.pick(kSeconds);
+      return step;
+    }
+    return packet_step();
+  }
+
+  Step packet_step() {
+    if (conversations_.size() < 12 && random_.percent(8)) {
+      conversations_.push_back(random_conversation());
+    }
+    const Conversation& talk = random_.pick(conversations_);
+    const bool forward = random_.percent(60);
+    Packet packet = random_.percent(12) ? icmp_error(talk, forward) : plain(talk, forward);
+    Step step;
+    step.frame = packet.frame();
+    if (random_.percent(8)) {
+      mutate(step.frame);
+    }
+    step.relayed = random_.percent(5);
+    const common::Ip& source = last_source_;
+    step.direction = is_local(source) != random_.percent(8) ? KRAIT_EGRESS : KRAIT_INGRESS;
+    return step;
+  }
+
+  // Where a packet with this source would be seen.
+  bool is_local(const common::Ip& ip) const {
+    const compile::Binding* best = nullptr;
+    for (const compile::Binding& binding : now_->bindings) {
+      if (binding.prefix.contains(ip) && (best == nullptr || binding.prefix.length > best->prefix.length)) {
+        best = &binding;
+      }
+    }
+    return best != nullptr && best->local;
+  }
+
+  // An address that somebody owns, as a rule.
+  common::Ip known_address(common::Family family) {
+    for (int tries = 0; tries < 8; ++tries) {
+      const common::Ip ip = pool_.near(random_, family);
+      if (std::any_of(now_->bindings.begin(), now_->bindings.end(),
+                      [&](const compile::Binding& binding) { return binding.prefix.contains(ip); })) {
+        return ip;
+      }
+    }
+    return pool_.near(random_, family);
+  }
+
+  common::Ip odd_address(common::Family family) {
+    static const std::vector<std::string_view> kV4 = {"255.255.255.255", "224.0.0.1", "239.255.255.255",
+                                                      "240.0.0.1",       "0.0.0.0",   "127.0.0.1"};
+    static const std::vector<std::string_view> kV6 = {"ff02::1", "::", "::1", "fe80::1", "::ffff:10.0.0.1"};
+    return common::Ip::parse(random_.pick(family == common::Family::v4 ? kV4 : kV6)).value_or(common::Ip{});
+  }
+
+  Conversation random_conversation() {
+    Conversation talk;
+    const common::Family family = random_.percent(60) ? common::Family::v4 : common::Family::v6;
+    talk.opener = known_address(family);
+    talk.answerer = known_address(family);
+    if (random_.percent(4)) {
+      (random_.percent(30) ? talk.opener : talk.answerer) = odd_address(family);
+    }
+    talk.opener_port = interesting_port(random_);
+    talk.answerer_port = interesting_port(random_);
+    talk.identifier = static_cast<std::uint16_t>(random_.below(3));
+    static const std::vector<std::uint8_t> kV4Types = {8, 8, 8, 13, 15, 17, 5, 3, 200};
+    static const std::vector<std::uint8_t> kV6Types = {128, 128, 128, 139, 135, 133, 2, 200};
+    talk.request = random_.pick(talk.v4() ? kV4Types : kV6Types);
+    static const std::vector<std::uint8_t> kOthers = {packets::kGre,  packets::kEsp,    0x33, 89, 253, 255, 59,
+                                                      packets::kIcmp, packets::kIcmpv6, 0};
+    const std::uint32_t kind = random_.below(10);
+    talk.protocol = kind < 4   ? packets::kTcp
+                    : kind < 6 ? packets::kUdp
+                    : kind < 7 ? packets::kSctp
+                    : kind < 9 ? (talk.v4() ? packets::kIcmp : packets::kIcmpv6)
+                               : random_.pick(kOthers);
+    return talk;
+  }
+
+  std::uint8_t reply_type(const Conversation& talk) {
+    if (!talk.v4()) {
+      return static_cast<std::uint8_t>(talk.request + 1);
+    }
+    return static_cast<std::uint8_t>(talk.request == 8 ? 0 : talk.request + 1);
+  }
+
+  Packet addressed(const Conversation& talk, bool forward) {
+    last_source_ = forward ? talk.opener : talk.answerer;
+    return Packet(last_source_, forward ? talk.answerer : talk.opener);
+  }
+
+  void add_transport(Packet& packet, const Conversation& talk, bool forward) {
+    const std::uint16_t source = forward ? talk.opener_port : talk.answerer_port;
+    const std::uint16_t destination = forward ? talk.answerer_port : talk.opener_port;
+    static const std::vector<std::uint8_t> kFlags = {packets::kSyn,
+                                                     packets::kSyn,
+                                                     packets::kSyn | packets::kAck,
+                                                     packets::kAck,
+                                                     packets::kAck,
+                                                     packets::kAck,
+                                                     packets::kFin | packets::kAck,
+                                                     packets::kFin | packets::kAck,
+                                                     packets::kRst,
+                                                     packets::kRst | packets::kAck,
+                                                     packets::kSyn | packets::kRst,
+                                                     packets::kSyn | packets::kFin,
+                                                     0};
+    if (talk.protocol == packets::kTcp) {
+      packet.tcp(source, destination, random_.pick(kFlags));
+    } else if (talk.protocol == packets::kUdp) {
+      packet.udp(source, destination);
+    } else if (talk.protocol == packets::kSctp) {
+      packet.sctp(source, destination);
+    } else if (talk.is_icmp()) {
+      packet.icmp(forward ? talk.request : reply_type(talk), 0, talk.identifier);
+    } else {
+      packet.protocol(talk.protocol);
+    }
+    // Mostly so that the whole is a multiple of 8 bytes, as a fragment has to be.
+    const std::size_t odd_bytes = talk.protocol == packets::kTcp || talk.protocol == packets::kSctp ? 4 : 0;
+    packet.payload(random_.percent(20) ? random_.below(20) : odd_bytes + 8 * random_.below(8));
+    if (random_.percent(3)) {
+      packet.protocol(talk.protocol).payload(8 * random_.below(3));  // too short for its header
+    }
+  }
+
+  void decorate(Packet& packet, const Conversation& talk) {
+    const auto add_fragment = [&] {
+      static const std::vector<std::uint16_t> kOffsets = {0, 0, 8, 16, 1480, 65528};
+      packet.fragment(random_.below(2), random_.pick(kOffsets), random_.percent(60));
+    };
+    const bool fragmented = random_.percent(25);
+    if (talk.v4()) {
+      if (random_.percent(10)) {
+        packet.options(packets::Bytes(random_.between(1, 40), std::byte{1}));
+      }
+      if (fragmented) {
+        add_fragment();
+      }
+      return;
+    }
+    static const std::vector<std::uint8_t> kTypes = {packets::kDestinationOptions, packets::kDestinationOptions,
+                                                     packets::kRouting};
+    const std::uint32_t before = random_.percent(20) ? random_.below(random_.percent(20) ? 10 : 3) : 0;
+    if (random_.percent(5)) {
+      packet.extension(packets::kHopByHop);
+    }
+    for (std::uint32_t i = 0; i < before; ++i) {
+      packet.extension(random_.pick(kTypes), random_.between(1, 3), random_.percent(90) ? 4 : 0);
+    }
+    if (fragmented) {
+      add_fragment();
+      if (random_.percent(15)) {
+        packet.extension(packets::kDestinationOptions);
+      }
+      if (random_.percent(3)) {
+        add_fragment();
+      }
+    }
+  }
+
+  Packet plain(const Conversation& talk, bool forward) {
+    Packet packet = addressed(talk, forward);
+    add_transport(packet, talk, forward);
+    decorate(packet, talk);
+    lie(packet);
+    return packet;
+  }
+
+  void lie(Packet& packet) {
+    if (!random_.percent(6)) {
+      return;
+    }
+    switch (random_.below(8)) {
+      case 0:
+        packet.total_length(static_cast<std::uint16_t>(random_.below(80)));
+        break;
+      case 1:
+        packet.header_words(static_cast<std::uint8_t>(random_.below(16)));
+        break;
+      case 2:
+        packet.tcp_header_words(static_cast<std::uint8_t>(random_.below(16)));
+        break;
+      case 3:
+        packet.udp_length(static_cast<std::uint16_t>(random_.below(80)));
+        break;
+      case 4:
+        packet.version(static_cast<std::uint8_t>(random_.below(16)));
+        break;
+      case 5:
+        packet.padding(random_.below(50));
+        break;
+      case 6:
+        packet.ether_type(random_.percent(50) ? 0x0806 : 0x86dd);
+        break;
+      default:
+        packet.cut(random_.between(1, 60));
+        break;
+    }
+  }
+
+  // An error from one end of the conversation, or from a third party, about one of its packets.
+  Packet icmp_error(const Conversation& talk, bool about_forward) {
+    Packet quoted = addressed(talk, about_forward);
+    add_transport(quoted, talk, about_forward);
+    if (random_.percent(20)) {
+      decorate(quoted, talk);
+    }
+    if (random_.percent(5)) {
+      lie(quoted);
+    }
+    const common::Ip victim = about_forward ? talk.opener : talk.answerer;
+    const common::Ip other = about_forward ? talk.answerer : talk.opener;
+    last_source_ = random_.percent(60) ? other : known_address(victim.family);
+    static const std::vector<std::uint8_t> kV4Types = {3, 11, 12};
+    static const std::vector<std::uint8_t> kV6Types = {1, 2, 3, 4};
+    Packet packet(last_source_, random_.percent(90) ? victim : known_address(victim.family));
+    packet.icmp_error(random_.pick(talk.v4() ? kV4Types : kV6Types), 0, quoted,
+                      random_.percent(70) ? 512 : random_.below(80));
+    if (random_.percent(10)) {
+      decorate(packet, talk);
+    }
+    return packet;
+  }
+
+  void mutate(packets::Bytes& frame) {
+    for (std::uint32_t i = random_.between(1, 3); i > 0 && frame.size() > 13; --i) {
+      const std::size_t at = random_.percent(95) ? 14 + random_.below(std::min<std::size_t>(frame.size(), 90)) : 12;
+      if (at < frame.size()) {
+        frame[at] = random_.percent(50) ? frame[at] ^ (std::byte{1} << random_.below(8))
+                                        : static_cast<std::byte>(random_.bits() & 0xffU);
+      }
+    }
+    if (random_.percent(20)) {
+      frame.resize(14 + random_.below(frame.size() - 13));
+    }
+  }
+
+  Random random_;
+  AddressPool pool_;
+  const Revision* now_ = nullptr;
+  common::Ip last_source_;
+  std::vector<Conversation> conversations_;
+};
+
+std::string subjects_text(const model::Subjects& subjects) {
+  return subjects.any ? "*" : fmt::format("{}", fmt::join(subjects.identities, ","));
+}
+
+std::string revision_text(const Revision& revision) {
+  std::string text;
+  for (std::size_t i = 0; i < revision.policy.identities.size(); ++i) {
+    text += fmt::format("    identity {} tag {}\n", i, revision.policy.identities[i].tag);
+  }
+  for (const compile::Binding& binding : revision.bindings) {
+    text += fmt::format("    {} is identity {}{}\n", binding.prefix.text(), binding.identity,
+                        binding.local ? ", local" : "");
+  }
+  for (std::size_t i = 0; i < revision.policy.rules.size(); ++i) {
+    const model::Rule& rule = revision.policy.rules[i];
+    text += fmt::format("    rule {}: {} {} -> {}:", i, rule.action == model::Action::allow ? "allow" : "deny",
+                        subjects_text(rule.from), subjects_text(rule.to));
+    for (const model::SelectorRange& range : rule.selectors) {
+      text += fmt::format(" {}..{}", range.first, range.last);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string Step::text() const {
+  switch (kind) {
+    case Kind::pause:
+      return fmt::format("{} s pass", seconds);
+    case Kind::publish:
+      return fmt::format("publish revision {}", revision);
+    case Kind::packet:
+      break;
+  }
+  return fmt::format("{}{} {}", direction == KRAIT_INGRESS ? "in " : "out", relayed ? " (relayed)" : "",
+                     packets::hex(std::span(frame).subspan(12)));
+}
+
+std::string Case::text() const {
+  std::string text;
+  for (std::size_t i = 0; i < revisions.size(); ++i) {
+    const bool used = i == 0 || std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
+                        return step.kind == Step::Kind::publish && step.revision == i;
+                      });
+    if (used) {
+      text += fmt::format("  revision {}\n{}", i, revision_text(revisions[i]));
+    }
+  }
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    text += fmt::format("  step {}: {}\n", i, steps[i].text());
+  }
+  return text;
+}
+
+Case random_case(std::uint64_t seed) { return Author(seed).write(); }
+
+}  // namespace krait::differential
