@@ -18,8 +18,8 @@ KRAIT_ASSERT_SIZE(struct krait_control, 16);
 
 /*
  * krait_flows, LRU hash. A flow remembers who initiated it, never a verdict. The two ends stand in the order of their
- * addresses (compared as four words, each as loaded), then ports. IPv4 is mapped. For ICMP queries both keys carry the
- * identifier in port_a_be and the request's type in port_b_be, unsorted.
+ * addresses (compared as four words, each as loaded), then ports. IPv4 is mapped. For an ICMP query, a is the end that asks
+ * and b the one that answers, port_a_be is the identifier and port_b_be the request's type.
  */
 struct krait_flow_key {
   __u32 a_be[4];

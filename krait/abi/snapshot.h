@@ -10,7 +10,7 @@
  * A packet's verdict:
  *   source address      -> bucket -> slot -> source class  \
  *   destination address -> bucket -> slot -> dest. class    > matrix -> row \
- *   selector            -> port class ------------------------------------- > word -> cell
+ *   selector            -> port class ------------------------------------- > cell
  * Neither step's cost depends on how many identities or rules there are.
  */
 #pragma once
@@ -22,9 +22,18 @@
 #define KRAIT_SNAPSHOT_MAGIC 0x4b524149U
 #define KRAIT_ABI_VERSION 1U /* raised with every change to a struct in this folder */
 
-#define KRAIT_MAX_V4_LENGTHS 32U  /* /0 .. /31; hosts are looked up first */
-#define KRAIT_MAX_V6_LENGTHS 128U /* /0 .. /127 */
+#define KRAIT_LENGTH_NODES 256U /* one for each of IPv4 /0 .. /31 and IPv6 /0 .. /127, and any __u8 is a valid index */
+#define KRAIT_LENGTH_DEPTH 8 /* 128 lengths, balanced */
 #define KRAIT_NO_SLOT 0xffffffffU
+
+/* A step of the search for the longest prefix: is there an entry of this length? */
+struct krait_length_node {
+  __u8 length; /* mapped: IPv4's are 96 more */
+  __u8 if_found;
+  __u8 if_missing;
+  __u8 reserved;
+};
+KRAIT_ASSERT_SIZE(struct krait_length_node, 4);
 
 /* The section's place, counted in pages from the buffer's first page. */
 struct krait_snapshot_header {
@@ -39,22 +48,21 @@ struct krait_snapshot_header {
   __u32 port_class_page;
   __u32 matrix_page;
   __u32 matrix_stride; /* destination classes */
+  __u32 short_row_page;
   __u32 word_page;
   __u32 word_stride; /* words of a row */
   __u32 cell_page;
-  __u32 timed_page;
-  __u32 v4_lengths; /* how many of the lengths below are used; ascending */
-  __u32 v6_lengths;
-  __u32 reserved;
-  __u8 v4_length[KRAIT_MAX_V4_LENGTHS];  /* as mapped lengths: 96 + the IPv4 length */
-  __u8 v6_length[KRAIT_MAX_V6_LENGTHS];
+  __u8 v4_root; /* of the search trees over the prefix lengths in use, hosts left out; 0: no networks */
+  __u8 v6_root;
+  __u16 reserved;
+  struct krait_length_node nodes[KRAIT_LENGTH_NODES]; /* node 0 ends a search */
 };
-KRAIT_ASSERT_SIZE(struct krait_snapshot_header, 240);
+KRAIT_ASSERT_SIZE(struct krait_snapshot_header, 1096);
 
 /*
  * Addresses: a two-choice hash table of prefixes, IPv4 as ::ffff:a.b.c.d/(96 + length). Hosts (/128) are looked up first,
- * then a binary search over the lengths in use (Waldvogel et al., SIGCOMM 1997): an entry of a shorter length may be a
- * marker that only says "look for longer ones", carrying the longest real prefix that covers it.
+ * then a binary search over the lengths in use (Waldvogel et al., SIGCOMM 1997), laid out as a tree: an entry of a shorter
+ * length may be a marker that only says "look for longer ones", carrying the longest real prefix that covers it.
  */
 struct krait_entry {
   __u32 address_be[4];
@@ -82,36 +90,43 @@ struct krait_slot {
 };
 KRAIT_ASSERT_SIZE(struct krait_slot, 8);
 
-/* Port classes: __u16 for each selector. The matrix: __u32 row number for [source class][destination class]. */
+/*
+ * Port classes: __u32 for each selector. Selectors that no rule names are class 0.
+ * The matrix: __u32 for each [source class][destination class], a row number; with KRAIT_ROW_SHORT of a short row.
+ *
+ * A row gives a cell for each port class. Neighbouring classes mostly share a cell: a row is stored as runs.
+ */
+#define KRAIT_ROW_SHORT 0x80000000U
+#define KRAIT_SHORT_RUNS 8U
+struct krait_run {
+  __u32 first_class; /* 0 in the first run, ascending; 0xffffffff in unused ones */
+  __u32 cell;
+};
+KRAIT_ASSERT_SIZE(struct krait_run, 8);
+
+struct krait_short_row {
+  struct krait_run runs[KRAIT_SHORT_RUNS];
+};
+KRAIT_ASSERT_SIZE(struct krait_short_row, 64);
 
 /*
- * A row is its cells by port class, run-length coded: bit c % 64 of word c / 64 is set where class c has another cell than
- * class c - 1 (class 0's bit is always set). The cell of class c is number
- * base + (how many bits are set in this word up to and including c) - 1.
+ * A row of more runs: bit c % 64 of its word c / 64 is set where a run begins at class c (class 0's always is). The cell of
+ * class c is number base + (how many bits are set in this word up to and including c) - 1 of the cells, __u32 each.
  */
 struct krait_word {
-  __u64 changes;
-  __u32 base; /* cell number of the word's first set bit; where bit 0 is clear, the run before it stands at base - 1 */
+  __u64 begins;
+  __u32 base; /* number of the cell of the word's first run; the run before it is at base - 1 */
   __u32 reserved;
 };
 KRAIT_ASSERT_SIZE(struct krait_word, 16);
 
 /*
  * A cell, __u32: the verdict for (source class, destination class, port class).
- * bits 0..23: the rule's number plus 1 (0: no rule, denied by default); with KRAIT_CELL_TIMED an index into the timed cells.
+ * bits 0..23 are the number of the rule that decides plus 1, or 0 where no rule matches and the default denies.
  */
 #define KRAIT_CELL_ALLOW 0x80000000U
-#define KRAIT_CELL_TIMED 0x40000000U
-#define KRAIT_CELL_INDEX 0x00ffffffU
+#define KRAIT_CELL_RULE 0x00ffffffU
 #define KRAIT_MAX_RULES 0x00fffffeU
-
-/* Until the deadline `before` holds, from then on `after`; either may be timed no further than one more step. */
-struct krait_timed {
-  __u64 deadline_ns; /* CLOCK_MONOTONIC */
-  __u32 before;
-  __u32 after;
-};
-KRAIT_ASSERT_SIZE(struct krait_timed, 16);
 
 
 /* The hash of a masked mapped prefix; the two bucket choices are its low and its high half. */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The TC programs: one verdict per packet, by identity.
+ *
+ *   headers -> fragment -> multicast, broadcast -> identities -> spoofing -> policy and flow -> count -> pass or drop
+ *
+ * krait_ingress and krait_egress guard layer-3 devices (WireGuard, TUN), where a packet begins with its IP header. The two
+ * _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "krait/bpf/count.h"
+#include "krait/bpf/judge.h"
+#include "krait/bpf/maps.h"
+
+static __always_inline int is_neighbour_discovery(const struct packet *packet) {
+  return packet->is_v6 && packet->tuple.protocol == IPPROTO_ICMPV6 && packet->fragment != FRAGMENT_LATER &&
+         packet->icmp_type >= 133 && packet->icmp_type <= 137; /* RFC 4861 */
+}
+
+static __always_inline int check_destination(const struct packet *packet) {
+  const __u32 *to_be = packet->tuple.destination_be;
+  if (is_neighbour_discovery(packet)) {
+    return KRAIT_REASON_NEIGHBOUR_DISCOVERY;
+  }
+  if (packet->is_v6) {
+    return (to_be[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000) ? KRAIT_REASON_MULTICAST : KRAIT_ALLOWED;
+  }
+  if (to_be[3] == 0xffffffff) {
+    return KRAIT_REASON_BROADCAST;
+  }
+  return (to_be[3] & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) ? KRAIT_REASON_MULTICAST : KRAIT_ALLOWED;
+}
+
+/* A mapped address in an IPv6 header would pass for its IPv4 host (RFC 4942 2.2). */
+static __always_inline int is_disguised(const struct packet *packet, const __u32 *address_be) {
+  return packet->is_v6 && address_be[0] == 0 && address_be[1] == 0 && address_be[2] == MAPPED_PREFIX_BE;
+}
+
+static __always_inline int find_source(struct __sk_buff *skb, const struct view *view, __u32 direction,
+                                       struct scratch *scratch) {
+  struct identity *source = &scratch->source;
+  const struct packet *packet = &scratch->packet;
+  copy_address(source->address_be, packet->tuple.source_be);
+  if (is_disguised(packet, source->address_be) || !find_identity(view, packet->is_v6, source)) {
+    return KRAIT_REASON_UNKNOWN_SOURCE;
+  }
+  scratch->judgement.source_tag = source->tag;
+  const __u32 local = source->flags & KRAIT_ENTRY_LOCAL;
+  if (direction == KRAIT_INGRESS) {
+    return local ? KRAIT_REASON_SOURCE_IS_LOCAL : KRAIT_ALLOWED;
+  }
+  /* A packet that came in through this interface was judged there: this host relays it. */
+  return local || skb->ingress_ifindex == skb->ifindex ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
+}
+
+static __always_inline int find_destination(const struct view *view, struct scratch *scratch) {
+  struct identity *destination = &scratch->destination;
+  const struct packet *packet = &scratch->packet;
+  copy_address(destination->address_be, packet->tuple.destination_be);
+  if (is_disguised(packet, destination->address_be) || !find_identity(view, packet->is_v6, destination)) {
+    return KRAIT_REASON_UNKNOWN_DESTINATION;
+  }
+  scratch->judgement.destination_tag = destination->tag;
+  return KRAIT_ALLOWED;
+}
+
+static __always_inline int decide(struct __sk_buff *skb, const struct view *view, struct scratch *scratch) {
+  const __u8 is_icmp_error = scratch->packet.is_icmp_error;
+  if (is_icmp_error) {
+    const int reason = judge_icmp_error(skb, view, scratch);
+    if (reason >= 0) {
+      return reason;
+    }
+  }
+  const int reason = judge(view, scratch);
+  return is_icmp_error && reason == KRAIT_REASON_NO_RULE ? KRAIT_REASON_ICMP_ERROR_UNRELATED : reason;
+}
+
+/* The parser and the checks that need no identity. */
+static __always_inline int examine(struct __sk_buff *skb, __u32 l3_offset, struct scratch *scratch) {
+  int reason = parse(skb, &scratch->packet, l3_offset);
+  if (reason == KRAIT_ALLOWED) {
+    reason = check_destination(&scratch->packet);
+  }
+  if (reason == KRAIT_ALLOWED && scratch->packet.fragment == FRAGMENT_LATER) {
+    reason = recall_fragment(scratch);
+  }
+  return reason;
+}
+
+static __always_inline int inspect(struct __sk_buff *skb, __u32 l3_offset, __u32 direction, struct scratch *scratch) {
+  struct view view = {};
+  int reason = open_view(&view);
+  if (reason == KRAIT_ALLOWED) {
+    reason = examine(skb, l3_offset, scratch);
+  }
+  if (reason == KRAIT_ALLOWED) {
+    reason = find_source(skb, &view, direction, scratch);
+  }
+  if (reason == KRAIT_ALLOWED) {
+    reason = find_destination(&view, scratch);
+  }
+  if (reason == KRAIT_ALLOWED) {
+    reason = decide(skb, &view, scratch);
+    scratch->judgement.rule = scratch->cell & KRAIT_CELL_RULE;
+  }
+  if (reason == KRAIT_ALLOWED && scratch->packet.fragment == FRAGMENT_FIRST) {
+    remember_fragment(scratch);
+  }
+  return reason;
+}
+
+static __always_inline int verdict(struct __sk_buff *skb, __u32 l3_offset, __u32 direction) {
+  const __u32 zero = 0;
+  struct scratch *scratch = bpf_map_lookup_elem(&krait_scratch, &zero);
+  if (!scratch) {
+    return TC_ACT_SHOT;
+  }
+  __builtin_memset(&scratch->packet, 0, sizeof(scratch->packet));
+  __builtin_memset(&scratch->judgement, 0, sizeof(scratch->judgement));
+  const int reason = inspect(skb, l3_offset, direction, scratch);
+  scratch->judgement.reason = (__u32)reason;
+  count_packet(skb, l3_offset, direction, &scratch->judgement);
+  if (krait_tracing) {
+    struct krait_trace *trace = bpf_map_lookup_elem(&krait_trace, &zero);
+    if (trace) {
+      *trace = scratch->judgement;
+    }
+  }
+  return reason == KRAIT_ALLOWED ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int krait_ingress(struct __sk_buff *skb) {
+  return verdict(skb, 0, KRAIT_INGRESS);
+}
+
+SEC("tc")
+int krait_egress(struct __sk_buff *skb) {
+  return verdict(skb, 0, KRAIT_EGRESS);
+}
+
+SEC("tc")
+int krait_in_eth(struct __sk_buff *skb) {
+  return verdict(skb, ETH_HLEN, KRAIT_INGRESS);
+}
+
+SEC("tc")
+int krait_out_eth(struct __sk_buff *skb) {
+  return verdict(skb, ETH_HLEN, KRAIT_EGRESS);
+}
+
+char krait_license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The maps, and what user space sets before it loads the program. */
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "krait/abi/maps.h"
+#include "krait/abi/snapshot.h"
+
+/* Ticks of bpf_jiffies64() a second: the resolution of CLOCK_MONOTONIC_COARSE is one tick. */
+volatile const __u32 krait_hz = 250;
+/* Buckets of krait_pairs, a power of two, less one. */
+volatile const __u32 krait_pair_mask = 1023;
+/* For PacketRunner: write krait_trace, and take the time from krait_control. The verifier removes both otherwise. */
+volatile const __u8 krait_tracing = 0;
+volatile const __u8 krait_test_clock = 0;
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct krait_control);
+} krait_control SEC(".maps");
+
+struct krait_page {
+  __u8 bytes[KRAIT_PAGE_BYTES];
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, KRAIT_BUFFERS); /* user space sets the size that the policy needs */
+  __type(key, __u32);
+  __type(value, struct krait_page);
+} krait_snapshot SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 131072);
+  __type(key, struct krait_flow_key);
+  __type(value, struct krait_flow);
+} krait_flows SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, struct krait_fragment_key);
+  __type(value, struct krait_fragment);
+} krait_frags SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1024);
+  __type(key, __u32);
+  __type(value, struct krait_pair_bucket);
+} krait_pairs SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, KRAIT_REASON_COUNT);
+  __type(key, __u32);
+  __type(value, struct krait_drop_count);
+} krait_drops SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct krait_trace);
+} krait_trace SEC(".maps");
