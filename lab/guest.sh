@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Runs a script in a QEMU guest and hands back what it printed and its exit status. Needs: root_dir, cache_dir.
 
 # KVM where a guest really boots under it (some machines have /dev/kvm, and a guest on it hangs), else emulation. The answer

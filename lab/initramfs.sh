@@ -1,9 +1,9 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The guest's file system: one initramfs of busybox, kernel modules, the programs under test with their shared libraries,
 # and the scripts of lab/ and tests/vm/. Needs: root_dir, cache_dir, kernels.sh.
 
 lab_modules=(wireguard veth bridge tun virtio_pci virtio_net sch_ingress cls_bpf sch_netem)
-lab_tools=(bash ip tc wg jq ping iperf3 nsenter unshare mount stdbuf)
+lab_tools=(bash ip tc wg jq ping nsenter unshare mount)
 
 # copy_program FILE DESTINATION: the program, stripped, and the libraries that it loads.
 copy_program() {
@@ -44,11 +44,10 @@ base_archive() {
   ln -s usr/sbin "$tree/sbin"
   ln -s usr/lib "$tree/lib"
   ln -s usr/lib64 "$tree/lib64"
-  cp "$(command -v busybox)" "$tree/usr/bin/busybox"
+  cp "$cache_dir/busybox" "$tree/usr/bin/busybox"
   for tool in "${lab_tools[@]}"; do
     copy_program "$(command -v "$tool")" "$tree/usr/bin/$tool"
   done
-  install -D -m 755 /usr/libexec/coreutils/libstdbuf.so "$tree/usr/libexec/coreutils/libstdbuf.so"
   copy_modules "$cache_dir/kernels/$series" || return 1
   pack_tree >"$archive.new"
   mv "$archive.new" "$archive"

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
-# Debian's cloud kernels for the lab: downloaded from the user's own mirror, unpacked into the cache, never installed.
+# shellcheck shell=bash disable=SC2154
+# Debian's cloud kernels and busybox for the lab: downloaded from the user's own mirror, unpacked into the cache, never installed.
 #
 # All apt state is private (.cache/apt), so the user's sources and lists stay as they are and no root is needed.
 # Needs: root_dir (the repository) and cache_dir.
@@ -63,6 +63,19 @@ private_apt() {
     # The cache belongs to whoever runs this, so apt's own user could not write there.
     -o "APT::Sandbox::User=$(id -un)"
   )
+}
+
+# fetch_busybox: makes .cache/busybox. Not installed, since its package would replace another busybox of the user's.
+fetch_busybox() {
+  [[ ! -e $cache_dir/busybox ]] || return 0
+  local -a apt_options
+  local dir=$cache_dir/busybox.new
+  private_apt && apt-get "${apt_options[@]}" update || return 1
+  rm -rf "$dir"
+  mkdir -p "$dir"
+  (cd "$dir" && apt-get "${apt_options[@]}" download busybox-static && dpkg-deb -x ./*.deb .) || return 1
+  mv "$dir/bin/busybox" "$cache_dir/busybox"
+  rm -rf "$dir"
 }
 
 # fetch_kernel SERIES: makes .cache/kernels/SERIES/{vmlinuz,release,lib/modules/...} for 6.1 or 6.12.

@@ -20,7 +20,7 @@ struct Plan {
 common::Result<void> serve_tcp(const Plan& plan);
 common::Result<void> send_tcp(const Plan& plan);
 
-// UDP: the receiver answers each record with one of its own.
+// UDP: the receiver answers each record with one of its own; the sender, told to stop, waits for the last answers.
 common::Result<void> serve_udp(const Plan& plan);
 common::Result<void> send_udp(const Plan& plan);
 

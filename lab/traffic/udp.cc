@@ -11,6 +11,8 @@
 namespace lab {
 namespace {
 
+constexpr int kLastAnswerMs = 1000;
+
 using Record = std::array<std::byte, kRecordBytes>;
 
 Record make_record(std::uint64_t sequence) {
@@ -26,7 +28,10 @@ bool take_record(int fd, const State& state, SocketAddress* from) {
   const Received got = receive(fd, record, from);
   if (got.bytes < 0) {
     // An ICMP error ends nothing: the next record may pass.
-    return errno != EAGAIN && errno != EINTR && (state.counts().error = static_cast<std::uint32_t>(errno)) == 0;
+    if (errno != EAGAIN && errno != EINTR) {
+      state.counts().error = static_cast<std::uint32_t>(errno);
+    }
+    return false;
   }
   RecordHeader header;
   std::memcpy(&header, record.data(), sizeof header);
@@ -58,6 +63,16 @@ common::Result<common::Fd> open_udp(const Plan& plan, bool listen) {
     return common::Error::from_errno(errno, "bind to " + plan.endpoint.text());
   }
   return fd;
+}
+
+// After the last record was sent: takes the answers that are still on their way.
+void take_last_answers(int fd, const State& state) {
+  while (state.counts().received < state.counts().sent) {
+    pollfd wait{fd, POLLIN, 0};
+    if (::poll(&wait, 1, kLastAnswerMs) <= 0 || !take_record(fd, state, nullptr)) {
+      return;
+    }
+  }
 }
 
 }  // namespace
@@ -108,6 +123,7 @@ common::Result<void> send_udp(const Plan& plan) {
       send_record(fd->get(), *state, to);
     }
   }
+  take_last_answers(fd->get(), *state);
   state->change(Phase::finished);
   return {};
 }

@@ -1,0 +1,128 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# A Krait mesh on the hosts of hosts.sh. Overlay addresses: 10.90.0.N and fd90::N on wg0; identity = the host's name.
+
+declare -A public_key=() agent_pid=()
+
+# mesh_up HOST...: keys, krait.toml and the agents. Every host needs a policy first (put_policy).
+mesh_up() {
+  local name
+  for name in "$@"; do
+    public_key[$name]=$(on "$name" krait keygen /var/lib/krait/host.key)
+  done
+  for name in "$@"; do
+    put_file "$name" /etc/krait/krait.toml "$(mesh_config "$name" "$@")"
+    agent_start "$name"
+  done
+  for name in "$@"; do
+    agent_ready "$name" || agent_log "$name"
+  done
+}
+
+# mesh_config HOST ALL-HOSTS...: the text of HOST's krait.toml.
+mesh_config() {
+  local name=$1 number=${host_number[$1]} peer n
+  shift
+  cat <<END
+[host]
+name = "$name"
+identity = "$name"
+addresses = ["10.90.0.$number", "fd90::$number"]
+private_key_file = "/var/lib/krait/host.key"
+listen_port = 51820
+interface = "wg0"
+policy = "/etc/krait/policy.toml"
+END
+  for peer in "$@"; do
+    [[ $peer != "$name" ]] || continue
+    n=${host_number[$peer]}
+    cat <<END
+
+[[peer]]
+name = "$peer"
+identity = "$peer"
+public_key = "${public_key[$peer]}"
+endpoint = "${underlay_prefix:-192.0.2.}$n${underlay_suffix:-}:51820"
+addresses = ["10.90.0.$n", "fd90::$n"]
+END
+  done
+}
+
+# policy RULE...: the text of a policy.toml. RULE is "FROM TO PORT...", or "deny FROM TO PORT...".
+policy() {
+  local name rule word action ports
+  for name in web db office; do
+    printf '[[identity]]\nname = "%s"\n\n' "$name"
+  done
+  for rule in "$@"; do
+    read -ra word <<<"$rule"
+    action=allow
+    [[ ${word[0]} != deny ]] || { action=deny && word=("${word[@]:1}"); }
+    printf -v ports '"%s", ' "${word[@]:2}"
+    printf '[[rule]]\nname = "%s"\naction = "%s"\nfrom = ["%s"]\nto = ["%s"]\nports = [%s]\n\n' \
+      "$rule" "$action" "${word[0]}" "${word[1]}" "${ports%, }"
+  done
+}
+
+# put_policy "HOST..." RULE...: writes the file, tells nobody.
+put_policy() {
+  local name text
+  text=$(policy "${@:2}")
+  for name in $1; do
+    put_file "$name" /etc/krait/policy.toml "$text"
+  done
+}
+
+agent_start() {
+  agent_pid[$1]=$(start "$1" "$lab_dir/$1-agent.log" krait-agent --config /etc/krait/krait.toml "${@:2}")
+}
+
+agent_ready() { until_true 20 on "$1" krait status -o json; }
+
+agent_log() { on "$1" cat "$lab_dir/$1-agent.log"; }
+
+# metrics HOST: the metrics page.
+metrics() {
+  on "$1" bash -c 'exec 3<>/dev/tcp/127.0.0.1/9517 && printf "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" >&3 && cat <&3'
+}
+
+# metric HOST NAME [LABEL=VALUE...]: the sum of the lines of that name that carry these labels.
+metric() {
+  metrics "$1" | tr -d '\r' | awk -v name="$2" -v labels="${*:3}" '
+    BEGIN { n = split(labels, wanted, " "); for (i in wanted) sub(/=/, "=\"", wanted[i]) }
+    index($0, name "{") == 1 || index($0, name " ") == 1 {
+      for (i = 1; i <= n; i++) if (!index($0, wanted[i] "\"")) next
+      sum += $NF
+    }
+    END { printf "%.0f\n", sum }'
+}
+
+# drops HOST REASON [DIRECTION]
+drops() { metric "$1" krait_drops_total "reason=$2" ${3:+"direction=$3"}; }
+
+# allowed HOST SOURCE DESTINATION DIRECTION: packets let through.
+allowed() { metric "$1" krait_packets_total "source=$2" "destination=$3" "direction=$4" verdict=allow; }
+
+# traffic HOST ...: krait-lab-traffic there; state files are named, not pathed.
+traffic() {
+  local name=$1 command=$2
+  shift 2
+  case $command in
+    now) on "$name" krait-lab-traffic now ;;
+    *) on "$name" krait-lab-traffic "$command" "$lab_dir/$name-$1" "${@:2}" ;;
+  esac
+}
+
+# serve HOST tcp|udp ADDRESS:PORT STATE [RATE] and send: in the background; serve returns when it listens.
+serve() {
+  start "$1" "$lab_dir/$1-$4.log" krait-lab-traffic serve "$2" "$3" "$lab_dir/$1-$4" "${@:5}" >/dev/null
+  traffic "$1" ready "$4" 10
+}
+send() {
+  start "$1" "$lab_dir/$1-$4.log" krait-lab-traffic send "$2" "$3" "$lab_dir/$1-$4" "${@:5}" >/dev/null
+}
+
+# count HOST STATE FIELD: one field of a state file.
+count() { traffic "$1" show "$2" | jq -r ".$3"; }
+
+# milliseconds FROM TO: of two times in nanoseconds, one decimal.
+milliseconds() { awk -v from="$1" -v to="$2" 'BEGIN { printf "%.1f", (to - from) / 1e6 }'; }

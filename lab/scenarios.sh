@@ -1,0 +1,46 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# Runs the demo and the scenarios of tests/vm in guests. Needs: root_dir, cache_dir, log_dir, kernels.sh, initramfs.sh,
+# guest.sh.
+
+lab_kernels=(6.1 6.12)
+scenario_seconds=240 # the time limit of one scenario, boot included
+
+# The programs that go into a guest.
+guest_programs() {
+  local name
+  for name in krait krait-agent krait-lab-traffic wireguard_device_test; do
+    find "$root_dir/build/release" -type f -name "$name" -perm -u+x
+  done
+}
+
+# prepare_guests SERIES: the initramfs with today's programs.
+prepare_guests() {
+  local -a programs
+  mapfile -t programs < <(guest_programs)
+  build_initramfs "$1" "$cache_dir/lab/initramfs-$1.cpio" "${programs[@]}"
+}
+
+# run_scenario SERIES SCRIPT: SCRIPT is a path in the guest.
+run_scenario() {
+  local console_log
+  console_log=$log_dir/console-$1-$(basename "$2" .sh).log
+  run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2"
+}
+
+# run_two_guests SERIES OTHER-SERIES SCRIPT: the first guest leads (role web), the second serves it (role db).
+run_two_guests() {
+  local leader=$1 follower=$2 script=$3 name wire status=0
+  name=$(basename "$script" .sh)
+  wire=$(mktemp -d /tmp/krait-wire.XXXXXX)
+  console_log=$log_dir/console-$follower-$name-db.log \
+    run_guest "$scenario_seconds" "$follower" "$cache_dir/lab/initramfs-$follower.cpio" "$script" db \
+    -netdev "dgram,id=wire,local.type=unix,local.path=$wire/db,remote.type=unix,remote.path=$wire/web" \
+    -device virtio-net-pci,netdev=wire,mac=52:54:00:00:00:02,romfile= >"$log_dir/$follower-$name-db.log" 2>&1 &
+  console_log=$log_dir/console-$leader-$name-web.log \
+    run_guest "$scenario_seconds" "$leader" "$cache_dir/lab/initramfs-$leader.cpio" "$script" web \
+    -netdev "dgram,id=wire,local.type=unix,local.path=$wire/web,remote.type=unix,remote.path=$wire/db" \
+    -device virtio-net-pci,netdev=wire,mac=52:54:00:00:00:01,romfile= || status=$?
+  wait $! || true
+  rm -rf "$wire"
+  return "$status"
+}

@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# Steps of the demo and of the scenarios: each prints one line, finish prints the sum.
+
+steps_passed=0
+steps_failed=0
+
+# check TEXT OBSERVED COMMAND...: the step holds when the command succeeds.
+check() {
+  local text=$1 observed=$2
+  shift 2
+  if "$@" >/dev/null 2>&1; then
+    steps_passed=$((steps_passed + 1))
+    printf 'ok      %s%s\n' "$text" "${observed:+: $observed}"
+  else
+    steps_failed=$((steps_failed + 1))
+    printf 'FAILED  %s%s\n' "$text" "${observed:+: $observed}"
+  fi
+}
+
+# finish NAME: the last call of a script.
+finish() {
+  echo "$1: $steps_passed passed, $steps_failed failed"
+  ((steps_failed == 0 && steps_passed > 0))
+}
