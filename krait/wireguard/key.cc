@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <span>
 #include <utility>
 
@@ -123,6 +124,9 @@ Result<PrivateKey> PrivateKey::load(const std::string& path) {
 }
 
 PrivateKey PrivateKey::generate() {
+  if (sodium_init() < 0) {
+    std::abort();  // the machine has no random numbers; a guessable key is worse
+  }
   PrivateKey key;
   randombytes_buf(key.bytes_.data(), key.bytes_.size());
   key.bytes_[0] &= 248U;

@@ -9,13 +9,13 @@
 
 #include "krait/wireguard/device.h"
 #include "krait/wireguard/link.h"
+#include "krait/wireguard/link_sync.h"
 #include "krait/wireguard/sync.h"
 
 namespace krait::wireguard {
 
 using common::Error;
 using common::ErrorCode;
-using common::Family;
 using common::Result;
 using model::WireguardImage;
 
@@ -54,16 +54,14 @@ Result<Session> open_session(const std::string& interface) {
   return Session{std::move(*links), std::move(*device), std::move(*link)};
 }
 
-// For the two steps that take the UDP port: setting it while the link is up, and bringing the link up.
-Result<void> explain_port(Result<void> done, std::uint16_t port, std::string what) {
+// Setting the port while the link is up, and bringing the link up, take the UDP port.
+Result<void> explain_port(Result<void> done, const WireguardImage& image) {
   if (!done && done.error().sys_errno() == EADDRINUSE) {
-    return Error(ErrorCode::system,
-                 fmt::format("{}: UDP port {} is taken; choose another listen_port or stop the program that holds it",
-                             what, port),
-                 EADDRINUSE);
-  }
-  if (!done) {
-    return passed_on(done, std::move(what));
+    return Error(
+        ErrorCode::system,
+        fmt::format("UDP port {} for {} is taken; choose another listen_port or stop the program that holds it",
+                    image.listen_port, image.interface),
+        EADDRINUSE);
   }
   return done;
 }
@@ -71,10 +69,9 @@ Result<void> explain_port(Result<void> done, std::uint16_t port, std::string wha
 Result<void> apply_device(Session& session, const DeviceState& state, const WireguardImage& image,
                           const PrivateKey& key, Changes& changes) {
   if (state.listen_port != image.listen_port) {
-    auto set = explain_port(session.device.set_port(session.link.index, image.listen_port), image.listen_port,
-                            fmt::format("set the port of {}", image.interface));
+    auto set = explain_port(session.device.set_port(session.link.index, image.listen_port), image);
     if (!set) {
-      return set;
+      return passed_on(set, fmt::format("set the port of {}", image.interface));
     }
     changes.device = true;
   }
@@ -96,102 +93,6 @@ Result<void> apply_peers(Session& session, const DeviceState& state, const Wireg
   changes.peers_added += plan.added;
   changes.peers_changed += plan.changed;
   return {};
-}
-
-Result<void> add_address(Session& session, const std::string& interface, const common::Ip& ip) {
-  auto added = session.links.add_address(session.link.index, ip);
-  if (!added && added.error().sys_errno() == EACCES && ip.family == Family::v6) {
-    return Error(ErrorCode::unsupported,
-                 fmt::format("add the address {} to {}: IPv6 is switched off; sysctl net.ipv6.conf.{}.disable_ipv6=0",
-                             ip.text(), interface, interface));
-  }
-  if (!added) {
-    return passed_on(added, fmt::format("add the address {} to {}", ip.text(), interface));
-  }
-  return added;
-}
-
-Result<void> remove_addresses(Session& session, const std::string& interface,
-                              const std::vector<AddressState>& addresses, Changes& changes) {
-  for (const AddressState& address : addresses) {
-    if (auto removed = session.links.remove_address(session.link.index, address); !removed) {
-      return passed_on(removed, fmt::format("remove the address {} from {}", address.prefix.text(), interface));
-    }
-    ++changes.addresses;
-  }
-  return {};
-}
-
-Result<void> apply_addresses(Session& session, const WireguardImage& image, Changes& changes) {
-  const auto present = session.links.addresses(session.link.index);
-  if (!present) {
-    return present.error();
-  }
-  const AddressPlan plan = plan_addresses(*present, image.addresses);
-  if (auto removed = remove_addresses(session, image.interface, plan.remove_first, changes); !removed) {
-    return removed;
-  }
-  for (const common::Ip& ip : plan.add) {
-    if (auto added = add_address(session, image.interface, ip); !added) {
-      return added;
-    }
-    ++changes.addresses;
-  }
-  return remove_addresses(session, image.interface, plan.remove, changes);
-}
-
-Result<void> apply_link(Session& session, const WireguardImage& image, Changes& changes) {
-  if (session.link.mtu_bytes != image.mtu_bytes) {
-    if (auto set = session.links.set_mtu(session.link.index, image.mtu_bytes); !set) {
-      return passed_on(set, fmt::format("set the MTU of {} to {}", image.interface, image.mtu_bytes));
-    }
-    changes.device = true;
-  }
-  if (!session.link.up) {
-    auto set = explain_port(session.links.set_up(session.link.index), image.listen_port,
-                            fmt::format("bring {} up", image.interface));
-    if (!set) {
-      return set;
-    }
-    changes.device = true;
-  }
-  return {};
-}
-
-Result<void> change_routes(Session& session, const std::vector<RouteState>& routes,
-                           Result<void> (Links::*change)(std::uint32_t, const RouteState&), const std::string& doing,
-                           Changes& changes) {
-  for (const RouteState& route : routes) {
-    auto changed = (session.links.*change)(session.link.index, route);
-    if (!changed && changed.error().sys_errno() == EEXIST) {
-      return Error(
-          ErrorCode::system,
-          fmt::format("{} {}: this host has a route to it already; remove that or take the prefix from the file", doing,
-                      route.prefix.text()),
-          EEXIST);
-    }
-    if (!changed) {
-      return passed_on(changed, fmt::format("{} {}", doing, route.prefix.text()));
-    }
-    ++changes.routes;
-  }
-  return {};
-}
-
-Result<void> apply_routes(Session& session, const WireguardImage& image, Changes& changes) {
-  const auto present = session.links.routes(session.link.index);
-  if (!present) {
-    return present.error();
-  }
-  const RoutePlan plan = plan_routes(*present, image);
-  auto done = change_routes(session, plan.remove, &Links::remove_route, "remove the route to", changes);
-  if (done) {
-    done = change_routes(session, plan.replace, &Links::replace_route, "replace the route to", changes);
-  }
-  if (done) {
-    done = change_routes(session, plan.add, &Links::add_route, "add the route to", changes);
-  }
-  return done;
 }
 
 }  // namespace
@@ -271,14 +172,7 @@ Result<Changes> apply(const WireguardImage& image, const PrivateKey& key, const 
     done = apply_peers(*session, *state, image, previous, changes);
   }
   if (done) {
-    done = apply_addresses(*session, image, changes);
-  }
-  if (done) {
-    done = apply_link(*session, image, changes);
-  }
-  // Last: routes need the link up and their source addresses present.
-  if (done) {
-    done = apply_routes(*session, image, changes);
+    done = explain_port(apply_link(session->links, session->link, image, changes), image);
   }
   if (!done) {
     return std::move(done.error());

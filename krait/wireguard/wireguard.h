@@ -41,7 +41,7 @@ class PrivateKey {
 std::string to_base64(const model::PublicKey& key);
 std::optional<model::PublicKey> public_key_from_base64(std::string_view text);
 
-// What sync() did: everything zero means that nothing had to be touched.
+// What withdraw() or apply() did: everything zero means that nothing had to be touched.
 struct Changes {
   std::uint32_t peers_added = 0;
   std::uint32_t peers_changed = 0;
@@ -78,6 +78,10 @@ common::Result<std::uint32_t> link_index(const std::string& interface);
 common::Result<Changes> withdraw(const model::WireguardImage& image);
 // Brings everything else in line: key, port, MTU, addresses, up, peers, routes. Touches only what differs; a peer's
 // endpoint is set when the peer is new or the image's endpoint differs from `previous`'s, else the roamed one stays.
+// Without `previous` (the agent's start) a roamed endpoint stays while its session lives (a handshake in the last 180
+// s). Addresses that the image does not have are removed, except IPv6 link-local ones; of the routes only those are
+// removed that an earlier apply made. Fails with invalid_input when a peer has this host's own key. After a failure a
+// part may be done; applying again goes on from there.
 common::Result<Changes> apply(const model::WireguardImage& image, const PrivateKey& key,
                               const model::WireguardImage* previous);
 

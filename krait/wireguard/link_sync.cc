@@ -1,0 +1,142 @@
+#include "krait/wireguard/link_sync.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "krait/wireguard/sync.h"
+
+namespace krait::wireguard {
+
+using common::Error;
+using common::ErrorCode;
+using common::Family;
+using common::Result;
+using model::WireguardImage;
+
+namespace {
+
+// The conversation and the link that it is about.
+struct Interface {
+  Links& links;
+  const LinkState& link;
+};
+
+Result<void> add_address(Interface& at, const std::string& interface, const common::Ip& ip) {
+  auto added = at.links.add_address(at.link.index, ip);
+  if (!added && added.error().sys_errno() == EACCES && ip.family == Family::v6) {
+    return Error(ErrorCode::unsupported,
+                 fmt::format("add the address {} to {}: IPv6 is switched off; sysctl net.ipv6.conf.{}.disable_ipv6=0",
+                             ip.text(), interface, interface));
+  }
+  if (!added) {
+    return passed_on(added, fmt::format("add the address {} to {}", ip.text(), interface));
+  }
+  return added;
+}
+
+Result<void> remove_addresses(Interface& at, const std::string& interface, const std::vector<AddressState>& addresses,
+                              Changes& changes) {
+  for (const AddressState& address : addresses) {
+    if (auto removed = at.links.remove_address(at.link.index, address); !removed) {
+      return passed_on(removed, fmt::format("remove the address {} from {}", address.prefix.text(), interface));
+    }
+    ++changes.addresses;
+  }
+  return {};
+}
+
+Result<void> apply_addresses(Interface& at, const WireguardImage& image, Changes& changes) {
+  const auto present = at.links.addresses(at.link.index);
+  if (!present) {
+    return present.error();
+  }
+  const AddressPlan plan = plan_addresses(*present, image.addresses);
+  if (auto removed = remove_addresses(at, image.interface, plan.remove_first, changes); !removed) {
+    return removed;
+  }
+  for (const common::Ip& ip : plan.add) {
+    if (auto added = add_address(at, image.interface, ip); !added) {
+      return added;
+    }
+    ++changes.addresses;
+  }
+  return remove_addresses(at, image.interface, plan.remove, changes);
+}
+
+Result<void> change_routes(Interface& at, const std::vector<RouteState>& routes,
+                           Result<void> (Links::*change)(std::uint32_t, const RouteState&), const std::string& doing,
+                           Changes& changes) {
+  for (const RouteState& route : routes) {
+    auto changed = (at.links.*change)(at.link.index, route);
+    if (!changed && changed.error().sys_errno() == EEXIST) {
+      return Error(
+          ErrorCode::system,
+          fmt::format("{} {}: this host has a route to it already; remove that or take the prefix from the file", doing,
+                      route.prefix.text()),
+          EEXIST);
+    }
+    if (!changed) {
+      return passed_on(changed, fmt::format("{} {}", doing, route.prefix.text()));
+    }
+    ++changes.routes;
+  }
+  return {};
+}
+
+Result<void> apply_routes(Interface& at, const WireguardImage& image, Changes& changes) {
+  const auto present = at.links.routes(at.link.index);
+  if (!present) {
+    return present.error();
+  }
+  const RoutePlan plan = plan_routes(*present, image);
+  auto done = change_routes(at, plan.remove, &Links::remove_route, "remove the route to", changes);
+  if (done) {
+    done = change_routes(at, plan.replace, &Links::replace_route, "replace the route to", changes);
+  }
+  if (done) {
+    done = change_routes(at, plan.add, &Links::add_route, "add the route to", changes);
+  }
+  return done;
+}
+
+Result<void> apply_mtu(Interface& at, const WireguardImage& image, Changes& changes) {
+  if (at.link.mtu_bytes == image.mtu_bytes) {
+    return {};
+  }
+  if (auto set = at.links.set_mtu(at.link.index, image.mtu_bytes); !set) {
+    return passed_on(set, fmt::format("set the MTU of {} to {}", image.interface, image.mtu_bytes));
+  }
+  changes.device = true;
+  return {};
+}
+
+Result<void> apply_up(Interface& at, const WireguardImage& image, Changes& changes) {
+  if (at.link.up) {
+    return {};
+  }
+  if (auto set = at.links.set_up(at.link.index); !set) {
+    return passed_on(set, fmt::format("bring {} up", image.interface));
+  }
+  changes.device = true;
+  return {};
+}
+
+}  // namespace
+
+Result<void> apply_link(Links& links, const LinkState& link, const WireguardImage& image, Changes& changes) {
+  Interface at{links, link};
+  // The MTU first, for IPv6 takes no address below 1280 bytes; routes last, for they need the link up and their source
+  // addresses present.
+  for (const auto step : {apply_mtu, apply_addresses, apply_up, apply_routes}) {
+    if (auto done = step(at, image, changes); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+}  // namespace krait::wireguard

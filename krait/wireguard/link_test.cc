@@ -1,0 +1,202 @@
+// Links, addresses and routes on this kernel, on a veth in a network namespace of its own. Needs root.
+#include "krait/wireguard/link.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <linux/rtnetlink.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "krait/wireguard/link_sync.h"
+
+namespace krait::wireguard {
+namespace {
+
+using common::ErrorCode;
+using common::Ip;
+using common::Prefix;
+using model::WireguardImage;
+
+constexpr const char* kInterface = "kraittest0";
+
+Ip ip(const char* text) { return Ip::parse(text).value(); }
+Prefix prefix(const char* text) { return Prefix::parse(text).value(); }
+
+class LinkTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) {
+      GTEST_SKIP() << "skipped: needs root";
+    }
+    ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << std::strerror(errno);
+    auto links = Links::open();
+    ASSERT_TRUE(links) << links.error().text();
+    links_.emplace(std::move(*links));
+    const auto added = links_->add(kInterface, "veth");
+    ASSERT_TRUE(added) << added.error().text();
+    image_.interface = kInterface;
+    image_.mtu_bytes = 1400;
+    image_.addresses = {ip("10.90.0.1"), ip("fd90::1")};
+    image_.routes = {prefix("10.20.0.0/16"), prefix("10.90.0.2/32"), prefix("fd90::2/128")};
+  }
+
+  LinkState link() {
+    const auto found = links_->find(kInterface);
+    EXPECT_TRUE(found) << found.error().text();
+    return found ? *found : LinkState{};
+  }
+
+  // Applies the image and expects these numbers of changes.
+  void apply(std::uint32_t addresses, std::uint32_t routes, bool device = false) {
+    Changes changes;
+    const auto done = apply_link(*links_, link(), image_, changes);
+    ASSERT_TRUE(done) << done.error().text();
+    EXPECT_EQ(changes.addresses, addresses);
+    EXPECT_EQ(changes.routes, routes);
+    EXPECT_EQ(changes.device, device);
+  }
+
+  // The link's addresses without the link-local ones, as text.
+  std::vector<std::string> addresses() {
+    std::vector<std::string> texts;
+    const auto found = links_->addresses(link().index).value();
+    for (const AddressState& address : found) {
+      if (!prefix("fe80::/10").contains(address.prefix.ip)) {
+        texts.push_back(address.prefix.text());
+      }
+    }
+    std::ranges::sort(texts);
+    return texts;
+  }
+
+  // Our routes through the link as text: "prefix source".
+  std::vector<std::string> routes() {
+    std::vector<std::string> texts;
+    const auto found = links_->routes(link().index).value();
+    for (const RouteState& route : found) {
+      if (route.protocol == kRouteProtocol) {
+        texts.push_back(fmt::format("{} {}", route.prefix.text(), route.source ? route.source->text() : "none"));
+      }
+    }
+    std::ranges::sort(texts);
+    return texts;
+  }
+
+  using Texts = std::vector<std::string>;
+  std::optional<Links> links_;
+  WireguardImage image_;
+};
+
+TEST_F(LinkTest, FindsLinksAndSaysWhichDoNotExist) {
+  EXPECT_EQ(link().kind, "veth");
+  EXPECT_FALSE(link().up);
+  const auto none = links_->find("nosuch0");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code(), ErrorCode::not_found);
+  for (const char* name : {"", "sixteen-letters-"}) {
+    const auto refused = links_->find(name);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::invalid_input);
+  }
+}
+
+TEST_F(LinkTest, GivesTheKernelsRefusals) {
+  EXPECT_EQ(links_->add(kInterface, "veth").error().sys_errno(), EEXIST);
+  EXPECT_EQ(links_->add("other0", "nosuchkind").error().sys_errno(), EOPNOTSUPP);
+  const auto mtu = links_->set_mtu(link().index, 1);
+  ASSERT_FALSE(mtu);
+  EXPECT_NE(mtu.error().text().find("mtu"), std::string::npos) << "no extended ACK in: " << mtu.error().text();
+}
+
+TEST_F(LinkTest, RefusesToTakeAnotherKindsName) {
+  const auto taken = ensure_link(kInterface);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code(), ErrorCode::invalid_input);
+  EXPECT_NE(taken.error().text().find("veth"), std::string::npos) << taken.error().text();
+  const auto removed = remove_link(kInterface);
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(link().kind, "veth");
+}
+
+TEST_F(LinkTest, AppliesTheImageAndThenTouchesNothing) {
+  apply(2, 3, true);
+  EXPECT_TRUE(link().up);
+  EXPECT_EQ(link().mtu_bytes, 1400U);
+  EXPECT_EQ(addresses(), (Texts{"10.90.0.1/32", "fd90::1/128"}));
+  EXPECT_EQ(routes(), (Texts{"10.20.0.0/16 10.90.0.1", "10.90.0.2/32 10.90.0.1", "fd90::2/128 fd90::1"}));
+  apply(0, 0);
+}
+
+TEST_F(LinkTest, FollowsTheImage) {
+  apply(2, 3, true);
+  image_.addresses = {ip("10.90.0.7"), ip("fd90::7")};
+  image_.routes = {prefix("10.21.0.0/16"), prefix("10.90.0.2/32"), prefix("fd90::2/128")};
+  apply(4, 3);
+  EXPECT_EQ(addresses(), (Texts{"10.90.0.7/32", "fd90::7/128"}));
+  EXPECT_EQ(routes(), (Texts{"10.21.0.0/16 10.90.0.7", "10.90.0.2/32 10.90.0.7", "fd90::2/128 fd90::7"}));
+  apply(0, 0);
+}
+
+TEST_F(LinkTest, PutsBackWhatSomebodyTookAway) {
+  apply(2, 3, true);
+  ASSERT_TRUE(links_->remove_address(link().index, {prefix("10.90.0.1/32")}));
+  ASSERT_TRUE(links_->remove_route(link().index, {prefix("fd90::2/128"), {}, kRouteProtocol}));
+  ASSERT_TRUE(links_->remove_route(link().index, {prefix("fd90::2/128"), {}, kRouteProtocol})) << "gone already";
+  apply(1, 3);  // both IPv4 routes had gone with their source
+  apply(0, 0);
+}
+
+TEST_F(LinkTest, LeavesOthersRoutesAlone) {
+  apply(2, 3, true);
+  constexpr std::uint8_t kStatic = RTPROT_STATIC;
+  const auto index = link().index;
+  ASSERT_TRUE(links_->add_route(index, {prefix("10.30.0.0/16"), std::nullopt, kStatic}));
+  image_.routes.clear();
+  apply(0, 3);
+  const auto left = links_->routes(index).value();
+  EXPECT_EQ(std::ranges::count(left, prefix("10.30.0.0/16"), &RouteState::prefix), 1);
+  // Another's route through our link to a prefix that we want becomes ours.
+  image_.routes = {prefix("10.30.0.0/16")};
+  apply(0, 1);
+  EXPECT_EQ(routes(), Texts{"10.30.0.0/16 10.90.0.1"});
+}
+
+TEST_F(LinkTest, RefusesAPrefixThatAnotherLinkRoutes) {
+  ASSERT_TRUE(links_->add("other0", "veth"));
+  const auto other = links_->find("other0").value();
+  ASSERT_TRUE(links_->set_up(other.index));
+  ASSERT_TRUE(links_->add_route(other.index, {prefix("10.20.0.0/16"), std::nullopt, RTPROT_STATIC}));
+  Changes changes;
+  const auto done = apply_link(*links_, link(), image_, changes);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().text().find("10.20.0.0/16: this host has a route to it already"), std::string::npos)
+      << done.error().text();
+  EXPECT_EQ(links_->routes(other.index).value().size(), 1U) << "the other's route is untouched";
+}
+
+TEST_F(LinkTest, SaysWhichPrivilegeIsMissing) {
+  apply(2, 3, true);
+  // As nobody: the kernel must refuse, and we must say what is missing.
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::setresuid(65534, 65534, 65534) != 0) {
+      ::_exit(2);
+    }
+    auto links = Links::open();
+    const auto refused = links->set_mtu(links->find(kInterface)->index, 1300);
+    const bool good = !refused && refused.error().code() == ErrorCode::permission &&
+                      refused.error().text().find("CAP_NET_ADMIN") != std::string::npos;
+    ::_exit(good ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace krait::wireguard

@@ -1,0 +1,263 @@
+// What we send, read back: by our own readers where the kernel's answers have the same shape, else attribute by
+// attribute.
+#include <gtest/gtest.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/wireguard.h>
+
+#include <array>
+#include <cerrno>
+
+#include "krait/wireguard/device.h"
+#include "krait/wireguard/link.h"
+#include "krait/wireguard/netlink.h"
+
+namespace krait::wireguard {
+namespace {
+
+using common::Endpoint;
+using common::Ip;
+using common::Prefix;
+
+constexpr std::uint16_t kFamily = 0x20;
+constexpr std::uint32_t kIndex = 7;
+
+Prefix prefix(const char* text) { return Prefix::parse(text).value(); }
+
+PeerUpdate update(std::uint8_t number, std::size_t allowed_ips) {
+  PeerUpdate result;
+  result.public_key.fill(number);
+  for (std::size_t i = 0; i < allowed_ips; ++i) {
+    Prefix host = i % 2 == 0 ? prefix("10.0.0.0/32") : prefix("fd00::/128");
+    host.ip.bytes[1] = number;
+    host.ip.bytes[2] = static_cast<std::uint8_t>(i >> 8U);
+    host.ip.bytes[3] = static_cast<std::uint8_t>(i);
+    result.allowed_ips.push_back(host);
+  }
+  return result;
+}
+
+std::span<const std::byte> bytes_of(const Message& message) {
+  return {reinterpret_cast<const std::byte*>(&message.header()), message.header().nlmsg_len};
+}
+
+DeviceState decode(const std::vector<Message>& messages) {
+  DeviceState device;
+  for (const Message& message : messages) {
+    EXPECT_FALSE(message.overflown());
+    EXPECT_TRUE(for_each_message(bytes_of(message), [&](const nlmsghdr& header) {
+      EXPECT_TRUE(parse_device(header, device));
+      return common::Result<void>{};
+    }));
+  }
+  return device;
+}
+
+// The flags of the peers in each message.
+std::vector<std::vector<std::uint32_t>> flags_of(const std::vector<Message>& messages) {
+  std::vector<std::vector<std::uint32_t>> flags;
+  for (const Message& message : messages) {
+    flags.emplace_back();
+    std::array<const nlattr*, WGDEVICE_A_PEERS + 1> table{};
+    find_attributes(message.header(), sizeof(genlmsghdr), table);
+    for_each_attribute(*table[WGDEVICE_A_PEERS], [&](const nlattr& peer) {
+      std::array<const nlattr*, WGPEER_A_FLAGS + 1> in_peer{};
+      find_attributes(peer, in_peer);
+      flags.back().push_back(attribute_value<std::uint32_t>(in_peer[WGPEER_A_FLAGS]).value_or(0));
+    });
+  }
+  return flags;
+}
+
+TEST(PeerMessages, CarryEverything) {
+  std::vector<PeerUpdate> updates = {update(1, 3), update(2, 0), update(3, 1)};
+  updates[0].endpoint = Endpoint::parse("192.0.2.1:51820");
+  updates[1].endpoint = Endpoint::parse("[2001:db8::1]:4000");
+  const auto messages = peer_messages(kFamily, kIndex, updates);
+  ASSERT_EQ(messages.size(), 1U);
+  EXPECT_EQ(messages[0].header().nlmsg_type, kFamily);
+  EXPECT_EQ(message_header<genlmsghdr>(messages[0].header())->cmd, WG_CMD_SET_DEVICE);
+  const DeviceState device = decode(messages);
+  EXPECT_EQ(device.index, kIndex);
+  ASSERT_EQ(device.peers.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(device.peers[i].public_key, updates[i].public_key);
+    EXPECT_EQ(device.peers[i].endpoint, updates[i].endpoint);
+    EXPECT_EQ(device.peers[i].allowed_ips, updates[i].allowed_ips);
+  }
+  EXPECT_EQ(flags_of(messages), (std::vector<std::vector<std::uint32_t>>{{0, 0, 0}}));
+}
+
+TEST(PeerMessages, NothingToSayIsNoMessage) { EXPECT_TRUE(peer_messages(kFamily, kIndex, {}).empty()); }
+
+TEST(PeerMessages, ContinueAPeerWithoutCreatingItAgain) {
+  std::vector<PeerUpdate> updates = {update(1, 20), update(2, 1)};
+  updates[0].endpoint = Endpoint::parse("192.0.2.1:51820");
+  const auto messages = peer_messages(kFamily, kIndex, updates, 256);
+  const auto flags = flags_of(messages);
+  ASSERT_GT(messages.size(), 3U);
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    ASSERT_FALSE(flags[i].empty());
+    EXPECT_LE(messages[i].header().nlmsg_len, 256U);
+    const bool is_second_peer = i + 1 == messages.size() && flags[i].size() == 1;
+    EXPECT_EQ(flags[i][0], i == 0 || is_second_peer ? 0U : unsigned{WGPEER_F_UPDATE_ONLY});
+  }
+  EXPECT_EQ(flags.back().back(), 0U);
+  const DeviceState device = decode(messages);
+  ASSERT_EQ(device.peers.size(), 2U);
+  EXPECT_EQ(device.peers[0].allowed_ips, updates[0].allowed_ips);
+  EXPECT_EQ(device.peers[0].endpoint, updates[0].endpoint);
+}
+
+TEST(PeerMessages, HoldAtEveryCapacity) {
+  const std::vector<PeerUpdate> updates = {update(1, 5), update(2, 0), update(3, 40), update(4, 1), update(5, 7)};
+  for (std::size_t capacity = 256; capacity < 2048; capacity += 4) {
+    const DeviceState device = decode(peer_messages(kFamily, kIndex, updates, capacity));
+    ASSERT_EQ(device.peers.size(), updates.size()) << capacity;
+    for (std::size_t i = 0; i < updates.size(); ++i) {
+      ASSERT_EQ(device.peers[i].allowed_ips, updates[i].allowed_ips) << capacity;
+    }
+  }
+}
+
+TEST(PeerMessages, MarkARemoval) {
+  std::vector<PeerUpdate> updates = {update(1, 0)};
+  updates[0].remove = true;
+  EXPECT_EQ(flags_of(peer_messages(kFamily, kIndex, updates)),
+            (std::vector<std::vector<std::uint32_t>>{{WGPEER_F_REMOVE_ME}}));
+}
+
+TEST(ParseDevice, JoinsAPeerThatSpansMessages) {
+  DeviceState device;
+  for (const std::size_t allowed_ips : {3U, 2U}) {
+    const PeerUpdate part = update(9, allowed_ips);
+    for (const Message& message : peer_messages(kFamily, kIndex, {&part, 1})) {
+      ASSERT_TRUE(parse_device(message.header(), device));
+    }
+  }
+  ASSERT_EQ(device.peers.size(), 1U);
+  EXPECT_EQ(device.peers[0].allowed_ips.size(), 5U);
+}
+
+TEST(ParseDevice, RefusesAPeerWithoutAKeyAndAnImpossibleLength) {
+  Message no_key(kFamily, 0);
+  no_key.put_header(genlmsghdr{.cmd = WG_CMD_GET_DEVICE, .version = 1, .reserved = 0});
+  const auto list = no_key.begin_nest(WGDEVICE_A_PEERS);
+  no_key.end_nest(no_key.begin_nest(0));
+  no_key.end_nest(list);
+  DeviceState device;
+  EXPECT_FALSE(parse_device(no_key.header(), device));
+
+  PeerUpdate wrong = update(1, 1);
+  wrong.allowed_ips[0].length = 33;
+  EXPECT_FALSE(parse_device(peer_messages(kFamily, kIndex, {&wrong, 1})[0].header(), device));
+  EXPECT_FALSE(parse_device(Message(kFamily, 0).header(), device));
+}
+
+TEST(Message, RefusesWhatDoesNotFit) {
+  Message message(RTM_NEWLINK, 0, 64);
+  message.put_header(ifinfomsg{});
+  message.put_text(IFLA_IFNAME, "wg0");
+  EXPECT_FALSE(message.overflown());
+  message.put_text(IFLA_IFALIAS, "a text that is longer than what is left");
+  EXPECT_TRUE(message.overflown());
+  EXPECT_LE(message.header().nlmsg_len, 64U);
+  auto socket = Socket::open(NETLINK_ROUTE);
+  ASSERT_TRUE(socket);
+  const auto sent = socket->request(message);
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code(), common::ErrorCode::limit);
+}
+
+TEST(Message, RefusesANestBeyondWhatItsLengthCanSay) {
+  Message message(kFamily, 0, 200'000);
+  const auto nest = message.begin_nest(1);
+  const std::vector<std::byte> block(30'000);
+  for (int i = 0; i < 3; ++i) {
+    message.put(2, block);
+  }
+  EXPECT_FALSE(message.overflown());
+  message.end_nest(nest);
+  EXPECT_TRUE(message.overflown());
+}
+
+// An NLMSG_ERROR with the kernel's own words, with or without the request in it.
+Message error_message(int error, bool capped, const char* text) {
+  Message message(NLMSG_ERROR, static_cast<std::uint16_t>(NLM_F_ACK_TLVS | (capped ? NLM_F_CAPPED : 0)));
+  nlmsgerr header{};
+  header.error = error;
+  header.msg.nlmsg_len = sizeof(nlmsghdr) + 12;
+  message.put_header(header);
+  if (!capped) {
+    message.put_header(std::array<std::uint8_t, 12>{});
+  }
+  message.put_text(NLMSGERR_ATTR_MSG, text);
+  return message;
+}
+
+TEST(ParseAcknowledgement, FindsTheKernelsWords) {
+  for (const bool capped : {true, false}) {
+    const auto answer = parse_acknowledgement(error_message(-EINVAL, capped, "Nexthop has invalid gateway").header());
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->sys_errno, EINVAL);
+    EXPECT_EQ(answer->text, "Nexthop has invalid gateway");
+  }
+}
+
+TEST(ParseAcknowledgement, RefusesWhatIsTooShortOrNoErrno) {
+  EXPECT_FALSE(parse_acknowledgement(Message(NLMSG_ERROR, 0).header()));
+  EXPECT_FALSE(parse_acknowledgement(error_message(1, true, "").header()));
+  const auto done = parse_acknowledgement(Message(NLMSG_DONE, 0).header());
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->sys_errno, 0);
+}
+
+TEST(ForEachMessage, RefusesATornDatagram) {
+  const PeerUpdate one = update(1, 1);
+  const auto messages = peer_messages(kFamily, kIndex, {&one, 1});
+  const auto whole = bytes_of(messages[0]);
+  const auto ignore = [](const nlmsghdr&) { return common::Result<void>{}; };
+  EXPECT_TRUE(for_each_message(whole, ignore));
+  EXPECT_TRUE(for_each_message({}, ignore));
+  EXPECT_FALSE(for_each_message(whole.first(whole.size() - 4), ignore));
+  EXPECT_FALSE(for_each_message(whole.first(8), ignore));
+}
+
+// A route as the kernel lists it.
+struct RouteText {
+  const char* destination = "10.1.0.0/16";
+  std::uint32_t table = RT_TABLE_MAIN;
+  std::uint32_t interface_index = kIndex;
+  std::uint32_t metric = 0;
+  std::uint8_t type = RTN_UNICAST;
+};
+
+std::optional<RouteState> read_route(const RouteText& text) {
+  const Prefix destination = prefix(text.destination);
+  Message message(RTM_NEWROUTE, 0);
+  rtmsg header{};
+  header.rtm_family = address_family(destination.ip.family);
+  header.rtm_dst_len = destination.length;
+  header.rtm_type = text.type;
+  header.rtm_protocol = kRouteProtocol;
+  message.put_header(header);
+  message.put_number(RTA_TABLE, text.table);
+  message.put_ip(RTA_DST, destination.ip);
+  message.put_number(RTA_OIF, text.interface_index);
+  message.put_number(RTA_PRIORITY, text.metric);
+  return parse_route(message.header(), kIndex);
+}
+
+TEST(ParseRoute, TakesOnlyRoutesOfConcern) {
+  EXPECT_EQ(read_route({}), (RouteState{prefix("10.1.0.0/16"), std::nullopt, kRouteProtocol}));
+  EXPECT_TRUE(read_route({.destination = "fd00::/64", .metric = 1024}));
+  EXPECT_FALSE(read_route({.destination = "fd00::/64"}));
+  EXPECT_FALSE(read_route({.table = RT_TABLE_LOCAL}));
+  EXPECT_FALSE(read_route({.interface_index = kIndex + 1}));
+  EXPECT_FALSE(read_route({.metric = 5}));
+  EXPECT_FALSE(read_route({.type = RTN_LOCAL}));
+}
+
+}  // namespace
+}  // namespace krait::wireguard

@@ -1,0 +1,273 @@
+#include "krait/wireguard/sync.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+
+namespace krait::wireguard {
+namespace {
+
+using common::Endpoint;
+using common::Ip;
+using common::Prefix;
+using model::PublicKey;
+using model::WireguardImage;
+using model::WireguardPeer;
+
+constexpr std::int64_t kNow_s = 1'800'000'000;
+
+Ip ip(const char* text) { return Ip::parse(text).value(); }
+Prefix prefix(const char* text) { return Prefix::parse(text).value(); }
+Endpoint endpoint(const char* text) { return Endpoint::parse(text).value(); }
+AddressState address(const char* text) { return {prefix(text)}; }
+
+PublicKey key(std::uint8_t number) {
+  PublicKey key{};
+  key[0] = number;
+  return key;
+}
+const PublicKey kSink = key(255);
+
+PeerState peer(std::uint8_t number, std::vector<Prefix> allowed_ips, std::optional<Endpoint> at = std::nullopt) {
+  PeerState state;
+  state.public_key = key(number);
+  state.endpoint = at;
+  state.allowed_ips = std::move(allowed_ips);
+  return state;
+}
+
+DeviceState device(std::vector<PeerState> peers) {
+  DeviceState state;
+  state.peers = std::move(peers);
+  return state;
+}
+
+WireguardImage image(std::vector<WireguardPeer> peers) {
+  WireguardImage result;
+  result.peers = std::move(peers);
+  return result;
+}
+
+// --- Withdrawal
+
+TEST(PlanWithdrawal, SendsNothingWhenTheImageHasEverything) {
+  const auto plan =
+      plan_withdrawal(device({peer(1, {prefix("10.0.0.1/32")})}),
+                      image({{key(1), {}, {prefix("10.0.0.1/32"), prefix("10.0.0.2/32")}}, {key(2), {}, {}}}), kSink);
+  EXPECT_TRUE(plan.updates.empty());
+  EXPECT_EQ(plan.changed, 0U);
+}
+
+TEST(PlanWithdrawal, RemovesAPeerThatTheImageLacks) {
+  const auto plan =
+      plan_withdrawal(device({peer(1, {prefix("10.0.0.1/32")}), peer(2, {})}), image({{key(2), {}, {}}}), kSink);
+  ASSERT_EQ(plan.updates.size(), 1U);
+  EXPECT_EQ(plan.updates[0].public_key, key(1));
+  EXPECT_TRUE(plan.updates[0].remove);
+  EXPECT_EQ(plan.removed, 1U);
+}
+
+TEST(PlanWithdrawal, MovesSurplusAllowedIpsToThePeerThatThenGoes) {
+  const auto plan =
+      plan_withdrawal(device({peer(1, {prefix("10.0.0.1/32"), prefix("10.1.0.0/16")}),
+                              peer(2, {prefix("10.0.0.2/32"), prefix("fd00::2/128")})}),
+                      image({{key(1), {}, {prefix("10.0.0.1/32")}}, {key(2), {}, {prefix("10.0.0.2/32")}}}), kSink);
+  ASSERT_EQ(plan.updates.size(), 2U);
+  EXPECT_EQ(plan.updates[0].public_key, kSink);
+  EXPECT_FALSE(plan.updates[0].remove);
+  EXPECT_EQ(plan.updates[0].allowed_ips, (std::vector{prefix("10.1.0.0/16"), prefix("fd00::2/128")}));
+  EXPECT_EQ(plan.updates[1].public_key, kSink);
+  EXPECT_TRUE(plan.updates[1].remove);
+  EXPECT_EQ(plan.changed, 2U);
+  EXPECT_EQ(plan.removed, 0U);
+}
+
+// --- Peers
+
+TEST(PlanPeers, AddsANewPeerWithAllItHas) {
+  const WireguardPeer wanted{key(1), endpoint("192.0.2.1:1"), {prefix("10.0.0.1/32")}};
+  const auto plan = plan_peers(device({}), image({wanted}), nullptr, kNow_s);
+  ASSERT_EQ(plan.updates.size(), 1U);
+  EXPECT_EQ(plan.updates[0].endpoint, wanted.endpoint);
+  EXPECT_EQ(plan.updates[0].allowed_ips, wanted.allowed_ips);
+  EXPECT_EQ(plan.added, 1U);
+}
+
+TEST(PlanPeers, AddsOnlyTheMissingAllowedIps) {
+  const auto plan = plan_peers(
+      device({peer(1, {prefix("10.0.0.1/32")}, endpoint("192.0.2.1:1"))}),
+      image({{key(1), endpoint("192.0.2.1:1"), {prefix("10.0.0.1/32"), prefix("10.0.0.2/32")}}}), nullptr, kNow_s);
+  ASSERT_EQ(plan.updates.size(), 1U);
+  EXPECT_EQ(plan.updates[0].endpoint, std::nullopt);
+  EXPECT_EQ(plan.updates[0].allowed_ips, std::vector{prefix("10.0.0.2/32")});
+  EXPECT_EQ(plan.changed, 1U);
+}
+
+// Whether the endpoint of a known peer is set.
+bool sets_endpoint(std::optional<Endpoint> present, std::optional<Endpoint> wanted,
+                   const std::optional<Endpoint>* before, std::int64_t handshake_age_s = 0) {
+  PeerState state = peer(1, {}, present);
+  state.last_handshake_s = kNow_s - handshake_age_s;
+  const auto now = image({{key(1), wanted, {}}});
+  const auto previous = image({{key(1), before != nullptr ? *before : std::nullopt, {}}});
+  return !plan_peers(device({state}), now, before != nullptr ? &previous : nullptr, kNow_s).updates.empty();
+}
+
+TEST(PlanPeers, KeepsARoamedEndpointUntilTheFileChanges) {
+  const std::optional<Endpoint> a = endpoint("192.0.2.1:1");
+  const std::optional<Endpoint> b = endpoint("192.0.2.2:1");
+  const std::optional<Endpoint> none;
+  EXPECT_FALSE(sets_endpoint(b, a, &a, 10'000));
+  EXPECT_TRUE(sets_endpoint(a, b, &a));
+  EXPECT_TRUE(sets_endpoint(b, a, &none));
+  EXPECT_TRUE(sets_endpoint(none, a, &a)) << "an endpoint that the kernel lost is set again";
+  EXPECT_FALSE(sets_endpoint(a, a, &b));
+  EXPECT_FALSE(sets_endpoint(a, none, &a));
+}
+
+TEST(PlanPeers, KeepsARoamedEndpointAtTheStartWhileItsSessionLives) {
+  const std::optional<Endpoint> a = endpoint("192.0.2.1:1");
+  const std::optional<Endpoint> b = endpoint("192.0.2.2:1");
+  EXPECT_FALSE(sets_endpoint(b, a, nullptr, 179));
+  EXPECT_TRUE(sets_endpoint(b, a, nullptr, 180));
+  EXPECT_TRUE(sets_endpoint(b, a, nullptr, kNow_s)) << "never a handshake";
+  EXPECT_FALSE(sets_endpoint(a, a, nullptr, kNow_s));
+}
+
+// The kernel's rule: an address belongs to the peer that got it last.
+void play(std::map<PublicKey, std::set<Prefix>>& kernel, const PeerPlan& plan) {
+  for (const PeerUpdate& update : plan.updates) {
+    if (update.remove) {
+      kernel.erase(update.public_key);
+      continue;
+    }
+    for (const Prefix& moved : update.allowed_ips) {
+      for (auto& [owner, owned] : kernel) {
+        owned.erase(moved);
+      }
+    }
+    kernel[update.public_key].insert(update.allowed_ips.begin(), update.allowed_ips.end());
+  }
+}
+
+DeviceState state_of(const std::map<PublicKey, std::set<Prefix>>& kernel) {
+  DeviceState state;
+  for (const auto& [owner, owned] : kernel) {
+    state.peers.emplace_back().public_key = owner;
+    state.peers.back().allowed_ips.assign(owned.begin(), owned.end());
+  }
+  return state;
+}
+
+WireguardImage random_image(std::mt19937& random) {
+  std::map<std::uint8_t, std::set<Prefix>> peers;
+  for (int i = 0; i < 12; ++i) {
+    Prefix host = prefix("10.0.0.0/32");
+    host.ip.bytes[3] = static_cast<std::uint8_t>(i);
+    if (random() % 3 != 0) {
+      peers[static_cast<std::uint8_t>(1 + random() % 5)].insert(host);
+    }
+  }
+  WireguardImage result;
+  for (const auto& [number, allowed_ips] : peers) {
+    result.peers.push_back({key(number), {}, {allowed_ips.begin(), allowed_ips.end()}});
+  }
+  return result;
+}
+
+TEST(PlanPeers, WithdrawalAndPeersTogetherReachAnyImageFromAny) {
+  std::mt19937 random(1);
+  std::map<PublicKey, std::set<Prefix>> kernel;
+  for (int round = 0; round < 2000; ++round) {
+    const WireguardImage wanted = random_image(random);
+    const auto before = kernel;
+    play(kernel, plan_withdrawal(state_of(kernel), wanted, kSink));
+    for (const auto& [owner, owned] : kernel) {
+      ASSERT_TRUE(std::ranges::includes(before.at(owner), owned)) << "a withdrawal gave somebody an address";
+    }
+    play(kernel, plan_peers(state_of(kernel), wanted, nullptr, kNow_s));
+    std::map<PublicKey, std::set<Prefix>> expected;
+    for (const WireguardPeer& one : wanted.peers) {
+      expected[one.public_key] = {one.allowed_ips.begin(), one.allowed_ips.end()};
+    }
+    ASSERT_EQ(kernel, expected);
+    ASSERT_TRUE(plan_withdrawal(state_of(kernel), wanted, kSink).updates.empty());
+    ASSERT_TRUE(plan_peers(state_of(kernel), wanted, nullptr, kNow_s).updates.empty());
+  }
+}
+
+// --- Addresses
+
+TEST(PlanAddresses, TouchesOnlyWhatDiffers) {
+  const std::vector present = {address("10.0.0.1/32"), address("10.0.0.9/24"), address("fd00::1/128"),
+                               address("fe80::7/64")};
+  const std::vector wanted = {ip("10.0.0.1"), ip("fd00::1"), ip("fd00::2")};
+  const auto plan = plan_addresses(present, wanted);
+  EXPECT_TRUE(plan.remove_first.empty());
+  EXPECT_EQ(plan.add, std::vector{ip("fd00::2")});
+  EXPECT_EQ(plan.remove, std::vector{address("10.0.0.9/24")});
+}
+
+TEST(PlanAddresses, CorrectsALengthInTheOrderThatEachFamilyNeeds) {
+  const std::vector present = {address("10.0.0.1/24"), address("fd00::1/64")};
+  const std::vector wanted = {ip("10.0.0.1"), ip("fd00::1")};
+  const auto plan = plan_addresses(present, wanted);
+  EXPECT_EQ(plan.remove_first, std::vector{address("fd00::1/64")});
+  EXPECT_EQ(plan.add, wanted);
+  EXPECT_EQ(plan.remove, std::vector{address("10.0.0.1/24")});
+}
+
+TEST(PlanAddresses, LinkLocalIsFe80Slash10) {
+  const std::vector present = {address("fe80::1/64"), address("febf::1/64"), address("fec0::1/64"),
+                               address("fe7f::1/64")};
+  EXPECT_EQ(plan_addresses(present, {}).remove, (std::vector{address("fec0::1/64"), address("fe7f::1/64")}));
+}
+
+// --- Routes
+
+WireguardImage routed(std::vector<Ip> addresses, std::vector<Prefix> routes) {
+  WireguardImage result;
+  result.addresses = std::move(addresses);
+  result.routes = std::move(routes);
+  return result;
+}
+
+TEST(PlanRoutes, GivesEachFamilyItsFirstAddressAsSource) {
+  const auto plan = plan_routes({}, routed({ip("fd00::1"), ip("10.0.0.1"), ip("10.0.0.2"), ip("fd00::2")},
+                                           {prefix("10.1.0.0/16"), prefix("fd01::/64")}));
+  EXPECT_EQ(plan.add, (std::vector<RouteState>{{prefix("10.1.0.0/16"), ip("10.0.0.1"), kRouteProtocol},
+                                               {prefix("fd01::/64"), ip("fd00::1"), kRouteProtocol}}));
+}
+
+TEST(PlanRoutes, NeedsNoSourceWithoutAnAddressOfTheFamily) {
+  const auto plan = plan_routes({}, routed({ip("10.0.0.1")}, {prefix("fd01::/64")}));
+  EXPECT_EQ(plan.add, (std::vector<RouteState>{{prefix("fd01::/64"), std::nullopt, kRouteProtocol}}));
+}
+
+TEST(PlanRoutes, LeavesOutItsOwnAddressesButNotPrefixesAroundThem) {
+  const auto plan = plan_routes({}, routed({ip("10.0.0.1")}, {prefix("10.0.0.1/32"), prefix("10.0.0.0/24")}));
+  ASSERT_EQ(plan.add.size(), 1U);
+  EXPECT_EQ(plan.add[0].prefix, prefix("10.0.0.0/24"));
+}
+
+TEST(PlanRoutes, RemovesOnlyItsOwnAndTakesOverWhatIsWanted) {
+  const std::vector<RouteState> present = {
+      {prefix("10.1.0.0/16"), ip("10.0.0.1"), kRouteProtocol},  // as wanted
+      {prefix("10.2.0.0/16"), ip("10.0.0.9"), kRouteProtocol},  // an older source
+      {prefix("10.3.0.0/16"), ip("10.0.0.1"), 3},               // another's, wanted
+      {prefix("10.4.0.0/16"), ip("10.0.0.1"), kRouteProtocol},  // no longer wanted
+      {prefix("10.5.0.0/16"), std::nullopt, 3},                 // another's
+  };
+  const auto plan = plan_routes(
+      present, routed({ip("10.0.0.1")}, {prefix("10.1.0.0/16"), prefix("10.2.0.0/16"), prefix("10.3.0.0/16")}));
+  EXPECT_TRUE(plan.add.empty());
+  EXPECT_EQ(plan.remove, std::vector{present[3]});
+  EXPECT_EQ(plan.replace, (std::vector<RouteState>{{prefix("10.2.0.0/16"), ip("10.0.0.1"), kRouteProtocol},
+                                                   {prefix("10.3.0.0/16"), ip("10.0.0.1"), kRouteProtocol}}));
+}
+
+}  // namespace
+}  // namespace krait::wireguard
