@@ -1,0 +1,109 @@
+#!/bin/bash
+# Rejects what breaks the dependency law of ARCHITECTURE.md: an #include that reaches where its folder may not, a vendor's
+# header outside the folder that wraps it, a path of somebody's machine. Then plants one of each in a copy and sees that
+# it is found.
+# usage: layering_test.sh ROOT
+set -euo pipefail
+export LC_ALL=C
+
+# What a folder may include besides itself.
+declare -A may_include=(
+  [common]=""
+  [krait/abi]=""
+  [krait/bpf]="krait/abi"
+  [krait/model]="common krait/abi"
+  [krait/config]="common krait/abi krait/model"
+  [krait/compile]="common krait/abi krait/model"
+  [krait/datapath]="common krait/abi krait/model krait/config krait/compile"
+  [krait/wireguard]="common krait/abi krait/model krait/config krait/compile"
+  [krait/agent]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard"
+  [krait/cli]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent"
+  [lab/traffic]="common"
+)
+
+# Who wraps a vendor's header: "FOLDER..." and whether headers of ours may show it.
+declare -A wrapped_by=(
+  [toml++]="krait/config" [libmnl]="krait/wireguard" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
+  [pcap]="krait/cli" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli"
+  [nlohmann]="krait/agent krait/cli"
+)
+shown_in_headers=" nlohmann CLI "
+
+sources() { find "$1" -name .cache -prune -o -name build -prune -o -type f \( -name '*.h' -o -name '*.cc' -o -name '*.c' \) -print; }
+
+contains() { [[ " $1 " == *" $2 "* ]]; }
+
+# "FILE FOLDER KIND TARGET" of every #include in the folders of the law; tests beside their sources may use more.
+includes() {
+  local folder
+  for folder in "${!may_include[@]}"; do
+    [[ -d $1/$folder ]] || continue
+    sources "$1/$folder" | xargs -r grep -HoE '^ *# *include *["<][^">]+' |
+      sed -E "s|^([^:]+):.*include *([\"<])(.*)$|\\1 $folder \\2 \\3|"
+  done
+}
+
+# Prints a line for each breach in the tree.
+breaches() {
+  local file folder kind target reached vendor
+  while read -r file folder kind target; do
+    if [[ $kind == '"' ]]; then
+      reached=${target%/*}
+      if [[ $target != */* ]]; then
+        echo "$file: \"$target\": write the path from the repository's root"
+      elif [[ $reached != "$folder" && $reached != "$folder"/* && $file != *_test.cc ]] &&
+        ! contains "${may_include[$folder]}" "$reached" && [[ $target != *.skel.h ]]; then
+        echo "$file: $folder may not include $target"
+      fi
+      continue
+    fi
+    vendor=${target%%/*}
+    [[ -n ${wrapped_by[$vendor]:-} ]] || continue
+    if ! contains "${wrapped_by[$vendor]}" "$folder"; then
+      echo "$file: <$target> belongs into ${wrapped_by[$vendor]}"
+    elif [[ $file == *.h && $folder != krait/bpf ]] && ! contains "$shown_in_headers" "$vendor"; then
+      echo "$file: <$target> belongs into a .cc file"
+    fi
+  done < <(includes "$1")
+  machine_paths "$1"
+}
+
+machine_paths() {
+  local pattern='/(ho''me|wo''rk|Us''ers)/[a-z]'
+  { sources "$1"; find "$1" -maxdepth 3 -type f \( -name '*.sh' -o -name 'CMake*' -o -name '*.md' -o -name x \) \
+    -not -path '*/build/*' -not -path '*/.*'; } |
+    sort -u | xargs -r grep -nE "(^|[^A-Za-z0-9._-])$pattern" | sed 's/$/   <- a path of one machine/' || true
+}
+
+# plant FILE LINE: the tree with this line must be rejected.
+plant() {
+  local tree
+  tree=$(mktemp -d)
+  mkdir -p "$tree/$(dirname "$1")"
+  printf '%s\n' "$2" >"$tree/$1"
+  if [[ -z $(breaches "$tree") ]]; then
+    echo "not found: '$2' in $1"
+    rm -rf "$tree"
+    return 1
+  fi
+  rm -rf "$tree"
+}
+
+found=$(breaches "$1")
+if [[ -n $found ]]; then
+  echo "$found"
+  exit 1
+fi
+[[ $(includes "$1" | wc -l) -gt 50 ]] || { echo "hardly any #include seen: the test looks in the wrong place"; exit 1; }
+plant common/a.h '#include "krait/model/policy.h"'
+plant krait/model/a.cc '#include "krait/config/load.h"'
+plant krait/config/a.cc '#include "krait/compile/compile.h"'
+plant krait/compile/a.cc '#include "krait/datapath/datapath.h"'
+plant krait/wireguard/a.cc '#include "krait/agent/agent.h"'
+plant krait/bpf/a.c '#include "krait/model/policy.h"'
+plant krait/agent/a.cc '#include "agent.h"'
+plant krait/agent/a.cc '#include <libmnl/libmnl.h>'
+plant krait/config/a.h '#include <toml++/toml.h>'
+plant krait/agent/a.cc '#include <bpf/libbpf.h>'
+plant common/a.cc '// see /ho''me/somebody/notes'
+echo "the law holds"
