@@ -102,15 +102,36 @@ drops() { metric "$1" krait_drops_total "reason=$2" ${3:+"direction=$3"}; }
 # allowed HOST SOURCE DESTINATION DIRECTION: packets let through.
 allowed() { metric "$1" krait_packets_total "source=$2" "destination=$3" "direction=$4" verdict=allow; }
 
-# traffic HOST ...: krait-lab-traffic there; state files are named, not pathed.
-traffic() {
-  local name=$1 command=$2
-  shift 2
-  case $command in
-    now) on "$name" krait-lab-traffic now ;;
-    *) on "$name" krait-lab-traffic "$command" "$lab_dir/$name-$1" "${@:2}" ;;
-  esac
+# rose HOST REASON DIRECTION BEFORE [LEAST]: the drop counter has risen by LEAST (1).
+rose() { (($(drops "$1" "$2" "$3") >= $4 + ${5:-1})); }
+await_drops() { until_true 20 rose "$@"; }
+
+# attachment HOST: tcx or clsact.
+attachment() { on "$1" krait status -o json | jq -r .attachment; }
+
+# shook_hands HOST HOST...: the first has a session with each of the others.
+shook_hands() {
+  local name=$1 peer
+  shift
+  for peer in "$@"; do
+    on "$name" krait status -o json |
+      jq -e --arg peer "$peer" '.peers[] | select(.name == $peer) | .last_handshake_s > 0' >/dev/null || return 1
+  done
 }
+
+# reload HOST...: sets called_ns just before the first `krait reload` and returned_ns just after the last.
+reload() {
+  local name status=0
+  called_ns=${EPOCHREALTIME/[.,]/}000
+  for name in "$@"; do
+    on "$name" krait reload >"$lab_dir/$name-reload.log" 2>&1 || status=$?
+  done
+  returned_ns=${EPOCHREALTIME/[.,]/}000
+  return "$status"
+}
+
+# traffic HOST COMMAND STATE ...: krait-lab-traffic there; states are named, not pathed.
+traffic() { on "$1" krait-lab-traffic "$2" "$lab_dir/$1-$3" "${@:4}"; }
 
 # serve HOST tcp|udp ADDRESS:PORT STATE [RATE] and send: in the background; serve returns when it listens.
 serve() {
@@ -126,3 +147,11 @@ count() { traffic "$1" show "$2" | jq -r ".$3"; }
 
 # milliseconds FROM TO: of two times in nanoseconds, one decimal.
 milliseconds() { awk -v from="$1" -v to="$2" 'BEGIN { printf "%.1f", (to - from) / 1e6 }'; }
+
+# settle STATE: pauses the UDP stream between web and db; true when not one datagram of it is missing.
+settle() {
+  traffic web pause "$1" && traffic db pause "$1" && until_true 10 nothing_missing "$1"
+}
+nothing_missing() {
+  [[ "$(count web "$1" sent) $(count db "$1" sent)" == "$(count db "$1" received) $(count web "$1" received)" ]]
+}

@@ -21,8 +21,8 @@ constexpr std::string_view kUsage = R"(usage:
   krait-lab-traffic ready STATE SECONDS        waits until it listens, or sends
   krait-lab-traffic wait STATE RECORDS SECONDS waits until that many records have been received
   krait-lab-traffic more STATE RECORDS SECONDS the same, counted from now on
+  krait-lab-traffic pause STATE    UDP: ends the sending of the process that writes STATE, not its receiving
   krait-lab-traffic stop STATE     ends the process that writes STATE and waits for its end
-  krait-lab-traffic now            prints the clock that STATE's times are of, in nanoseconds
 Waiting in vain gives exit status 1, wrong use and other failures 2.
 )";
 
@@ -79,14 +79,13 @@ int wait_for(const lab::State& state, Arguments args) {
   return held ? 0 : 1;
 }
 
-int stop(const lab::State& state) {
+// Signals the writer and waits for what it does then.
+int tell(const lab::State& state, int signal_number, lab::Phase phase) {
   const auto pid = static_cast<pid_t>(state.counts().pid.load());
-  if (pid <= 0) {
-    return 0;
+  if (pid <= 0 || ::kill(pid, signal_number) != 0) {
+    return 1;
   }
-  ::kill(pid, SIGTERM);
-  const bool ended = state.wait([](const lab::Counts& counts) { return counts.phase == lab::Phase::finished; }, 5000);
-  return ended ? 0 : 1;
+  return state.wait([&](const lab::Counts& counts) { return counts.phase == phase; }, 5000) ? 0 : 1;
 }
 
 int dispatch(Arguments args) {
@@ -94,13 +93,9 @@ int dispatch(Arguments args) {
   if ((command == "serve" || command == "send") && (args.size() == 4 || args.size() == 5)) {
     return run_traffic(args);
   }
-  if (command == "now" && args.size() == 1) {
-    fmt::print("{}\n", lab::realtime_ns());
-    return 0;
-  }
   const bool waits =
       (command == "ready" && args.size() == 3) || ((command == "wait" || command == "more") && args.size() == 4);
-  const bool plain = (command == "show" || command == "stop") && args.size() == 2;
+  const bool plain = (command == "show" || command == "stop" || command == "pause") && args.size() == 2;
   if (!waits && !plain) {
     return usage();
   }
@@ -112,7 +107,10 @@ int dispatch(Arguments args) {
     fmt::print("{}\n", state->json());
     return 0;
   }
-  return command == "stop" ? stop(*state) : wait_for(*state, args);
+  if (command == "stop") {
+    return tell(*state, SIGTERM, lab::Phase::finished);
+  }
+  return command == "pause" ? tell(*state, SIGUSR1, lab::Phase::paused) : wait_for(*state, args);
 }
 
 }  // namespace

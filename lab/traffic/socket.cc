@@ -2,6 +2,7 @@
 
 #include <sys/signalfd.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -76,11 +77,12 @@ Received receive(int fd, std::span<std::byte> buffer, SocketAddress* from) {
   return received;
 }
 
-common::Result<common::Fd> stop_signal() {
+common::Result<common::Fd> open_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGUSR1);
   common::Fd fd;
   if (::sigprocmask(SIG_BLOCK, &set, nullptr) == 0) {
     fd.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -89,6 +91,12 @@ common::Result<common::Fd> stop_signal() {
     return common::Error::from_errno(errno, "await signals");
   }
   return fd;
+}
+
+Signal next_signal(int signals) {
+  signalfd_siginfo info{};
+  const bool got = ::read(signals, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
+  return got && info.ssi_signo == SIGUSR1 ? Signal::pause : Signal::stop;
 }
 
 Pacer::Pacer(std::uint64_t records_per_s)

@@ -40,8 +40,10 @@ struct Received {
 // One recvmsg; `from` may be null. For TCP the time is that of the last packet that the bytes came from.
 Received receive(int fd, std::span<std::byte> buffer, SocketAddress* from);
 
-// A descriptor that becomes readable at SIGTERM or SIGINT, which are blocked from then on.
-common::Result<common::Fd> stop_signal();
+// A descriptor that becomes readable at SIGTERM, SIGINT or SIGUSR1, which are blocked from then on.
+common::Result<common::Fd> open_signals();
+enum class Signal : std::uint8_t { stop, pause };
+Signal next_signal(int signals);  // takes one signal that is waiting
 
 // Says when records are due at a steady rate.
 class Pacer {

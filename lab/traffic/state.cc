@@ -35,6 +35,8 @@ const char* phase_text(Phase phase) {
       return "connecting";
     case Phase::connected:
       return "connected";
+    case Phase::paused:
+      return "paused";
     case Phase::closed:
       return "closed";
     case Phase::finished:

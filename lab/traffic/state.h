@@ -11,7 +11,7 @@
 
 namespace lab {
 
-enum class Phase : std::uint32_t { none, listening, connecting, connected, closed, finished };
+enum class Phase : std::uint32_t { none, listening, connecting, connected, paused, closed, finished };
 
 // The file's contents. One process writes, any number read. Times are CLOCK_REALTIME in nanoseconds: what the kernel
 // stamps packets with.

@@ -99,7 +99,7 @@ short wanted(const Stream& stream) { return static_cast<short>(stream.blocked() 
 
 common::Result<void> serve_tcp(const Plan& plan) {
   auto state = State::open(plan.state_file);
-  auto stop = stop_signal();
+  auto stop = open_signals();
   auto listener = open_socket(plan.endpoint, SOCK_STREAM);
   if (!state || !stop || !listener) {
     return !state ? std::move(state.error()) : !stop ? std::move(stop.error()) : std::move(listener.error());
@@ -118,7 +118,7 @@ common::Result<void> serve_tcp(const Plan& plan) {
                                  {listener->get(), POLLIN, 0},
                                  {open ? stream[0].fd() : -1, open ? wanted(stream[0]) : short{0}, 0}}};
     ::poll(waits.data(), waits.size(), open && !stream[0].blocked() ? pacer.sleep_ms(monotonic_ns()) : -1);
-    if (waits[0].revents != 0) {
+    if (waits[0].revents != 0 && next_signal(stop->get()) == Signal::stop) {
       break;
     }
     if (waits[1].revents != 0) {
@@ -141,7 +141,7 @@ common::Result<void> serve_tcp(const Plan& plan) {
 
 common::Result<void> send_tcp(const Plan& plan) {
   auto state = State::open(plan.state_file);
-  auto stop = stop_signal();
+  auto stop = open_signals();
   auto fd = open_socket(plan.endpoint, SOCK_STREAM);
   if (!state || !stop || !fd) {
     return !state ? std::move(state.error()) : !stop ? std::move(stop.error()) : std::move(fd.error());
@@ -161,7 +161,7 @@ common::Result<void> send_tcp(const Plan& plan) {
         {{stop->get(), POLLIN, 0},
          {open ? stream.fd() : -1, connected ? wanted(stream) : static_cast<short>(POLLOUT), 0}}};
     ::poll(waits.data(), waits.size(), open && connected && !stream.blocked() ? pacer.sleep_ms(monotonic_ns()) : -1);
-    if (waits[0].revents != 0) {
+    if (waits[0].revents != 0 && next_signal(stop->get()) == Signal::stop) {
       break;
     }
     if (!connected && (waits[1].revents & POLLOUT) != 0 && (waits[1].revents & POLLERR) == 0) {

@@ -20,7 +20,8 @@ struct Plan {
 common::Result<void> serve_tcp(const Plan& plan);
 common::Result<void> send_tcp(const Plan& plan);
 
-// UDP: the receiver answers each record with one of its own; the sender, told to stop, waits for the last answers.
+// UDP: both ends send records at the plan's rate, the receiver to whom it heard from last. SIGUSR1 ends the sending,
+// not the receiving.
 common::Result<void> serve_udp(const Plan& plan);
 common::Result<void> send_udp(const Plan& plan);
 

@@ -90,7 +90,7 @@ TEST_F(Traffic, TcpCountsBothDirectionsInSequence) {
   EXPECT_EQ(b->counts().phase, Phase::finished);
 }
 
-TEST_F(Traffic, UdpAnswersEveryRecord) {
+TEST_F(Traffic, UdpLosesNothingOnceBothEndsPause) {
   const Plan server = plan("a", port(1));
   const Plan client = plan("b", port(1));
   auto a = State::open(server.state_file);
@@ -100,9 +100,14 @@ TEST_F(Traffic, UdpAnswersEveryRecord) {
   ASSERT_TRUE(a->wait(is_listening, kMostMs));
   Child sending([&] { return send_udp(client); });
   EXPECT_TRUE(b->wait([](const Counts& c) { return c.received >= 500; }, kMostMs));
-  sending.stop();
+  for (const auto& state : {&a, &b}) {
+    ::kill(static_cast<pid_t>((*state)->counts().pid.load()), SIGUSR1);
+    EXPECT_TRUE((*state)->wait([](const Counts& c) { return c.phase == Phase::paused; }, kMostMs));
+  }
   EXPECT_TRUE(a->wait([&](const Counts& c) { return c.received == b->counts().sent; }, kMostMs));
+  EXPECT_TRUE(b->wait([&](const Counts& c) { return c.received == a->counts().sent; }, kMostMs));
   EXPECT_EQ(a->counts().misplaced, 0U);
+  EXPECT_EQ(b->counts().misplaced, 0U);
 }
 
 TEST_F(Traffic, WaitingInVainEnds) {

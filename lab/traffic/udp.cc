@@ -11,8 +11,6 @@
 namespace lab {
 namespace {
 
-constexpr int kLastAnswerMs = 1000;
-
 using Record = std::array<std::byte, kRecordBytes>;
 
 Record make_record(std::uint64_t sequence) {
@@ -65,67 +63,49 @@ common::Result<common::Fd> open_udp(const Plan& plan, bool listen) {
   return fd;
 }
 
-// After the last record was sent: takes the answers that are still on their way.
-void take_last_answers(int fd, const State& state) {
-  while (state.counts().received < state.counts().sent) {
-    pollfd wait{fd, POLLIN, 0};
-    if (::poll(&wait, 1, kLastAnswerMs) <= 0 || !take_record(fd, state, nullptr)) {
-      return;
+// Both ends: records to the peer at a steady rate, once it is known, until told to pause.
+common::Result<void> run_udp(const Plan& plan, bool listen) {
+  auto state = State::open(plan.state_file);
+  auto signals = open_signals();
+  auto fd = open_udp(plan, listen);
+  if (!state || !signals || !fd) {
+    return !state ? std::move(state.error()) : !signals ? std::move(signals.error()) : std::move(fd.error());
+  }
+  SocketAddress peer = listen ? SocketAddress{} : to_socket_address(plan.endpoint);
+  bool paused = false;
+  Pacer pacer(plan.records_per_s);
+  state->begin(listen ? Phase::listening : Phase::connected);
+  for (;;) {
+    const bool sending = !paused && peer.length != 0;
+    std::array<pollfd, 2> waits{{{signals->get(), POLLIN, 0}, {fd->get(), POLLIN, 0}}};
+    ::poll(waits.data(), waits.size(), sending ? pacer.sleep_ms(monotonic_ns()) : -1);
+    if (waits[0].revents != 0) {
+      if (next_signal(signals->get()) != Signal::pause) {
+        break;
+      }
+      paused = true;
+      state->change(Phase::paused);
+      continue;
+    }
+    SocketAddress from;
+    while (take_record(fd->get(), *state, &from)) {
+      if (peer.length == 0) {
+        pacer.restart(monotonic_ns());
+      }
+      peer = from;
+    }
+    while (sending && pacer.due(monotonic_ns())) {
+      pacer.sent();
+      send_record(fd->get(), *state, peer);
     }
   }
+  state->change(Phase::finished);
+  return {};
 }
 
 }  // namespace
 
-common::Result<void> serve_udp(const Plan& plan) {
-  auto state = State::open(plan.state_file);
-  auto stop = stop_signal();
-  auto fd = open_udp(plan, true);
-  if (!state || !stop || !fd) {
-    return !state ? std::move(state.error()) : !stop ? std::move(stop.error()) : std::move(fd.error());
-  }
-  state->begin(Phase::listening);
-  for (;;) {
-    std::array<pollfd, 2> waits{{{stop->get(), POLLIN, 0}, {fd->get(), POLLIN, 0}}};
-    ::poll(waits.data(), waits.size(), -1);
-    if (waits[0].revents != 0) {
-      break;
-    }
-    SocketAddress from;
-    while (take_record(fd->get(), *state, &from)) {
-      send_record(fd->get(), *state, from);
-    }
-  }
-  state->change(Phase::finished);
-  return {};
-}
-
-common::Result<void> send_udp(const Plan& plan) {
-  auto state = State::open(plan.state_file);
-  auto stop = stop_signal();
-  auto fd = open_udp(plan, false);
-  if (!state || !stop || !fd) {
-    return !state ? std::move(state.error()) : !stop ? std::move(stop.error()) : std::move(fd.error());
-  }
-  const SocketAddress to = to_socket_address(plan.endpoint);
-  state->begin(Phase::connected);
-  Pacer pacer(plan.records_per_s);
-  for (;;) {
-    std::array<pollfd, 2> waits{{{stop->get(), POLLIN, 0}, {fd->get(), POLLIN, 0}}};
-    ::poll(waits.data(), waits.size(), pacer.sleep_ms(monotonic_ns()));
-    if (waits[0].revents != 0) {
-      break;
-    }
-    while (take_record(fd->get(), *state, nullptr)) {
-    }
-    while (pacer.due(monotonic_ns())) {
-      pacer.sent();
-      send_record(fd->get(), *state, to);
-    }
-  }
-  take_last_answers(fd->get(), *state);
-  state->change(Phase::finished);
-  return {};
-}
+common::Result<void> serve_udp(const Plan& plan) { return run_udp(plan, true); }
+common::Result<void> send_udp(const Plan& plan) { return run_udp(plan, false); }
 
 }  // namespace lab

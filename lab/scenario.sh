@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# What a scenario of tests/vm begins with.
+
+# shellcheck source=lab/hosts.sh
+. /lab/hosts.sh
+# shellcheck source=lab/steps.sh
+. /lab/steps.sh
+# shellcheck source=lab/mesh.sh
+. /lab/mesh.sh
+
+# mesh_of_three RULE...: web, db and office, all with the same policy.
+mesh_of_three() {
+  local name
+  hosts_begin
+  for name in web db office; do host_new "$name"; done
+  put_policy "web db office" "$@"
+  mesh_up web db office
+  check "the mesh is up" "attached by $(attachment db)" test "$(attachment db)" != null
+}
