@@ -1,0 +1,193 @@
+#include "tests/bpf/guard.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "krait/abi/selector.h"
+#include "krait/compile/compile.h"
+
+namespace krait::bpf_test {
+namespace {
+
+struct Named {
+  std::uint32_t tag;
+  const char* name;
+};
+
+// In the order of Policy::identities.
+constexpr Named kIdentities[] = {{kWeb, "web"}, {kDb, "db"},     {kOffice, "office"}, {kSite, "site"},
+                                 {kLab, "lab"}, {kBoss, "boss"}, {kCellar, "cellar"}};
+
+std::uint32_t index_of(std::uint32_t tag) {
+  std::uint32_t index = 0;
+  while (kIdentities[index].tag != tag) {
+    ++index;
+  }
+  return index;
+}
+
+compile::Binding bind(std::string_view prefix, std::uint32_t tag, bool local = false) {
+  return {*common::Prefix::parse(prefix), index_of(tag), local};
+}
+
+std::vector<compile::Binding> mesh() {
+  return {bind("10.90.0.1/32", kWeb),          bind("fd90::1/128", kWeb),
+          bind("10.90.0.2/32", kDb, true),     bind("fd90::2/128", kDb, true),
+          bind("10.90.0.3/32", kOffice),       bind("fd90::3/128", kOffice),
+          bind("10.20.0.0/16", kSite),         bind("fd20::/32", kSite),
+          bind("10.20.5.0/24", kLab),          bind("10.20.5.9/32", kBoss),
+          bind("10.30.0.0/16", kCellar, true), bind("fd30::/32", kCellar, true)};
+}
+
+model::Subjects subjects(std::uint32_t tag) {
+  if (tag == kAny) {
+    return {true, {}};
+  }
+  return {false, {index_of(tag)}};
+}
+
+model::Rule rule(model::Action action, std::string name, std::uint32_t from, std::uint32_t to,
+                 model::SelectorRange selectors) {
+  return {std::move(name), action, subjects(from), subjects(to), {selectors}, {}};
+}
+
+model::SelectorRange range(std::uint32_t base, std::uint32_t first, std::uint32_t last) {
+  return {base + first, base + last};
+}
+
+const char* reason_name(std::uint32_t reason) {
+#define KRAIT_REASON_NAME(name, label, meaning) label,
+  static constexpr const char* kNames[] = {"allowed", KRAIT_REASONS(KRAIT_REASON_NAME)};
+#undef KRAIT_REASON_NAME
+  return reason < KRAIT_REASON_COUNT ? kNames[reason] : "no reason";
+}
+
+// Every drop counter's movement, but that of `reason` (one packet in this direction).
+testing::AssertionResult drop_counters_moved(const Outcome& outcome, std::uint32_t reason) {
+  for (std::uint32_t i = 0; i < KRAIT_REASON_COUNT; ++i) {
+    for (int direction = 0; direction < KRAIT_DIRECTIONS; ++direction) {
+      const std::uint64_t moved = outcome.after.drops[i].by_direction[direction].packets -
+                                  outcome.before.drops[i].by_direction[direction].packets;
+      const std::uint64_t expected = i == reason && reason != KRAIT_ALLOWED && direction == outcome.direction ? 1 : 0;
+      if (moved != expected) {
+        return testing::AssertionFailure()
+               << fmt::format("the counter of drops \"{}\", direction {}, moved by {}, not {}", reason_name(i),
+                              direction, moved, expected);
+      }
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+testing::AssertionResult as_the_model_says(const Outcome& outcome) {
+  if (outcome.program == outcome.model) {
+    return testing::AssertionSuccess();
+  }
+  return testing::AssertionFailure() << "program: " << outcome.program.text() << "; model: " << outcome.model.text();
+}
+
+}  // namespace
+
+model::SelectorRange tcp(std::uint16_t first, std::uint16_t last) { return range(KRAIT_SELECTOR_TCP, first, last); }
+model::SelectorRange tcp(std::uint16_t port) { return tcp(port, port); }
+model::SelectorRange udp(std::uint16_t port) { return range(KRAIT_SELECTOR_UDP, port, port); }
+model::SelectorRange sctp(std::uint16_t port) { return range(KRAIT_SELECTOR_SCTP, port, port); }
+model::SelectorRange icmp(std::uint8_t type) { return range(KRAIT_SELECTOR_ICMP, type, type); }
+model::SelectorRange icmpv6(std::uint8_t type) { return range(KRAIT_SELECTOR_ICMPV6, type, type); }
+model::SelectorRange protocol(std::uint8_t number) { return range(KRAIT_SELECTOR_PROTO, number, number); }
+model::SelectorRange everything() { return {0, KRAIT_SELECTORS - 1}; }
+
+model::Rule allow(std::string name, std::uint32_t from, std::uint32_t to, model::SelectorRange selectors) {
+  return rule(model::Action::allow, std::move(name), from, to, selectors);
+}
+
+model::Rule deny(std::string name, std::uint32_t from, std::uint32_t to, model::SelectorRange selectors) {
+  return rule(model::Action::deny, std::move(name), from, to, selectors);
+}
+
+testing::AssertionResult passes(const Outcome& outcome) {
+  if (!outcome.program.allowed) {
+    return testing::AssertionFailure() << "dropped: " << reason_name(outcome.program.reason);
+  }
+  const auto agreed = as_the_model_says(outcome);
+  return agreed ? drop_counters_moved(outcome, KRAIT_ALLOWED) : agreed;
+}
+
+testing::AssertionResult passes_by(const Outcome& outcome, std::string_view rule) {
+  if (outcome.program.allowed && outcome.rule != rule) {
+    return testing::AssertionFailure() << "by the rule \"" << outcome.rule << "\"";
+  }
+  return passes(outcome);
+}
+
+testing::AssertionResult drops(const Outcome& outcome, krait_reason reason) {
+  if (outcome.program.allowed || outcome.program.reason != reason) {
+    return testing::AssertionFailure() << "not dropped as " << reason_name(reason) << ": "
+                                       << reason_name(outcome.program.reason);
+  }
+  const auto agreed = as_the_model_says(outcome);
+  return agreed ? drop_counters_moved(outcome, reason) : agreed;
+}
+
+void Guard::SetUp() {
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "skipped: loading BPF programs needs root";
+  }
+  auto runner = datapath::PacketRunner::load(1024);
+  ASSERT_TRUE(runner) << runner.error().text();
+  runner_ = std::move(*runner);
+  bindings_ = mesh();
+}
+
+void Guard::policy(std::vector<model::Rule> rules) {
+  rules_ = rules;
+  model::Policy policy;
+  for (const Named& identity : kIdentities) {
+    policy.identities.push_back({identity.name, identity.tag, {}});
+  }
+  policy.rules = std::move(rules);
+  const auto snapshot = compile::compile_snapshot(bindings_, policy, ++revision_);
+  ASSERT_TRUE(snapshot) << snapshot.error().text();
+  const auto published = runner_->publish(snapshot->image);
+  ASSERT_TRUE(published) << published.error().text();
+  model_.publish(std::move(policy), bindings_);
+}
+
+datapath::Counters Guard::counters() {
+  auto counters = runner_->counters();
+  EXPECT_TRUE(counters) << counters.error().text();
+  return counters ? std::move(*counters) : datapath::Counters{};
+}
+
+Outcome Guard::run(const packets::Bytes& frame, datapath::RunOptions options) {
+  Outcome outcome;
+  outcome.direction = options.direction;
+  outcome.before = counters();
+  const auto run = runner_->run(frame, options);
+  EXPECT_TRUE(run) << run.error().text();
+  if (!run) {
+    return outcome;
+  }
+  outcome.after = counters();
+  outcome.program = {run->allowed, static_cast<krait_reason>(run->trace.reason), run->trace.source_tag,
+                     run->trace.destination_tag, std::nullopt};
+  if (run->trace.rule != 0) {
+    outcome.program.rule = run->trace.rule - 1;
+    outcome.rule = rules_.at(run->trace.rule - 1).name;
+  }
+  outcome.model = model_.run(frame, options.direction, options.relayed);
+  return outcome;
+}
+
+Outcome Guard::in(const Packet& packet) { return run(packet.frame(), {.direction = KRAIT_INGRESS}); }
+Outcome Guard::out(const Packet& packet) { return run(packet.frame(), {.direction = KRAIT_EGRESS}); }
+Outcome Guard::relay(const Packet& packet) { return run(packet.frame(), {.direction = KRAIT_EGRESS, .relayed = true}); }
+
+void Guard::advance(std::uint64_t seconds) {
+  runner_->advance(seconds);
+  model_.advance(seconds);
+}
+
+}  // namespace krait::bpf_test

@@ -1,0 +1,178 @@
+// ICMP and ICMPv6: queries, their replies, and errors about live flows.
+#include "tests/bpf/guard.h"
+
+namespace krait::bpf_test {
+namespace {
+
+using packets::kAck;
+using packets::kSyn;
+
+class Icmp : public Guard {
+ protected:
+  // web opens tcp/5432 to db, in both families.
+  void open() {
+    policy({rule_});
+    ASSERT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").tcp(40000, 5432, kSyn))));
+    ASSERT_TRUE(passes(in(Packet("fd90::1", "fd90::2").tcp(40000, 5432, kSyn))));
+  }
+  const model::Rule rule_ = allow("web to db", kWeb, kDb, tcp(5432));
+};
+
+Packet ping(std::uint16_t identifier) { return Packet("10.90.0.1", "10.90.0.2").icmp(8, 0, identifier).payload(56); }
+Packet pong(std::uint16_t identifier) { return Packet("10.90.0.2", "10.90.0.1").icmp(0, 0, identifier).payload(56); }
+Packet ping_v6(std::uint16_t identifier) { return Packet("fd90::1", "fd90::2").icmp(128, 0, identifier); }
+Packet pong_v6(std::uint16_t identifier) { return Packet("fd90::2", "fd90::1").icmp(129, 0, identifier); }
+// What db sent to web on the connection, as a router on the way would quote it.
+Packet answer() { return Packet("10.90.0.2", "10.90.0.1").tcp(5432, 40000, kAck).payload(1400); }
+Packet answer_v6() { return Packet("fd90::2", "fd90::1").tcp(5432, 40000, kAck).payload(1400); }
+
+TEST_F(Icmp, EchoByTypeAndIdentifier) {
+  policy({allow("ping", kWeb, kDb, icmp(8))});
+  EXPECT_TRUE(passes(in(ping(7))));
+  EXPECT_TRUE(passes_by(out(pong(7)), "ping"));
+  EXPECT_TRUE(drops(out(pong(8)), KRAIT_REASON_NO_RULE));
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp(13, 0, 7)), KRAIT_REASON_NO_RULE));
+  EXPECT_TRUE(drops(in(ping_v6(7)), KRAIT_REASON_NO_RULE)) << "the type of the other family";
+}
+
+TEST_F(Icmp, EchoIpv6) {
+  policy({allow("ping", kWeb, kDb, icmpv6(128))});
+  EXPECT_TRUE(passes(in(ping_v6(7))));
+  EXPECT_TRUE(passes_by(out(pong_v6(7)), "ping"));
+  EXPECT_TRUE(drops(out(pong_v6(8)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Icmp, BothMayPingWithOneIdentifier) {
+  policy({allow("ping", kAny, kAny, icmp(8))});
+  ASSERT_TRUE(passes(in(ping(7))));
+  ASSERT_TRUE(passes(out(Packet("10.90.0.2", "10.90.0.1").icmp(8, 0, 7))));
+  EXPECT_TRUE(passes(out(pong(7))));
+  EXPECT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").icmp(0, 0, 7))));
+}
+
+TEST_F(Icmp, APongToNobody) {
+  policy({allow("ping", kWeb, kDb, icmp(8))});
+  EXPECT_TRUE(drops(out(pong(7)), KRAIT_REASON_NO_RULE));
+  ASSERT_TRUE(passes(in(ping(7))));
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp(0, 0, 7)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Icmp, EchoByTimeAndPolicy) {
+  policy({allow("ping", kWeb, kDb, icmp(8))});
+  ASSERT_TRUE(passes(in(ping(7))));
+  advance(KRAIT_ICMP_S + 1);
+  EXPECT_TRUE(drops(out(pong(7)), KRAIT_REASON_NO_RULE));
+  ASSERT_TRUE(passes(in(ping(7))));
+  policy({});
+  EXPECT_TRUE(drops(out(pong(7)), KRAIT_REASON_FLOW_REVOKED));
+}
+
+TEST_F(Icmp, OtherQueries) {
+  policy({allow("time", kWeb, kDb, icmp(13))});
+  EXPECT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").icmp(13, 0, 3))));
+  EXPECT_TRUE(passes_by(out(Packet("10.90.0.2", "10.90.0.1").icmp(14, 0, 3)), "time"));
+  EXPECT_TRUE(drops(out(Packet("10.90.0.2", "10.90.0.1").icmp(0, 0, 3)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Icmp, OtherTypesAreJudgedByThemselves) {
+  policy({allow("redirect", kWeb, kDb, icmp(5))});
+  EXPECT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").icmp(5))));
+  EXPECT_TRUE(drops(out(Packet("10.90.0.2", "10.90.0.1").icmp(5)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Icmp, PathMtuDiscoveryWorks) {
+  open();
+  EXPECT_TRUE(passes_by(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 4, answer())), "web to db"));
+  EXPECT_TRUE(passes_by(in(Packet("fd90::1", "fd90::2").icmp_error(2, 0, answer_v6(), 1232)), "web to db"));
+}
+
+TEST_F(Icmp, ARouterInBetweenMaySpeak) {
+  open();
+  EXPECT_TRUE(passes(in(Packet("10.90.0.3", "10.90.0.2").icmp_error(11, 0, answer()))));
+  EXPECT_TRUE(passes(in(Packet("fd90::3", "fd90::2").icmp_error(3, 0, answer_v6()))));
+}
+
+TEST_F(Icmp, AboutTheInitiatorsPacketsToo) {
+  open();
+  const Packet request = Packet("10.90.0.1", "10.90.0.2").tcp(40000, 5432, kAck);
+  EXPECT_TRUE(passes_by(out(Packet("10.90.0.2", "10.90.0.1").icmp_error(3, 3, request)), "web to db"));
+}
+
+TEST_F(Icmp, EightBytesOfTransportAreEnough) {
+  open();
+  EXPECT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 4, answer(), 28))));
+  EXPECT_TRUE(
+      drops(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 4, answer(), 27)), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+}
+
+TEST_F(Icmp, AboutAPing) {
+  policy({allow("ping", kWeb, kDb, icmp(8))});
+  ASSERT_TRUE(passes(in(ping(7))));
+  EXPECT_TRUE(passes_by(in(Packet("10.90.0.3", "10.90.0.2").icmp_error(3, 1, pong(7))), "ping"));
+  EXPECT_TRUE(passes_by(out(Packet("10.90.0.2", "10.90.0.1").icmp_error(3, 1, ping(7))), "ping"));
+  EXPECT_TRUE(drops(in(Packet("10.90.0.3", "10.90.0.2").icmp_error(3, 1, pong(8))), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+}
+
+TEST_F(Icmp, AnErrorAboutNoFlow) {
+  open();
+  const Packet stranger = Packet("10.90.0.2", "10.90.0.1").tcp(5432, 40001, kAck);
+  EXPECT_TRUE(
+      drops(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 4, stranger)), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+  const Packet stranger_v6 = Packet("fd90::2", "fd90::1").tcp(5433, 40000, kAck);
+  EXPECT_TRUE(drops(in(Packet("fd90::1", "fd90::2").icmp_error(2, 0, stranger_v6)), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+}
+
+TEST_F(Icmp, AnErrorToSomebodyElse) {
+  open();
+  EXPECT_TRUE(
+      drops(in(Packet("10.90.0.1", "10.30.0.1").icmp_error(3, 4, answer())), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+}
+
+TEST_F(Icmp, AnErrorFromNobody) {
+  open();
+  EXPECT_TRUE(drops(in(Packet("192.0.2.1", "10.90.0.2").icmp_error(3, 4, answer())), KRAIT_REASON_UNKNOWN_SOURCE));
+}
+
+TEST_F(Icmp, AnErrorAboutARevokedFlow) {
+  open();
+  policy({allow("unreachable", kAny, kAny, icmp(3))});
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 4, answer())), KRAIT_REASON_FLOW_REVOKED));
+}
+
+TEST_F(Icmp, AnErrorKeepsNoFlowAlive) {
+  policy({allow("dns", kWeb, kDb, udp(53))});
+  ASSERT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").udp(5353, 53))));
+  const Packet reply = Packet("10.90.0.2", "10.90.0.1").udp(53, 5353);
+  advance(KRAIT_UDP_S);
+  ASSERT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 3, reply))));
+  advance(1);
+  EXPECT_TRUE(drops(out(reply), KRAIT_REASON_NO_RULE));
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 3, reply)), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+}
+
+TEST_F(Icmp, UnrelatedErrorsByType) {
+  policy({allow("unreachable", kWeb, kDb, icmp(3)), deny("no exceeded", kWeb, kDb, icmp(11))});
+  EXPECT_TRUE(passes_by(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 4, answer())), "unreachable"));
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(11, 0, answer())), KRAIT_REASON_DENIED_BY_RULE));
+}
+
+TEST_F(Icmp, AQuoteThatCannotBeRead) {
+  open();
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp(3, 4)), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 4, answer().version(5))),
+                    KRAIT_REASON_ICMP_ERROR_UNRELATED));
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 4, answer().fragment(1, 16, false))),
+                    KRAIT_REASON_ICMP_ERROR_UNRELATED));
+}
+
+TEST_F(Icmp, NeighbourDiscoveryIsNotUsed) {
+  policy({allow("all", kAny, kAny, everything())});
+  for (std::uint8_t type = 133; type <= 137; ++type) {
+    EXPECT_TRUE(drops(in(Packet("fd90::1", "fd90::2").icmp(type)), KRAIT_REASON_NEIGHBOUR_DISCOVERY));
+    EXPECT_TRUE(drops(out(Packet("fd90::2", "ff02::1").icmp(type)), KRAIT_REASON_NEIGHBOUR_DISCOVERY));
+  }
+  EXPECT_TRUE(passes(in(Packet("fd90::1", "fd90::2").icmp(138))));
+}
+
+}  // namespace
+}  // namespace krait::bpf_test
