@@ -16,7 +16,7 @@ Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
   if (!fd.valid()) {
     return Error::from_errno(errno, fmt::format("open {}", path));
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd.get(), &status) != 0) {
     return Error::from_errno(errno, fmt::format("stat {}", path));
   }

@@ -18,8 +18,8 @@ KRAIT_ASSERT_SIZE(struct krait_control, 16);
 
 /*
  * krait_flows, LRU hash. A flow remembers who initiated it, never a verdict. The two ends stand in the order of their
- * addresses (compared as four words, each as loaded), then ports. IPv4 is mapped. For an ICMP query, a is the end that asks
- * and b the one that answers, port_a_be is the identifier and port_b_be the request's type.
+ * addresses (compared as four words, each as loaded), then ports. IPv4 is mapped. For an ICMP query, a is the end that
+ * asks and b the one that answers, port_a_be is the identifier and port_b_be the request's type.
  */
 struct krait_flow_key {
   __u32 a_be[4];
@@ -30,11 +30,11 @@ struct krait_flow_key {
 };
 KRAIT_ASSERT_SIZE(struct krait_flow_key, 40);
 
-#define KRAIT_FLOW_FROM_B 0x1U   /* b initiated, else a */
-#define KRAIT_FLOW_OPENING 0x2U  /* TCP: only the initiator's SYN was seen */
-#define KRAIT_FLOW_FIN_A 0x4U    /* TCP: a sent FIN */
+#define KRAIT_FLOW_FROM_B 0x1U  /* b initiated, else a */
+#define KRAIT_FLOW_OPENING 0x2U /* TCP: only the initiator's SYN was seen */
+#define KRAIT_FLOW_FIN_A 0x4U   /* TCP: a sent FIN */
 #define KRAIT_FLOW_FIN_B 0x8U
-#define KRAIT_FLOW_RESET 0x10U   /* TCP: a RST passed */
+#define KRAIT_FLOW_RESET 0x10U /* TCP: a RST passed */
 struct krait_flow {
   __u64 seen_jiffies; /* refreshed at most once a second */
   __u32 flags;
@@ -84,9 +84,9 @@ struct krait_drop_count {
 KRAIT_ASSERT_SIZE(struct krait_drop_count, 32);
 
 /*
- * krait_pairs, per-CPU array of buckets: traffic by pair of identities. A CPU takes free slots in its own copy, so the same
- * pair may stand in different slots on different CPUs. A pair that finds both its buckets full counts in element 0, whose
- * slots belong to no pair.
+ * krait_pairs, per-CPU array of buckets: traffic by pair of identities. A CPU takes free slots in its own copy, so the
+ * same pair may stand in different slots on different CPUs. A pair that finds both its buckets full counts in element
+ * 0, whose slots belong to no pair.
  */
 struct krait_pair_slot {
   __u32 source_tag; /* 0: unknown */

@@ -5,26 +5,26 @@
  */
 #pragma once
 
-#define KRAIT_REASONS(X)                                                                                             \
-  X(NO_POLICY, "no_policy", "no policy snapshot is active yet; everything is denied")                                \
-  X(NOT_IP, "not_ip", "neither IPv4 nor IPv6")                                                                       \
-  X(TRUNCATED, "truncated", "the packet ends before its headers do")                                                 \
-  X(MALFORMED, "malformed", "header fields contradict each other or the packet's length")                            \
-  X(EXTENSION_HEADERS, "extension_headers", "more than 8 IPv6 extension headers")                                    \
-  X(ROUTING_HEADER, "routing_header", "IPv6 routing header of type 0 (RFC 5095)")                                    \
+#define KRAIT_REASONS(X)                                                                                              \
+  X(NO_POLICY, "no_policy", "no policy snapshot is active yet; everything is denied")                                 \
+  X(NOT_IP, "not_ip", "neither IPv4 nor IPv6")                                                                        \
+  X(TRUNCATED, "truncated", "the packet ends before its headers do")                                                  \
+  X(MALFORMED, "malformed", "header fields contradict each other or the packet's length")                             \
+  X(EXTENSION_HEADERS, "extension_headers", "more than 8 IPv6 extension headers")                                     \
+  X(ROUTING_HEADER, "routing_header", "IPv6 routing header of type 0 (RFC 5095)")                                     \
   X(FRAGMENT_SHORT, "fragment_short", "a first fragment too short to hold the transport header (RFC 1858, RFC 7112)") \
-  X(FRAGMENT_OVERLAP, "fragment_overlap", "a TCP fragment at offset 8, which could overwrite flags (RFC 3128)")      \
-  X(FRAGMENT_UNKNOWN, "fragment_unknown", "a later fragment whose first fragment was not let through before it")     \
-  X(NEIGHBOUR_DISCOVERY, "neighbour_discovery", "ICMPv6 neighbour discovery, which a WireGuard link does not use")   \
-  X(MULTICAST, "multicast", "to a multicast address")                                                                \
-  X(BROADCAST, "broadcast", "to the IPv4 broadcast address")                                                         \
-  X(UNKNOWN_SOURCE, "unknown_source", "the source address belongs to no identity")                                   \
-  X(UNKNOWN_DESTINATION, "unknown_destination", "the destination address belongs to no identity")                    \
-  X(SOURCE_NOT_LOCAL, "source_not_local", "leaving with a source that this host may not send from")                  \
-  X(SOURCE_IS_LOCAL, "source_is_local", "arriving with a source that belongs to this host")                          \
-  X(DENIED_BY_RULE, "denied_by_rule", "a deny rule matches")                                                         \
-  X(NO_RULE, "no_rule", "no rule allows it")                                                                         \
-  X(FLOW_REVOKED, "flow_revoked", "a reply whose flow the policy no longer allows")                                  \
+  X(FRAGMENT_OVERLAP, "fragment_overlap", "a TCP fragment at offset 8, which could overwrite flags (RFC 3128)")       \
+  X(FRAGMENT_UNKNOWN, "fragment_unknown", "a later fragment whose first fragment was not let through before it")      \
+  X(NEIGHBOUR_DISCOVERY, "neighbour_discovery", "ICMPv6 neighbour discovery, which a WireGuard link does not use")    \
+  X(MULTICAST, "multicast", "to a multicast address")                                                                 \
+  X(BROADCAST, "broadcast", "to the IPv4 broadcast address")                                                          \
+  X(UNKNOWN_SOURCE, "unknown_source", "the source address belongs to no identity")                                    \
+  X(UNKNOWN_DESTINATION, "unknown_destination", "the destination address belongs to no identity")                     \
+  X(SOURCE_NOT_LOCAL, "source_not_local", "leaving with a source that this host may not send from")                   \
+  X(SOURCE_IS_LOCAL, "source_is_local", "arriving with a source that belongs to this host")                           \
+  X(DENIED_BY_RULE, "denied_by_rule", "a deny rule matches")                                                          \
+  X(NO_RULE, "no_rule", "no rule allows it")                                                                          \
+  X(FLOW_REVOKED, "flow_revoked", "a reply whose flow the policy no longer allows")                                   \
   X(ICMP_ERROR_UNRELATED, "icmp_error_unrelated", "an ICMP error that speaks of no live flow, and no rule allows it")
 
 #define KRAIT_REASON_ENUM(name, label, meaning) KRAIT_REASON_##name,

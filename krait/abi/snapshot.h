@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * A policy snapshot: identities, classes and verdicts as one immutable image. The compiler (krait/compile) writes it, the
- * BPF program reads it, nothing changes it once it is active.
+ * A policy snapshot: identities, classes and verdicts as one immutable image. The compiler (krait/compile) writes it,
+ * the BPF program reads it, nothing changes it once it is active.
  *
- * The map krait_snapshot is an array of 4096-byte pages that holds two buffers one behind the other. A buffer begins with
- * its header; a section begins on a page; an element never crosses a page, since every element size divides 4096. The
- * program so reads any element with one bounded look-up. A single store to krait_control.active switches everything.
+ * The map krait_snapshot is an array of 4096-byte pages that holds two buffers one behind the other. A buffer begins
+ * with its header; a section begins on a page; an element never crosses a page, since every element size divides 4096.
+ * The program so reads any element with one bounded look-up. A single store to krait_control.active switches
+ * everything.
  *
  * A packet's verdict:
  *   source address      -> bucket -> slot -> source class  \
@@ -22,7 +23,9 @@
 #define KRAIT_SNAPSHOT_MAGIC 0x4b524149U
 #define KRAIT_ABI_VERSION 1U /* raised with every change to a struct in this folder */
 
-#define KRAIT_LENGTH_NODES 256U /* one for each of IPv4 /0 .. /31 and IPv6 /0 .. /127, and any __u8 is a valid index */
+#define KRAIT_LENGTH_NODES                                                                                        \
+  256U                       /* one for each of IPv4 /0 .. /31 and IPv6 /0 .. /127, and any __u8 is a valid index \
+                              */
 #define KRAIT_LENGTH_DEPTH 8 /* 128 lengths, balanced */
 #define KRAIT_NO_SLOT 0xffffffffU
 
@@ -60,9 +63,10 @@ struct krait_snapshot_header {
 KRAIT_ASSERT_SIZE(struct krait_snapshot_header, 1096);
 
 /*
- * Addresses: a two-choice hash table of prefixes, IPv4 as ::ffff:a.b.c.d/(96 + length). Hosts (/128) are looked up first,
- * then a binary search over the lengths in use (Waldvogel et al., SIGCOMM 1997), laid out as a tree: an entry of a shorter
- * length may be a marker that only says "look for longer ones", carrying the longest real prefix that covers it.
+ * Addresses: a two-choice hash table of prefixes, IPv4 as ::ffff:a.b.c.d/(96 + length). Hosts (/128) are looked up
+ * first, then a binary search over the lengths in use (Waldvogel et al., SIGCOMM 1997), laid out as a tree: an entry of
+ * a shorter length may be a marker that only says "look for longer ones", carrying the longest real prefix that covers
+ * it.
  */
 struct krait_entry {
   __u32 address_be[4];
@@ -74,7 +78,9 @@ struct krait_entry {
 KRAIT_ASSERT_SIZE(struct krait_entry, 32);
 
 #define KRAIT_ENTRY_USED 0x100U
-#define KRAIT_ENTRY_LOCAL 0x1U /* an address of this host or behind it: it may send from here, and none may claim it */
+#define KRAIT_ENTRY_LOCAL                                                                    \
+  0x1U /* an address of this host or behind it: it may send from here, and none may claim it \
+        */
 
 #define KRAIT_BUCKET_ENTRIES 4U
 struct krait_bucket {
@@ -82,7 +88,7 @@ struct krait_bucket {
 };
 KRAIT_ASSERT_SIZE(struct krait_bucket, 128);
 
-/* An identity. Slots are numbered in the order of the identities' tags. */
+/* An identity. Slots are numbered as the policy file lists the identities. */
 struct krait_slot {
   __u32 tag; /* the identity's number, never 0 */
   __u16 source_class;
@@ -110,8 +116,9 @@ struct krait_short_row {
 KRAIT_ASSERT_SIZE(struct krait_short_row, 64);
 
 /*
- * A row of more runs: bit c % 64 of its word c / 64 is set where a run begins at class c (class 0's always is). The cell of
- * class c is number base + (how many bits are set in this word up to and including c) - 1 of the cells, __u32 each.
+ * A row of more runs: bit c % 64 of its word c / 64 is set where a run begins at class c (class 0's always is). The
+ * cell of class c is number base + (how many bits are set in this word up to and including c) - 1 of the cells, __u32
+ * each.
  */
 struct krait_word {
   __u64 begins;
@@ -128,9 +135,8 @@ KRAIT_ASSERT_SIZE(struct krait_word, 16);
 #define KRAIT_CELL_RULE 0x00ffffffU
 #define KRAIT_MAX_RULES 0x00fffffeU
 
-
 /* The hash of a masked mapped prefix; the two bucket choices are its low and its high half. */
-static inline __u64 krait_prefix_hash(const __u32 *address_be, __u32 length, __u64 seed) {
+static inline __u64 krait_prefix_hash(const __u32* address_be, __u32 length, __u64 seed) {
   __u64 high = ((__u64)address_be[0] << 32) | address_be[1];
   __u64 low = ((__u64)address_be[2] << 32) | address_be[3];
   __u64 h = (low ^ seed) * 0x9e3779b97f4a7c15ULL;

@@ -1,4 +1,5 @@
-// Reads a compiled snapshot the way the BPF program does, in user space: for policy tests and for explaining without root.
+// Reads a compiled snapshot the way the BPF program does, in user space: for policy tests and for explaining without
+// root.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +7,6 @@
 #include <optional>
 #include <span>
 
-#include "common/ip.h"
 #include "common/result.h"
 #include "krait/model/policy.h"
 

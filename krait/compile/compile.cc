@@ -1,0 +1,116 @@
+#include "krait/compile/compile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "krait/compile/address_table.h"
+#include "krait/compile/classes.h"
+#include "krait/compile/rows.h"
+
+namespace krait::compile {
+
+namespace {
+
+// The most that one buffer may hold; the map holds two.
+constexpr std::size_t kMostImageBytes = std::size_t{512} << 20U;
+
+std::vector<krait_slot> make_slots(const model::Policy& policy, const Classes& classes) {
+  std::vector<krait_slot> slots;
+  slots.reserve(policy.identities.size());
+  for (std::size_t i = 0; i < policy.identities.size(); ++i) {
+    slots.push_back({policy.identities[i].tag, static_cast<std::uint16_t>(classes.source_of_identity[i]),
+                     static_cast<std::uint16_t>(classes.destination_of_identity[i])});
+  }
+  return slots;
+}
+
+// Lays section behind section, each on a page of its own.
+class ImageWriter {
+ public:
+  ImageWriter() : image_(KRAIT_PAGE_BYTES) {}
+
+  template <typename T>
+  std::uint32_t add(const std::vector<T>& section) {
+    static_assert(KRAIT_PAGE_BYTES % sizeof(T) == 0, "an element must not cross a page");
+    const std::size_t start = image_.size();
+    const std::size_t bytes = section.size() * sizeof(T);
+    image_.resize(start + (bytes + KRAIT_PAGE_BYTES - 1) / KRAIT_PAGE_BYTES * KRAIT_PAGE_BYTES);
+    if (bytes != 0) {
+      std::memcpy(image_.data() + start, section.data(), bytes);
+    }
+    return static_cast<std::uint32_t>(start / KRAIT_PAGE_BYTES);
+  }
+
+  std::vector<std::byte> finish(krait_snapshot_header& header) {
+    header.pages = static_cast<std::uint32_t>(image_.size() / KRAIT_PAGE_BYTES);
+    std::memcpy(image_.data(), &header, sizeof(header));
+    return std::move(image_);
+  }
+
+ private:
+  std::vector<std::byte> image_;
+};
+
+void add_addresses(const AddressTable& table, ImageWriter& writer, krait_snapshot_header& header) {
+  header.hash_seed = table.hash_seed;
+  header.v4_root = table.v4_root;
+  header.v6_root = table.v6_root;
+  std::ranges::copy(table.nodes, header.nodes);
+  header.bucket_mask = static_cast<std::uint32_t>(table.buckets.size() - 1);
+  header.bucket_page = writer.add(table.buckets);
+}
+
+void add_rows(const Rows& rows, const Classes& classes, ImageWriter& writer, krait_snapshot_header& header) {
+  header.port_class_page = writer.add(classes.port_of_selector);
+  header.matrix_page = writer.add(rows.matrix);
+  header.matrix_stride = classes.destinations;
+  header.short_row_page = writer.add(rows.short_rows);
+  header.word_page = writer.add(rows.words);
+  header.word_stride = rows.word_stride;
+  header.cell_page = writer.add(rows.cells);
+}
+
+}  // namespace
+
+common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
+                                          std::uint64_t revision) {
+  if (policy.rules.size() > KRAIT_MAX_RULES) {
+    return common::Error(common::ErrorCode::limit,
+                         fmt::format("{} rules, {} more than the limit of {}", policy.rules.size(),
+                                     policy.rules.size() - KRAIT_MAX_RULES, KRAIT_MAX_RULES));
+  }
+  const Classes classes = classify(policy);
+  auto rows = build_rows(policy, classes);
+  if (!rows) {
+    return std::move(rows.error());
+  }
+  std::vector<AddressEntry> addresses;
+  addresses.reserve(bindings.size());
+  for (const Binding& binding : bindings) {
+    addresses.push_back({binding.prefix, binding.identity, binding.local});
+  }
+  krait_snapshot_header header{};
+  header.magic = KRAIT_SNAPSHOT_MAGIC;
+  header.abi_version = KRAIT_ABI_VERSION;
+  header.revision = revision;
+  ImageWriter writer;
+  add_addresses(build_address_table(addresses), writer, header);
+  header.slot_page = writer.add(make_slots(policy, classes));
+  add_rows(*rows, classes, writer, header);
+  Snapshot snapshot{.image = writer.finish(header),
+                    .identity_classes = std::max(classes.sources, classes.destinations),
+                    .port_classes = classes.ports,
+                    .rows = rows->distinct,
+                    .cells = static_cast<std::uint32_t>(rows->cells.size())};
+  if (snapshot.image.size() > kMostImageBytes) {
+    return common::Error(common::ErrorCode::limit,
+                         fmt::format("the compiled policy takes {} MiB, {} MiB more than the limit of {} MiB",
+                                     snapshot.image.size() >> 20U, (snapshot.image.size() - kMostImageBytes) >> 20U,
+                                     kMostImageBytes >> 20U));
+  }
+  return snapshot;
+}
+
+}  // namespace krait::compile

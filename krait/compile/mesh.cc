@@ -1,0 +1,79 @@
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+
+#include "krait/compile/compile.h"
+
+namespace krait::compile {
+
+namespace {
+
+// 1500 bytes of Ethernet less 40 of IPv6, 8 of UDP and 32 of WireGuard (message header and tag): what wg-quick uses
+// too.
+constexpr std::uint32_t kMtuBytes = 1420;
+
+using Index = std::unordered_map<std::string_view, std::uint32_t>;
+
+void bind(const std::vector<model::Address>& addresses, std::uint32_t identity, bool local,
+          std::vector<Binding>& bindings) {
+  for (const model::Address& address : addresses) {
+    bindings.push_back({common::Prefix::host(address.ip), identity, local});
+  }
+}
+
+void bind(const std::vector<model::Route>& routes, const Index& index, bool local, std::vector<Binding>& bindings) {
+  for (const model::Route& route : routes) {
+    bindings.push_back({route.prefix, index.at(route.identity.name), local});
+  }
+}
+
+std::vector<common::Prefix> prefixes_of(const model::Peer& peer) {
+  std::vector<common::Prefix> prefixes;
+  for (const model::Address& address : peer.addresses) {
+    prefixes.push_back(common::Prefix::host(address.ip));
+  }
+  for (const model::Route& route : peer.routes) {
+    prefixes.push_back(route.prefix);
+  }
+  std::ranges::sort(prefixes);
+  return prefixes;
+}
+
+}  // namespace
+
+std::vector<Binding> bindings_of(const model::Mesh& mesh, const model::Policy& policy) {
+  Index index;
+  for (std::uint32_t i = 0; i < policy.identities.size(); ++i) {
+    index.emplace(policy.identities[i].name, i);
+  }
+  std::vector<Binding> bindings;
+  bind(mesh.host.addresses, index.at(mesh.host.identity.name), true, bindings);
+  bind(mesh.host.routes, index, true, bindings);
+  for (const model::Peer& peer : mesh.peers) {
+    bind(peer.addresses, index.at(peer.identity.name), false, bindings);
+    bind(peer.routes, index, false, bindings);
+  }
+  return bindings;
+}
+
+model::WireguardImage wireguard_image(const model::Mesh& mesh) {
+  model::WireguardImage image{.interface = mesh.host.interface,
+                              .listen_port = mesh.host.listen_port,
+                              .mtu_bytes = kMtuBytes,
+                              .addresses = {},
+                              .routes = {},
+                              .peers = {}};
+  for (const model::Address& address : mesh.host.addresses) {
+    image.addresses.push_back(address.ip);
+  }
+  for (const model::Peer& peer : mesh.peers) {
+    image.peers.push_back({peer.public_key, peer.endpoint, prefixes_of(peer)});
+    image.routes.insert(image.routes.end(), image.peers.back().allowed_ips.begin(),
+                        image.peers.back().allowed_ips.end());
+  }
+  std::ranges::sort(image.routes);
+  std::ranges::sort(image.peers, {}, &model::WireguardPeer::public_key);
+  return image;
+}
+
+}  // namespace krait::compile

@@ -1,0 +1,326 @@
+#include "krait/compile/rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <queue>
+#include <unordered_map>
+
+namespace krait::compile {
+
+namespace {
+
+using Runs = std::vector<krait_run>;  // ascending, neighbours differ, the first at class 0
+
+// Whether a cell decides over another: deny over allow over nothing, then the earlier rule. Smaller is stronger.
+std::uint32_t rank(std::uint32_t cell) {
+  return cell == 0 ? ~0U : (cell & KRAIT_CELL_ALLOW ? 0x40000000U : 0U) | (cell & KRAIT_CELL_RULE);
+}
+
+std::uint32_t cell_of(const model::Policy& policy, std::uint32_t rule) {
+  return (policy.rules[rule].action == model::Action::allow ? KRAIT_CELL_ALLOW : 0U) | (rule + 1);
+}
+
+void append(Runs& runs, std::uint32_t first_class, std::uint32_t cell) {
+  if (!runs.empty() && runs.back().first_class == first_class) {
+    runs.pop_back();
+  }
+  if (runs.empty() || runs.back().cell != cell) {
+    runs.push_back({first_class, cell});
+  }
+}
+
+// Cuts the runs of these rules out of the port classes: a sweep that keeps the open ranges by rank.
+Runs runs_of(const model::Policy& policy, const Classes& classes, const std::vector<std::uint32_t>& rules) {
+  struct Range {
+    std::uint32_t first, behind, cell;
+  };
+  std::vector<Range> ranges;
+  for (const std::uint32_t rule : rules) {
+    const auto& bounds = classes.rules[rule].port_bounds;
+    for (std::size_t i = 0; i < bounds.size(); i += 2) {
+      ranges.push_back({bounds[i], bounds[i + 1], cell_of(policy, rule)});
+    }
+  }
+  std::ranges::sort(ranges, {}, &Range::first);
+  std::vector<std::uint32_t> bounds{0};
+  for (const Range& range : ranges) {
+    bounds.push_back(range.first);
+    bounds.push_back(range.behind);
+  }
+  std::ranges::sort(bounds);
+  const auto weaker = [](const Range& a, const Range& b) { return rank(a.cell) > rank(b.cell); };
+  std::priority_queue<Range, std::vector<Range>, decltype(weaker)> open(weaker);
+  Runs runs;
+  auto next = ranges.begin();
+  for (const std::uint32_t bound : bounds) {
+    for (; next != ranges.end() && next->first == bound; ++next) {
+      open.push(*next);
+    }
+    while (!open.empty() && open.top().behind <= bound) {
+      open.pop();
+    }
+    if (bound < classes.ports) {
+      append(runs, bound, open.empty() ? 0 : open.top().cell);
+    }
+  }
+  return runs;
+}
+
+// At every class the stronger cell of the two.
+Runs merge(const Runs& a, const Runs& b) {
+  Runs merged;
+  std::size_t i = 0;
+  std::size_t j = 0;
+  std::uint32_t cell_a = 0;
+  std::uint32_t cell_b = 0;
+  while (i < a.size() || j < b.size()) {
+    const std::uint32_t at_a = i < a.size() ? a[i].first_class : ~0U;
+    const std::uint32_t at_b = j < b.size() ? b[j].first_class : ~0U;
+    const std::uint32_t at = std::min(at_a, at_b);
+    cell_a = at_a == at ? a[i++].cell : cell_a;
+    cell_b = at_b == at ? b[j++].cell : cell_b;
+    append(merged, at, rank(cell_a) < rank(cell_b) ? cell_a : cell_b);
+  }
+  return merged;
+}
+
+// Stores each distinct row once.
+class RowStore {
+ public:
+  RowStore(Rows& rows, std::uint32_t port_classes) : rows_(rows) { rows_.word_stride = (port_classes + 63) / 64; }
+
+  std::uint32_t add(const Runs& runs) {
+    const auto [entry, is_new] = known_.emplace(runs, 0);
+    if (is_new) {
+      entry->second = runs.size() <= KRAIT_SHORT_RUNS ? add_short(runs) : add_long(runs);
+      ++rows_.distinct;
+    }
+    return entry->second;
+  }
+
+ private:
+  struct RunsHash {
+    std::size_t operator()(const Runs& runs) const {
+      std::size_t hash = runs.size();
+      for (const krait_run& run : runs) {
+        hash = (hash ^ (std::uint64_t{run.first_class} << 32U | run.cell)) * 0x9e3779b97f4a7c15ULL;
+        hash ^= hash >> 29U;
+      }
+      return hash;
+    }
+  };
+  struct RunsEqual {
+    bool operator()(const Runs& a, const Runs& b) const {
+      return std::ranges::equal(a, b, [](const krait_run& x, const krait_run& y) {
+        return x.first_class == y.first_class && x.cell == y.cell;
+      });
+    }
+  };
+
+  std::uint32_t add_short(const Runs& runs) {
+    krait_short_row& row = rows_.short_rows.emplace_back();
+    std::ranges::fill(row.runs, krait_run{~0U, 0});
+    std::ranges::copy(runs, row.runs);
+    return static_cast<std::uint32_t>(rows_.short_rows.size() - 1) | KRAIT_ROW_SHORT;
+  }
+
+  std::uint32_t add_long(const Runs& runs) {
+    const std::size_t first = rows_.words.size();
+    rows_.words.resize(first + rows_.word_stride);
+    for (const krait_run& run : runs) {
+      rows_.words[first + run.first_class / 64].begins |= 1ULL << (run.first_class % 64);
+    }
+    auto base = static_cast<std::uint32_t>(rows_.cells.size());
+    for (std::size_t i = first; i < rows_.words.size(); ++i) {
+      rows_.words[i].base = base;
+      base += static_cast<std::uint32_t>(std::popcount(rows_.words[i].begins));
+    }
+    for (const krait_run& run : runs) {
+      rows_.cells.push_back(run.cell);
+    }
+    return static_cast<std::uint32_t>(first / rows_.word_stride);
+  }
+
+  Rows& rows_;
+  std::unordered_map<Runs, std::uint32_t, RunsHash, RunsEqual> known_;
+};
+
+// The rules by how they name their ends.
+struct Split {
+  std::vector<std::uint32_t> any_to_any;
+  std::vector<std::vector<std::uint32_t>> to_any;    // by source class
+  std::vector<std::vector<std::uint32_t>> from_any;  // by destination class
+  struct Pair {
+    std::uint64_t key;  // source class * destinations + destination class
+    std::uint32_t rule;
+  };
+  std::vector<Pair> pairs;  // ascending by key, then rule
+};
+
+common::Result<Split> split(const model::Policy& policy, const Classes& classes) {
+  Split split{.any_to_any = {}, .to_any = {}, .from_any = {}, .pairs = {}};
+  split.to_any.resize(classes.sources);
+  split.from_any.resize(classes.destinations);
+  for (std::uint32_t i = 0; i < policy.rules.size(); ++i) {
+    const ClassedRule& rule = classes.rules[i];
+    const bool from_any = policy.rules[i].from.any;
+    const bool to_any = policy.rules[i].to.any;
+    if (from_any && to_any) {
+      split.any_to_any.push_back(i);
+    }
+    for (const std::uint32_t from : to_any ? rule.from : std::vector<std::uint32_t>{}) {
+      split.to_any[from].push_back(i);
+    }
+    for (const std::uint32_t to : from_any ? rule.to : std::vector<std::uint32_t>{}) {
+      split.from_any[to].push_back(i);
+    }
+    if (split.pairs.size() + std::uint64_t{rule.from.size()} * rule.to.size() > kMostClassPairs) {
+      return common::Error(
+          common::ErrorCode::limit,
+          fmt::format("rule \"{}\" ({}:{}) takes the policy over {} pairs of identity classes named in "
+                      "from and to; use \"*\" or split the mesh",
+                      policy.rules[i].name, policy.file, policy.rules[i].at.line, kMostClassPairs));
+    }
+    for (const std::uint32_t from : rule.from) {
+      for (const std::uint32_t to : rule.to) {
+        split.pairs.push_back({std::uint64_t{from} * classes.destinations + to, i});
+      }
+    }
+  }
+  std::ranges::sort(split.pairs, [](const Split::Pair& a, const Split::Pair& b) {
+    return a.key != b.key ? a.key < b.key : a.rule < b.rule;
+  });
+  return split;
+}
+
+// Numbers the distinct run lists of one side; most classes of a side share one.
+std::vector<std::uint32_t> group(const std::vector<Runs>& runs, std::vector<const Runs*>& distinct) {
+  std::vector<std::uint32_t> group_of;
+  const auto key = [](const Runs& list) {
+    std::vector<std::uint64_t> flat;
+    for (const krait_run& run : list) {
+      flat.push_back(std::uint64_t{run.first_class} << 32U | run.cell);
+    }
+    return flat;
+  };
+  std::map<std::vector<std::uint64_t>, std::uint32_t> known;
+  for (const Runs& list : runs) {
+    const auto [entry, is_new] = known.emplace(key(list), static_cast<std::uint32_t>(distinct.size()));
+    if (is_new) {
+      distinct.push_back(&list);
+    }
+    group_of.push_back(entry->second);
+  }
+  return group_of;
+}
+
+class Builder {
+ public:
+  Builder(const model::Policy& policy, const Classes& classes, Rows& rows)
+      : policy_(policy), classes_(classes), rows_(rows), store_(rows, classes.ports) {}
+
+  common::Result<void> build() {
+    auto parts = split(policy_, classes_);
+    if (!parts) {
+      return passed_on(parts, "compile the policy");
+    }
+    fill_wildcards(*parts);
+    return fill_pairs(*parts);
+  }
+
+ private:
+  std::vector<Runs> side_runs(const std::vector<std::vector<std::uint32_t>>& lists) const {
+    std::vector<Runs> runs;
+    for (const auto& list : lists) {
+      runs.push_back(list.empty() ? Runs{{0, 0}} : runs_of(policy_, classes_, list));
+    }
+    return runs;
+  }
+
+  // What "*" says of each pair: the same for all pairs of two groups.
+  void fill_wildcards(const Split& parts) {
+    const Runs everywhere = runs_of(policy_, classes_, parts.any_to_any);
+    by_source_ = side_runs(parts.to_any);
+    by_destination_ = side_runs(parts.from_any);
+    std::vector<const Runs*> sources;
+    std::vector<const Runs*> destinations;
+    source_group_ = group(by_source_, sources);
+    destination_group_ = group(by_destination_, destinations);
+    destination_groups_ = destinations.size();
+    for (const Runs* source : sources) {
+      const Runs half = merge(everywhere, *source);
+      for (const Runs* destination : destinations) {
+        base_.push_back(merge(half, *destination));
+        base_row_.push_back(store_.add(base_.back()));
+      }
+    }
+    rows_.matrix.reserve(std::size_t{classes_.sources} * classes_.destinations);
+    for (std::uint32_t source = 0; source < classes_.sources; ++source) {
+      for (std::uint32_t destination = 0; destination < classes_.destinations; ++destination) {
+        rows_.matrix.push_back(base_row_[base_of(source, destination)]);
+      }
+    }
+  }
+
+  common::Result<void> fill_pairs(const Split& parts) {
+    std::vector<std::uint32_t> rules;
+    for (auto pair = parts.pairs.begin(); pair != parts.pairs.end();) {
+      const std::uint64_t key = pair->key;
+      for (rules.clear(); pair != parts.pairs.end() && pair->key == key; ++pair) {
+        rules.push_back(pair->rule);
+      }
+      const auto source = static_cast<std::uint32_t>(key / classes_.destinations);
+      const auto destination = static_cast<std::uint32_t>(key % classes_.destinations);
+      const Runs own = runs_of(policy_, classes_, rules);
+      rows_.matrix[key] = store_.add(merge(base_[base_of(source, destination)], own));
+      if (rows_.words.size() + rows_.cells.size() > kMostWords) {
+        return common::Error(common::ErrorCode::limit,
+                             fmt::format("the policy tells apart {} port classes in more than {} rows; the limit is {} "
+                                         "words of 64 classes: use port ranges or fewer distinct ports",
+                                         classes_.ports, rows_.distinct, kMostWords));
+      }
+    }
+    return {};
+  }
+
+  [[nodiscard]] std::size_t base_of(std::uint32_t source, std::uint32_t destination) const {
+    return source_group_[source] * destination_groups_ + destination_group_[destination];
+  }
+
+  const model::Policy& policy_;
+  const Classes& classes_;
+  Rows& rows_;
+  RowStore store_;
+  std::vector<Runs> by_source_;
+  std::vector<Runs> by_destination_;
+  std::vector<std::uint32_t> source_group_;
+  std::vector<std::uint32_t> destination_group_;
+  std::size_t destination_groups_ = 0;
+  std::vector<Runs> base_;
+  std::vector<std::uint32_t> base_row_;
+};
+
+}  // namespace
+
+common::Result<Rows> build_rows(const model::Policy& policy, const Classes& classes) {
+  const std::uint64_t entries = std::uint64_t{classes.sources} * classes.destinations;
+  constexpr std::uint32_t kMostClasses = 65'535;  // they are __u16 in krait_slot
+  if (entries > kMostMatrixEntries || std::max(classes.sources, classes.destinations) > kMostClasses) {
+    return common::Error(
+        common::ErrorCode::limit,
+        fmt::format("the policy tells apart {} source and {} destination identity classes ({} pairs); the "
+                    "limits are {} classes and {} pairs",
+                    classes.sources, classes.destinations, entries, kMostClasses, kMostMatrixEntries));
+  }
+  Rows rows;
+  Builder builder(policy, classes, rows);
+  if (auto built = builder.build(); !built) {
+    return std::move(built.error());
+  }
+  return rows;
+}
+
+}  // namespace krait::compile
