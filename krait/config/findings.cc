@@ -60,26 +60,33 @@ bool Findings::settled(model::Position at) const {
          std::tuple(at.line, at.column) >= std::tuple(found_.back().line, found_.back().column);
 }
 
-std::string quoted(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text.substr(0, kMostQuotedBytes)) {
+std::string printable(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
+    // C1 controls are 0xc2 0x80..0x9f in UTF-8; some terminals obey them.
+    const bool c1 = byte >= 0x80 && byte < 0xa0 && !result.empty() && result.back() == '\xc2';
+    if (c1) {
+      result.pop_back();
+    }
+    if (byte < 0x20 || byte == 0x7f || c1) {
       result += fmt::format("\\x{:02x}", byte);
     } else {
       result += c;
     }
   }
-  if (text.size() > kMostQuotedBytes) {
-    // Not in the middle of a UTF-8 sequence.
-    std::size_t cut = kMostQuotedBytes;
-    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0U) == 0x80U) {
-      --cut;
-      result.pop_back();
-    }
-    result += "...";
+  return result;
+}
+
+std::string quoted(std::string_view text) {
+  if (text.size() <= kMostQuotedBytes) {
+    return fmt::format("\"{}\"", printable(text));
   }
-  return result + "\"";
+  std::size_t cut = kMostQuotedBytes;
+  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0U) == 0x80U) {  // not inside a UTF-8 sequence
+    --cut;
+  }
+  return fmt::format("\"{}...\"", printable(text.substr(0, cut)));
 }
 
 std::string_view nearest(std::string_view text, std::span<const std::string_view> candidates) {

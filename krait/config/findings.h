@@ -39,7 +39,9 @@ class Findings {
   std::vector<common::Diagnostic> found_;  // ascending by position, at most kMostFindings
 };
 
-// "text" in quotes for a message: control characters escaped, cut after 64 bytes.
+// The text with control characters as \x1b, so that a hostile file cannot speak to the terminal through a message.
+std::string printable(std::string_view text);
+// The same in quotes, cut after 64 bytes.
 std::string quoted(std::string_view text);
 
 // The candidate that `text` was probably meant to be (at most a third of it mistyped), or empty.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace krait::config {
 
@@ -39,6 +40,9 @@ class Guard {
   std::optional<Refusal> run() {
     while (next_ < text_.size() && !refusal_) {
       step();
+    }
+    if (!open_.empty()) {
+      refuse_open_bracket();
     }
     return std::move(refusal_);
   }
@@ -94,9 +98,13 @@ class Guard {
       line_is_empty_ = false;
       return;
     }
+    const model::Position at = here_;
     count(c);
     if (!take()) {
       return;
+    }
+    if (static_cast<unsigned char>(c) >= 0x80) {  // TOML 1.0 has such in strings and comments only
+      refuse_at(at, "a character that is not ASCII stands outside of quotes", "put it in quotes or remove it");
     }
     if (c == '\n') {
       line_is_empty_ = true;
@@ -105,30 +113,29 @@ class Guard {
     }
   }
 
-  // A string ends at its quote; one on a single line at the latest with the line, where the parser will complain.
+  // Says where an open string begins: the parser would say where it noticed.
   void skip_string(char quote) {
+    const model::Position begin = here_;
     const bool multi_line = peek(1) == quote && peek(2) == quote;
     const std::size_t quotes = multi_line ? 3 : 1;
     for (std::size_t i = 0; i < quotes; ++i) {
       take();
     }
-    while (!refusal_ && next_ < text_.size()) {
+    while (!refusal_ && next_ < text_.size() && (multi_line || peek() != '\n')) {
       if (peek() == '\\' && quote == '"') {
         take();
-        if (peek() != '\n') {
+        if (multi_line || peek() != '\n') {
           take();
         }
-        continue;
-      }
-      if (!multi_line && peek() == '\n') {
-        return;
-      }
-      if (peek() == quote && (!multi_line || (peek(1) == quote && peek(2) == quote))) {
+      } else if (peek() == quote && (!multi_line || (peek(1) == quote && peek(2) == quote))) {
         close_string(quote, multi_line);
         return;
+      } else {
+        take();
       }
-      take();
     }
+    refuse_at(begin, multi_line ? "this string is not closed" : "this string is not closed on its line",
+              fmt::format("close it with {}", std::string(quotes, quote)));
   }
 
   void close_string(char quote, bool multi_line) {
@@ -150,6 +157,10 @@ class Guard {
         }
         break;
       case '=':
+        // A key cannot stand in a list or header: these were meant to end before.
+        if (!open_.empty() && open_.back().bracket == '[') {
+          refuse_open_bracket();
+        }
         count_key();
         count_element();
         break;
@@ -164,7 +175,9 @@ class Guard {
       case ']':
       case '}':
         count_key();
-        depth_ -= depth_ > 0 ? 1 : 0;
+        if (!open_.empty()) {
+          open_.pop_back();
+        }
         break;
       case '\n':
         dots_ = 0;
@@ -176,8 +189,9 @@ class Guard {
 
   // Whether the dots before this place belonged to a key or a number does not matter: both are bounded.
   void count_key() {
-    if (dots_ > 0 && ++dotted_keys_ > kMostDottedKeys) {
-      refuse_here(fmt::format("more than {} dotted keys", kMostDottedKeys), "write them as tables");
+    key_dots_ += dots_;
+    if (key_dots_ > kMostDots) {
+      refuse_here(fmt::format("more than {} dotted keys", kMostDots), "write them as tables");
     }
     dots_ = 0;
   }
@@ -189,18 +203,22 @@ class Guard {
   }
 
   void open(char c) {
-    if (c == '[' && line_is_empty_ && depth_ == 0) {
+    if (c == '[' && line_is_empty_ && open_.empty()) {
       note_header();
     }
-    if (depth_ == 0) {
-      outermost_ = here_;
-    }
-    if (++depth_ > kMostDepth) {
-      refuse_at(outermost_, fmt::format("more than {} brackets open inside this one", kMostDepth - 1),
+    open_.push_back({c, here_});
+    if (open_.size() > kMostDepth) {
+      refuse_at(open_.front().at, fmt::format("more than {} brackets open inside this one", kMostDepth - 1),
                 "close it where its list or table ends");
     }
     dots_ = 0;
     count_element();
+  }
+
+  void refuse_open_bracket() {
+    const char closing = open_.back().bracket == '[' ? ']' : '}';
+    refuse_at(open_.back().at, fmt::format("this {} is not closed", open_.back().bracket),
+              fmt::format("close it with {}", closing));
   }
 
   // A quoted name counts every time: it could hide a bracket.
@@ -219,10 +237,13 @@ class Guard {
   std::size_t next_ = 0;
   model::Position here_{1, 1};
   bool line_is_empty_ = true;
-  std::uint32_t depth_ = 0;
-  model::Position outermost_;
+  struct Bracket {
+    char bracket;
+    model::Position at;
+  };
+  std::vector<Bracket> open_;
   std::uint32_t dots_ = 0;
-  std::size_t dotted_keys_ = 0;
+  std::size_t key_dots_ = 0;
   std::size_t elements_ = 0;
   std::set<std::string_view> headers_;
   std::size_t quoted_headers_ = 0;

@@ -120,10 +120,17 @@ Table::Table(const Value& table, std::string_view what, std::span<const Key> key
                    hint.empty() ? fmt::format("known here: {}", fmt::join(names, ", ")) : hint);
     }
   }
+  std::vector<std::string> missing;
+  std::vector<std::string_view> examples;
   for (const Key& key : keys) {
     if (key.required && std::ranges::find(slots_, key.name, &Slot::key) == slots_.end()) {
-      findings.add(at_, fmt::format("{} lacks {}", what, quoted(key.name)), fmt::format("add {}", key.example));
+      missing.push_back(quoted(key.name));
+      examples.push_back(key.example);
     }
+  }
+  if (!missing.empty()) {
+    findings.add(at_, fmt::format("{} lacks {}", what, fmt::join(missing, ", ")),
+                 fmt::format("add {}", fmt::join(examples, ", ")));
   }
 }
 
