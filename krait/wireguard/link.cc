@@ -144,6 +144,8 @@ Result<void> Links::remove_address(std::uint32_t index, const AddressState& addr
   Message message(RTM_DELADDR, 0);
   message.put_header(address_header(index, address.prefix));
   message.put_ip(IFA_LOCAL, address.prefix.ip);
+  // Without it the kernel does not look at the length, and may remove the same address of another length.
+  message.put_ip(IFA_ADDRESS, address.other_end);
   auto removed = socket_.request(message);
   // Removing a primary IPv4 address removes its secondary ones with it.
   if (!removed && removed.error().sys_errno() == EADDRNOTAVAIL) {
@@ -245,7 +247,7 @@ std::optional<AddressState> parse_address(const nlmsghdr& message, std::uint32_t
   if (!ip || header->ifa_prefixlen > ip->bits()) {
     return std::nullopt;
   }
-  return AddressState{Prefix{*ip, header->ifa_prefixlen}};
+  return AddressState{Prefix{*ip, header->ifa_prefixlen}, attribute_ip(table[IFA_ADDRESS], *family).value_or(*ip)};
 }
 
 std::optional<RouteState> parse_route(const nlmsghdr& message, std::uint32_t index) {

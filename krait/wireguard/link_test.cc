@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <cstring>
 
 #include "krait/wireguard/link_sync.h"
+#include "krait/wireguard/netlink.h"
 
 namespace krait::wireguard {
 namespace {
@@ -142,9 +144,38 @@ TEST_F(LinkTest, FollowsTheImage) {
   apply(0, 0);
 }
 
+// What another tool left: addresses with the length of their network.
+void add_with_length(std::uint32_t index, const Prefix& address, std::optional<Ip> other_end = {}) {
+  auto socket = Socket::open(NETLINK_ROUTE);
+  ASSERT_TRUE(socket);
+  Message message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+  ifaddrmsg header{};
+  header.ifa_family = address_family(address.ip.family);
+  header.ifa_prefixlen = address.length;
+  header.ifa_index = index;
+  message.put_header(header);
+  message.put_ip(IFA_LOCAL, address.ip);
+  message.put_ip(IFA_ADDRESS, other_end.value_or(address.ip));
+  const auto added = socket->request(message);
+  ASSERT_TRUE(added) << added.error().text();
+}
+
+TEST_F(LinkTest, AdoptsALinkWithAddressesOfOtherLengths) {
+  for (const char* text : {"10.90.0.9/24", "10.90.0.1/24", "10.90.0.8/24", "fd90::1/64", "fd90::9/64"}) {
+    add_with_length(link().index, prefix(text));
+  }
+  add_with_length(link().index, prefix("10.90.0.1/16"), ip("10.90.3.3"));
+  Changes changes;
+  const auto done = apply_link(*links_, link(), image_, changes);
+  ASSERT_TRUE(done) << done.error().text();
+  EXPECT_EQ(addresses(), (Texts{"10.90.0.1/32", "fd90::1/128"}));
+  EXPECT_EQ(routes(), (Texts{"10.20.0.0/16 10.90.0.1", "10.90.0.2/32 10.90.0.1", "fd90::2/128 fd90::1"}));
+  apply(0, 0);
+}
+
 TEST_F(LinkTest, PutsBackWhatSomebodyTookAway) {
   apply(2, 3, true);
-  ASSERT_TRUE(links_->remove_address(link().index, {prefix("10.90.0.1/32")}));
+  ASSERT_TRUE(links_->remove_address(link().index, {prefix("10.90.0.1/32"), ip("10.90.0.1")}));
   ASSERT_TRUE(links_->remove_route(link().index, {prefix("fd90::2/128"), {}, kRouteProtocol}));
   ASSERT_TRUE(links_->remove_route(link().index, {prefix("fd90::2/128"), {}, kRouteProtocol})) << "gone already";
   apply(1, 3);  // both IPv4 routes had gone with their source

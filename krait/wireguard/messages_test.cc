@@ -222,6 +222,11 @@ TEST(ForEachMessage, RefusesATornDatagram) {
   EXPECT_TRUE(for_each_message({}, ignore));
   EXPECT_FALSE(for_each_message(whole.first(whole.size() - 4), ignore));
   EXPECT_FALSE(for_each_message(whole.first(8), ignore));
+  for (const std::uint32_t length : {0U, 15U, 0x80000000U, 0xffffffffU}) {
+    Message message(kFamily, 0);
+    message.header().nlmsg_len = length;
+    EXPECT_FALSE(for_each_message({reinterpret_cast<const std::byte*>(&message.header()), 32}, ignore)) << length;
+  }
 }
 
 // A route as the kernel lists it.

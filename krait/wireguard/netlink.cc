@@ -245,15 +245,18 @@ std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message) {
 }
 
 Result<void> for_each_message(std::span<const std::byte> datagram, const MessageHandler& handler) {
-  const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
-  int left = static_cast<int>(datagram.size());
-  while (mnl_nlmsg_ok(message, left)) {
-    if (auto handled = handler(*message); !handled) {
+  // Not libmnl's mnl_nlmsg_ok: it takes a length above INT_MAX for a negative one, and lets it pass.
+  while (!datagram.empty()) {
+    const auto& message = *reinterpret_cast<const nlmsghdr*>(datagram.data());
+    if (datagram.size() < sizeof message || message.nlmsg_len < sizeof message || message.nlmsg_len > datagram.size()) {
+      return malformed();
+    }
+    if (auto handled = handler(message); !handled) {
       return handled;
     }
-    message = mnl_nlmsg_next(message, &left);
+    datagram = datagram.subspan(std::min(datagram.size(), std::size_t{MNL_ALIGN(message.nlmsg_len)}));
   }
-  return left > 0 ? Result<void>(malformed()) : Result<void>{};
+  return {};
 }
 
 std::span<const std::byte> message_payload(const nlmsghdr& message) {

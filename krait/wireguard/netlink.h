@@ -105,8 +105,7 @@ struct Acknowledgement {
 };
 std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message);
 
-// Calls `handler` for each whole message in a datagram. `datagram` is aligned to 4 bytes and readable up to a multiple
-// of 4.
+// Calls `handler` for each message in a datagram, which is aligned to 4 bytes. Fails when a message is torn.
 common::Result<void> for_each_message(std::span<const std::byte> datagram, const MessageHandler& handler);
 
 // The fixed header that starts the message's payload; empty when the message is too short.

@@ -119,14 +119,15 @@ AddressPlan plan_addresses(std::span<const AddressState> present, std::span<cons
   AddressPlan plan;
   for (const AddressState& address : present) {
     const Ip& ip = address.prefix.ip;
+    const AddressState host{Prefix::host(ip), ip};
     const bool is_wanted = std::ranges::find(wanted, ip) != wanted.end();
-    if ((is_wanted && address.prefix.length == ip.bits()) || (!is_wanted && is_link_local(ip))) {
+    if ((is_wanted && address == host) || (!is_wanted && is_link_local(ip))) {
       continue;
     }
     (is_wanted && ip.family == Family::v6 ? plan.remove_first : plan.remove).push_back(address);
   }
   std::ranges::copy_if(wanted, std::back_inserter(plan.add), [&](const Ip& ip) {
-    return std::ranges::find(present, AddressState{Prefix::host(ip)}) == present.end();
+    return std::ranges::find(present, AddressState{Prefix::host(ip), ip}) == present.end();
   });
   return plan;
 }

@@ -66,12 +66,13 @@ PeerPlan plan_peers(const DeviceState& device, const model::WireguardImage& imag
 
 struct AddressState {
   common::Prefix prefix;  // the address with its prefix length, host bits kept
+  common::Ip other_end;   // of a point-to-point address; else the address itself
   auto operator<=>(const AddressState&) const = default;
 };
 
 // To be done in this order.
 struct AddressPlan {
-  std::vector<AddressState> remove_first;  // IPv6 cannot hold an address twice with different lengths
+  std::vector<AddressState> remove_first;  // IPv6 cannot hold an address twice with different lengths or other ends
   std::vector<common::Ip> add;
   std::vector<AddressState> remove;  // IPv4: after adding, so that routes with this source survive
 };

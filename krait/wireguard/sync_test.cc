@@ -22,7 +22,7 @@ constexpr std::int64_t kNow_s = 1'800'000'000;
 Ip ip(const char* text) { return Ip::parse(text).value(); }
 Prefix prefix(const char* text) { return Prefix::parse(text).value(); }
 Endpoint endpoint(const char* text) { return Endpoint::parse(text).value(); }
-AddressState address(const char* text) { return {prefix(text)}; }
+AddressState address(const char* text) { return {prefix(text), prefix(text).ip}; }
 
 PublicKey key(std::uint8_t number) {
   PublicKey key{};
@@ -218,6 +218,14 @@ TEST(PlanAddresses, CorrectsALengthInTheOrderThatEachFamilyNeeds) {
   EXPECT_EQ(plan.remove_first, std::vector{address("fd00::1/64")});
   EXPECT_EQ(plan.add, wanted);
   EXPECT_EQ(plan.remove, std::vector{address("10.0.0.1/24")});
+}
+
+TEST(PlanAddresses, ReplacesAPointToPointAddress) {
+  const std::vector<AddressState> present = {{prefix("10.0.0.1/32"), ip("10.0.0.2")}};
+  const std::vector wanted = {ip("10.0.0.1")};
+  const auto plan = plan_addresses(present, wanted);
+  EXPECT_EQ(plan.add, wanted);
+  EXPECT_EQ(plan.remove, present);
 }
 
 TEST(PlanAddresses, LinkLocalIsFe80Slash10) {
