@@ -1,0 +1,52 @@
+#!/bin/bash
+# `krait-agent --iface wg0` guards an interface that ip and wg made, and leaves everything else of it alone.
+set -u
+# shellcheck source=lab/scenario.sh
+. /lab/scenario.sh
+
+wireguard_by_hand() {
+  local name peer n
+  for name in web db; do
+    on "$name" sh -c 'umask 077; wg genkey >/var/lib/krait/by-hand.key'
+    public_key[$name]=$(on "$name" sh -c 'wg pubkey </var/lib/krait/by-hand.key')
+  done
+  for name in web db; do
+    peer=db n=2
+    [[ $name == web ]] || { peer=web && n=1; }
+    on "$name" ip link add wg0 type wireguard
+    on "$name" wg set wg0 listen-port 51820 private-key /var/lib/krait/by-hand.key peer "${public_key[$peer]}" \
+      endpoint "192.0.2.$n:51820" allowed-ips "10.90.0.$n/32,fd90::$n/128"
+    on "$name" ip addr add "10.90.0.${host_number[$name]}/24" dev wg0
+    on "$name" ip addr add "fd90::${host_number[$name]}/64" dev wg0
+    on "$name" ip link set wg0 up
+  done
+}
+
+interface() { on db wg showconf wg0 && on db ip -o addr show dev wg0 | awk '{ print $4 }' && on db ip route show dev wg0; }
+
+hosts_begin
+host_new web
+host_new db
+wireguard_by_hand
+check "web pings db unguarded" "" on web ping -c 1 -W 5 10.90.0.2
+as_made=$(interface)
+put_file db /etc/krait/krait.toml "$(mesh_config db web db)"
+put_policy db "web db tcp/5432"
+agent_start db --iface wg0
+check "the agent guards wg0" "" agent_ready db
+check "nothing else of wg0 changed" "$(on db wg show wg0 peers | wc -l) peer" test "$(interface)" = "$as_made"
+serve db tcp 10.90.0.2:5432 transfer
+send web tcp 10.90.0.2:5432 transfer
+check "web transfers to db" "" traffic db wait transfer 100 30
+before=$(drops db no_rule ingress)
+check "web pings db in vain" "" eval '! on web ping -c 1 -W 2 10.90.0.2'
+check "the drop is counted" "no_rule ingress $before -> $(drops db no_rule ingress)" rose db no_rule ingress "$before"
+before=$(drops db no_rule ingress)
+put_policy db "web db tcp/443"
+reload db
+check "a revocation cuts the transfer" "" await_drops db no_rule ingress "$before" 3
+check "nothing came after the reload" "" test "$(count db transfer last_ns)" -le "$returned_ns"
+check "krait down" "$(on db krait down 2>&1)" eval '! on db test -e /sys/fs/bpf/krait/wg0'
+check "wg0 is as it was made" "" test "$(interface)" = "$as_made"
+check "and no longer guarded" "" traffic db more transfer 100 60
+finish guard
