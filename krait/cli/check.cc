@@ -1,0 +1,55 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "krait/agent/plan.h"
+#include "krait/cli/command.h"
+
+namespace krait::cli {
+
+using common::Result;
+
+namespace {
+
+Result<void> check(const std::string& config, Output& output) {
+  auto plan = agent::make_plan(config);
+  if (!plan) {
+    return plan.error();
+  }
+  const model::Mesh& mesh = plan->mesh;
+  const model::Policy& policy = plan->policy;
+  const std::size_t kib = (plan->snapshot.image.size() + 1023) / 1024;
+  Json json{{"version", agent::kProtocolVersion}, {"config", mesh.file}, {"policy", policy.file}};
+  json["host"] = mesh.host.name;
+  json["identity"] = mesh.host.identity.name;
+  json["interface"] = mesh.host.interface;
+  json["peers"] = mesh.peers.size();
+  json["prefixes"] = plan->bindings.size();
+  json["identities"] = policy.identities.size();
+  json["rules"] = policy.rules.size();
+  json["tests"] = policy.tests.size();
+  json["snapshot_bytes"] = plan->snapshot.image.size();
+  output.report(fmt::format("ok: {} and {}\n"
+                            "  host {} ({}) on {}, {} peers, {} addresses and prefixes\n"
+                            "  {} identities, {} rules, {} tests passed, {} KiB compiled",
+                            mesh.file, policy.file, mesh.host.name, mesh.host.identity.name, mesh.host.interface,
+                            mesh.peers.size(), plan->bindings.size(), policy.identities.size(), policy.rules.size(),
+                            policy.tests.size(), kib),
+                json);
+  return {};
+}
+
+}  // namespace
+
+void add_check(Shell& shell) {
+  auto config = std::make_shared<std::string>(kDefaultConfig);
+  CLI::App& command = shell.command(
+      "check",
+      "Read krait.toml and its policy, compile them and run the policy's tests; changes nothing, needs no root",
+      "krait check /etc/krait/krait.toml");
+  command.add_option("KRAIT.TOML", *config, "The host's configuration")->envname("KRAIT_CONFIG")->capture_default_str();
+  shell.on(command, [config](Output& output) { return check(*config, output); });
+}
+
+}  // namespace krait::cli

@@ -1,0 +1,125 @@
+#include "krait/cli/command.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "krait/agent/protocol.h"
+
+namespace krait::cli {
+
+using common::Error;
+using common::ErrorCode;
+
+namespace {
+
+constexpr const char* kDescription =
+    "krait: a WireGuard mesh in which the kernel judges every packet by who sent it.\n"
+    "/etc/krait/krait.toml says who this host and its peers are, policy.toml who may open what to whom.";
+
+constexpr const char* kFooter =
+    "Example:  krait keygen /var/lib/krait/host.key && krait check && sudo krait up && krait status\n"
+    "Every command takes -o json. Exit codes: 0 ok, 1 wrong use or configuration, 2 failure at run time.";
+
+void put(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
+
+// A command line that does not parse still says how its error is to be reported.
+bool wants_json(int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    const bool next_is_json = i + 1 < argc && std::string_view(argv[i + 1]) == "json";
+    if (word == "-ojson" || word == "-o=json" || word == "--output=json" ||
+        ((word == "-o" || word == "--output") && next_is_json)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+int fail(Output& output, const Error& error) {
+  output.error(error);
+  return output.finish() ? agent::exit_code(error) : 2;
+}
+
+}  // namespace
+
+void Output::report(std::string_view text, const Json& json) {
+  if (json_) {
+    put(stdout, agent::json_line(json));
+    return;
+  }
+  put(stdout, text);
+  put(stdout, "\n");
+}
+
+void Output::error(const Error& error) {
+  std::string text = error.text();
+  for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
+    text.insert(at + 1, "krait: ");
+  }
+  put(stderr, fmt::format("krait: {}\n", text));
+  if (json_) {
+    put(stdout, agent::json_line(agent::error_json(error)));
+  }
+}
+
+bool Output::finish() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+
+CLI::App& Shell::command(CLI::App& parent, const std::string& name, const std::string& help,
+                         const std::string& example) {
+  CLI::App& command = *parent.add_subcommand(name, help);
+  command.footer("Example:  " + example);
+  command.add_option("-o,--output", format_, "How to report")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  return command;
+}
+
+CLI::App& Shell::group(const std::string& name, const std::string& help) {
+  CLI::App& group = *app_.add_subcommand(name, help);
+  group.require_subcommand(1);
+  return group;
+}
+
+void Shell::on(CLI::App& command, Action action) {
+  command.callback([this, action = std::move(action)] { chosen_ = action; });
+}
+
+void add_config_flag(CLI::App& command, std::string& config) {
+  command.add_option("--config", config, "The host's configuration")->envname("KRAIT_CONFIG")->capture_default_str();
+}
+
+void add_socket_flag(CLI::App& command, std::string& socket) {
+  command.add_option("--socket", socket, "The agent's control socket")->envname("KRAIT_SOCKET")->capture_default_str();
+}
+
+int run(int argc, const char* const* argv) {
+  CLI::App app(kDescription, "krait");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  Shell shell(app);
+  for (const auto& add :
+       {add_up, add_down, add_status, add_reload, add_check, add_policy, add_trace, add_keygen, add_version}) {
+    add(shell);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::CallForAllHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    Output output(wants_json(argc, argv));
+    return fail(output, Error(ErrorCode::invalid_input, fmt::format("{}; see krait --help", error.what())));
+  }
+  Output output(shell.json());
+  if (const auto done = shell.chosen()(output); !done) {
+    return fail(output, done.error());
+  }
+  return output.finish() ? 0 : 2;
+}
+
+}  // namespace krait::cli

@@ -1,0 +1,77 @@
+// What all commands of `krait` share: how they are found, how they report, how they fail.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "common/result.h"
+#include "krait/agent/protocol.h"
+
+namespace krait::cli {
+
+using agent::Json;
+
+// Standard output in the format the user asked for. The only place that prints; errors of writing are kept for
+// finish().
+class Output {
+ public:
+  explicit Output(bool json) : json_(json) {}
+
+  // The text for people (a newline is added), or the JSON object on a line of its own.
+  void report(std::string_view text, const Json& json);
+  void error(const common::Error& error);  // on standard error, and with JSON on standard output too
+  [[nodiscard]] bool finish();             // flushes; false: somebody could not be told
+  [[nodiscard]] bool json() const { return json_; }
+
+ private:
+  bool json_;
+};
+
+using Action = std::function<common::Result<void>(Output&)>;
+
+// The command line as it is built up: each command adds itself, and parsing chooses one action.
+class Shell {
+ public:
+  explicit Shell(CLI::App& app) : app_(app) {}
+
+  // A command of `parent` with -o. `example` goes below its help.
+  CLI::App& command(CLI::App& parent, const std::string& name, const std::string& help, const std::string& example);
+  CLI::App& command(const std::string& name, const std::string& help, const std::string& example) {
+    return command(app_, name, help, example);
+  }
+  // A command that only groups others.
+  CLI::App& group(const std::string& name, const std::string& help);
+  // What `command` does; the flags that it reads live in the action.
+  void on(CLI::App& command, Action action);
+
+  [[nodiscard]] bool json() const { return format_ == "json"; }
+  [[nodiscard]] const Action& chosen() const { return chosen_; }
+
+ private:
+  CLI::App& app_;
+  std::string format_ = "text";
+  Action chosen_;
+};
+
+inline constexpr const char* kDefaultConfig = "/etc/krait/krait.toml";
+
+void add_config_flag(CLI::App& command, std::string& config);
+void add_socket_flag(CLI::App& command, std::string& socket);
+
+// Each in the file of its name.
+void add_up(Shell& shell);
+void add_down(Shell& shell);
+void add_status(Shell& shell);
+void add_reload(Shell& shell);
+void add_check(Shell& shell);
+void add_policy(Shell& shell);  // with check and explain
+void add_trace(Shell& shell);
+void add_keygen(Shell& shell);
+void add_version(Shell& shell);
+
+// Parses, runs, prints; the exit code.
+int run(int argc, const char* const* argv);
+
+}  // namespace krait::cli

@@ -1,0 +1,76 @@
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+
+#include "krait/cli/command.h"
+#include "krait/wireguard/wireguard.h"
+
+namespace krait::cli {
+
+using common::Error;
+using common::Result;
+
+namespace {
+
+struct Flags {
+  std::string file = "/var/lib/krait/host.key";
+  bool only_public = false;
+};
+
+Result<void> make_directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos || slash == 0) {
+    return {};
+  }
+  const std::string directory = path.substr(0, slash);
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    return Error::from_errno(errno, "make the directory " + directory);
+  }
+  return {};
+}
+
+Result<model::PublicKey> make_key(const std::string& file) {
+  if (auto made = make_directory_of(file); !made) {
+    return made.error();
+  }
+  const auto key = wireguard::PrivateKey::generate();
+  if (auto saved = key.save(file); !saved) {
+    return saved.error();
+  }
+  return key.public_key();
+}
+
+Result<model::PublicKey> read_key(const std::string& file) {
+  auto key = wireguard::PrivateKey::load(file);
+  if (!key) {
+    return key.error();
+  }
+  return key->public_key();
+}
+
+Result<void> keygen(const Flags& flags, Output& output) {
+  auto key = flags.only_public ? read_key(flags.file) : make_key(flags.file);
+  if (!key) {
+    return key.error();
+  }
+  const std::string text = wireguard::to_base64(*key);
+  output.report(text, {{"version", agent::kProtocolVersion}, {"file", flags.file}, {"public_key", text}});
+  return {};
+}
+
+}  // namespace
+
+void add_keygen(Shell& shell) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App& command = shell.command(
+      "keygen", "Make a private key in a new file of mode 0600 and print its public key, which the peers need",
+      "sudo krait keygen /var/lib/krait/host.key");
+  command.add_option("FILE", flags->file, "Where the private key goes; never over an existing file")
+      ->capture_default_str();
+  command.add_flag("--public", flags->only_public, "Make nothing; print the public key of the existing FILE");
+  shell.on(command, [flags](Output& output) { return keygen(*flags, output); });
+}
+
+}  // namespace krait::cli

@@ -1,0 +1,110 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "krait/agent/client.h"
+#include "krait/agent/plan.h"
+#include "krait/cli/command.h"
+#include "krait/cli/spawn.h"
+
+namespace krait::cli {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+struct Flags {
+  std::string config = kDefaultConfig;
+  std::string socket = agent::kDefaultSocket;
+};
+
+Result<std::string> absolute(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> full(::realpath(path.c_str(), nullptr), &std::free);
+  if (!full) {
+    return Error::from_errno(errno, "find " + path);
+  }
+  return std::string(full.get());
+}
+
+// The agent works in another directory: what it is given must not depend on ours.
+Result<Spawn> spawn_of(const Flags& flags) {
+  auto config = absolute(flags.config);
+  if (!config) {
+    return config.error();
+  }
+  auto agent = find_agent();
+  if (!agent) {
+    return agent.error();
+  }
+  Spawn spawn{.agent = *agent, .config = *config, .socket = flags.socket, .log = {}};
+  if (!spawn.socket.starts_with('/')) {
+    auto here = absolute(".");
+    if (!here) {
+      return here.error();
+    }
+    spawn.socket = *here + "/" + spawn.socket;
+  }
+  spawn.log = spawn.socket.substr(0, spawn.socket.rfind('/')) + "/agent.log";
+  return spawn;
+}
+
+Result<void> report(const std::string& socket, bool was_up, Output& output) {
+  auto status = agent::ask(socket, agent::Request::status);
+  if (!status) {
+    return status.error();
+  }
+  Json json{{"version", agent::kProtocolVersion}, {"already_up", was_up}};
+  for (const char* key : {"interface", "attachment", "revision", "rules", "identities"}) {
+    json[key] = status->value(key, Json());
+  }
+  json["peers"] = status->value("peers", Json::array()).size();
+  output.report(
+      fmt::format("{}: {}, {} attachment, policy revision {} ({} rules), {} peers", was_up ? "already up" : "up",
+                  status->value("interface", ""), status->value("attachment", "no"), json["revision"].dump(),
+                  json["rules"].dump(), json["peers"].dump()),
+      json);
+  return {};
+}
+
+Result<void> up(const Flags& flags, Output& output) {
+  if (agent::ask(flags.socket, agent::Request::status)) {
+    return report(flags.socket, true, output);
+  }
+  if (::geteuid() != 0) {
+    return Error(ErrorCode::permission, "only root may do this; run it with sudo");
+  }
+  // The agent checks too; here the findings keep their places in the files.
+  if (auto plan = agent::make_plan(flags.config); !plan) {
+    return plan.error();
+  }
+  auto spawn = spawn_of(flags);
+  if (!spawn) {
+    return spawn.error();
+  }
+  if (auto spawned = spawn_agent(*spawn); !spawned) {
+    return spawned.error();
+  }
+  return report(spawn->socket, false, output);
+}
+
+}  // namespace
+
+void add_up(Shell& shell) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App& command = shell.command("up",
+                                    "Start krait-agent in the background: sets up the interface and puts the policy in "
+                                    "force. Returns when both are; the\n"
+                                    "agent's log is beside its socket (/run/krait/agent.log)",
+                                    "sudo krait up --config /etc/krait/krait.toml");
+  add_config_flag(command, flags->config);
+  add_socket_flag(command, flags->socket);
+  shell.on(command, [flags](Output& output) { return up(*flags, output); });
+}
+
+}  // namespace krait::cli

@@ -1,0 +1,18 @@
+#include "krait/agent/version.h"
+
+#include <memory>
+
+#include "krait/cli/command.h"
+
+namespace krait::cli {
+
+void add_version(Shell& shell) {
+  CLI::App& command = shell.command("version", "Say which krait this is", "krait version -o json");
+  shell.on(command, [](Output& output) -> common::Result<void> {
+    output.report(std::string("krait ") + agent::kVersion,
+                  {{"version", agent::kProtocolVersion}, {"krait", agent::kVersion}});
+    return {};
+  });
+}
+
+}  // namespace krait::cli
