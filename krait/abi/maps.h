@@ -8,14 +8,6 @@
 enum krait_direction { KRAIT_INGRESS, KRAIT_EGRESS, KRAIT_DIRECTIONS };
 enum krait_verdict { KRAIT_DROP, KRAIT_ALLOW, KRAIT_VERDICTS };
 
-/* krait_control, one element, mapped by the agent. */
-struct krait_control {
-  __u32 active; /* 0: none, everything is denied; else 1 + the active buffer's first page */
-  __u32 abi_version;
-  __u64 test_now_jiffies; /* the clock of programs loaded with krait_test_clock */
-};
-KRAIT_ASSERT_SIZE(struct krait_control, 16);
-
 /*
  * krait_flows, LRU hash. A flow remembers who initiated it, never a verdict. The two ends stand in the order of their
  * addresses (compared as four words, each as loaded), then ports. IPv4 is mapped. For an ICMP query, a is the end that

@@ -29,6 +29,17 @@
 #define KRAIT_LENGTH_DEPTH 8 /* 128 lengths, balanced */
 #define KRAIT_NO_SLOT 0xffffffffU
 
+/* Page 0 of the map. */
+struct krait_control {
+  __u32 active;      /* the active buffer's first page; 0: none, everything is denied */
+  __u32 abi_version; /* KRAIT_ABI_VERSION */
+  __u32 flags;       /* KRAIT_CONTROL_*: the agent's memory */
+  __u32 reserved;
+  __u64 test_now_jiffies; /* the clock of programs loaded with krait_test_clock */
+};
+KRAIT_ASSERT_SIZE(struct krait_control, 24);
+#define KRAIT_CONTROL_OWN_QDISC 0x1U /* the agent made the clsact qdisc and removes it again */
+
 /* A step of the search for the longest prefix: is there an entry of this length? */
 struct krait_length_node {
   __u8 length; /* mapped: IPv4's are 96 more */

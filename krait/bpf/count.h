@@ -4,15 +4,16 @@
 
 #include "krait/bpf/maps.h"
 
-static __always_inline void add(struct krait_count *count, __u64 packets, __u64 bytes) {
+static __always_inline void add(struct krait_count* count, __u64 packets, __u64 bytes) {
   count->packets += packets;
   count->bytes += bytes;
 }
 
 /* The pair's slot in this bucket, or a free one, or none. */
-static __always_inline struct krait_pair_slot *slot_in(struct krait_pair_bucket *bucket, __u32 source, __u32 destination) {
+static __always_inline struct krait_pair_slot* slot_in(struct krait_pair_bucket* bucket, __u32 source,
+                                                       __u32 destination) {
   for (int i = 0; i < (int)KRAIT_PAIR_SLOTS; i++) {
-    struct krait_pair_slot *slot = &bucket->slots[i];
+    struct krait_pair_slot* slot = &bucket->slots[i];
     if (!slot->used) {
       slot->source_tag = source;
       slot->destination_tag = destination;
@@ -26,12 +27,12 @@ static __always_inline struct krait_pair_slot *slot_in(struct krait_pair_bucket 
   return 0;
 }
 
-static __always_inline struct krait_pair_slot *find_pair(__u32 source, __u32 destination) {
+static __always_inline struct krait_pair_slot* find_pair(__u32 source, __u32 destination) {
   __u32 hash = source * 0x9e3779b1U ^ destination * 0x85ebca6bU;
   hash ^= hash >> 15;
   __u32 index = (hash & krait_pair_mask) ?: 1;
-  struct krait_pair_bucket *bucket = bpf_map_lookup_elem(&krait_pairs, &index);
-  struct krait_pair_slot *slot = bucket ? slot_in(bucket, source, destination) : 0;
+  struct krait_pair_bucket* bucket = bpf_map_lookup_elem(&krait_pairs, &index);
+  struct krait_pair_slot* slot = bucket ? slot_in(bucket, source, destination) : 0;
   if (slot) {
     return slot;
   }
@@ -46,19 +47,19 @@ static __always_inline struct krait_pair_slot *find_pair(__u32 source, __u32 des
   return bucket ? &bucket->slots[0] : 0;
 }
 
-static __noinline int count_packet(struct __sk_buff *skb, __u32 l3_offset, __u32 direction,
-                                   const struct krait_trace *judgement) {
+static __noinline int count_packet(struct __sk_buff* skb, __u32 l3_offset, __u32 direction,
+                                   const struct krait_trace* judgement) {
   const __u64 packets = skb->gso_segs > 1 ? skb->gso_segs : 1;
   const __u64 bytes = skb->len - l3_offset;
   const __u32 reason = judgement->reason;
   const __u32 verdict = reason == KRAIT_ALLOWED ? KRAIT_ALLOW : KRAIT_DROP;
   const __u32 way = direction & 1;
-  struct krait_pair_slot *slot = find_pair(judgement->source_tag, judgement->destination_tag);
+  struct krait_pair_slot* slot = find_pair(judgement->source_tag, judgement->destination_tag);
   if (slot) {
     add(&slot->count[way][verdict], packets, bytes);
   }
   if (reason != KRAIT_ALLOWED) {
-    struct krait_drop_count *drop = bpf_map_lookup_elem(&krait_drops, &reason);
+    struct krait_drop_count* drop = bpf_map_lookup_elem(&krait_drops, &reason);
     if (drop) {
       add(&drop->by_direction[way], packets, bytes);
     }

@@ -6,14 +6,13 @@
 
 static __always_inline __u64 now_jiffies(void) {
   if (krait_test_clock) {
-    const __u32 zero = 0;
-    const struct krait_control *control = bpf_map_lookup_elem(&krait_control, &zero);
+    const struct krait_control* control = control_page();
     return control ? control->test_now_jiffies : 0;
   }
   return bpf_jiffies64();
 }
 
-static __always_inline int source_is_b(const struct tuple *tuple) {
+static __always_inline int source_is_b(const struct tuple* tuple) {
   for (int i = 0; i < 4; i++) {
     if (tuple->source_be[i] != tuple->destination_be[i]) {
       return tuple->source_be[i] > tuple->destination_be[i];
@@ -23,8 +22,8 @@ static __always_inline int source_is_b(const struct tuple *tuple) {
 }
 
 /* Fills in the key; says which end the packet's source is: 0 or KRAIT_FLOW_FROM_B. */
-static __noinline __u32 make_flow_key(const struct packet *packet, struct krait_flow_key *key) {
-  const struct tuple *tuple = &packet->tuple;
+static __noinline __u32 make_flow_key(const struct packet* packet, struct krait_flow_key* key) {
+  const struct tuple* tuple = &packet->tuple;
   const int is_icmp_pair = packet->makes_flow != packet->can_be_reply;
   const __u32 from_b = is_icmp_pair ? packet->can_be_reply : (__u32)source_is_b(tuple);
   copy_address(key->a_be, from_b ? tuple->destination_be : tuple->source_be);
@@ -52,12 +51,12 @@ static __always_inline __u64 silence_s(__u32 protocol, __u32 flags) {
   return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 ? KRAIT_ICMP_S : KRAIT_OTHER_S;
 }
 
-static __always_inline int is_live(const struct krait_flow *flow, __u32 protocol, __u64 now) {
+static __always_inline int is_live(const struct krait_flow* flow, __u32 protocol, __u64 now) {
   return now - flow->seen_jiffies <= silence_s(protocol, flow->flags) * krait_hz;
 }
 
 /* What a packet that passes does to its flow's state. `from` is make_flow_key's answer. */
-static __always_inline __u32 flags_after(__u32 flags, const struct packet *packet, __u32 from) {
+static __always_inline __u32 flags_after(__u32 flags, const struct packet* packet, __u32 from) {
   if (packet->tuple.protocol != IPPROTO_TCP) {
     return flags;
   }
@@ -75,7 +74,7 @@ static __always_inline __u32 flags_after(__u32 flags, const struct packet *packe
 }
 
 /* Writes only what changed: a busy flow's cache line stays shared between CPUs. */
-static __always_inline void refresh_flow(struct krait_flow *flow, const struct packet *packet, __u32 from, __u64 now) {
+static __always_inline void refresh_flow(struct krait_flow* flow, const struct packet* packet, __u32 from, __u64 now) {
   const __u32 flags = flags_after(flow->flags, packet, from);
   if (flags != flow->flags) {
     flow->flags = flags;
@@ -86,11 +85,11 @@ static __always_inline void refresh_flow(struct krait_flow *flow, const struct p
 }
 
 /*
- * Makes the packet's source the initiator. A table that has no room fails here: the packet passes all the same, its replies
- * do not until the initiator's next packet.
+ * Makes the packet's source the initiator. A table that has no room fails here: the packet passes all the same, its
+ * replies do not until the initiator's next packet.
  */
-static __always_inline void open_flow(struct krait_flow *flow, const struct scratch *scratch, __u32 from, __u64 now) {
-  const struct packet *packet = &scratch->packet;
+static __always_inline void open_flow(struct krait_flow* flow, const struct scratch* scratch, __u32 from, __u64 now) {
+  const struct packet* packet = &scratch->packet;
   const struct krait_flow fresh = {
       .seen_jiffies = now,
       .flags = from | (packet->tuple.protocol == IPPROTO_TCP && is_opening_syn(packet) ? KRAIT_FLOW_OPENING : 0),

@@ -11,17 +11,17 @@ static __always_inline int denied(__u32 cell) {
 }
 
 /* May `from` open `selector` to `to`? */
-static __always_inline __u32 ask(const struct view *view, const struct identity *from, const struct identity *to,
+static __always_inline __u32 ask(const struct view* view, const struct identity* from, const struct identity* to,
                                  __u32 selector) {
   return evaluate(view, from->source_class, to->destination_class, selector);
 }
 
 /*
- * Judges by the policy and the flow table; scratch->cell becomes the deciding cell. The policy is asked on every packet;
- * the table only says whether the packet answers somebody.
+ * Judges by the policy and the flow table; scratch->cell becomes the deciding cell. The policy is asked on every
+ * packet; the table only says whether the packet answers somebody.
  */
-static __noinline int judge(const struct view *view, struct scratch *scratch) {
-  const struct packet *packet = &scratch->packet;
+static __noinline int judge(const struct view* view, struct scratch* scratch) {
+  const struct packet* packet = &scratch->packet;
   const __u32 own = ask(view, &scratch->source, &scratch->destination, packet->selector);
   const __u32 own_allowed = own & KRAIT_CELL_ALLOW;
   scratch->cell = own;
@@ -30,7 +30,7 @@ static __noinline int judge(const struct view *view, struct scratch *scratch) {
   }
   const __u64 now = now_jiffies();
   const __u32 from = make_flow_key(packet, &scratch->flow_key);
-  struct krait_flow *flow = bpf_map_lookup_elem(&krait_flows, &scratch->flow_key);
+  struct krait_flow* flow = bpf_map_lookup_elem(&krait_flows, &scratch->flow_key);
   const int live = flow && is_live(flow, packet->tuple.protocol, now);
   const int answers = live && packet->can_be_reply && (flow->flags & KRAIT_FLOW_FROM_B) != from;
   const int asks = is_opening_syn(packet);
@@ -61,18 +61,18 @@ static __noinline int judge(const struct view *view, struct scratch *scratch) {
 }
 
 /* What quoted headers say of the tuple. `head` holds 8 bytes of the transport header. */
-static __always_inline int classify_quoted(struct packet *quoted, const __u8 *head) {
+static __always_inline int classify_quoted(struct packet* quoted, const __u8* head) {
   if (has_ports(quoted->tuple.protocol)) {
-    classify_ports(quoted, *(__u16 *)&head[0], *(__u16 *)&head[2]);
+    classify_ports(quoted, *(__u16*)&head[0], *(__u16*)&head[2]);
   } else if (is_own_icmp(quoted)) {
-    classify_icmp(quoted, head[0], *(__u16 *)&head[4]);
+    classify_icmp(quoted, head[0], *(__u16*)&head[4]);
   } else {
     classify_protocol(quoted);
   }
   return quoted->makes_flow || quoted->can_be_reply ? 0 : -1;
 }
 
-static __always_inline int read_quoted_ipv4(struct __sk_buff *skb, struct packet *quoted) {
+static __always_inline int read_quoted_ipv4(struct __sk_buff* skb, struct packet* quoted) {
   struct iphdr ip;
   if (bpf_skb_load_bytes(skb, quoted->l4_offset, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5 ||
       (bpf_ntohs(ip.frag_off) & IPV4_OFFSET_MASK) != 0) {
@@ -85,7 +85,7 @@ static __always_inline int read_quoted_ipv4(struct __sk_buff *skb, struct packet
   return 0;
 }
 
-static __always_inline int read_quoted_ipv6(struct __sk_buff *skb, struct packet *quoted) {
+static __always_inline int read_quoted_ipv6(struct __sk_buff* skb, struct packet* quoted) {
   struct ipv6hdr ip;
   if (bpf_skb_load_bytes(skb, quoted->l4_offset, &ip, sizeof(ip)) || ip.version != 6) {
     return -1;
@@ -98,10 +98,11 @@ static __always_inline int read_quoted_ipv6(struct __sk_buff *skb, struct packet
   return skip_extensions(skb, quoted) != KRAIT_ALLOWED || quoted->fragment == FRAGMENT_LATER ? -1 : 0;
 }
 
-/* Parses the packet that an ICMP error quotes; at least 8 bytes of its transport header are there (RFC 792, RFC 4443). */
-static __noinline int parse_quoted(struct __sk_buff *skb, struct scratch *scratch) {
-  const struct packet *outer = &scratch->packet;
-  struct packet *quoted = &scratch->quoted;
+/* Parses the packet that an ICMP error quotes; at least 8 bytes of its transport header are there (RFC 792, RFC 4443).
+ */
+static __noinline int parse_quoted(struct __sk_buff* skb, struct scratch* scratch) {
+  const struct packet* outer = &scratch->packet;
+  struct packet* quoted = &scratch->quoted;
   const __u32 end = outer->l4_offset + outer->l4_bytes;
   __u8 head[8];
   if (outer->l4_bytes < 8 + sizeof(struct ipv6hdr) && outer->is_v6) {
@@ -120,22 +121,23 @@ static __noinline int parse_quoted(struct __sk_buff *skb, struct scratch *scratc
   return classify_quoted(quoted, head);
 }
 
-static __always_inline int same_address(const __u32 *a, const __u32 *b) {
+static __always_inline int same_address(const __u32* a, const __u32* b) {
   return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
 }
 
 /*
- * An ICMP error gets the verdict of the live flow that it speaks of, so that path-MTU discovery works through a policy that
- * names no ICMP. Returns -1 when it speaks of none. The end that sent the quoted packet is the error's destination.
+ * An ICMP error gets the verdict of the live flow that it speaks of, so that path-MTU discovery works through a policy
+ * that names no ICMP. Returns -1 when it speaks of none. The end that sent the quoted packet is the error's
+ * destination.
  */
-static __noinline int judge_icmp_error(struct __sk_buff *skb, const struct view *view, struct scratch *scratch) {
-  const struct packet *quoted = &scratch->quoted;
-  struct identity *far_end = &scratch->quoted_destination;
+static __noinline int judge_icmp_error(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
+  const struct packet* quoted = &scratch->quoted;
+  struct identity* far_end = &scratch->quoted_destination;
   if (parse_quoted(skb, scratch) || !same_address(quoted->tuple.source_be, scratch->packet.tuple.destination_be)) {
     return -1;
   }
   const __u32 from = make_flow_key(quoted, &scratch->flow_key);
-  const struct krait_flow *flow = bpf_map_lookup_elem(&krait_flows, &scratch->flow_key);
+  const struct krait_flow* flow = bpf_map_lookup_elem(&krait_flows, &scratch->flow_key);
   if (!flow || !is_live(flow, quoted->tuple.protocol, now_jiffies())) {
     return -1;
   }
@@ -149,16 +151,16 @@ static __noinline int judge_icmp_error(struct __sk_buff *skb, const struct view 
   return scratch->cell & KRAIT_CELL_ALLOW ? KRAIT_ALLOWED : KRAIT_REASON_FLOW_REVOKED;
 }
 
-static __always_inline void make_fragment_key(struct scratch *scratch) {
-  struct krait_fragment_key *key = &scratch->fragment_key;
+static __always_inline void make_fragment_key(struct scratch* scratch) {
+  struct krait_fragment_key* key = &scratch->fragment_key;
   copy_address(key->source_be, scratch->packet.tuple.source_be);
   copy_address(key->destination_be, scratch->packet.tuple.destination_be);
   key->id_be = scratch->packet.fragment_id_be;
   key->protocol = scratch->packet.is_v6 ? 0 : scratch->packet.tuple.protocol;
 }
 
-static __noinline int remember_fragment(struct scratch *scratch) {
-  const struct packet *packet = &scratch->packet;
+static __noinline int remember_fragment(struct scratch* scratch) {
+  const struct packet* packet = &scratch->packet;
   const struct krait_fragment seen = {
       .seen_jiffies = now_jiffies(),
       .source_port_be = packet->tuple.source_port_be,
@@ -172,10 +174,10 @@ static __noinline int remember_fragment(struct scratch *scratch) {
 }
 
 /* Gives a later fragment what its first fragment said. */
-static __noinline int recall_fragment(struct scratch *scratch) {
-  struct packet *packet = &scratch->packet;
+static __noinline int recall_fragment(struct scratch* scratch) {
+  struct packet* packet = &scratch->packet;
   make_fragment_key(scratch);
-  const struct krait_fragment *first = bpf_map_lookup_elem(&krait_frags, &scratch->fragment_key);
+  const struct krait_fragment* first = bpf_map_lookup_elem(&krait_frags, &scratch->fragment_key);
   if (!first || now_jiffies() - first->seen_jiffies > KRAIT_FRAGMENT_S * krait_hz) {
     return KRAIT_REASON_FRAGMENT_UNKNOWN;
   }

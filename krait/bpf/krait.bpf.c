@@ -4,8 +4,8 @@
  *
  *   headers -> fragment -> multicast, broadcast -> identities -> spoofing -> policy and flow -> count -> pass or drop
  *
- * krait_ingress and krait_egress guard layer-3 devices (WireGuard, TUN), where a packet begins with its IP header. The two
- * _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those.
+ * krait_ingress and krait_egress guard layer-3 devices (WireGuard, TUN), where a packet begins with its IP header. The
+ * two _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -18,13 +18,13 @@
 #include "krait/bpf/judge.h"
 #include "krait/bpf/maps.h"
 
-static __always_inline int is_neighbour_discovery(const struct packet *packet) {
+static __always_inline int is_neighbour_discovery(const struct packet* packet) {
   return packet->is_v6 && packet->tuple.protocol == IPPROTO_ICMPV6 && packet->fragment != FRAGMENT_LATER &&
          packet->icmp_type >= 133 && packet->icmp_type <= 137; /* RFC 4861 */
 }
 
-static __always_inline int check_destination(const struct packet *packet) {
-  const __u32 *to_be = packet->tuple.destination_be;
+static __always_inline int check_destination(const struct packet* packet) {
+  const __u32* to_be = packet->tuple.destination_be;
   if (is_neighbour_discovery(packet)) {
     return KRAIT_REASON_NEIGHBOUR_DISCOVERY;
   }
@@ -38,14 +38,14 @@ static __always_inline int check_destination(const struct packet *packet) {
 }
 
 /* A mapped address in an IPv6 header would pass for its IPv4 host (RFC 4942 2.2). */
-static __always_inline int is_disguised(const struct packet *packet, const __u32 *address_be) {
+static __always_inline int is_disguised(const struct packet* packet, const __u32* address_be) {
   return packet->is_v6 && address_be[0] == 0 && address_be[1] == 0 && address_be[2] == MAPPED_PREFIX_BE;
 }
 
-static __always_inline int find_source(struct __sk_buff *skb, const struct view *view, __u32 direction,
-                                       struct scratch *scratch) {
-  struct identity *source = &scratch->source;
-  const struct packet *packet = &scratch->packet;
+static __always_inline int find_source(struct __sk_buff* skb, const struct view* view, __u32 direction,
+                                       struct scratch* scratch) {
+  struct identity* source = &scratch->source;
+  const struct packet* packet = &scratch->packet;
   copy_address(source->address_be, packet->tuple.source_be);
   if (is_disguised(packet, source->address_be) || !find_identity(view, packet->is_v6, source)) {
     return KRAIT_REASON_UNKNOWN_SOURCE;
@@ -59,9 +59,9 @@ static __always_inline int find_source(struct __sk_buff *skb, const struct view 
   return local || skb->ingress_ifindex == skb->ifindex ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
 }
 
-static __always_inline int find_destination(const struct view *view, struct scratch *scratch) {
-  struct identity *destination = &scratch->destination;
-  const struct packet *packet = &scratch->packet;
+static __always_inline int find_destination(const struct view* view, struct scratch* scratch) {
+  struct identity* destination = &scratch->destination;
+  const struct packet* packet = &scratch->packet;
   copy_address(destination->address_be, packet->tuple.destination_be);
   if (is_disguised(packet, destination->address_be) || !find_identity(view, packet->is_v6, destination)) {
     return KRAIT_REASON_UNKNOWN_DESTINATION;
@@ -70,7 +70,7 @@ static __always_inline int find_destination(const struct view *view, struct scra
   return KRAIT_ALLOWED;
 }
 
-static __always_inline int decide(struct __sk_buff *skb, const struct view *view, struct scratch *scratch) {
+static __always_inline int decide(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
   const __u8 is_icmp_error = scratch->packet.is_icmp_error;
   if (is_icmp_error) {
     const int reason = judge_icmp_error(skb, view, scratch);
@@ -83,7 +83,7 @@ static __always_inline int decide(struct __sk_buff *skb, const struct view *view
 }
 
 /* The parser and the checks that need no identity. */
-static __always_inline int examine(struct __sk_buff *skb, __u32 l3_offset, struct scratch *scratch) {
+static __always_inline int examine(struct __sk_buff* skb, __u32 l3_offset, struct scratch* scratch) {
   int reason = parse(skb, &scratch->packet, l3_offset);
   if (reason == KRAIT_ALLOWED) {
     reason = check_destination(&scratch->packet);
@@ -94,7 +94,7 @@ static __always_inline int examine(struct __sk_buff *skb, __u32 l3_offset, struc
   return reason;
 }
 
-static __always_inline int inspect(struct __sk_buff *skb, __u32 l3_offset, __u32 direction, struct scratch *scratch) {
+static __always_inline int inspect(struct __sk_buff* skb, __u32 l3_offset, __u32 direction, struct scratch* scratch) {
   struct view view = {};
   int reason = open_view(&view);
   if (reason == KRAIT_ALLOWED) {
@@ -116,9 +116,9 @@ static __always_inline int inspect(struct __sk_buff *skb, __u32 l3_offset, __u32
   return reason;
 }
 
-static __always_inline int verdict(struct __sk_buff *skb, __u32 l3_offset, __u32 direction) {
+static __always_inline int verdict(struct __sk_buff* skb, __u32 l3_offset, __u32 direction) {
   const __u32 zero = 0;
-  struct scratch *scratch = bpf_map_lookup_elem(&krait_scratch, &zero);
+  struct scratch* scratch = bpf_map_lookup_elem(&krait_scratch, &zero);
   if (!scratch) {
     return TC_ACT_SHOT;
   }
@@ -128,7 +128,7 @@ static __always_inline int verdict(struct __sk_buff *skb, __u32 l3_offset, __u32
   scratch->judgement.reason = (__u32)reason;
   count_packet(skb, l3_offset, direction, &scratch->judgement);
   if (krait_tracing) {
-    struct krait_trace *trace = bpf_map_lookup_elem(&krait_trace, &zero);
+    struct krait_trace* trace = bpf_map_lookup_elem(&krait_trace, &zero);
     if (trace) {
       *trace = scratch->judgement;
     }
@@ -137,23 +137,15 @@ static __always_inline int verdict(struct __sk_buff *skb, __u32 l3_offset, __u32
 }
 
 SEC("tc")
-int krait_ingress(struct __sk_buff *skb) {
-  return verdict(skb, 0, KRAIT_INGRESS);
-}
+int krait_ingress(struct __sk_buff* skb) { return verdict(skb, 0, KRAIT_INGRESS); }
 
 SEC("tc")
-int krait_egress(struct __sk_buff *skb) {
-  return verdict(skb, 0, KRAIT_EGRESS);
-}
+int krait_egress(struct __sk_buff* skb) { return verdict(skb, 0, KRAIT_EGRESS); }
 
 SEC("tc")
-int krait_in_eth(struct __sk_buff *skb) {
-  return verdict(skb, ETH_HLEN, KRAIT_INGRESS);
-}
+int krait_in_eth(struct __sk_buff* skb) { return verdict(skb, ETH_HLEN, KRAIT_INGRESS); }
 
 SEC("tc")
-int krait_out_eth(struct __sk_buff *skb) {
-  return verdict(skb, ETH_HLEN, KRAIT_EGRESS);
-}
+int krait_out_eth(struct __sk_buff* skb) { return verdict(skb, ETH_HLEN, KRAIT_EGRESS); }
 
 char krait_license[] SEC("license") = "Dual BSD/GPL";

@@ -17,14 +17,6 @@ volatile const __u32 krait_pair_mask = 1023;
 volatile const __u8 krait_tracing = 0;
 volatile const __u8 krait_test_clock = 0;
 
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct krait_control);
-} krait_control SEC(".maps");
-
 struct krait_page {
   __u8 bytes[KRAIT_PAGE_BYTES];
 };
@@ -32,10 +24,15 @@ struct krait_page {
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, KRAIT_BUFFERS); /* user space sets the size that the policy needs */
+  __uint(max_entries, 1 + KRAIT_BUFFERS); /* user space sets the size that the policy needs */
   __type(key, __u32);
   __type(value, struct krait_page);
 } krait_snapshot SEC(".maps");
+
+static __always_inline const struct krait_control* control_page(void) {
+  const __u32 zero = 0;
+  return bpf_map_lookup_elem(&krait_snapshot, &zero);
+}
 
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -18,7 +18,7 @@ enum fragment { FRAGMENT_NONE, FRAGMENT_FIRST, FRAGMENT_LATER };
 struct tuple {
   __u32 source_be[4] __attribute__((aligned(8))); /* IPv4 mapped */
   __u32 destination_be[4] __attribute__((aligned(8)));
-  __u16 source_port_be; /* ICMP query or its reply: the identifier */
+  __u16 source_port_be;      /* ICMP query or its reply: the identifier */
   __u16 destination_port_be; /* ICMP query or its reply: the request's type, in host order */
   __u32 protocol;
 };
@@ -46,22 +46,23 @@ struct packet {
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
-static __always_inline void copy_address(__u32 *to_be, const __u32 *from_be) {
-  ((__u64 *)to_be)[0] = ((const __u64 *)from_be)[0];
-  ((__u64 *)to_be)[1] = ((const __u64 *)from_be)[1];
+static __always_inline void copy_address(__u32* to_be, const __u32* from_be) {
+  ((__u64*)to_be)[0] = ((const __u64*)from_be)[0];
+  ((__u64*)to_be)[1] = ((const __u64*)from_be)[1];
 }
 
-static __always_inline __u8 is_opening_syn(const struct packet *packet) {
+static __always_inline __u8 is_opening_syn(const struct packet* packet) {
   return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
 /*
- * Copies `bytes` (a constant) at the constant `offset`. A packet's head may hold less than its headers (egress: 52 bytes
- * were seen), so what direct access cannot reach goes through the helper. Nothing is ever pulled: that writes to the skb.
+ * Copies `bytes` (a constant) at the constant `offset`. A packet's head may hold less than its headers (egress: 52
+ * bytes were seen), so what direct access cannot reach goes through the helper. Nothing is ever pulled: that writes to
+ * the skb.
  */
-static __always_inline int read_fixed(struct __sk_buff *skb, __u32 offset, void *to, __u32 bytes) {
-  void *data = (void *)(long)skb->data;
-  void *end = (void *)(long)skb->data_end;
+static __always_inline int read_fixed(struct __sk_buff* skb, __u32 offset, void* to, __u32 bytes) {
+  void* data = (void*)(long)skb->data;
+  void* end = (void*)(long)skb->data_end;
   if (data + offset + bytes <= end) {
     __builtin_memcpy(to, data + offset, bytes);
     return 0;

@@ -17,7 +17,7 @@
 #define NEXT_FRAGMENT 44
 #define NEXT_DESTINATION 60
 
-static __always_inline void map_ipv4(__u32 *to_be, __u32 address_be) {
+static __always_inline void map_ipv4(__u32* to_be, __u32 address_be) {
   to_be[0] = 0;
   to_be[1] = 0;
   to_be[2] = MAPPED_PREFIX_BE;
@@ -25,7 +25,7 @@ static __always_inline void map_ipv4(__u32 *to_be, __u32 address_be) {
 }
 
 /* offset_bytes and more are the packet's place in its datagram. */
-static __always_inline int check_fragment(struct packet *packet, __u32 offset_bytes, __u32 more) {
+static __always_inline int check_fragment(struct packet* packet, __u32 offset_bytes, __u32 more) {
   if (offset_bytes == 0 && !more) {
     return KRAIT_ALLOWED;
   }
@@ -36,7 +36,7 @@ static __always_inline int check_fragment(struct packet *packet, __u32 offset_by
   return KRAIT_ALLOWED;
 }
 
-static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *packet, __u32 l3_offset) {
+static __always_inline int parse_ipv4(struct __sk_buff* skb, struct packet* packet, __u32 l3_offset) {
   struct iphdr ip;
   const __u32 available = skb->len - l3_offset;
   if (available < sizeof(ip) || read_fixed(skb, l3_offset, &ip, sizeof(ip))) {
@@ -75,7 +75,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *pack
  * Walks the extension headers from packet->l4_offset on, whose type is tuple.protocol, and leaves both at what follows
  * them. Stops behind the fragment header of a later fragment.
  */
-static __noinline int skip_extensions(struct __sk_buff *skb, struct packet *packet) {
+static __noinline int skip_extensions(struct __sk_buff* skb, struct packet* packet) {
   __u32 fragmented = 0;
   for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
     __u8 head[8];
@@ -118,7 +118,7 @@ static __noinline int skip_extensions(struct __sk_buff *skb, struct packet *pack
   return KRAIT_REASON_EXTENSION_HEADERS;
 }
 
-static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *packet, __u32 l3_offset) {
+static __always_inline int parse_ipv6(struct __sk_buff* skb, struct packet* packet, __u32 l3_offset) {
   struct ipv6hdr ip;
   const __u32 available = skb->len - l3_offset;
   if (available < sizeof(ip) || read_fixed(skb, l3_offset, &ip, sizeof(ip))) {
@@ -150,7 +150,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *pack
   return parse_l4(skb, packet, 0);
 }
 
-static __always_inline int parse(struct __sk_buff *skb, struct packet *packet, __u32 l3_offset) {
+static __always_inline int parse(struct __sk_buff* skb, struct packet* packet, __u32 l3_offset) {
   packet->l3_offset = l3_offset;
   if (skb->len < l3_offset) {
     return KRAIT_REASON_TRUNCATED;

@@ -4,7 +4,7 @@
 
 #include "krait/bpf/packet.h"
 
-static __always_inline int too_short(const struct packet *packet) {
+static __always_inline int too_short(const struct packet* packet) {
   return packet->fragment == FRAGMENT_FIRST ? KRAIT_REASON_FRAGMENT_SHORT : KRAIT_REASON_TRUNCATED;
 }
 
@@ -31,7 +31,7 @@ static __always_inline int is_icmp_error(__u8 is_v6, __u8 type) {
 }
 
 /* Fills in what follows from the ICMP type and the identifier. */
-static __always_inline void classify_icmp(struct packet *packet, __u8 type, __u16 id_be) {
+static __always_inline void classify_icmp(struct packet* packet, __u8 type, __u16 id_be) {
   const __u8 is_v6 = packet->is_v6;
   const __u32 base = is_v6 ? KRAIT_SELECTOR_ICMPV6 : KRAIT_SELECTOR_ICMP;
   const int request = request_of_reply(is_v6, type);
@@ -46,10 +46,12 @@ static __always_inline void classify_icmp(struct packet *packet, __u8 type, __u1
 }
 
 static __always_inline __u32 selector_base(__u32 protocol) {
-  return protocol == IPPROTO_TCP ? KRAIT_SELECTOR_TCP : protocol == IPPROTO_UDP ? KRAIT_SELECTOR_UDP : KRAIT_SELECTOR_SCTP;
+  return protocol == IPPROTO_TCP   ? KRAIT_SELECTOR_TCP
+         : protocol == IPPROTO_UDP ? KRAIT_SELECTOR_UDP
+                                   : KRAIT_SELECTOR_SCTP;
 }
 
-static __always_inline void classify_ports(struct packet *packet, __u16 source_be, __u16 destination_be) {
+static __always_inline void classify_ports(struct packet* packet, __u16 source_be, __u16 destination_be) {
   const __u32 base = selector_base(packet->tuple.protocol);
   packet->tuple.source_port_be = source_be;
   packet->tuple.destination_port_be = destination_be;
@@ -60,7 +62,7 @@ static __always_inline void classify_ports(struct packet *packet, __u16 source_b
 }
 
 /* Protocols without ports or types. */
-static __always_inline void classify_protocol(struct packet *packet) {
+static __always_inline void classify_protocol(struct packet* packet) {
   packet->selector = KRAIT_SELECTOR_PROTO + (packet->tuple.protocol & 0xff);
   packet->reply_selector = packet->selector;
   packet->makes_flow = 1;
@@ -71,12 +73,12 @@ static __always_inline int has_ports(__u32 protocol) {
   return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
-static __always_inline int is_own_icmp(const struct packet *packet) {
+static __always_inline int is_own_icmp(const struct packet* packet) {
   return packet->tuple.protocol == (packet->is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
 /* `head` holds the first bytes of the transport header, as many as the protocol needs. */
-static __always_inline int check_l4(struct packet *packet, const __u8 *head, __u32 is_gso) {
+static __always_inline int check_l4(struct packet* packet, const __u8* head, __u32 is_gso) {
   const __u32 protocol = packet->tuple.protocol;
   const __u32 l4_bytes = packet->l4_bytes;
   if (protocol == IPPROTO_TCP) {
@@ -99,7 +101,7 @@ static __always_inline int check_l4(struct packet *packet, const __u8 *head, __u
 }
 
 /* How much of the header has to be there; 0 where nothing is looked at. */
-static __always_inline __u32 l4_header_bytes(const struct packet *packet) {
+static __always_inline __u32 l4_header_bytes(const struct packet* packet) {
   switch (packet->tuple.protocol) {
     case IPPROTO_TCP:
       return 20;
@@ -113,7 +115,7 @@ static __always_inline __u32 l4_header_bytes(const struct packet *packet) {
 }
 
 /* `fixed_offset`: the transport header's place where it is a constant (no options, no extension headers), else 0. */
-static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *packet, __u32 fixed_offset) {
+static __always_inline int parse_l4(struct __sk_buff* skb, struct packet* packet, __u32 fixed_offset) {
   __u8 head[20] = {};
   const __u32 needed = l4_header_bytes(packet);
   if (needed == 0) {
@@ -138,9 +140,9 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *packet
     return reason;
   }
   if (has_ports(packet->tuple.protocol)) {
-    classify_ports(packet, *(__u16 *)&head[0], *(__u16 *)&head[2]);
+    classify_ports(packet, *(__u16*)&head[0], *(__u16*)&head[2]);
   } else {
-    classify_icmp(packet, head[0], *(__u16 *)&head[4]);
+    classify_icmp(packet, head[0], *(__u16*)&head[4]);
   }
   return KRAIT_ALLOWED;
 }

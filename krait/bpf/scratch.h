@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * A packet's working memory. It lies in a map and not on the stack for two reasons: 512 bytes of stack are too few, and of
- * map memory the verifier remembers no values, so that the many ways through the parser go on as one state instead of each
- * on its own (more than a million instructions otherwise).
+ * A packet's working memory. It lies in a map and not on the stack for two reasons: 512 bytes of stack are too few, and
+ * of map memory the verifier remembers no values, so that the many ways through the parser go on as one state instead
+ * of each on its own (more than a million instructions otherwise).
  *
  * TC programs run with bottom halves disabled: no other one runs on this CPU in between.
  */

@@ -6,16 +6,16 @@
 #include "krait/bpf/scratch.h"
 
 struct view {
-  const struct krait_snapshot_header *header;
+  const struct krait_snapshot_header* header;
   __u32 first_page;
   __u32 reserved;
 };
 
 /* The element `index` of the section at `section_page`; `bytes`, its size, is a constant that divides a page. */
-static __always_inline const void *element(const struct view *view, __u32 section_page, __u32 index, __u32 bytes) {
+static __always_inline const void* element(const struct view* view, __u32 section_page, __u32 index, __u32 bytes) {
   const __u64 offset = (__u64)index * bytes;
   const __u32 page = view->first_page + section_page + (__u32)(offset / KRAIT_PAGE_BYTES);
-  const __u8 *start = bpf_map_lookup_elem(&krait_snapshot, &page);
+  const __u8* start = bpf_map_lookup_elem(&krait_snapshot, &page);
   if (!start) {
     return 0;
   }
@@ -25,17 +25,16 @@ static __always_inline const void *element(const struct view *view, __u32 sectio
   return start + within;
 }
 
-static __always_inline int open_view(struct view *view) {
-  const __u32 zero = 0;
-  const struct krait_control *control = bpf_map_lookup_elem(&krait_control, &zero);
+static __always_inline int open_view(struct view* view) {
+  const struct krait_control* control = control_page();
   if (!control) {
     return KRAIT_REASON_NO_POLICY;
   }
-  const __u32 active = *(volatile const __u32 *)&control->active;
+  const __u32 active = *(volatile const __u32*)&control->active;
   if (active == 0) {
     return KRAIT_REASON_NO_POLICY;
   }
-  view->first_page = active - 1;
+  view->first_page = active;
   view->reserved = 0;
   view->header = bpf_map_lookup_elem(&krait_snapshot, &view->first_page);
   if (!view->header || view->header->magic != KRAIT_SNAPSHOT_MAGIC || view->header->abi_version != KRAIT_ABI_VERSION) {
@@ -44,17 +43,17 @@ static __always_inline int open_view(struct view *view) {
   return KRAIT_ALLOWED;
 }
 
-static __always_inline const struct krait_entry *find_in_bucket(const struct view *view, __u32 bucket_index,
-                                                                const __u32 *address_be, __u32 length) {
-  const struct krait_bucket *bucket =
+static __always_inline const struct krait_entry* find_in_bucket(const struct view* view, __u32 bucket_index,
+                                                                const __u32* address_be, __u32 length) {
+  const struct krait_bucket* bucket =
       element(view, view->header->bucket_page, bucket_index & view->header->bucket_mask, sizeof(*bucket));
   if (!bucket) {
     return 0;
   }
-  const __u64 *wanted = (const __u64 *)address_be;
+  const __u64* wanted = (const __u64*)address_be;
   for (int i = 0; i < (int)KRAIT_BUCKET_ENTRIES; i++) {
-    const struct krait_entry *entry = &bucket->entries[i];
-    const __u64 *held = (const __u64 *)entry->address_be;
+    const struct krait_entry* entry = &bucket->entries[i];
+    const __u64* held = (const __u64*)entry->address_be;
     /* One branch an entry: the verifier follows every branch. */
     if (((held[0] ^ wanted[0]) | (held[1] ^ wanted[1]) | (entry->length ^ (length | KRAIT_ENTRY_USED))) == 0) {
       return entry;
@@ -64,14 +63,14 @@ static __always_inline const struct krait_entry *find_in_bucket(const struct vie
 }
 
 /* The entry of exactly this masked prefix. */
-static __noinline const struct krait_entry *find_entry(const struct view *view, const __u32 *address_be, __u32 length) {
+static __noinline const struct krait_entry* find_entry(const struct view* view, const __u32* address_be, __u32 length) {
   const __u64 hash = krait_prefix_hash(address_be, length, view->header->hash_seed);
-  const struct krait_entry *entry = find_in_bucket(view, (__u32)hash, address_be, length);
+  const struct krait_entry* entry = find_in_bucket(view, (__u32)hash, address_be, length);
   return entry ? entry : find_in_bucket(view, (__u32)(hash >> 32), address_be, length);
 }
 
 /* Without branches, for the verifier's sake. */
-static __always_inline void mask_address(__u32 *masked_be, const __u32 *address_be, __u32 length) {
+static __always_inline void mask_address(__u32* masked_be, const __u32* address_be, __u32 length) {
   for (int i = 0; i < 4; i++) {
     __s64 bits = (__s64)length - 32 * i;
     bits &= ~(bits >> 63);
@@ -84,15 +83,16 @@ static __always_inline void mask_address(__u32 *masked_be, const __u32 *address_
 }
 
 /*
- * Longest prefix match among the networks: a binary search over the lengths in use. The tree lies in the snapshot rather
- * than in bounds computed here, so that the verifier sees one state a step and not one for each way to get there.
+ * Longest prefix match among the networks: a binary search over the lengths in use. The tree lies in the snapshot
+ * rather than in bounds computed here, so that the verifier sees one state a step and not one for each way to get
+ * there.
  */
-static __noinline int find_network(const struct view *view, __u32 is_v6, struct identity *identity) {
+static __noinline int find_network(const struct view* view, __u32 is_v6, struct identity* identity) {
   __u8 at = is_v6 ? view->header->v6_root : view->header->v4_root;
   for (int step = 0; step < KRAIT_LENGTH_DEPTH && at != 0; step++) {
-    const struct krait_length_node *node = &view->header->nodes[at];
+    const struct krait_length_node* node = &view->header->nodes[at];
     mask_address(identity->masked_be, identity->address_be, node->length);
-    const struct krait_entry *entry = find_entry(view, identity->masked_be, node->length);
+    const struct krait_entry* entry = find_entry(view, identity->masked_be, node->length);
     if (entry) {
       identity->slot = entry->slot;
       identity->flags = entry->flags;
@@ -105,8 +105,8 @@ static __noinline int find_network(const struct view *view, __u32 is_v6, struct 
 }
 
 /* Whose identity->address_be is: fills in the rest. Says whether it is anybody's. */
-static __noinline int find_identity(const struct view *view, __u32 is_v6, struct identity *identity) {
-  const struct krait_entry *host = find_entry(view, identity->address_be, 128);
+static __noinline int find_identity(const struct view* view, __u32 is_v6, struct identity* identity) {
+  const struct krait_entry* host = find_entry(view, identity->address_be, 128);
   identity->tag = 0;
   identity->slot = KRAIT_NO_SLOT;
   if (host) {
@@ -118,7 +118,7 @@ static __noinline int find_identity(const struct view *view, __u32 is_v6, struct
   if (identity->slot == KRAIT_NO_SLOT) {
     return 0;
   }
-  const struct krait_slot *found = element(view, view->header->slot_page, identity->slot, sizeof(*found));
+  const struct krait_slot* found = element(view, view->header->slot_page, identity->slot, sizeof(*found));
   if (!found) {
     return 0;
   }
@@ -136,8 +136,8 @@ static __always_inline __u32 count_bits(__u64 x) {
   return (__u32)((x * 0x0101010101010101ULL) >> 56);
 }
 
-static __always_inline __u32 cell_of_short_row(const struct view *view, __u32 row, __u32 class) {
-  const struct krait_short_row *found = element(view, view->header->short_row_page, row, sizeof(*found));
+static __always_inline __u32 cell_of_short_row(const struct view* view, __u32 row, __u32 class) {
+  const struct krait_short_row* found = element(view, view->header->short_row_page, row, sizeof(*found));
   if (!found) {
     return 0;
   }
@@ -151,22 +151,22 @@ static __always_inline __u32 cell_of_short_row(const struct view *view, __u32 ro
   return cell;
 }
 
-static __always_inline __u32 cell_of_long_row(const struct view *view, __u32 row, __u32 class) {
-  const struct krait_word *word =
+static __always_inline __u32 cell_of_long_row(const struct view* view, __u32 row, __u32 class) {
+  const struct krait_word* word =
       element(view, view->header->word_page, row * view->header->word_stride + class / 64, sizeof(*word));
   if (!word) {
     return 0;
   }
   const __u64 up_to_class = word->begins & (~0ULL >> (63 - class % 64));
-  const __u32 *cell = element(view, view->header->cell_page, word->base + count_bits(up_to_class) - 1, sizeof(*cell));
+  const __u32* cell = element(view, view->header->cell_page, word->base + count_bits(up_to_class) - 1, sizeof(*cell));
   return cell ? *cell : 0;
 }
 
 /* The cell for (source class, destination class, selector); 0, deny, should the snapshot be damaged. */
-static __noinline __u32 evaluate(const struct view *view, __u32 source_class, __u32 destination_class, __u32 selector) {
-  const struct krait_snapshot_header *header = view->header;
-  const __u32 *class = element(view, header->port_class_page, selector, sizeof(*class));
-  const __u32 *row =
+static __noinline __u32 evaluate(const struct view* view, __u32 source_class, __u32 destination_class, __u32 selector) {
+  const struct krait_snapshot_header* header = view->header;
+  const __u32* class = element(view, header->port_class_page, selector, sizeof(*class));
+  const __u32* row =
       element(view, header->matrix_page, source_class * header->matrix_stride + destination_class, sizeof(*row));
   if (!class || !row) {
     return 0;

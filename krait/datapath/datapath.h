@@ -30,16 +30,16 @@ struct PairCount {
 };
 
 struct Counters {
-  std::vector<PairCount> pairs;                              // ascending by tags
-  krait_drop_count drops[KRAIT_REASON_COUNT];                // by enum krait_reason
+  std::vector<PairCount> pairs;                // ascending by tags
+  krait_drop_count drops[KRAIT_REASON_COUNT];  // by enum krait_reason
 };
 
 enum class Attachment : std::uint8_t { none, tcx, clsact };
 
 class Datapath {
  public:
-  // Opens the interface's pins, or makes and pins what is missing; nothing is attached or switched yet. Where the pinned
-  // snapshot map is too small or of another version, a larger one is made beside it and takes over at attach().
+  // Opens the interface's pins, or makes and pins what is missing; nothing is attached or switched yet. Where the
+  // pinned snapshot map is too small or of another version, a larger one is made beside it and takes over at attach().
   static common::Result<Datapath> open(const Options& options);
 
   Datapath(Datapath&&) noexcept;
@@ -56,12 +56,12 @@ class Datapath {
   common::Result<void> attach(std::uint32_t interface_index);
 
   [[nodiscard]] Attachment attachment() const;
-  [[nodiscard]] bool active() const;           // a snapshot is switched on
+  [[nodiscard]] bool active() const;             // a snapshot is switched on
   [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none
   common::Result<Counters> counters() const;
 
-  // Takes the programs and the guard off the interface (when it still exists) and removes the pins. The interface is open
-  // afterwards; remove its peers or the interface first.
+  // Takes the programs and the guard off the interface (when it still exists) and removes the pins. The interface is
+  // open afterwards; remove its peers or the interface first.
   static common::Result<void> remove(const Options& options, std::uint32_t interface_index);
 
  private:

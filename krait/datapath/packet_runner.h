@@ -1,5 +1,5 @@
-// Runs single packets through the real program by BPF_PROG_TEST_RUN, on maps of its own, attached to nothing: for explain,
-// trace, tests and benchmarks. Needs CAP_BPF and CAP_NET_ADMIN.
+// Runs single packets through the real program by BPF_PROG_TEST_RUN, on maps of its own, attached to nothing: for
+// explain, trace, tests and benchmarks. Needs CAP_BPF and CAP_NET_ADMIN.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,14 @@ struct Run {
 
 struct RunOptions {
   krait_direction direction = KRAIT_INGRESS;
-  bool relayed = false;         // egress: came in through the guarded interface
+  bool relayed = false;  // egress: came in through the guarded interface
   std::uint16_t gso_segments = 0;
+};
+
+struct TimeOptions {
+  RunOptions run;
+  std::uint32_t repeat = 1;
+  bool empty_program = false;  // instead of krait's: what calling any program costs
 };
 
 class PacketRunner {
@@ -34,15 +40,27 @@ class PacketRunner {
   ~PacketRunner();
 
   common::Result<void> publish(std::span<const std::byte> image);
-  // An Ethernet frame (14 bytes of header, then IP). A frame that the kernel cannot present (no byte behind the Ethernet
-  // header) is reported as truncated without running. Longer ones than most_frame_bytes() fail with limit.
+  // publish() in its three steps, for measuring: see SnapshotMap.
+  common::Result<void> fill_inactive(std::span<const std::byte> image);
+  void switch_over();
+  common::Result<void> wait_for_readers();
+  // An Ethernet frame (14 bytes of header, then IP). A frame that the kernel cannot present (no byte behind the
+  // Ethernet header) is reported as truncated without running. Longer ones than most_frame_bytes() fail with limit.
   common::Result<Run> run(std::span<const std::byte> frame, const RunOptions& options);
   static std::size_t most_frame_bytes();
+  // The kernel's own measure of one run: the mean of `repeat` runs on the same frame, in nanoseconds.
+  common::Result<std::uint32_t> time_ns(std::span<const std::byte> frame, const TimeOptions& options);
   void advance(std::uint64_t seconds);
   common::Result<Counters> counters() const;
 
  private:
   struct State;
+  struct Done {
+    std::uint32_t retval = 0;
+    std::uint32_t duration_ns = 0;
+  };
+  static common::Result<Done> test_run(int program_fd, std::span<const std::byte> frame, const RunOptions& options,
+                                       std::uint32_t repeat);
   explicit PacketRunner(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

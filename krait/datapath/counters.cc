@@ -1,0 +1,93 @@
+#include "krait/datapath/counters.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+#include <map>
+#include <tuple>
+#include <vector>
+
+namespace krait::datapath {
+
+namespace {
+
+void add(krait_count& to, const krait_count& from) {
+  to.packets += from.packets;
+  to.bytes += from.bytes;
+}
+
+// Reads one element of a per-CPU array: a value for each possible CPU.
+template <typename T>
+common::Result<void> read_element(int fd, std::uint32_t index, std::vector<T>& by_cpu) {
+  static_assert(sizeof(T) % 8 == 0, "the kernel rounds a per-CPU value up to 8 bytes");
+  if (bpf_map_lookup_elem(fd, &index, by_cpu.data()) != 0) {
+    return common::Error::from_errno(errno, "read a counter");
+  }
+  return {};
+}
+
+using PairKey = std::tuple<std::uint32_t, std::uint32_t, bool>;
+
+void add_slot(std::map<PairKey, PairCount>& pairs, const krait_pair_slot& slot, bool overflow) {
+  PairCount& pair = pairs[{slot.source_tag, slot.destination_tag, overflow}];
+  pair.source_tag = slot.source_tag;
+  pair.destination_tag = slot.destination_tag;
+  pair.overflow = overflow;
+  for (int direction = 0; direction < KRAIT_DIRECTIONS; ++direction) {
+    for (int verdict = 0; verdict < KRAIT_VERDICTS; ++verdict) {
+      add(pair.count[direction][verdict], slot.count[direction][verdict]);
+    }
+  }
+}
+
+bool counted(const krait_pair_slot& slot) {
+  std::uint64_t packets = 0;
+  for (const auto& direction : slot.count) {
+    for (const krait_count& count : direction) {
+      packets += count.packets;
+    }
+  }
+  return packets != 0;
+}
+
+}  // namespace
+
+common::Result<Counters> read_counters(int pairs_fd, std::uint32_t pair_buckets, int drops_fd) {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 1) {
+    return common::Error::from_errno(-cpus, "count the CPUs");
+  }
+  std::map<PairKey, PairCount> pairs;
+  std::vector<krait_pair_bucket> buckets(static_cast<std::size_t>(cpus));
+  for (std::uint32_t i = 0; i < pair_buckets; ++i) {
+    if (auto read = read_element(pairs_fd, i, buckets); !read) {
+      return std::move(read.error());
+    }
+    for (const krait_pair_bucket& bucket : buckets) {
+      for (const krait_pair_slot& slot : bucket.slots) {
+        if (counted(slot)) {
+          add_slot(pairs, slot, i == 0);
+        }
+      }
+    }
+  }
+  Counters counters{};
+  for (const auto& [key, pair] : pairs) {
+    counters.pairs.push_back(pair);
+  }
+  std::vector<krait_drop_count> drops(static_cast<std::size_t>(cpus));
+  for (std::uint32_t reason = 0; reason < KRAIT_REASON_COUNT; ++reason) {
+    if (auto read = read_element(drops_fd, reason, drops); !read) {
+      return std::move(read.error());
+    }
+    for (const krait_drop_count& drop : drops) {
+      for (int direction = 0; direction < KRAIT_DIRECTIONS; ++direction) {
+        add(counters.drops[reason].by_direction[direction], drop.by_direction[direction]);
+      }
+    }
+  }
+  return counters;
+}
+
+}  // namespace krait::datapath

@@ -1,0 +1,228 @@
+#include "krait/datapath/datapath.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <optional>
+#include <utility>
+
+#include "krait/abi/snapshot.h"
+#include "krait/datapath/attachment.h"
+#include "krait/datapath/counters.h"
+#include "krait/datapath/object.h"
+#include "krait/datapath/pins.h"
+#include "krait/datapath/program.h"
+#include "krait/datapath/snapshot_map.h"
+
+namespace krait::datapath {
+
+namespace {
+
+constexpr const char* kSnapshotPin = "snapshot";
+
+// The fewest pages of a buffer: a policy may grow a little without a new map.
+constexpr std::uint32_t kFewestPages = 512;
+
+// Maps that are handed on from agent to agent as they are, with the layout that makes them usable.
+struct SharedMap {
+  const char* name;
+  const char* pin;
+  std::uint32_t key_bytes;
+  std::uint32_t value_bytes;
+  std::uint32_t entries;  // 0: any number will do
+};
+constexpr std::array<SharedMap, 4> kSharedMaps{{
+    {kFlowsMap, "flows", sizeof(krait_flow_key), sizeof(krait_flow), 0},
+    {kFragmentsMap, "fragments", sizeof(krait_fragment_key), sizeof(krait_fragment), 0},
+    {kPairsMap, "pairs", 4, sizeof(krait_pair_bucket), kPairBuckets},
+    {kDropsMap, "drops", 4, sizeof(krait_drop_count), KRAIT_REASON_COUNT},
+}};
+
+std::optional<bpf_map_info> info_of(int map_fd) {
+  bpf_map_info info{};
+  std::uint32_t bytes = sizeof(info);
+  return bpf_obj_get_info_by_fd(map_fd, &info, &bytes) == 0 ? std::optional(info) : std::nullopt;
+}
+
+bool fits(int map_fd, const SharedMap& map) {
+  const auto info = info_of(map_fd);
+  return info && info->key_size == map.key_bytes && info->value_size == map.value_bytes &&
+         (map.entries == 0 || info->max_entries == map.entries);
+}
+
+}  // namespace
+
+struct Datapath::State {
+  explicit State(Pins pins_in) : pins(std::move(pins_in)) {}
+
+  Pins pins;
+  std::optional<Object> object;
+  std::optional<Object> guard;
+  std::optional<SnapshotMap> snapshot;
+  bool snapshot_is_pinned = false;
+  Attachment attachment = Attachment::none;
+
+  common::Result<void> choose_snapshot_map(std::uint32_t pages);
+  common::Result<void> share_maps();
+  common::Result<void> pin_new_maps();
+  common::Result<void> load(std::uint32_t pages);
+};
+
+// The pinned map when it is large enough and of this version, else a new one.
+common::Result<void> Datapath::State::choose_snapshot_map(std::uint32_t pages) {
+  const common::Fd pinned = pins.get(kSnapshotPin);
+  const auto info = pinned.valid() ? info_of(pinned.get()) : std::nullopt;
+  if (info && info->value_size == KRAIT_PAGE_BYTES && info->max_entries >= snapshot_entries(pages)) {
+    auto existing = SnapshotMap::open(pinned.get(), info->max_entries);
+    if (!existing) {
+      return std::move(existing.error());
+    }
+    if (existing->control().abi_version == KRAIT_ABI_VERSION) {
+      snapshot_is_pinned = true;
+      return object->reuse_map(kSnapshotMap, pinned.get());
+    }
+  }
+  return object->set_entries(kSnapshotMap, snapshot_entries(std::max(kFewestPages, std::bit_ceil(pages))));
+}
+
+common::Result<void> Datapath::State::share_maps() {
+  for (const SharedMap& map : kSharedMaps) {
+    const common::Fd pinned = pins.get(map.pin);
+    if (!pinned.valid() || !fits(pinned.get(), map)) {
+      continue;
+    }
+    if (auto shared = object->reuse_map(map.name, pinned.get()); !shared) {
+      return shared;
+    }
+  }
+  return {};
+}
+
+common::Result<void> Datapath::State::pin_new_maps() {
+  for (const SharedMap& map : kSharedMaps) {
+    const common::Fd pinned = pins.get(map.pin);
+    if (pinned.valid() && fits(pinned.get(), map)) {
+      continue;
+    }
+    if (auto done = pins.replace(map.pin, object->map_fd(map.name)); !done) {
+      return done;
+    }
+  }
+  if (!snapshot_is_pinned && !pins.get(kSnapshotPin).valid()) {
+    snapshot_is_pinned = true;
+    return pins.put(kSnapshotPin, object->map_fd(kSnapshotMap));
+  }
+  return {};
+}
+
+common::Result<void> Datapath::State::load(std::uint32_t pages) {
+  auto opened = open_krait_object();
+  if (!opened) {
+    return std::move(opened.error());
+  }
+  object = std::move(*opened);
+  auto opened_guard = open_guard_object();
+  if (!opened_guard) {
+    return std::move(opened_guard.error());
+  }
+  guard = std::move(*opened_guard);
+  auto done = choose_snapshot_map(pages);
+  done = done ? share_maps() : std::move(done);
+  done = done ? object->load() : std::move(done);
+  done = done ? guard->load() : std::move(done);
+  done = done ? pin_new_maps() : std::move(done);
+  if (!done) {
+    return done;
+  }
+  const int fd = object->map_fd(kSnapshotMap);
+  const auto info = info_of(fd);
+  auto map = SnapshotMap::open(fd, info ? info->max_entries : 0);
+  if (!map) {
+    return std::move(map.error());
+  }
+  snapshot = std::move(*map);
+  // An agent that was killed between its switch and its wait left readers in what is now the inactive buffer.
+  return snapshot->wait_for_readers();
+}
+
+common::Result<Datapath> Datapath::open(const Options& options) {
+  auto pins = Pins::open(options.bpffs, options.interface);
+  if (!pins) {
+    return std::move(pins.error());
+  }
+  auto state = std::make_unique<State>(std::move(*pins));
+  if (auto loaded = state->load(options.snapshot_pages); !loaded) {
+    return passed_on(loaded, fmt::format("prepare the datapath of {}", options.interface));
+  }
+  return Datapath(std::move(state));
+}
+
+Datapath::Datapath(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Datapath::Datapath(Datapath&&) noexcept = default;
+Datapath& Datapath::operator=(Datapath&&) noexcept = default;
+Datapath::~Datapath() = default;
+
+common::Result<void> Datapath::publish(std::span<const std::byte> image) {
+  if (auto filled = state_->snapshot->fill_inactive(image); !filled) {
+    return filled;
+  }
+  state_->snapshot->switch_over();
+  return state_->snapshot->wait_for_readers();
+}
+
+common::Result<void> Datapath::attach(std::uint32_t interface_index) {
+  const Programs programs{.ingress_fd = state_->object->program_fd("krait_ingress"),
+                          .egress_fd = state_->object->program_fd("krait_egress"),
+                          .guard_fd = state_->guard->program_fd("krait_guard")};
+  auto attached = attach_programs(interface_index, programs, state_->pins);
+  if (!attached) {
+    return std::move(attached.error());
+  }
+  state_->attachment = attached->kind;
+  if (attached->made_qdisc) {
+    state_->snapshot->control().flags |= KRAIT_CONTROL_OWN_QDISC;
+  }
+  if (!state_->snapshot_is_pinned) {
+    if (auto pinned = state_->pins.replace(kSnapshotPin, state_->object->map_fd(kSnapshotMap)); !pinned) {
+      return pinned;
+    }
+    state_->snapshot_is_pinned = true;
+  }
+  return {};
+}
+
+Attachment Datapath::attachment() const { return state_->attachment; }
+
+bool Datapath::active() const { return state_->snapshot->active() != nullptr; }
+
+std::uint64_t Datapath::revision() const {
+  const krait_snapshot_header* header = state_->snapshot->active();
+  return header == nullptr ? 0 : header->revision;
+}
+
+common::Result<Counters> Datapath::counters() const {
+  return read_counters(state_->object->map_fd(kPairsMap), kPairBuckets, state_->object->map_fd(kDropsMap));
+}
+
+common::Result<void> Datapath::remove(const Options& options, std::uint32_t interface_index) {
+  const Pins pins = Pins::at(options.bpffs, options.interface);
+  bool own_qdisc = false;
+  if (const common::Fd pinned = pins.get(kSnapshotPin); pinned.valid()) {
+    const auto info = info_of(pinned.get());
+    auto map = SnapshotMap::open(pinned.get(), info ? info->max_entries : 1);
+    own_qdisc = map && (map->control().flags & KRAIT_CONTROL_OWN_QDISC) != 0;
+  }
+  if (interface_index != 0) {
+    if (auto detached = detach_programs(interface_index, pins, own_qdisc); !detached) {
+      return detached;
+    }
+  }
+  return pins.remove_all();
+}
+
+bool has_pins(const Options& options) { return Pins::at(options.bpffs, options.interface).any(); }
+
+}  // namespace krait::datapath

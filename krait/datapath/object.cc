@@ -1,0 +1,127 @@
+#include "krait/datapath/object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstring>
+
+namespace krait::datapath {
+
+namespace {
+
+constexpr std::size_t kLogBytes = std::size_t{64} << 10U;
+
+int stay_silent(enum libbpf_print_level, const char*, va_list) { return 0; }
+
+// The last lines: where the verifier says why it refused.
+std::string tail(const std::string& log) {
+  std::string text = log.c_str();
+  while (!text.empty() && text.back() == '\n') {
+    text.pop_back();
+  }
+  std::size_t at = text.size();
+  for (int lines = 0; lines < 6 && at != std::string::npos && at != 0; ++lines) {
+    at = text.rfind('\n', at - 1);
+  }
+  return at == std::string::npos || at == 0 ? text : text.substr(at + 1);
+}
+
+common::Error no_such(const char* kind, const char* name) {
+  return {common::ErrorCode::system, fmt::format("the BPF object has no {} {}", kind, name)};
+}
+
+}  // namespace
+
+void Object::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
+
+common::Result<Object> Object::open(std::span<const unsigned char> elf, const char* name) {
+  libbpf_set_print(stay_silent);  // libbpf prints to stderr otherwise; the log below says the same
+  Object object;
+  object.log_ = std::make_unique<std::string>(kLogBytes, '\0');
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name, .kernel_log_buf = object.log_->data(),
+              .kernel_log_size = object.log_->size());
+  object.object_.reset(bpf_object__open_mem(elf.data(), elf.size(), &options));
+  if (!object.object_) {
+    return common::Error::from_errno(errno, "open the BPF object");
+  }
+  return object;
+}
+
+common::Result<void> Object::set_entries(const char* map, std::uint32_t entries) {
+  bpf_map* found = bpf_object__find_map_by_name(object_.get(), map);
+  if (found == nullptr) {
+    return no_such("map", map);
+  }
+  if (const int error = bpf_map__set_max_entries(found, entries); error != 0) {
+    return common::Error::from_errno(-error, fmt::format("set the size of the map {}", map));
+  }
+  return {};
+}
+
+common::Result<void> Object::reuse_map(const char* map, int fd) {
+  bpf_map* found = bpf_object__find_map_by_name(object_.get(), map);
+  if (found == nullptr) {
+    return no_such("map", map);
+  }
+  if (const int error = bpf_map__reuse_fd(found, fd); error != 0) {
+    return common::Error::from_errno(-error, fmt::format("share the map {}", map));
+  }
+  return {};
+}
+
+common::Result<void> Object::set_constant_bytes(const char* name, const void* value, std::size_t bytes) {
+  bpf_map* constants = nullptr;
+  bpf_object__for_each_map(constants, object_.get()) {
+    if (std::strstr(bpf_map__name(constants), ".rodata") != nullptr) {
+      break;
+    }
+  }
+  const btf* types = bpf_object__btf(object_.get());
+  const int section = types == nullptr ? -1 : btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC);
+  if (constants == nullptr || section < 0) {
+    return no_such("section", ".rodata");
+  }
+  std::size_t size = 0;
+  auto* memory = static_cast<std::byte*>(const_cast<void*>(bpf_map__initial_value(constants, &size)));
+  const btf_type* variables = btf__type_by_id(types, static_cast<unsigned>(section));
+  const btf_var_secinfo* variable = btf_var_secinfos(variables);
+  for (int i = 0; i < btf_vlen(variables); ++i, ++variable) {
+    const btf_type* type = btf__type_by_id(types, variable->type);
+    if (std::strcmp(btf__name_by_offset(types, type->name_off), name) == 0 && variable->size == bytes &&
+        variable->offset + bytes <= size) {
+      std::memcpy(memory + variable->offset, value, bytes);
+      return {};
+    }
+  }
+  return no_such("constant", name);
+}
+
+common::Result<void> Object::load() {
+  const int error = bpf_object__load(object_.get());
+  if (error == 0) {
+    return {};
+  }
+  if (error == -EPERM || error == -EACCES) {
+    const std::string why = tail(*log_);
+    if (why.empty()) {
+      return common::Error::from_errno(-error, "load the BPF programs: this needs root, or CAP_BPF and CAP_NET_ADMIN");
+    }
+  }
+  return common::Error::from_errno(-error, fmt::format("load the BPF programs: {}", tail(*log_)));
+}
+
+int Object::map_fd(const char* map) const {
+  const bpf_map* found = bpf_object__find_map_by_name(object_.get(), map);
+  return found == nullptr ? -1 : bpf_map__fd(found);
+}
+
+int Object::program_fd(const char* program) const {
+  const bpf_program* found = bpf_object__find_program_by_name(object_.get(), program);
+  return found == nullptr ? -1 : bpf_program__fd(found);
+}
+
+}  // namespace krait::datapath

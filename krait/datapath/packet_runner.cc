@@ -1,0 +1,156 @@
+#include "krait/datapath/packet_runner.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "krait/abi/snapshot.h"
+#include "krait/datapath/counters.h"
+#include "krait/datapath/mapped_map.h"
+#include "krait/datapath/object.h"
+#include "krait/datapath/program.h"
+#include "krait/datapath/snapshot_map.h"
+
+namespace krait::datapath {
+
+namespace {
+
+constexpr std::size_t kEthernetBytes = 14;
+constexpr std::uint32_t kActionOk = 0;         // TC_ACT_OK
+constexpr std::uint32_t kLoopbackIndex = 1;    // what test runs use as their device
+constexpr std::uint16_t kSegmentBytes = 1360;  // any: only that there are segments matters
+
+// Set the clock ahead of zero: a flow of jiffy 0 would look as old as the clock.
+constexpr std::uint64_t kFirstJiffy = 1'000'000;
+
+}  // namespace
+
+struct PacketRunner::State {
+  std::optional<Object> object;
+  std::optional<Object> guard;
+  std::optional<SnapshotMap> snapshot;
+  std::optional<MappedMap> trace;
+
+  [[nodiscard]] int program_fd(krait_direction direction) const {
+    return object->program_fd(direction == KRAIT_INGRESS ? "krait_in_eth" : "krait_out_eth");
+  }
+};
+
+common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages) {
+  auto state = std::make_unique<State>();
+  auto object = open_krait_object();
+  if (!object) {
+    return std::move(object.error());
+  }
+  auto guard = open_guard_object();
+  if (!guard) {
+    return std::move(guard.error());
+  }
+  const std::uint32_t entries = snapshot_entries(snapshot_pages);
+  auto done = object->set_constant("krait_tracing", std::uint8_t{1});
+  done = done ? object->set_constant("krait_test_clock", std::uint8_t{1}) : std::move(done);
+  done = done ? object->set_entries(kSnapshotMap, entries) : std::move(done);
+  done = done ? object->load() : std::move(done);
+  done = done ? guard->load() : std::move(done);
+  if (!done) {
+    return std::move(done.error());
+  }
+  state->object = std::move(*object);
+  state->guard = std::move(*guard);
+  auto snapshot = SnapshotMap::open(state->object->map_fd(kSnapshotMap), entries);
+  if (!snapshot) {
+    return std::move(snapshot.error());
+  }
+  auto trace = MappedMap::map(state->object->map_fd(kTraceMap), sizeof(krait_trace));
+  if (!trace) {
+    return std::move(trace.error());
+  }
+  state->snapshot = std::move(*snapshot);
+  state->trace = std::move(*trace);
+  state->snapshot->control().test_now_jiffies = kFirstJiffy;
+  return PacketRunner(std::move(state));
+}
+
+PacketRunner::PacketRunner(std::unique_ptr<State> state) : state_(std::move(state)) {}
+PacketRunner::PacketRunner(PacketRunner&&) noexcept = default;
+PacketRunner& PacketRunner::operator=(PacketRunner&&) noexcept = default;
+PacketRunner::~PacketRunner() = default;
+
+common::Result<void> PacketRunner::publish(std::span<const std::byte> image) {
+  if (auto filled = fill_inactive(image); !filled) {
+    return filled;
+  }
+  switch_over();
+  return wait_for_readers();
+}
+
+common::Result<void> PacketRunner::fill_inactive(std::span<const std::byte> image) {
+  return state_->snapshot->fill_inactive(image);
+}
+
+void PacketRunner::switch_over() { state_->snapshot->switch_over(); }
+
+common::Result<void> PacketRunner::wait_for_readers() { return state_->snapshot->wait_for_readers(); }
+
+common::Result<Run> PacketRunner::run(std::span<const std::byte> frame, const RunOptions& options) {
+  if (frame.size() <= kEthernetBytes) {
+    return Run{.allowed = false,
+               .trace = {.reason = KRAIT_REASON_TRUNCATED, .source_tag = 0, .destination_tag = 0, .rule = 0}};
+  }
+  auto done = test_run(state_->program_fd(options.direction), frame, options, 1);
+  if (!done) {
+    return std::move(done.error());
+  }
+  Run run;
+  std::memcpy(&run.trace, state_->trace->memory().data(), sizeof(run.trace));
+  run.allowed = done->retval == kActionOk;
+  return run;
+}
+
+common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::span<const std::byte> frame,
+                                                          const RunOptions& options, std::uint32_t repeat) {
+  if (frame.size() > most_frame_bytes()) {
+    return common::Error(common::ErrorCode::limit, fmt::format("a frame of {} bytes; test runs take at most {}",
+                                                               frame.size(), most_frame_bytes()));
+  }
+  __sk_buff context{};
+  context.ifindex = kLoopbackIndex;
+  context.ingress_ifindex = options.relayed ? kLoopbackIndex : 0;
+  if (options.gso_segments > 1) {
+    context.gso_segs = options.gso_segments;
+    context.gso_size = kSegmentBytes;
+  }
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_size_in = static_cast<std::uint32_t>(frame.size()),
+              .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = static_cast<int>(repeat));
+  if (bpf_prog_test_run_opts(program_fd, &run) != 0) {
+    return common::Error::from_errno(errno, "run the BPF program on a packet");
+  }
+  return Done{.retval = run.retval, .duration_ns = run.duration};
+}
+
+common::Result<std::uint32_t> PacketRunner::time_ns(std::span<const std::byte> frame, const TimeOptions& options) {
+  const int fd =
+      options.empty_program ? state_->guard->program_fd("krait_guard") : state_->program_fd(options.run.direction);
+  auto done = test_run(fd, frame, options.run, options.repeat);
+  if (!done) {
+    return std::move(done.error());
+  }
+  return done->duration_ns;
+}
+
+// A page holds the frame, the head room, and struct skb_shared_info (net/bpf/test_run.c).
+std::size_t PacketRunner::most_frame_bytes() { return 3520; }
+
+void PacketRunner::advance(std::uint64_t seconds) {
+  state_->snapshot->control().test_now_jiffies += seconds * ticks_per_second();
+}
+
+common::Result<Counters> PacketRunner::counters() const {
+  return read_counters(state_->object->map_fd(kPairsMap), kPairBuckets, state_->object->map_fd(kDropsMap));
+}
+
+}  // namespace krait::datapath

@@ -1,0 +1,35 @@
+// Pins: what outlives the process, in <bpffs>/krait/<interface>/.
+#pragma once
+
+#include <string>
+
+#include "common/fd.h"
+#include "common/result.h"
+
+namespace krait::datapath {
+
+class Pins {
+ public:
+  // Mounts a BPF file system on `bpffs` unless one is there, and makes the folder (mode 0700).
+  static common::Result<Pins> open(const std::string& bpffs, const std::string& interface);
+  // Without making anything.
+  static Pins at(const std::string& bpffs, const std::string& interface);
+
+  [[nodiscard]] bool any() const;
+  // The pinned object's descriptor; not valid when there is none.
+  [[nodiscard]] common::Fd get(const char* name) const;
+  common::Result<void> put(const char* name, int fd) const;
+  // Atomically in the place of what has this name.
+  common::Result<void> replace(const char* name, int fd) const;
+  void remove(const char* name) const;
+  // All of them and the folder.
+  common::Result<void> remove_all() const;
+
+ private:
+  explicit Pins(std::string folder) : folder_(std::move(folder)) {}
+  [[nodiscard]] std::string path(const char* name) const { return folder_ + "/" + name; }
+
+  std::string folder_;
+};
+
+}  // namespace krait::datapath

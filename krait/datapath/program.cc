@@ -1,0 +1,39 @@
+#include "krait/datapath/program.h"
+
+#include <time.h>
+
+#include "krait/bpf/objects.h"
+
+namespace krait::datapath {
+
+std::uint32_t ticks_per_second() {
+  timespec tick{};
+  if (::clock_getres(CLOCK_MONOTONIC_COARSE, &tick) != 0 || tick.tv_nsec == 0) {
+    return 100;
+  }
+  return static_cast<std::uint32_t>((1'000'000'000 + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
+common::Result<Object> open_krait_object() {
+  auto object = Object::open({krait_bpf_object, krait_bpf_object_end}, "krait");
+  if (!object) {
+    return object;
+  }
+  auto set = object->set_constant("krait_hz", ticks_per_second());
+  if (set) {
+    set = object->set_constant("krait_pair_mask", kPairBuckets - 1);
+  }
+  if (set) {
+    set = object->set_entries(kPairsMap, kPairBuckets);
+  }
+  if (!set) {
+    return std::move(set.error());
+  }
+  return object;
+}
+
+common::Result<Object> open_guard_object() {
+  return Object::open({krait_guard_object, krait_guard_object_end}, "guard");
+}
+
+}  // namespace krait::datapath

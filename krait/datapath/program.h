@@ -1,0 +1,27 @@
+// The krait object set up and loaded: what Datapath and PacketRunner share.
+#pragma once
+
+#include <cstdint>
+
+#include "common/result.h"
+#include "krait/datapath/object.h"
+
+namespace krait::datapath {
+
+inline constexpr std::uint32_t kPairBuckets = 1024;  // a power of two; 4 pairs each
+
+inline constexpr const char* kSnapshotMap = "krait_snapshot";
+inline constexpr const char* kFlowsMap = "krait_flows";
+inline constexpr const char* kFragmentsMap = "krait_frags";
+inline constexpr const char* kPairsMap = "krait_pairs";
+inline constexpr const char* kDropsMap = "krait_drops";
+inline constexpr const char* kTraceMap = "krait_trace";
+
+// Opened, with the constants of this machine set; not loaded yet.
+common::Result<Object> open_krait_object();
+common::Result<Object> open_guard_object();
+
+// Ticks a second: the resolution of CLOCK_MONOTONIC_COARSE is one tick.
+std::uint32_t ticks_per_second();
+
+}  // namespace krait::datapath
