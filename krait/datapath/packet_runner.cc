@@ -24,6 +24,17 @@ constexpr std::uint32_t kActionOk = 0;         // TC_ACT_OK
 constexpr std::uint32_t kLoopbackIndex = 1;    // what test runs use as their device
 constexpr std::uint16_t kSegmentBytes = 1360;  // any: only that there are segments matters
 
+// What the kernel must be given to present the frame: from 6.18 on, a whole IP header.
+std::size_t least_frame_bytes(std::span<const std::byte> frame) {
+  if (frame.size() <= kEthernetBytes) {
+    return kEthernetBytes + 1;
+  }
+  if (frame[12] == std::byte{0x08} && frame[13] == std::byte{0x00}) {
+    return kEthernetBytes + 20;
+  }
+  return kEthernetBytes + (frame[12] == std::byte{0x86} && frame[13] == std::byte{0xdd} ? 40 : 1);
+}
+
 // Set the clock ahead of zero: a flow of jiffy 0 would look as old as the clock.
 constexpr std::uint64_t kFirstJiffy = 1'000'000;
 
@@ -97,7 +108,7 @@ void PacketRunner::switch_over() { state_->snapshot->switch_over(); }
 common::Result<void> PacketRunner::wait_for_readers() { return state_->snapshot->wait_for_readers(); }
 
 common::Result<Run> PacketRunner::run(std::span<const std::byte> frame, const RunOptions& options) {
-  if (frame.size() <= kEthernetBytes) {
+  if (frame.size() < least_frame_bytes(frame)) {
     return Run{.allowed = false,
                .trace = {.reason = KRAIT_REASON_TRUNCATED, .source_tag = 0, .destination_tag = 0, .rule = 0}};
   }

@@ -44,8 +44,9 @@ class PacketRunner {
   common::Result<void> fill_inactive(std::span<const std::byte> image);
   void switch_over();
   common::Result<void> wait_for_readers();
-  // An Ethernet frame (14 bytes of header, then IP). A frame that the kernel cannot present (no byte behind the
-  // Ethernet header) is reported as truncated without running. Longer ones than most_frame_bytes() fail with limit.
+  // An Ethernet frame (14 bytes of header, then IP). A frame that not every kernel can present (no byte behind the
+  // Ethernet header, or not a whole IP header) is reported as truncated without running, and counted nowhere. Longer
+  // ones than most_frame_bytes() fail with limit.
   common::Result<Run> run(std::span<const std::byte> frame, const RunOptions& options);
   static std::size_t most_frame_bytes();
   // The kernel's own measure of one run: the mean of `repeat` runs on the same frame, in nanoseconds.

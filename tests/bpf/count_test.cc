@@ -11,6 +11,13 @@ using packets::kSyn;
 
 class Count : public Guard {
  protected:
+  void SetUp() override {
+    Guard::SetUp();
+    if (!IsSkipped()) {
+      load_anew();
+    }
+  }
+
   krait_count pair(std::uint32_t source, std::uint32_t destination, krait_direction direction, krait_verdict verdict) {
     const datapath::Counters all = counters();
     const auto found = std::find_if(all.pairs.begin(), all.pairs.end(), [&](const datapath::PairCount& pair) {

@@ -30,6 +30,7 @@ class Flow : public Guard {
 };
 
 TEST_F(Flow, NothingPassesBeforeThereIsAPolicy) {
+  load_anew();
   EXPECT_TRUE(drops(in(to_db(kSyn)), KRAIT_REASON_NO_POLICY));
   EXPECT_TRUE(drops(out(to_web(kSyn)), KRAIT_REASON_NO_POLICY));
 }

@@ -135,10 +135,18 @@ void Guard::SetUp() {
   if (geteuid() != 0) {
     GTEST_SKIP() << "skipped: loading BPF programs needs root";
   }
+  bindings_ = mesh();
+  if (!runner_) {
+    load_anew();
+  } else {
+    runner_->advance(KRAIT_TCP_ESTABLISHED_S + 1);
+  }
+}
+
+void Guard::load_anew() {
   auto runner = datapath::PacketRunner::load(1024);
   ASSERT_TRUE(runner) << runner.error().text();
   runner_ = std::move(*runner);
-  bindings_ = mesh();
 }
 
 void Guard::policy(std::vector<model::Rule> rules) {
