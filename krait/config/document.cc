@@ -144,7 +144,7 @@ Fault readable(std::string_view description, std::string_view text, std::uint32_
   }
   const std::string_view name = description.substr(open + 1, close - open - 1);
   const std::uint32_t first = earlier_line(text, name, line);
-  return {fmt::format("duplicate {}{}", quoted(name), first == 0 ? "" : fmt::format(", first in line {}", first)),
+  return {fmt::format("duplicate {}{}", in_quotes(name), first == 0 ? "" : fmt::format(", first in line {}", first)),
           "remove one of the two"};
 }
 

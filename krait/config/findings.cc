@@ -78,7 +78,7 @@ std::string printable(std::string_view text) {
   return result;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   if (text.size() <= kMostQuotedBytes) {
     return fmt::format("\"{}\"", printable(text));
   }
@@ -116,7 +116,7 @@ std::string_view nearest(std::string_view text, std::span<const std::string_view
 
 std::string did_you_mean(std::string_view text, std::span<const std::string_view> candidates) {
   const std::string_view near = nearest(text, candidates);
-  return near.empty() ? std::string() : fmt::format("did you mean {}?", quoted(near));
+  return near.empty() ? std::string() : fmt::format("did you mean {}?", in_quotes(near));
 }
 
 }  // namespace krait::config

@@ -42,7 +42,7 @@ class Findings {
 // The text with control characters as \x1b, so that a hostile file cannot speak to the terminal through a message.
 std::string printable(std::string_view text);
 // The same in quotes, cut after 64 bytes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 // The candidate that `text` was probably meant to be (at most a third of it mistyped), or empty.
 std::string_view nearest(std::string_view text, std::span<const std::string_view> candidates);

@@ -225,9 +225,11 @@ class Guard {
   void note_header() {
     const std::string_view header =
         text_.substr(next_, std::min(text_.find_first_of("]\n", next_), text_.size()) - next_);
-    const bool quoted_name = header.find_first_of("\"'") != std::string_view::npos;
-    quoted_headers_ += quoted_name ? 1 : 0;
-    headers_.insert(header);
+    if (header.find_first_of("\"'") != std::string_view::npos) {
+      ++quoted_headers_;
+    } else {
+      headers_.insert(header);
+    }
     if (headers_.size() + quoted_headers_ > kMostHeaders) {
       refuse_here(fmt::format("more than {} different tables", kMostHeaders), "this file has a handful of table names");
     }

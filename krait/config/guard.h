@@ -13,7 +13,7 @@
 namespace krait::config {
 
 inline constexpr std::uint32_t kMostDepth = 16;          // of brackets, and of a dotted key's parts
-inline constexpr std::size_t kMostDots = 262'144;        // in keys; the parser searches what they make one by one
+inline constexpr std::size_t kMostDots = 131'072;        // in keys; the parser searches what they make one by one
 inline constexpr std::size_t kMostHeaders = 64;          // different ones; these too
 inline constexpr std::size_t kMostElements = 8'000'000;  // values, lists and tables
 

@@ -38,9 +38,9 @@ class References {
     }
     std::string mend = did_you_mean(identity.name, names_);
     if (mend.empty()) {
-      mend = fmt::format("add [[identity]] name = {} to {}", quoted(identity.name), policy_.file);
+      mend = fmt::format("add [[identity]] name = {} to {}", in_quotes(identity.name), policy_.file);
     }
-    findings_.add(identity.at, fmt::format("unknown identity {}", quoted(identity.name)), std::move(mend));
+    findings_.add(identity.at, fmt::format("unknown identity {}", in_quotes(identity.name)), std::move(mend));
   }
 
   void check(const std::vector<model::Route>& routes) {

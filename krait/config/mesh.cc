@@ -130,7 +130,7 @@ class MeshReader {
     }
     const auto [first, fresh] = line_of_name_.try_emplace(name.text, name.at.line);
     if (!fresh) {
-      findings_.add(name.at, fmt::format("duplicate name {}, first in line {}", quoted(name.text), first->second),
+      findings_.add(name.at, fmt::format("duplicate name {}, first in line {}", in_quotes(name.text), first->second),
                     "give each host a name of its own");
     }
     return std::string(name.text);
@@ -220,7 +220,7 @@ class MeshReader {
     const auto [first, fresh] = line_of_prefix_.try_emplace(prefix, text.at.line);
     if (!fresh) {
       findings_.add(text.at,
-                    fmt::format("{} stands here a second time, first in line {}", quoted(text.text), first->second),
+                    fmt::format("{} stands here a second time, first in line {}", in_quotes(text.text), first->second),
                     "an address or prefix belongs to one host; remove one of the two");
     }
   }
@@ -257,7 +257,7 @@ class MeshReader {
   void report_loop(const common::Prefix& prefix, model::Position at, const model::Peer& peer) {
     findings_.add(at,
                   fmt::format("{} contains the endpoint {} of peer {}: the tunnel would run into itself", prefix.text(),
-                              peer.endpoint->text(), quoted(peer.name)),
+                              peer.endpoint->text(), in_quotes(peer.name)),
                   "write addresses and prefixes that hold no endpoint");
   }
 

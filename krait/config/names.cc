@@ -44,7 +44,7 @@ std::optional<Fault> check_name(std::string_view name) {
       std::ranges::all_of(name, is_name_character)) {
     return std::nullopt;
   }
-  return Fault{fmt::format("bad name {}", quoted(name)),
+  return Fault{fmt::format("bad name {}", in_quotes(name)),
                "write 1 to 63 of A-Z a-z 0-9 . _ - and begin with a letter or digit"};
 }
 
@@ -70,7 +70,7 @@ std::optional<Fault> check_interface(std::string_view name) {
       std::ranges::none_of(name, refused)) {
     return std::nullopt;
   }
-  return Fault{fmt::format("bad interface name {}", quoted(name)),
+  return Fault{fmt::format("bad interface name {}", in_quotes(name)),
                "write 1 to 15 ASCII characters without space, /, : and %: \"wg0\""};
 }
 
@@ -79,7 +79,7 @@ std::optional<Fault> check_path(std::string_view path) {
     return Fault{"the path is empty", "write where the file is"};
   }
   if (std::ranges::any_of(path, is_control)) {
-    return Fault{fmt::format("the path {} has a control character", quoted(path)), "remove it"};
+    return Fault{fmt::format("the path {} has a control character", in_quotes(path)), "remove it"};
   }
   return std::nullopt;
 }
@@ -149,18 +149,19 @@ std::expected<common::Ip, Fault> read_address(std::string_view text) {
   if (!ip) {
     const auto slash = text.find('/');
     if (slash != std::string_view::npos && common::Ip::parse(text.substr(0, slash))) {
-      return fault(fmt::format("the address {} has a length", quoted(text)),
+      return fault(fmt::format("the address {} has a length", in_quotes(text)),
                    fmt::format("write \"{}\"; networks behind a host stand in \"routes\"", text.substr(0, slash)));
     }
-    return fault(fmt::format("bad address {}", quoted(text)),
+    return fault(fmt::format("bad address {}", in_quotes(text)),
                  "write an IPv4 or IPv6 address: \"10.90.0.1\", \"fd90::1\"");
   }
   if (is_mapped(*ip)) {
-    return fault(fmt::format("the address {} is IPv4 written as IPv6", quoted(text)),
+    return fault(fmt::format("the address {} is IPv4 written as IPv6", in_quotes(text)),
                  fmt::format("write \"{}\"", unmapped(*ip).text()));
   }
   if (const auto what = reserved_for(common::Prefix::host(*ip)); !what.empty()) {
-    return fault(fmt::format("the address {} is {}", quoted(text), what), "write an address of the mesh's own network");
+    return fault(fmt::format("the address {} is {}", in_quotes(text), what),
+                 "write an address of the mesh's own network");
   }
   return *ip;
 }
@@ -169,16 +170,17 @@ std::expected<common::Prefix, Fault> read_prefix(std::string_view text) {
   const auto prefix = common::Prefix::parse(text);
   if (!prefix) {
     if (const auto ip = common::Ip::parse(text)) {
-      return fault(fmt::format("the prefix {} lacks its length", quoted(text)),
+      return fault(fmt::format("the prefix {} lacks its length", in_quotes(text)),
                    fmt::format("write \"{}\"", common::Prefix::host(*ip).text()));
     }
-    return fault(fmt::format("bad prefix {}", quoted(text)), "write address/length: \"10.20.0.0/16\", \"fd20::/48\"");
+    return fault(fmt::format("bad prefix {}", in_quotes(text)),
+                 "write address/length: \"10.20.0.0/16\", \"fd20::/48\"");
   }
   if (const auto what = reserved_for(*prefix); !what.empty()) {
-    return fault(fmt::format("the prefix {} is {}", quoted(text), what), "write a network that hosts can have");
+    return fault(fmt::format("the prefix {} is {}", in_quotes(text), what), "write a network that hosts can have");
   }
   if (prefix->has_host_bits()) {
-    return fault(fmt::format("the prefix {} has bits behind its length", quoted(text)),
+    return fault(fmt::format("the prefix {} has bits behind its length", in_quotes(text)),
                  fmt::format("write \"{}\"", prefix->masked().text()));
   }
   return *prefix;
@@ -189,25 +191,25 @@ std::expected<common::Endpoint, Fault> read_endpoint(std::string_view text) {
   const auto endpoint = common::Endpoint::parse(text);
   if (!endpoint) {
     if (const auto ip = common::Ip::parse(text)) {
-      return fault(fmt::format("the endpoint {} lacks its port", quoted(text)),
+      return fault(fmt::format("the endpoint {} lacks its port", in_quotes(text)),
                    fmt::format("write \"{}\"", common::Endpoint{*ip, 51820}.text()));
     }
     const std::string_view host = text.substr(0, text.find(':'));
     const bool has_letter =
         std::ranges::any_of(host, [](char c) { return is_letter_or_digit(c) && (c < '0' || c > '9'); });
     if (has_letter && host.size() + 1 < text.size() && std::ranges::all_of(host, is_name_character)) {
-      return fault(fmt::format("the endpoint {} is a name; names are not supported yet", quoted(text)),
+      return fault(fmt::format("the endpoint {} is a name; names are not supported yet", in_quotes(text)),
                    std::string(kForm));
     }
-    return fault(fmt::format("bad endpoint {}", quoted(text)), std::string(kForm));
+    return fault(fmt::format("bad endpoint {}", in_quotes(text)), std::string(kForm));
   }
   if (is_mapped(endpoint->ip)) {
-    return fault(fmt::format("the endpoint {} is IPv4 written as IPv6", quoted(text)),
+    return fault(fmt::format("the endpoint {} is IPv4 written as IPv6", in_quotes(text)),
                  fmt::format("write \"{}\"", common::Endpoint{unmapped(endpoint->ip), endpoint->port}.text()));
   }
   const auto what = reserved_for(common::Prefix::host(endpoint->ip));
   if (!what.empty() && what != "loopback") {
-    return fault(fmt::format("the endpoint {} is {}", quoted(text), what), std::string(kForm));
+    return fault(fmt::format("the endpoint {} is {}", in_quotes(text), what), std::string(kForm));
   }
   return *endpoint;
 }

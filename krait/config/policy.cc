@@ -95,7 +95,7 @@ class PolicyReader {
     const auto [first, fresh] = identities_.try_emplace(name.text, Known{index, name.at.line});
     if (!fresh) {
       findings_.add(name.at,
-                    fmt::format("duplicate identity {}, first in line {}", quoted(name.text), first->second.line),
+                    fmt::format("duplicate identity {}, first in line {}", in_quotes(name.text), first->second.line),
                     "rename or remove one of them");
     }
   }
@@ -136,7 +136,8 @@ class PolicyReader {
     }
     const auto [first, fresh] = line_of_rule_.try_emplace(name.text, name.at.line);
     if (!fresh) {
-      findings_.add(name.at, fmt::format("duplicate rule name {}, first in line {}", quoted(name.text), first->second),
+      findings_.add(name.at,
+                    fmt::format("duplicate rule name {}, first in line {}", in_quotes(name.text), first->second),
                     "rename one of them");
     }
   }
@@ -144,7 +145,7 @@ class PolicyReader {
   model::Action read_action(const Table& table, std::string_view key) {
     const Text action = table.text(key);
     if (table.has(key) && action.text != "allow" && action.text != "deny") {
-      findings_.add(action.at, fmt::format("bad {} {}", key, quoted(action.text)), R"(write "allow" or "deny")");
+      findings_.add(action.at, fmt::format("bad {} {}", key, in_quotes(action.text)), R"(write "allow" or "deny")");
     }
     return action.text == "allow" ? model::Action::allow : model::Action::deny;
   }
@@ -158,7 +159,8 @@ class PolicyReader {
       }
       const auto [first, fresh] = line_of.try_emplace(name.text, name.at.line);
       if (!fresh) {
-        findings_.add(name.at, fmt::format("{} stands twice in the list", quoted(name.text)), "remove one of the two");
+        findings_.add(name.at, fmt::format("{} stands twice in the list", in_quotes(name.text)),
+                      "remove one of the two");
       } else if (name.text == "*" && names.size() > 1) {
         findings_.add(name.at, "\"*\" is any identity and stands alone", "remove \"*\" or the other names");
       } else if (name.text == "*") {
@@ -178,8 +180,8 @@ class PolicyReader {
     }
     if (identities_known_ && !findings_.settled(name.at)) {
       const std::string hint = did_you_mean(name.text, identity_names());
-      findings_.add(name.at, fmt::format("unknown identity {}", quoted(name.text)),
-                    hint.empty() ? fmt::format("add [[identity]] name = {}", quoted(name.text)) : hint);
+      findings_.add(name.at, fmt::format("unknown identity {}", in_quotes(name.text)),
+                    hint.empty() ? fmt::format("add [[identity]] name = {}", in_quotes(name.text)) : hint);
     }
     return std::nullopt;
   }

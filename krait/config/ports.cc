@@ -84,14 +84,14 @@ Reading read_ports(const Space& space, std::string_view ports) {
   const auto first = number(low, kMostPort);
   const auto last = dash == std::string_view::npos ? first : number(ports.substr(dash + 1), kMostPort);
   if (ports == "*" || ports == "any") {
-    return fault(fmt::format("{} is no port", quoted(ports)), fmt::format("write \"{}\" for all ports", space.name));
+    return fault(fmt::format("{} is no port", in_quotes(ports)), fmt::format("write \"{}\" for all ports", space.name));
   }
   if (!first || !last || *first == 0 || *last == 0) {
-    return fault(fmt::format("bad port {}", quoted(ports)),
+    return fault(fmt::format("bad port {}", in_quotes(ports)),
                  fmt::format("write a port 1-65535 or a range: \"{0}/5432\", \"{0}/8000-8100\"", space.name));
   }
   if (*first > *last) {
-    return fault(fmt::format("the port range {} runs backwards", quoted(ports)),
+    return fault(fmt::format("the port range {} runs backwards", in_quotes(ports)),
                  fmt::format("write \"{}/{}-{}\"", space.name, *last, *first));
   }
   return Ranges{{space.first + *first, space.first + *last}};
@@ -99,7 +99,7 @@ Reading read_ports(const Space& space, std::string_view ports) {
 
 Reading unknown_type(const Space& space, std::string_view type) {
   const std::string hint = did_you_mean(type, icmp_names());
-  return fault(fmt::format("unknown ICMP type {}", quoted(type)),
+  return fault(fmt::format("unknown ICMP type {}", in_quotes(type)),
                hint.empty() ? fmt::format("write a number 0-255 or a name: \"{}/echo-request\"", space.name) : hint);
 }
 
@@ -121,7 +121,7 @@ Reading read_type(const Space& space, std::string_view type, bool both) {
   }
   if (ranges.empty()) {
     const bool v6 = &space == &kIcmpv6Space;
-    return fault(fmt::format("{} is a type of {} only", quoted(type), v6 ? "ICMP for IPv4" : "ICMPv6"),
+    return fault(fmt::format("{} is a type of {} only", in_quotes(type), v6 ? "ICMP for IPv4" : "ICMPv6"),
                  fmt::format("write \"{}/{}\"", v6 ? "icmp" : "icmpv6", type));
   }
   return ranges;
@@ -140,7 +140,7 @@ model::SelectorRange protocol_range(std::uint32_t protocol) {
 Reading read_protocol(std::string_view text) {
   const auto protocol = number(text, kMostType);
   if (!protocol) {
-    return fault(fmt::format("bad protocol number {}", quoted(text)), "write a number 0-255: \"proto/89\"");
+    return fault(fmt::format("bad protocol number {}", in_quotes(text)), "write a number 0-255: \"proto/89\"");
   }
   return Ranges{protocol_range(*protocol)};
 }
@@ -153,7 +153,7 @@ std::string lower(std::string_view text) {
 
 // What the usual slips were meant to be.
 Fault unknown_protocol(std::string_view text) {
-  const std::string message = fmt::format("unknown protocol or port {}", quoted(text));
+  const std::string message = fmt::format("unknown protocol or port {}", in_quotes(text));
   if (text.size() > 64) {
     return {message, std::string(kForms)};
   }
@@ -284,7 +284,7 @@ common::Result<std::uint32_t> selector_of(std::string_view protocol, std::option
   }
   const auto slash = name.find('/');
   Reading ranges = name == "any" || (slash != std::string::npos && !name.starts_with("proto/"))
-                       ? fault(fmt::format("{} is not one protocol", quoted(protocol)),
+                       ? fault(fmt::format("{} is not one protocol", in_quotes(protocol)),
                                "write tcp, udp, sctp, icmp, icmpv6, gre, esp or a protocol number")
                        : read_port(name);
   if (!ranges) {

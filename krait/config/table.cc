@@ -50,7 +50,7 @@ std::string write(std::string_view example) { return fmt::format("write {}", exa
 // A list with some wrong elements still counts for the others.
 bool check_list(const Key& key, const Value& value, Kind element, Findings& findings) {
   if (value.items().empty()) {
-    findings.add(value.at, fmt::format("{} is an empty list", quoted(key.name)),
+    findings.add(value.at, fmt::format("{} is an empty list", in_quotes(key.name)),
                  key.required ? write(key.example) : fmt::format("remove it or write {}", key.example));
     return false;
   }
@@ -60,7 +60,7 @@ bool check_list(const Key& key, const Value& value, Kind element, Findings& find
     }
     if (item.kind != element) {
       findings.add(item.at,
-                   fmt::format("{} lists {}, not {}", quoted(key.name), element == Kind::text ? "strings" : "tables",
+                   fmt::format("{} lists {}, not {}", in_quotes(key.name), element == Kind::text ? "strings" : "tables",
                                name_of(item.kind)),
                    write(key.example));
     }
@@ -99,7 +99,7 @@ bool check_shape(const Key& key, const Value& value, Findings& findings) {
       break;
   }
   findings.add(value.at,
-               fmt::format("{} must be {}, not {}", quoted(key.name), name_of(key.shape), name_of(value.kind)),
+               fmt::format("{} must be {}, not {}", in_quotes(key.name), name_of(key.shape), name_of(value.kind)),
                write(key.example));
   return false;
 }
@@ -116,7 +116,7 @@ Table::Table(const Value& table, std::string_view what, std::span<const Key> key
       std::vector<std::string_view> names;
       std::ranges::transform(keys, std::back_inserter(names), &Key::name);
       const std::string hint = did_you_mean(entry.key, names);
-      findings.add(entry.at, fmt::format("unknown key {} in {}", quoted(entry.key), what),
+      findings.add(entry.at, fmt::format("unknown key {} in {}", in_quotes(entry.key), what),
                    hint.empty() ? fmt::format("known here: {}", fmt::join(names, ", ")) : hint);
     }
   }
@@ -124,7 +124,7 @@ Table::Table(const Value& table, std::string_view what, std::span<const Key> key
   std::vector<std::string_view> examples;
   for (const Key& key : keys) {
     if (key.required && std::ranges::find(slots_, key.name, &Slot::key) == slots_.end()) {
-      missing.push_back(quoted(key.name));
+      missing.push_back(in_quotes(key.name));
       examples.push_back(key.example);
     }
   }
