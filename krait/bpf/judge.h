@@ -110,6 +110,7 @@ static __noinline int parse_quoted(struct __sk_buff* skb, struct scratch* scratc
   }
   __builtin_memset(quoted, 0, sizeof(*quoted));
   quoted->is_v6 = outer->is_v6;
+  quoted->is_quoted = 1;
   quoted->l4_offset = outer->l4_offset + 8;
   quoted->l4_bytes = outer->l4_bytes - 8;
   if (outer->is_v6 ? read_quoted_ipv6(skb, quoted) : read_quoted_ipv4(skb, quoted)) {
@@ -180,6 +181,10 @@ static __noinline int recall_fragment(struct scratch* scratch) {
   const struct krait_fragment* first = bpf_map_lookup_elem(&krait_frags, &scratch->fragment_key);
   if (!first || now_jiffies() - first->seen_jiffies > KRAIT_FRAGMENT_S * krait_hz) {
     return KRAIT_REASON_FRAGMENT_UNKNOWN;
+  }
+  /* An IPv6 one may call itself something else: reassembly goes by what the first says (RFC 8200 4.5). */
+  if (first->protocol == IPPROTO_TCP && packet->fragment_offset == 8) {
+    return KRAIT_REASON_FRAGMENT_OVERLAP;
   }
   packet->tuple.protocol = first->protocol;
   packet->tcp_flags = TCP_ACK; /* anything but a SYN: the flags were in the first fragment */

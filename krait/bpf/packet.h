@@ -31,6 +31,7 @@ struct packet {
   __u32 l4_offset;
   __u32 l4_bytes; /* what the IP header promises, and the packet has */
   __u32 fragment_id_be;
+  __u32 fragment_offset; /* bytes */
   __u8 is_v6;
   __u8 fragment; /* enum fragment */
   __u8 icmp_type;
@@ -38,7 +39,8 @@ struct packet {
   __u8 makes_flow;
   __u8 can_be_reply;
   __u8 is_icmp_error;
-  __u8 reserved;
+  __u8 is_quoted; /* by an ICMP error, which may cut it short anywhere */
+  __u32 reserved;
 };
 
 #define TCP_FIN 0x01

@@ -29,9 +29,11 @@ static __always_inline int check_fragment(struct packet* packet, __u32 offset_by
   if (offset_bytes == 0 && !more) {
     return KRAIT_ALLOWED;
   }
-  if (offset_bytes + packet->l4_bytes > 65535 || packet->l4_bytes == 0 || (more && packet->l4_bytes % 8 != 0)) {
+  if (!packet->is_quoted &&
+      (offset_bytes + packet->l4_bytes > 65535 || packet->l4_bytes == 0 || (more && packet->l4_bytes % 8 != 0))) {
     return KRAIT_REASON_MALFORMED;
   }
+  packet->fragment_offset = offset_bytes;
   packet->fragment = offset_bytes == 0 ? FRAGMENT_FIRST : FRAGMENT_LATER;
   return KRAIT_ALLOWED;
 }
