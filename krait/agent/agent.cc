@@ -139,7 +139,7 @@ Json Service::status() {
     log_.error("status: " + state.error().text());
     return error_json(state.error());
   }
-  return status_json(enforcer_, *state, {.pid = ::getpid(), .now_s = ::time(nullptr)});
+  return status_json(*state, enforcer_.policy(), {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
 }
 
 Json Service::down() {

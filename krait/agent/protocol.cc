@@ -151,20 +151,20 @@ int exit_code(const Error& error) {
   return error.code() == ErrorCode::invalid_input || error.code() == ErrorCode::limit ? 1 : 2;
 }
 
-Json status_json(const Enforcer& enforcer, const State& state, const AgentFacts& facts) {
+Json status_json(const State& state, const model::Policy& policy, const AgentFacts& facts) {
   Json json{{"version", kProtocolVersion}};
   json["agent"] = {{"pid", facts.pid},
                    {"version", kVersion},
                    {"mode", state.managed ? "manage" : "guard"},
-                   {"config", enforcer.options().config_file}};
+                   {"config", facts.config_file}};
   json["interface"] = state.interface;
   json["interface_index"] = state.interface_index;
   json["attachment"] = attachment_name(state.attachment);
   json["public_key"] = state.public_key ? Json(wireguard::to_base64(*state.public_key)) : Json();
-  json["policy"] = enforcer.policy().file;
+  json["policy"] = policy.file;
   json["revision"] = state.revision;
-  json["rules"] = enforcer.policy().rules.size();
-  json["identities"] = enforcer.policy().identities.size();
+  json["rules"] = policy.rules.size();
+  json["identities"] = policy.identities.size();
   json["peers"] = Json::array();
   for (const PeerState& peer : state.peers) {
     json["peers"].push_back(peer_json(peer, facts.now_s));

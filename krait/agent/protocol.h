@@ -33,6 +33,7 @@ Json error_json(const common::Error& error);
 common::Error error_from_json(const Json& json);
 
 struct AgentFacts {
+  std::string config_file;
   std::int64_t pid = 0;
   std::int64_t now_s = 0;  // Unix time, for the age of handshakes
 };
@@ -41,7 +42,7 @@ struct AgentFacts {
 int exit_code(const common::Error& error);
 
 // {"version":1,"interface":...}: see docs/cli.md.
-Json status_json(const Enforcer& enforcer, const State& state, const AgentFacts& facts);
+Json status_json(const State& state, const model::Policy& policy, const AgentFacts& facts);
 Json applied_json(const Applied& applied);
 
 // One line, newline included; bytes that are no UTF-8 are replaced.
