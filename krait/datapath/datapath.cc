@@ -119,7 +119,7 @@ common::Result<void> Datapath::State::pin_new_maps() {
 }
 
 common::Result<void> Datapath::State::load(std::uint32_t pages) {
-  auto opened = open_krait_object();
+  auto opened = open_krait_object(Framing::network);
   if (!opened) {
     return std::move(opened.error());
   }

@@ -73,6 +73,15 @@ common::Result<void> Object::reuse_map(const char* map, int fd) {
   return {};
 }
 
+common::Result<void> Object::leave_out(const char* program) {
+  bpf_program* found = bpf_object__find_program_by_name(object_.get(), program);
+  if (found == nullptr) {
+    return no_such("program", program);
+  }
+  bpf_program__set_autoload(found, false);
+  return {};
+}
+
 common::Result<void> Object::set_constant_bytes(const char* name, const void* value, std::size_t bytes) {
   bpf_map* constants = nullptr;
   bpf_object__for_each_map(constants, object_.get()) {

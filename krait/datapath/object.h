@@ -22,6 +22,7 @@ class Object {
   // Before load: sizes, constants, maps to share. A name that the object does not have fails with system.
   common::Result<void> set_entries(const char* map, std::uint32_t entries);
   common::Result<void> reuse_map(const char* map, int fd);
+  common::Result<void> leave_out(const char* program);
   template <typename T>
   common::Result<void> set_constant(const char* name, T value) {
     return set_constant_bytes(name, &value, sizeof(value));

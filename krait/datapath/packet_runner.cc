@@ -53,7 +53,7 @@ struct PacketRunner::State {
 
 common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages) {
   auto state = std::make_unique<State>();
-  auto object = open_krait_object();
+  auto object = open_krait_object(Framing::ethernet);
   if (!object) {
     return std::move(object.error());
   }

@@ -14,17 +14,17 @@ std::uint32_t ticks_per_second() {
   return static_cast<std::uint32_t>((1'000'000'000 + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
-common::Result<Object> open_krait_object() {
+common::Result<Object> open_krait_object(Framing framing) {
   auto object = Object::open({krait_bpf_object, krait_bpf_object_end}, "krait");
   if (!object) {
     return object;
   }
   auto set = object->set_constant("krait_hz", ticks_per_second());
-  if (set) {
-    set = object->set_constant("krait_pair_mask", kPairBuckets - 1);
-  }
-  if (set) {
-    set = object->set_entries(kPairsMap, kPairBuckets);
+  set = set ? object->set_constant("krait_pair_mask", kPairBuckets - 1) : std::move(set);
+  set = set ? object->set_entries(kPairsMap, kPairBuckets) : std::move(set);
+  const bool network = framing == Framing::network;
+  for (const char* unused : {network ? "krait_in_eth" : "krait_ingress", network ? "krait_out_eth" : "krait_egress"}) {
+    set = set ? object->leave_out(unused) : std::move(set);
   }
   if (!set) {
     return std::move(set.error());

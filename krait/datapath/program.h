@@ -17,8 +17,13 @@ inline constexpr const char* kPairsMap = "krait_pairs";
 inline constexpr const char* kDropsMap = "krait_drops";
 inline constexpr const char* kTraceMap = "krait_trace";
 
-// Opened, with the constants of this machine set; not loaded yet.
-common::Result<Object> open_krait_object();
+enum class Framing : std::uint8_t {
+  network,   // packets begin with their IP header: krait_ingress, krait_egress
+  ethernet,  // behind 14 bytes of Ethernet: krait_in_eth, krait_out_eth
+};
+
+// Opened, with the constants of this machine set and only that framing's programs; not loaded yet.
+common::Result<Object> open_krait_object(Framing framing);
 common::Result<Object> open_guard_object();
 
 // Ticks a second: the resolution of CLOCK_MONOTONIC_COARSE is one tick.
