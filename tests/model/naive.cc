@@ -9,8 +9,10 @@
 namespace krait::naive {
 namespace {
 
+constexpr std::uint8_t kIcmp = 1;
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
+constexpr std::uint8_t kIcmpv6 = 58;
 constexpr std::uint8_t kFin = 0x01;
 constexpr std::uint8_t kSyn = 0x02;
 constexpr std::uint8_t kRst = 0x04;
@@ -201,7 +203,7 @@ bool Evaluator::live(const Flow& flow) const {
     }
   } else if (flow.initial.protocol == kUdp) {
     silence_s = KRAIT_UDP_S;
-  } else if (flow.initial.is_icmp()) {
+  } else if (flow.initial.protocol == kIcmp || flow.initial.protocol == kIcmpv6) {  // in either family
     silence_s = KRAIT_ICMP_S;
   }
   return defects_.no_time_out || now_s_ - flow.seen_s <= silence_s;
