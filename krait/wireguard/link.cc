@@ -181,18 +181,17 @@ Result<std::vector<RouteState>> Links::routes(std::uint32_t index) {
 }
 
 Result<void> Links::change_route(Message message, std::uint32_t index, const RouteState& route) {
-  const bool removes = message.header().nlmsg_type == RTM_DELROUTE;
   rtmsg header{};
   header.rtm_family = address_family(route.prefix.ip.family);
   header.rtm_dst_len = route.prefix.length;
   header.rtm_table = RT_TABLE_MAIN;
   header.rtm_protocol = route.protocol;
   header.rtm_type = RTN_UNICAST;
-  header.rtm_scope = removes ? RT_SCOPE_NOWHERE : RT_SCOPE_LINK;  // "nowhere" removes a route of any scope
+  header.rtm_scope = RT_SCOPE_LINK;
   message.put_header(header);
   message.put_ip(RTA_DST, route.prefix.ip);
   message.put_number(RTA_OIF, index);
-  if (route.source && !removes) {
+  if (route.source) {
     message.put_ip(RTA_PREFSRC, *route.source);
   }
   return socket_.request(message);

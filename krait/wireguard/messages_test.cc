@@ -108,6 +108,9 @@ TEST(PeerMessages, ContinueAPeerWithoutCreatingItAgain) {
   ASSERT_EQ(device.peers.size(), 2U);
   EXPECT_EQ(device.peers[0].allowed_ips, updates[0].allowed_ips);
   EXPECT_EQ(device.peers[0].endpoint, updates[0].endpoint);
+  DeviceState continued;
+  ASSERT_TRUE(parse_device(messages[1].header(), continued));
+  EXPECT_EQ(continued.peers.at(0).endpoint, std::nullopt) << "the peer may have roamed meanwhile";
 }
 
 TEST(PeerMessages, HoldAtEveryCapacity) {

@@ -57,11 +57,10 @@ Result<Session> open_session(const std::string& interface) {
 // Setting the port while the link is up, and bringing the link up, take the UDP port.
 Result<void> explain_port(Result<void> done, const WireguardImage& image) {
   if (!done && done.error().sys_errno() == EADDRINUSE) {
-    return Error(
-        ErrorCode::system,
-        fmt::format("UDP port {} for {} is taken; choose another listen_port or stop the program that holds it",
-                    image.listen_port, image.interface),
-        EADDRINUSE);
+    return Error(ErrorCode::system,
+                 fmt::format("{}: UDP port {} is taken; choose another listen_port or stop the program that holds it",
+                             image.interface, image.listen_port),
+                 EADDRINUSE);
   }
   return done;
 }
