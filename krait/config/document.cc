@@ -94,45 +94,54 @@ Value taken(toml::node& node) {
   return value;
 }
 
-// Whether the line defines the key or table of that name, written plainly.
+std::size_t indent(std::string_view line) { return std::min(line.find_first_not_of(" \t"), line.size()); }
+
+// Whether the line (without its indent) defines the key or table of that name, written plainly.
 bool defines(std::string_view line, std::string_view name) {
-  const auto trim = [&] { line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size())); };
-  trim();
   const bool header = line.starts_with('[');
   line.remove_prefix(std::min(line.find_first_not_of('['), line.size()));
   if (!line.starts_with(name)) {
     return false;
   }
   line.remove_prefix(name.size());
-  trim();
+  line.remove_prefix(indent(line));
   return line.starts_with(header ? ']' : '=');
 }
 
-// The line before `line` where the name was defined first, or 0: the parser does not say. Keys are looked for up to the
-// header of their table only.
-std::uint32_t earlier_line(std::string_view text, std::string_view name, std::uint32_t line) {
-  std::uint32_t found = 0;
-  std::uint32_t number = 1;
-  bool is_table = false;
-  for (std::size_t begin = 0; begin < text.size() && number <= line; ++number) {
+struct Definition {
+  std::uint32_t first_line = 0;  // 0: not found
+  std::uint32_t column = 0;      // of the second one
+};
+
+// Where a name that `line` defines again was defined first, which the parser does not say: a table anywhere above, a
+// key below the last header.
+Definition find_definition(std::string_view text, std::string_view name, std::uint32_t line) {
+  std::uint32_t table_line = 0;
+  std::uint32_t key_line = 0;
+  std::uint32_t number = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view row = text.substr(begin, end - begin);
-    if (number == line) {
-      return is_table == row.starts_with('[') ? found : 0;
+    const std::size_t blanks = indent(text.substr(begin, end - begin));
+    const std::string_view row = text.substr(begin + blanks, end - begin - blanks);
+    const bool header = row.starts_with('[');
+    if (++number == line) {
+      return defines(row, name) ? Definition{header ? table_line : key_line, static_cast<std::uint32_t>(blanks + 1)}
+                                : Definition{};
     }
-    if (defines(row, name) && (found == 0 || !is_table)) {
-      found = number;
-      is_table = row.starts_with('[');
-    } else if (row.starts_with('[') && !is_table) {
-      found = 0;
+    std::uint32_t& first = header ? table_line : key_line;
+    key_line = header ? 0 : key_line;
+    if (first == 0 && defines(row, name)) {
+      first = number;
     }
     begin = end + 1;
   }
-  return 0;
+  return {};
 }
 
 // "Error while parsing key-value pair: cannot redefine existing string 'name'" in the words of this program.
-Fault readable(std::string_view description, std::string_view text, std::uint32_t line) {
+void add_readable(const toml::parse_error& error, std::string_view text, Findings& findings) {
+  model::Position at = position_of(error.source().begin);
+  std::string_view description = error.description();
   constexpr std::string_view kPrefix = "Error while parsing ";
   if (description.starts_with(kPrefix)) {
     description.remove_prefix(kPrefix.size());
@@ -140,12 +149,17 @@ Fault readable(std::string_view description, std::string_view text, std::uint32_
   const auto open = description.find('\'');
   const auto close = description.find('\'', open + 1);
   if (description.find("cannot redefine existing") == std::string_view::npos || close == std::string_view::npos) {
-    return {fmt::format("not valid TOML: {}", printable(description)), {}};
+    findings.add(at, fmt::format("not valid TOML: {}", printable(description)));
+    return;
   }
   const std::string_view name = description.substr(open + 1, close - open - 1);
-  const std::uint32_t first = earlier_line(text, name, line);
-  return {fmt::format("duplicate {}{}", in_quotes(name), first == 0 ? "" : fmt::format(", first in line {}", first)),
-          "remove one of the two"};
+  const Definition definition = find_definition(text, name, at.line);
+  std::string message = fmt::format("duplicate {}", in_quotes(name));
+  if (definition.first_line != 0) {
+    message += fmt::format(", first in line {}", definition.first_line);
+    at.column = definition.column;
+  }
+  findings.add(at, std::move(message), "remove one of the two");
 }
 
 }  // namespace
@@ -162,8 +176,7 @@ common::Result<Value> parse_document(std::string_view text, const std::string& f
   }
   toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
-    findings.add(position_of(parsed.error().source().begin),
-                 readable(parsed.error().description(), text, parsed.error().source().begin.line));
+    add_readable(parsed.error(), text, findings);
     return std::move(findings).take();
   }
   Value root = taken(parsed.table());

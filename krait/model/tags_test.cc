@@ -50,6 +50,17 @@ TEST(Tags, GiveWayToPinnedOnes) {
   EXPECT_NE(identities[0].tag, 0U);
 }
 
+TEST(Tags, OfNamesThatCollideDoNotDependOnTheOrder) {
+  auto one = named({"id13598", "id146346"});  // both would get the same
+  auto other = named({"id146346", "id13598"});
+  assign_tags(one);
+  assign_tags(other);
+  EXPECT_EQ(one[0].tag, 1424518860U);
+  EXPECT_NE(one[1].tag, 1424518860U);
+  EXPECT_EQ(one[0].tag, other[1].tag);
+  EXPECT_EQ(one[1].tag, other[0].tag);
+}
+
 TEST(Tags, DifferAmongManyThatCollide) {
   std::vector<Identity> identities;
   for (int i = 0; i < 300'000; ++i) {  // about ten pairs of these collide at first
