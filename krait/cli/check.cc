@@ -31,8 +31,8 @@ Result<void> check(const std::string& config, Output& output) {
   json["tests"] = policy.tests.size();
   json["snapshot_bytes"] = plan->snapshot.image.size();
   output.report(fmt::format("ok: {} and {}\n"
-                            "  host {} ({}) on {}, {} peers, {} addresses and prefixes\n"
-                            "  {} identities, {} rules, {} tests passed, {} KiB compiled",
+                            "  host {} ({}) on {}, peers: {}, addresses and prefixes: {}\n"
+                            "  identities: {}, rules: {}, tests passed: {}, compiled: {} KiB",
                             mesh.file, policy.file, mesh.host.name, mesh.host.identity.name, mesh.host.interface,
                             mesh.peers.size(), plan->bindings.size(), policy.identities.size(), policy.rules.size(),
                             policy.tests.size(), kib),
@@ -44,10 +44,10 @@ Result<void> check(const std::string& config, Output& output) {
 
 void add_check(Shell& shell) {
   auto config = std::make_shared<std::string>(kDefaultConfig);
-  CLI::App& command = shell.command(
-      "check",
-      "Read krait.toml and its policy, compile them and run the policy's tests; changes nothing, needs no root",
-      "krait check /etc/krait/krait.toml");
+  CLI::App& command =
+      shell.command("check", "Check krait.toml and its policy",
+                    "Reads and compiles both and runs the policy's tests. Changes nothing, needs no root.\n"
+                    "Example:  krait check /etc/krait/krait.toml");
   command.add_option("KRAIT.TOML", *config, "The host's configuration")->envname("KRAIT_CONFIG")->capture_default_str();
   shell.on(command, [config](Output& output) { return check(*config, output); });
 }

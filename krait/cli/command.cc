@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "krait/agent/protocol.h"
 
@@ -39,6 +40,14 @@ bool wants_json(int argc, const char* const* argv) {
   return false;
 }
 
+Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  // With a word that is no command the parser only says that one is missing.
+  const std::vector<std::string> unknown = app.remaining();
+  const bool no_command = app.get_subcommands().empty() && !unknown.empty();
+  const std::string what = no_command ? fmt::format("there is no command {}", unknown.front()) : error.what();
+  return {ErrorCode::invalid_input, what + "; see krait --help"};
+}
+
 int fail(Output& output, const Error& error) {
   output.error(error);
   return output.finish() ? agent::exit_code(error) : 2;
@@ -68,10 +77,10 @@ void Output::error(const Error& error) {
 
 bool Output::finish() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
-CLI::App& Shell::command(CLI::App& parent, const std::string& name, const std::string& help,
-                         const std::string& example) {
-  CLI::App& command = *parent.add_subcommand(name, help);
-  command.footer("Example:  " + example);
+CLI::App& Shell::command(CLI::App& parent, const std::string& name, const std::string& summary,
+                         const std::string& more) {
+  CLI::App& command = *parent.add_subcommand(name, summary);
+  command.footer(more);
   command.add_option("-o,--output", format_, "How to report")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
@@ -113,7 +122,7 @@ int run(int argc, const char* const* argv) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     Output output(wants_json(argc, argv));
-    return fail(output, Error(ErrorCode::invalid_input, fmt::format("{}; see krait --help", error.what())));
+    return fail(output, usage_error(app, error));
   }
   Output output(shell.json());
   if (const auto done = shell.chosen()(output); !done) {

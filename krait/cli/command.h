@@ -36,10 +36,11 @@ class Shell {
  public:
   explicit Shell(CLI::App& app) : app_(app) {}
 
-  // A command of `parent` with -o. `example` goes below its help.
-  CLI::App& command(CLI::App& parent, const std::string& name, const std::string& help, const std::string& example);
-  CLI::App& command(const std::string& name, const std::string& help, const std::string& example) {
-    return command(app_, name, help, example);
+  // A command of `parent` with -o. `summary` is its line in the list, `more` its own help's last part, examples
+  // included.
+  CLI::App& command(CLI::App& parent, const std::string& name, const std::string& summary, const std::string& more);
+  CLI::App& command(const std::string& name, const std::string& summary, const std::string& more) {
+    return command(app_, name, summary, more);
   }
   // A command that only groups others.
   CLI::App& group(const std::string& name, const std::string& help);

@@ -54,11 +54,11 @@ Result<void> down(const Flags& flags, Output& output) {
 
 void add_down(Shell& shell) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& command = shell.command("down",
-                                    "End the agent and remove what it put in force: the interface with its peers, "
-                                    "unless it only guards it, then the data\n"
-                                    "path. Works without a running agent too",
-                                    "sudo krait down");
+  CLI::App& command = shell.command("down", "End the agent and remove what it put in force",
+                                    "Removes the interface with its peers, unless it was only guarded, and the data "
+                                    "path. Works without a running agent\n"
+                                    "too.\n"
+                                    "Example:  sudo krait down");
   add_config_flag(command, flags->config);
   command.add_option("--iface", flags->interface,
                      "Without a running agent: the interface that was only guarded; nothing but the guard is removed");

@@ -64,9 +64,9 @@ Result<void> keygen(const Flags& flags, Output& output) {
 
 void add_keygen(Shell& shell) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& command = shell.command(
-      "keygen", "Make a private key in a new file of mode 0600 and print its public key, which the peers need",
-      "sudo krait keygen /var/lib/krait/host.key");
+  CLI::App& command = shell.command("keygen", "Make a private key and print its public key",
+                                    "The key goes to a new file of mode 0600; the public key is what the peers need.\n"
+                                    "Example:  sudo krait keygen /var/lib/krait/host.key");
   command.add_option("FILE", flags->file, "Where the private key goes; never over an existing file")
       ->capture_default_str();
   command.add_flag("--public", flags->only_public, "Make nothing; print the public key of the existing FILE");

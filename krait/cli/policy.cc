@@ -23,7 +23,7 @@ Result<void> check(const std::string& file, Output& output) {
   if (!policy) {
     return policy.error();
   }
-  output.report(fmt::format("ok: {}\n  {} identities, {} rules, {} tests passed", file, policy->identities.size(),
+  output.report(fmt::format("ok: {}\n  identities: {}, rules: {}, tests passed: {}", file, policy->identities.size(),
                             policy->rules.size(), policy->tests.size()),
                 {{"version", agent::kProtocolVersion},
                  {"policy", file},
@@ -107,11 +107,9 @@ Result<void> explain_command(const Flags& flags, Output& output) {
 void add_explain(Shell& shell, CLI::App& group) {
   auto flags = std::make_shared<Flags>();
   CLI::App& command = shell.command(
-      group, "explain",
-      "Say whether a policy lets one identity open something to another, and which rule decides. With root the answer "
-      "is\n"
-      "the BPF program's own, on a packet of that kind; without, the compiled policy's.",
-      "krait policy explain --policy policy.toml --from web --to db --proto tcp --port 5432\n"
+      group, "explain", "Say what a policy decides, and by which rule",
+      "With root the answer is the BPF program's own, on a packet of that kind; without, the compiled policy's.\n"
+      "Example:  krait policy explain --policy policy.toml --from web --to db --proto tcp --port 5432\n"
       "          krait policy explain --policy policy.toml --from web --to db --proto icmp --type echo-request");
   command.add_option("--policy", flags->policy, "The policy")->capture_default_str();
   command.add_option("--from", flags->from, "The identity that opens")->required();
@@ -128,8 +126,9 @@ void add_explain(Shell& shell, CLI::App& group) {
 void add_policy(Shell& shell) {
   CLI::App& group = shell.group("policy", "Check a policy, or explain what it decides");
   auto file = std::make_shared<std::string>();
-  CLI::App& command = shell.command(group, "check", "Read a policy, compile it and run its tests; needs no root",
-                                    "krait policy check policy.toml");
+  CLI::App& command = shell.command(group, "check", "Check a policy on its own",
+                                    "Reads and compiles it and runs its tests. Needs no root.\n"
+                                    "Example:  krait policy check policy.toml");
   command.add_option("FILE", *file, "The policy")->required();
   shell.on(command, [file](Output& output) { return check(*file, output); });
   add_explain(shell, group);

@@ -97,9 +97,8 @@ Result<void> reload(const std::string& socket, Output& output) {
 
 void add_status(Shell& shell) {
   auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
-  CLI::App& command =
-      shell.command("status", "Show what is in force: interface, policy, peers, and what was dropped and why",
-                    "krait status -o json");
+  CLI::App& command = shell.command("status", "Show what is in force: interface, policy, peers, drops",
+                                    "Example:  krait status -o json");
   add_socket_flag(command, *socket);
   shell.on(command, [socket](Output& output) { return status(*socket, output); });
 }
@@ -107,10 +106,9 @@ void add_status(Shell& shell) {
 void add_reload(Shell& shell) {
   auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
   CLI::App& command =
-      shell.command("reload",
-                    "Make the agent read krait.toml and the policy again. Returns when they are in force; what stays\n"
-                    "allowed loses no packet, and a wrong file changes nothing",
-                    "sudo krait reload");
+      shell.command("reload", "Put edited files in force",
+                    "Returns when they are. What stays allowed loses no packet, and a wrong file changes nothing.\n"
+                    "Example:  sudo krait reload");
   add_socket_flag(command, *socket);
   shell.on(command, [socket](Output& output) { return reload(*socket, output); });
 }

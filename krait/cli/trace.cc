@@ -154,10 +154,10 @@ Result<void> trace(const Flags& flags, Output& output) {
 void add_trace(Shell& shell) {
   auto flags = std::make_shared<Flags>();
   CLI::App& command = shell.command(
-      "trace",
-      "Run the packets of a capture through the BPF program, in order, and say what it does with each. Touches no\n"
-      "interface and needs no key; needs root. Time stands still: no flow ends by silence.",
-      "sudo krait trace --config krait.toml --pcap wg0.pcap -o json");
+      "trace", "Run a capture's packets through the BPF program",
+      "Says what the program does with each packet, in order. Touches no interface and needs no key; needs root.\n"
+      "Time stands still: no flow ends by silence.\n"
+      "Example:  sudo krait trace --config krait.toml --pcap wg0.pcap -o json");
   add_config_flag(command, flags->config);
   command.add_option("--policy", flags->policy, "Another policy than the one that the configuration names");
   command

@@ -97,11 +97,11 @@ Result<void> up(const Flags& flags, Output& output) {
 
 void add_up(Shell& shell) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& command = shell.command("up",
-                                    "Start krait-agent in the background: sets up the interface and puts the policy in "
-                                    "force. Returns when both are; the\n"
-                                    "agent's log is beside its socket (/run/krait/agent.log)",
-                                    "sudo krait up --config /etc/krait/krait.toml");
+  CLI::App& command = shell.command(
+      "up", "Start krait-agent in the background",
+      "Returns when the interface is set up and the policy is in force. The agent's log is beside its socket\n"
+      "(/run/krait/agent.log).\n"
+      "Example:  sudo krait up --config /etc/krait/krait.toml");
   add_config_flag(command, flags->config);
   add_socket_flag(command, flags->socket);
   shell.on(command, [flags](Output& output) { return up(*flags, output); });
