@@ -32,7 +32,7 @@ using common::Prefix;
 using model::WireguardImage;
 
 constexpr std::uint16_t kUdpPort = 7000;
-constexpr int kArrival_ms = 20'000;  // an emulated guest may be slow; a lost packet never arrives
+constexpr int kArrival_ms = 10'000;  // an emulated guest may be slow; a lost packet never arrives
 
 Fd this_namespace() { return Fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
 
@@ -171,11 +171,25 @@ TEST_F(Tunnel, KeepsTheEndpointOfAPeerThatReallyRoamed) {
 }
 
 TEST_F(Tunnel, ChangesToOtherAddressesLoseNoPacketOfThePeer) {
+  // Many addresses that stay, and stand before the one in use: a list that the kernel takes away and fills again would
+  // leave that one without a peer for long enough to be seen.
+  for (std::uint32_t i = 2000; i-- > 0;) {
+    Prefix host = Prefix::parse("10.80.0.0/32").value();
+    host.ip.bytes[2] = static_cast<std::uint8_t>(i >> 8U);
+    host.ip.bytes[3] = static_cast<std::uint8_t>(i);
+    a_.peers[0].allowed_ips.insert(a_.peers[0].allowed_ips.begin(), host);
+  }
+  apply_a(nullptr);
   ASSERT_TRUE(arrives(a_socket_, "10.90.0.2", b_socket_, 0));
   std::atomic<std::uint32_t> arrived = 0;
+  std::atomic<bool> lost = false;
   std::jthread traffic([&](const std::stop_token& stop) {
-    while (!stop.stop_requested() && arrives(a_socket_, "10.90.0.2", b_socket_, arrived + 1)) {
-      ++arrived;
+    while (!stop.stop_requested() && !lost) {
+      if (arrives(a_socket_, "10.90.0.2", b_socket_, arrived + 1)) {
+        ++arrived;
+      } else {
+        lost = true;
+      }
     }
   });
   const WireguardImage lean = a_;
@@ -186,7 +200,7 @@ TEST_F(Tunnel, ChangesToOtherAddressesLoseNoPacketOfThePeer) {
     rich.peers[0].allowed_ips.push_back(network);
   }
   const std::uint32_t before = arrived;
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 30; ++i) {
     a_ = rich;
     apply_a(&lean);
     a_ = lean;
@@ -197,8 +211,7 @@ TEST_F(Tunnel, ChangesToOtherAddressesLoseNoPacketOfThePeer) {
   traffic.request_stop();
   traffic.join();
   EXPECT_GT(arrived, before) << "no packet passed while the addresses changed";
-  EXPECT_TRUE(arrives(a_socket_, "10.90.0.2", b_socket_, arrived + 2))
-      << "after " << arrived << " packets one was lost";
+  EXPECT_FALSE(lost) << "packet " << arrived + 1;
 }
 
 }  // namespace
