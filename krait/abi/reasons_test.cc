@@ -1,4 +1,4 @@
-// docs/drop_reasons.md is made from the list in reasons.h. KRAIT_UPDATE_GOLDEN=1 writes it anew.
+// docs/drop_reasons.md is made from the list in reasons.h. KRAIT_GOLDEN=write writes it anew.
 #include "krait/abi/reasons.h"
 
 #include <gtest/gtest.h>
@@ -27,12 +27,12 @@ std::string page() {
 }
 
 TEST(Reasons, ThePageIsMadeFromTheList) {
-  if (std::getenv("KRAIT_UPDATE_GOLDEN") != nullptr) {
+  if (std::getenv("KRAIT_GOLDEN") != nullptr) {
     ASSERT_TRUE(common::write_file(kPage, page(), 0644));
   }
   const auto written = common::read_file(kPage, 1U << 20U);
   ASSERT_TRUE(written) << written.error().text();
-  EXPECT_EQ(*written, page()) << "run this test with KRAIT_UPDATE_GOLDEN=1";
+  EXPECT_EQ(*written, page()) << "run this test with KRAIT_GOLDEN=write";
 }
 
 TEST(Reasons, LabelsAreUnique) {

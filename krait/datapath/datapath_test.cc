@@ -1,0 +1,238 @@
+// The datapath on a real layer-3 device: a TUN in a network and mount namespace of its own. What is written into it
+// arrives as WireGuard's packets do.
+#include "krait/datapath/datapath.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "common/fd.h"
+#include "krait/abi/snapshot.h"
+#include "krait/compile/compile.h"
+#include "tests/packets/packet.h"
+
+namespace krait::datapath {
+namespace {
+
+using packets::Packet;
+
+constexpr const char* kInterface = "tun0";
+
+model::Policy policy_with(std::vector<model::Rule> rules) {
+  model::Policy policy;
+  policy.identities = {{"web", 10, {}}, {"db", 20, {}}};
+  policy.rules = std::move(rules);
+  return policy;
+}
+
+model::Rule allow_web_to_db(std::uint32_t port) {
+  return {.name = "r",
+          .action = model::Action::allow,
+          .from = {false, {0}},
+          .to = {false, {1}},
+          .selectors = {{KRAIT_SELECTOR_TCP + port, KRAIT_SELECTOR_TCP + port}},
+          .at = {}};
+}
+
+std::vector<std::byte> image_of(const model::Policy& policy) {
+  const std::vector<compile::Binding> bindings{
+      {common::Prefix::host(*common::Ip::parse("10.90.0.1")), 0, false},
+      {common::Prefix::host(*common::Ip::parse("10.90.0.2")), 1, true},
+  };
+  return compile::compile_snapshot(bindings, policy, 7)->image;
+}
+
+// IP packets that this namespace's stack has received: they came past TC.
+std::uint64_t received_by_stack() {
+  std::ifstream file("/proc/thread-self/net/snmp");
+  std::string name;
+  std::string names;
+  std::string values;
+  while (std::getline(file, names) && std::getline(file, values)) {
+    std::istringstream name_words(names);
+    std::istringstream value_words(values);
+    for (std::string value; name_words >> name && value_words >> value;) {
+      if (names.starts_with("Ip:") && name == "InReceives") {
+        return std::stoull(value);
+      }
+    }
+  }
+  return 0;
+}
+
+class DatapathOnTun : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) {
+      GTEST_SKIP() << "skipped: making network namespaces needs root";
+    }
+    ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
+    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    bpffs_ = std::filesystem::temp_directory_path() / "krait-datapath-test";
+    std::filesystem::create_directories(bpffs_);
+    ASSERT_EQ(::mount("tmpfs", bpffs_.c_str(), "tmpfs", 0, nullptr), 0);
+    make_tun();
+  }
+  void TearDown() override { ::umount2(bpffs_.c_str(), MNT_DETACH); }
+
+  void make_tun() {
+    tun_.reset(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+    ASSERT_TRUE(tun_.valid());
+    ifreq request{};
+    std::strcpy(request.ifr_name, kInterface);
+    request.ifr_flags = IFF_TUN | IFF_NO_PI;
+    ASSERT_EQ(::ioctl(tun_.get(), TUNSETIFF, &request), 0);
+    const common::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    request.ifr_flags = IFF_UP;
+    ASSERT_EQ(::ioctl(socket.get(), SIOCSIFFLAGS, &request), 0);
+    ASSERT_EQ(::ioctl(socket.get(), SIOCGIFINDEX, &request), 0);
+    index_ = static_cast<std::uint32_t>(request.ifr_ifindex);
+  }
+
+  [[nodiscard]] Options options(std::uint32_t pages = 0) const { return {kInterface, bpffs_.string(), pages}; }
+
+  Datapath open(std::uint32_t pages = 0) {
+    auto datapath = Datapath::open(options(pages));
+    EXPECT_TRUE(datapath) << datapath.error().text();
+    return std::move(*datapath);
+  }
+
+  // True when the packet reached the stack.
+  bool arrives(std::uint16_t port, std::string_view from = "10.90.0.1") {
+    const std::uint64_t before = received_by_stack();
+    const auto bytes = Packet(from, "10.90.0.2").tcp(40000, port, packets::kSyn).ip();
+    EXPECT_EQ(::write(tun_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    return received_by_stack() != before;
+  }
+
+  static std::uint64_t drops(const Datapath& datapath, krait_reason reason) {
+    return datapath.counters()->drops[reason].by_direction[KRAIT_INGRESS].packets;
+  }
+
+  std::filesystem::path bpffs_;
+  common::Fd tun_;
+  std::uint32_t index_ = 0;
+};
+
+TEST_F(DatapathOnTun, DeniesEverythingUntilThereIsAPolicy) {
+  ASSERT_TRUE(arrives(5432)) << "nothing is attached yet";
+  Datapath datapath = open();
+  ASSERT_TRUE(datapath.attach(index_));
+  EXPECT_FALSE(datapath.active());
+  EXPECT_FALSE(arrives(5432));
+  EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_POLICY), 1U);
+}
+
+TEST_F(DatapathOnTun, SwitchesTheWholePolicy) {
+  Datapath datapath = open();
+  ASSERT_TRUE(datapath.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+  ASSERT_TRUE(datapath.attach(index_));
+  EXPECT_EQ(datapath.revision(), 7U);
+  EXPECT_TRUE(arrives(5432));
+  EXPECT_FALSE(arrives(80));
+  EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_RULE), 1U);
+  ASSERT_TRUE(datapath.publish(image_of(policy_with({allow_web_to_db(80)}))));
+  EXPECT_TRUE(arrives(80));
+  EXPECT_FALSE(arrives(5432));
+  EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_RULE), 2U);
+  EXPECT_FALSE(arrives(80, "10.90.0.7"));
+  EXPECT_EQ(drops(datapath, KRAIT_REASON_UNKNOWN_SOURCE), 1U);
+}
+
+TEST_F(DatapathOnTun, OutlivesItsOwnerAndIsAdopted) {
+  {
+    Datapath first = open();
+    ASSERT_TRUE(first.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+    ASSERT_TRUE(first.attach(index_));
+    EXPECT_FALSE(arrives(80));
+  }
+  EXPECT_TRUE(has_pins(options()));
+  EXPECT_TRUE(arrives(5432));
+  EXPECT_FALSE(arrives(80));
+  Datapath second = open();
+  EXPECT_EQ(second.revision(), 7U);
+  EXPECT_EQ(drops(second, KRAIT_REASON_NO_RULE), 2U) << "the counters go on";
+  ASSERT_TRUE(second.attach(index_));
+  EXPECT_TRUE(arrives(5432));
+  EXPECT_FALSE(arrives(80));
+  EXPECT_EQ(drops(second, KRAIT_REASON_NO_RULE), 3U);
+}
+
+TEST_F(DatapathOnTun, GivesALargerPolicyALargerMap) {
+  Datapath small = open();
+  ASSERT_TRUE(small.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+  ASSERT_TRUE(small.attach(index_));
+  std::vector<std::byte> large = image_of(policy_with({allow_web_to_db(80)}));
+  large.resize(std::size_t{5000} * KRAIT_PAGE_BYTES);
+  const auto refused = small.publish(large);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), common::ErrorCode::limit);
+  EXPECT_TRUE(arrives(5432)) << "a refused policy changes nothing";
+  Datapath wide = open(5000);
+  ASSERT_TRUE(wide.publish(large));
+  EXPECT_TRUE(arrives(5432)) << "the new map takes over with the program, not before";
+  ASSERT_TRUE(wide.attach(index_));
+  EXPECT_TRUE(arrives(80));
+  EXPECT_FALSE(arrives(5432));
+  EXPECT_EQ(drops(wide, KRAIT_REASON_NO_RULE), 1U);
+  Datapath next = open();
+  EXPECT_EQ(next.revision(), 7U) << "the larger map is the pinned one";
+}
+
+TEST_F(DatapathOnTun, FailsClosedWithoutItsPrograms) {
+  Datapath datapath = open();
+  ASSERT_TRUE(datapath.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+  ASSERT_TRUE(datapath.attach(index_));
+  if (datapath.attachment() != Attachment::tcx) {
+    GTEST_SKIP() << "skipped: this kernel has no TCX, whose pins can be removed";
+  }
+  ASSERT_TRUE(arrives(5432));
+  ASSERT_TRUE(std::filesystem::remove(bpffs_ / "krait" / kInterface / "link_ingress"));
+  // The kernel detaches the link from a work queue some moments later (kernel/bpf/syscall.c, bpf_link_put).
+  int tries = 0;
+  while (arrives(5432)) {
+    ASSERT_LT(++tries, 100'000) << "the guard behind does not drop";
+  }
+  ASSERT_TRUE(datapath.attach(index_));
+  EXPECT_TRUE(arrives(5432));
+}
+
+TEST_F(DatapathOnTun, AttachesAnewWhenTheDeviceWasMadeAnew) {
+  Datapath datapath = open();
+  ASSERT_TRUE(datapath.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+  ASSERT_TRUE(datapath.attach(index_));
+  make_tun();
+  ASSERT_TRUE(arrives(80)) << "nobody guards the new device";
+  ASSERT_TRUE(datapath.attach(index_));
+  EXPECT_FALSE(arrives(80));
+  EXPECT_TRUE(arrives(5432));
+  EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_RULE), 1U);
+}
+
+TEST_F(DatapathOnTun, RemoveRestoresTheDevice) {
+  {
+    Datapath datapath = open();
+    ASSERT_TRUE(datapath.publish(image_of(policy_with({}))));
+    ASSERT_TRUE(datapath.attach(index_));
+    ASSERT_FALSE(arrives(5432));
+    EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_RULE), 1U);
+  }
+  ASSERT_TRUE(Datapath::remove(options(), index_));
+  EXPECT_FALSE(has_pins(options()));
+  EXPECT_FALSE(std::filesystem::exists(bpffs_ / "krait"));
+  EXPECT_TRUE(arrives(5432));
+}
+
+}  // namespace
+}  // namespace krait::datapath
