@@ -1,0 +1,397 @@
+// The two programs as they are installed, on a TUN device (layer 3, as WireGuard's) in a network namespace of our own:
+// what is written into the device's descriptor arrives, what leaves is read from it. Needs root.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "common/fd.h"
+#include "krait/abi/selector.h"
+#include "krait/agent/protocol.h"
+#include "krait/cli/probe_packet.h"
+
+namespace krait::cli {
+namespace {
+
+using agent::Json;
+using common::Fd;
+
+constexpr const char* kConfig = "/etc/krait/krait.toml";
+constexpr const char* kPolicy = "/etc/krait/policy.toml";
+constexpr int kWaitMs = 20'000;  // a hang is a failure; nothing waits this long otherwise
+constexpr std::uint16_t kOpenPort = 7;
+constexpr std::uint16_t kShutPort = 9;
+
+struct Ran {
+  int exit_code = -1;
+  std::string out;  // standard output
+  std::string err;
+  [[nodiscard]] Json json() const { return agent::parse_json_object(out).value_or(Json::object()); }
+};
+
+std::string read_all(int fd) {
+  std::string text;
+  std::array<char, 4096> chunk;
+  for (ssize_t got = 0; (got = ::read(fd, chunk.data(), chunk.size())) > 0;) {
+    text.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+  return text;
+}
+
+// Runs `krait` with these arguments and waits for it; as another user when `user` is not 0.
+Ran krait(std::vector<std::string> arguments, uid_t user = 0) {
+  arguments.insert(arguments.begin(), KRAIT_PROGRAM);
+  std::vector<char*> words;
+  std::transform(arguments.begin(), arguments.end(), std::back_inserter(words),
+                 [](std::string& word) { return word.data(); });
+  words.push_back(nullptr);
+  // Files instead of pipes: the agent that `krait up` leaves behind must not hold an end open.
+  const Fd out(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  const Fd err(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(out.get(), 1);
+    ::dup2(err.get(), 2);
+    if (user == 0 || ::setuid(user) == 0) {
+      ::execv(words[0], words.data());
+    }
+    ::_exit(127);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  ::lseek(out.get(), 0, SEEK_SET);
+  ::lseek(err.get(), 0, SEEK_SET);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_all(out.get()), read_all(err.get())};
+}
+
+void write_text(const char* path, const std::string& text) { std::ofstream(path) << text; }
+
+std::string policy_text(const std::string& rules) {
+  return "[[identity]]\nname = \"web\"\n[[identity]]\nname = \"db\"\n" + rules;
+}
+
+std::string allow(const char* name, const char* from, const char* to, int port) {
+  return std::string("[[rule]]\nname = \"") + name + "\"\naction = \"allow\"\nfrom = [\"" + from + "\"]\nto = [\"" +
+         to + "\"]\nports = [\"udp/" + std::to_string(port) + "\"]\n";
+}
+
+std::string usual_policy() { return policy_text(allow("web to db", "web", "db", kOpenPort)); }
+
+std::string config_text(const std::string& routes = "") {
+  return "[host]\nname = \"db1\"\nidentity = \"db\"\naddresses = [\"10.90.0.2\"]\nprivate_key_file = \"/none.key\"\n"
+         "interface = \"wg7\"\n[[peer]]\nname = \"web1\"\nidentity = \"web\"\naddresses = [\"10.90.0.1\"]\n"
+         "public_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\"\n" +
+         routes;
+}
+
+void set_up(const char* interface, const char* address) {
+  const Fd control(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
+  if (address != nullptr) {
+    sockaddr_in ip{};
+    ip.sin_family = AF_INET;
+    ::inet_pton(AF_INET, address, &ip.sin_addr);
+    std::memcpy(&request.ifr_addr, &ip, sizeof(ip));
+    ASSERT_EQ(::ioctl(control.get(), SIOCSIFADDR, &request), 0);
+    ::inet_pton(AF_INET, "255.255.255.0", &ip.sin_addr);
+    std::memcpy(&request.ifr_netmask, &ip, sizeof(ip));
+    ASSERT_EQ(::ioctl(control.get(), SIOCSIFNETMASK, &request), 0);
+  }
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  ASSERT_EQ(::ioctl(control.get(), SIOCSIFFLAGS, &request), 0);
+}
+
+Fd open_tun() {
+  Fd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  ifreq request{};
+  std::strncpy(request.ifr_name, "tun0", IFNAMSIZ - 1);
+  request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  EXPECT_EQ(::ioctl(tun.get(), TUNSETIFF, &request), 0) << std::strerror(errno);
+  return tun;
+}
+
+sockaddr_in address_of(const char* ip, std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  ::inet_pton(AF_INET, ip, &address.sin_addr);
+  return address;
+}
+
+Fd udp_socket(std::uint16_t port) {
+  Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = address_of("10.90.0.2", port);
+  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0) << std::strerror(errno);
+  return fd;
+}
+
+bool is_readable(const Fd& fd) {
+  pollfd waiting{fd.get(), POLLIN, 0};
+  return ::poll(&waiting, 1, 0) == 1;
+}
+
+// Ends a process that `krait up` started and waits until it is gone.
+void end(pid_t pid, int signal) {
+  const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  ASSERT_TRUE(pidfd.valid());
+  ASSERT_EQ(::kill(pid, signal), 0);
+  pollfd waiting{pidfd.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&waiting, 1, kWaitMs), 1);
+}
+
+class AgentTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (::geteuid() != 0) {
+      return;
+    }
+    ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWNS), 0) << std::strerror(errno);
+    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    ::mkdir("/etc/krait", 0755);
+    for (const char* place : {"/run", "/etc/krait"}) {
+      ASSERT_EQ(::mount("tmpfs", place, "tmpfs", 0, "mode=755"), 0) << place << ": " << std::strerror(errno);
+    }
+    ASSERT_EQ(::mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=700"), 0) << std::strerror(errno);
+    set_up("lo", nullptr);
+    ::setenv("PATH", KRAIT_AGENT_DIRECTORY, 1);
+    ::setenv("KRAIT_IFACE", "tun0", 1);  // guard mode: this kernel may have no WireGuard
+  }
+  void SetUp() override {
+    if (::geteuid() != 0) {
+      GTEST_SKIP() << "skipped: needs root";
+    }
+    tun_ = open_tun();
+    set_up("tun0", "10.90.0.2");
+    open_ = udp_socket(kOpenPort);
+    shut_ = udp_socket(kShutPort);
+    write_text(kConfig, config_text());
+    write_text(kPolicy, usual_policy());
+    start();
+  }
+  void TearDown() override {
+    if (::geteuid() == 0) {
+      krait({"down", "--iface", "tun0"});
+    }
+  }
+
+  void start() {
+    const Ran up = krait({"up", "-o", "json"});
+    ASSERT_EQ(up.exit_code, 0) << up.err;
+    EXPECT_EQ(up.json()["already_up"], false);
+    pid_ = status()["agent"]["pid"].get<pid_t>();
+  }
+  static Json status() { return krait({"status", "-o", "json"}).json(); }
+  static std::uint64_t dropped(const char* reason) { return status()["drops"][reason].get<std::uint64_t>(); }
+
+  // A packet from web arrives for `port`; true: its socket got it. The device delivers before write() returns.
+  bool arrives(std::uint16_t port) {
+    const auto frame =
+        probe_packet(KRAIT_SELECTOR_UDP + port, *common::Ip::parse("10.90.0.1"), *common::Ip::parse("10.90.0.2"));
+    const auto bytes = static_cast<ssize_t>(frame.size() - kEthernetBytes);
+    EXPECT_EQ(::write(tun_.get(), frame.data() + kEthernetBytes, static_cast<std::size_t>(bytes)), bytes);
+    const Fd& socket = port == kOpenPort ? open_ : shut_;
+    if (!is_readable(socket)) {
+      return false;
+    }
+    std::array<char, 64> sink;
+    return ::recv(socket.get(), sink.data(), sink.size(), 0) > 0;
+  }
+  // A packet from `socket` leaves for web; true: it came out of the device.
+  bool leaves(const Fd& socket, std::uint16_t port) {
+    drain();
+    const sockaddr_in to = address_of("10.90.0.1", port);
+    ::sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+    return is_readable(tun_);
+  }
+  void drain() {
+    std::array<char, 2048> sink;
+    while (::read(tun_.get(), sink.data(), sink.size()) > 0) {
+    }
+  }
+
+  Fd tun_;
+  Fd open_;
+  Fd shut_;
+  pid_t pid_ = 0;
+};
+
+TEST_F(AgentTest, JudgesBothDirections) {
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_TRUE(leaves(open_, 49152));  // the answer
+  EXPECT_FALSE(arrives(kShutPort));
+  EXPECT_EQ(dropped("no_rule"), 1);
+  EXPECT_FALSE(leaves(shut_, 49152));
+  EXPECT_EQ(dropped("no_rule"), 2);
+}
+
+TEST_F(AgentTest, ShowsWhatIsInForce) {
+  const Json json = status();
+  EXPECT_EQ(json["interface"], "tun0");
+  EXPECT_EQ(json["agent"]["mode"], "guard");
+  EXPECT_EQ(json["rules"], 1);
+  EXPECT_TRUE(json["public_key"].is_null());
+  EXPECT_TRUE(json["attachment"] == "tcx" || json["attachment"] == "clsact");
+  const Ran text = krait({"status"}, 65534);  // anybody may look
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_NE(text.out.find("tun0: guarded"), std::string::npos) << text.out;
+  const Ran again = krait({"up", "-o", "json"});
+  EXPECT_EQ(again.exit_code, 0);
+  EXPECT_EQ(again.json()["already_up"], true);
+}
+
+TEST_F(AgentTest, RevokesAndGrantsOnTheNextPacket) {
+  EXPECT_TRUE(arrives(kOpenPort));
+  const auto revision = status()["revision"].get<std::uint64_t>();
+  write_text(kPolicy, policy_text(""));
+  EXPECT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_FALSE(arrives(kOpenPort));
+  EXPECT_EQ(dropped("no_rule"), 1);
+  EXPECT_FALSE(leaves(open_, 49152));  // the flow is alive, its policy is not
+  EXPECT_EQ(dropped("flow_revoked"), 1);
+  write_text(kPolicy, usual_policy());
+  EXPECT_EQ(krait({"reload", "-o", "json"}).json()["revision"], revision + 2);
+  EXPECT_TRUE(leaves(open_, 49152));
+  EXPECT_TRUE(arrives(kOpenPort));
+}
+
+TEST_F(AgentTest, KeepsThePolicyWhenAFileIsWrong) {
+  const auto revision = status()["revision"].get<std::uint64_t>();
+  write_text(kPolicy, policy_text(allow("web to db", "web", "nobody", kOpenPort)));
+  const Ran refused = krait({"reload", "-o", "json"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.json()["diagnostics"][0]["file"], kPolicy);
+  EXPECT_GT(refused.json()["diagnostics"][0]["line"], 0);
+  EXPECT_EQ(refused.err.rfind("krait: /etc/krait/policy.toml:", 0), 0) << refused.err;
+  EXPECT_EQ(status()["revision"], revision);
+  EXPECT_TRUE(arrives(kOpenPort));
+}
+
+TEST_F(AgentTest, ReloadsOnHangup) {
+  write_text(kPolicy, policy_text(""));
+  const auto revision = status()["revision"].get<std::uint64_t>();
+  ASSERT_EQ(::kill(pid_, SIGHUP), 0);
+  EXPECT_EQ(status()["revision"], revision + 1);  // the signal was there before the question
+  EXPECT_FALSE(arrives(kOpenPort));
+}
+
+TEST_F(AgentTest, OnlyRootChangesAnything) {
+  for (const char* command : {"reload", "down"}) {
+    const Ran refused = krait({command, "-o", "json"}, 65534);
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_EQ(refused.json()["code"], "permission");
+  }
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_FALSE(arrives(kShutPort));
+}
+
+TEST_F(AgentTest, GoesOnWithoutTheAgentAndAdoptsWhatItLeft) {
+  EXPECT_TRUE(arrives(kOpenPort));
+  const auto revision = status()["revision"].get<std::uint64_t>();
+  end(pid_, SIGKILL);
+  EXPECT_EQ(krait({"status"}).exit_code, 2);
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_TRUE(leaves(open_, 49152));
+  EXPECT_FALSE(arrives(kShutPort));
+  start();
+  EXPECT_EQ(status()["revision"], revision + 1);
+  EXPECT_EQ(dropped("no_rule"), 1);
+  EXPECT_TRUE(leaves(open_, 49152));
+  end(pid_, SIGTERM);
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_FALSE(arrives(kShutPort));
+}
+
+TEST_F(AgentTest, DownOpensUpAndLeavesNothing) {
+  EXPECT_FALSE(arrives(kShutPort));
+  const Ran down = krait({"down", "-o", "json"});
+  EXPECT_EQ(down.exit_code, 0) << down.err;
+  EXPECT_EQ(down.json()["interface"], "tun0");
+  EXPECT_TRUE(arrives(kShutPort));
+  EXPECT_NE(::access("/sys/fs/bpf/krait/tun0", F_OK), 0);
+  EXPECT_EQ(krait({"down", "--iface", "tun0", "-o", "json"}).json()["removed"], false);
+}
+
+TEST_F(AgentTest, DownWorksWithoutTheAgent) {
+  end(pid_, SIGKILL);
+  const Ran down = krait({"down", "--iface", "tun0", "-o", "json"});
+  EXPECT_EQ(down.exit_code, 0) << down.err;
+  EXPECT_EQ(down.json()["removed"], true);
+  EXPECT_TRUE(arrives(kShutPort));
+  EXPECT_NE(::access("/sys/fs/bpf/krait/tun0", F_OK), 0);
+}
+
+std::string http(const std::string& request) {
+  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = address_of("127.0.0.1", 9517);
+  EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  EXPECT_EQ(::send(fd.get(), request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  return read_all(fd.get());
+}
+
+TEST_F(AgentTest, ServesMetrics) {
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_FALSE(arrives(kShutPort));
+  const std::string page = http("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_TRUE(page.starts_with("HTTP/1.1 200 OK\r\n")) << page;
+  for (const char* line :
+       {"krait_packets_total{source=\"web\",destination=\"db\",direction=\"ingress\",verdict=\"allow\"} 1\n",
+        "krait_packets_total{source=\"web\",destination=\"db\",direction=\"ingress\",verdict=\"drop\"} 1\n",
+        "krait_bytes_total{source=\"web\",destination=\"db\",direction=\"ingress\",verdict=\"allow\"} 32\n",
+        "krait_drops_total{reason=\"no_rule\",direction=\"ingress\"} 1\n", "krait_policy_rules 1\n",
+        "krait_peers 0\n"}) {
+    EXPECT_NE(page.find(line), std::string::npos) << line << page;
+  }
+  EXPECT_TRUE(http("GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
+}
+
+TEST_F(AgentTest, TakesAPolicyThatOutgrowsTheTables) {
+  std::string routes = "routes = [";
+  for (int i = 0; i < 150'000; ++i) {
+    routes += "{ prefix = \"172." + std::to_string(16 + i / 65536) + "." + std::to_string(i / 256 % 256) + "." +
+              std::to_string(i % 256) + "/32\", identity = \"web\" },\n";
+  }
+  write_text(kConfig, config_text(routes + "]\n"));
+  const auto revision = status()["revision"].get<std::uint64_t>();
+  const Ran reload = krait({"reload", "-o", "json"});
+  ASSERT_EQ(reload.exit_code, 0) << reload.err;
+  EXPECT_EQ(reload.json()["revision"], revision + 1);
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_FALSE(arrives(kShutPort));
+  EXPECT_EQ(dropped("no_rule"), 1);
+}
+
+TEST_F(AgentTest, RefusesToStartOnAWrongPolicyAndSaysWhy) {
+  EXPECT_EQ(krait({"down"}).exit_code, 0);
+  write_text(kPolicy, "nonsense = 1\n");
+  const Ran up = krait({"up", "-o", "json"});
+  EXPECT_EQ(up.exit_code, 1);
+  EXPECT_EQ(up.json()["diagnostics"][0]["line"], 1);
+  write_text(kPolicy, usual_policy());
+  ::setenv("KRAIT_IFACE", "none0", 1);
+  const Ran missing = krait({"up"});
+  ::setenv("KRAIT_IFACE", "tun0", 1);
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_NE(missing.err.find("none0"), std::string::npos) << missing.err;
+}
+
+}  // namespace
+}  // namespace krait::cli
