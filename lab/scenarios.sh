@@ -20,10 +20,13 @@ prepare_guests() {
   build_initramfs "$1" "$cache_dir/lab/initramfs-$1.cpio" "${programs[@]}"
 }
 
-# run_scenario SERIES SCRIPT: SCRIPT is a path in the guest.
+# run_scenario SERIES SCRIPT: SCRIPT is a path in the guest. A guest that did not come up gets one more chance.
 run_scenario() {
-  local console_log
+  local console_log status=0
   console_log=$log_dir/console-$1-$(basename "$2" .sh).log
+  run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2" || status=$?
+  ((status == 126)) || return "$status"
+  echo "the guest did not come up; once more"
   run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2"
 }
 
