@@ -12,10 +12,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstring>
@@ -26,6 +24,7 @@
 #include "common/fd.h"
 #include "krait/abi/selector.h"
 #include "krait/agent/protocol.h"
+#include "krait/cli/krait_program.h"
 #include "krait/cli/probe_packet.h"
 
 namespace krait::cli {
@@ -40,47 +39,7 @@ constexpr int kWaitMs = 20'000;  // a hang is a failure; nothing waits this long
 constexpr std::uint16_t kOpenPort = 7;
 constexpr std::uint16_t kShutPort = 9;
 
-struct Ran {
-  int exit_code = -1;
-  std::string out;  // standard output
-  std::string err;
-  [[nodiscard]] Json json() const { return agent::parse_json_object(out).value_or(Json::object()); }
-};
-
-std::string read_all(int fd) {
-  std::string text;
-  std::array<char, 4096> chunk;
-  for (ssize_t got = 0; (got = ::read(fd, chunk.data(), chunk.size())) > 0;) {
-    text.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-  return text;
-}
-
-// Runs `krait` with these arguments and waits for it; as another user when `user` is not 0.
-Ran krait(std::vector<std::string> arguments, uid_t user = 0) {
-  arguments.insert(arguments.begin(), KRAIT_PROGRAM);
-  std::vector<char*> words;
-  std::transform(arguments.begin(), arguments.end(), std::back_inserter(words),
-                 [](std::string& word) { return word.data(); });
-  words.push_back(nullptr);
-  // Files instead of pipes: the agent that `krait up` leaves behind must not hold an end open.
-  const Fd out(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  const Fd err(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(out.get(), 1);
-    ::dup2(err.get(), 2);
-    if (user == 0 || ::setuid(user) == 0) {
-      ::execv(words[0], words.data());
-    }
-    ::_exit(127);
-  }
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  ::lseek(out.get(), 0, SEEK_SET);
-  ::lseek(err.get(), 0, SEEK_SET);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_all(out.get()), read_all(err.get())};
-}
+Ran krait(std::vector<std::string> arguments, uid_t user = 0) { return krait_program(std::move(arguments), user); }
 
 void write_text(const char* path, const std::string& text) { std::ofstream(path) << text; }
 

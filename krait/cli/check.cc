@@ -19,7 +19,6 @@ Result<void> check(const std::string& config, Output& output) {
   }
   const model::Mesh& mesh = plan->mesh;
   const model::Policy& policy = plan->policy;
-  const std::size_t kib = (plan->snapshot.image.size() + 1023) / 1024;
   Json json{{"version", agent::kProtocolVersion}, {"config", mesh.file}, {"policy", policy.file}};
   json["host"] = mesh.host.name;
   json["identity"] = mesh.host.identity.name;
@@ -32,10 +31,10 @@ Result<void> check(const std::string& config, Output& output) {
   json["snapshot_bytes"] = plan->snapshot.image.size();
   output.report(fmt::format("ok: {} and {}\n"
                             "  host {} ({}) on {}, peers: {}, addresses and prefixes: {}\n"
-                            "  identities: {}, rules: {}, tests passed: {}, compiled: {} KiB",
+                            "  identities: {}, rules: {}, tests passed: {}",
                             mesh.file, policy.file, mesh.host.name, mesh.host.identity.name, mesh.host.interface,
                             mesh.peers.size(), plan->bindings.size(), policy.identities.size(), policy.rules.size(),
-                            policy.tests.size(), kib),
+                            policy.tests.size()),
                 json);
   return {};
 }

@@ -1,0 +1,50 @@
+#include "krait/cli/krait_program.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "common/fd.h"
+
+namespace krait::cli {
+
+using common::Fd;
+
+std::string read_all(int fd) {
+  std::string text;
+  std::array<char, 4096> chunk;
+  for (ssize_t got = 0; (got = ::read(fd, chunk.data(), chunk.size())) > 0;) {
+    text.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+  return text;
+}
+
+Ran krait_program(std::vector<std::string> arguments, uid_t user) {
+  arguments.insert(arguments.begin(), KRAIT_PROGRAM);
+  std::vector<char*> words;
+  for (std::string& argument : arguments) {
+    words.push_back(argument.data());
+  }
+  words.push_back(nullptr);
+  // Files instead of pipes: the agent that `krait up` leaves behind must not hold an end open.
+  const Fd out(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  const Fd err(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(out.get(), 1);
+    ::dup2(err.get(), 2);
+    if (user == 0 || ::setuid(user) == 0) {
+      ::execv(words[0], words.data());
+    }
+    ::_exit(127);
+  }
+  int status = 0;
+  const bool ended = ::waitpid(child, &status, 0) == child && WIFEXITED(status);
+  ::lseek(out.get(), 0, SEEK_SET);
+  ::lseek(err.get(), 0, SEEK_SET);
+  return {ended ? WEXITSTATUS(status) : -1, read_all(out.get()), read_all(err.get())};
+}
+
+}  // namespace krait::cli

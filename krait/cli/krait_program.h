@@ -1,0 +1,26 @@
+// For tests: runs the program `krait` itself.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "krait/agent/protocol.h"
+
+namespace krait::cli {
+
+struct Ran {
+  int exit_code = -1;
+  std::string out;  // standard output
+  std::string err;
+  [[nodiscard]] agent::Json json() const { return agent::parse_json_object(out).value_or(agent::Json::object()); }
+};
+
+// The text of a descriptor from where it stands to its end.
+std::string read_all(int fd);
+
+// Runs `krait` (KRAIT_PROGRAM) with these arguments and waits for it; as another user when `user` is not 0.
+Ran krait_program(std::vector<std::string> arguments, uid_t user = 0);
+
+}  // namespace krait::cli
