@@ -9,9 +9,9 @@ enum krait_direction { KRAIT_INGRESS, KRAIT_EGRESS, KRAIT_DIRECTIONS };
 enum krait_verdict { KRAIT_DROP, KRAIT_ALLOW, KRAIT_VERDICTS };
 
 /*
- * krait_flows, LRU hash. A flow remembers who initiated it, never a verdict. The two ends stand in the order of their
- * addresses (compared as four words, each as loaded), then ports. IPv4 is mapped. For an ICMP query, a is the end that
- * asks and b the one that answers, port_a_be is the identifier and port_b_be the request's type.
+ * krait_flows: a flow remembers who initiated it, never a verdict. The two ends stand in the order of their addresses
+ * (compared as four words, each as loaded), then ports. IPv4 is mapped. For an ICMP query, a is the end that asks and b
+ * the one that answers, port_a_be is the identifier and port_b_be the request's type.
  */
 struct krait_flow_key {
   __u32 a_be[4];
@@ -22,17 +22,38 @@ struct krait_flow_key {
 };
 KRAIT_ASSERT_SIZE(struct krait_flow_key, 40);
 
-#define KRAIT_FLOW_FROM_B 0x1U  /* b initiated, else a */
-#define KRAIT_FLOW_OPENING 0x2U /* TCP: only the initiator's SYN was seen */
-#define KRAIT_FLOW_FIN_A 0x4U   /* TCP: a sent FIN */
-#define KRAIT_FLOW_FIN_B 0x8U
-#define KRAIT_FLOW_RESET 0x10U /* TCP: a RST passed */
+#define KRAIT_FLOW_OPENING 0x1U /* TCP: only the initiator's SYN was seen */
+#define KRAIT_FLOW_FIN_A 0x2U   /* TCP: a sent FIN */
+#define KRAIT_FLOW_FIN_B 0x4U
+#define KRAIT_FLOW_RESET 0x8U /* TCP: a RST passed */
 struct krait_flow {
+  struct krait_flow_key key;
   __u64 seen_jiffies; /* refreshed at most once a second */
   __u32 flags;
-  __u32 reserved;
+  __u32 pair; /* a hash of the initiator's and the other end's identity */
 };
-KRAIT_ASSERT_SIZE(struct krait_flow, 16);
+KRAIT_ASSERT_SIZE(struct krait_flow, 56);
+
+/*
+ * An array of buckets; a flow lives in the one that its hash names. A mark is the flow's hash with its lowest bits
+ * replaced: bit 0 set, bit 1 says that b initiated. It is written last and holds with the key: of an entry that two
+ * CPUs write at once, either mark and key fit together or nobody finds it. Bucket 0 holds no flows; its first mark is
+ * the hash's seed.
+ */
+#define KRAIT_FLOW_WAYS 8U
+#define KRAIT_MARK_USED 1ULL
+#define KRAIT_MARK_FROM_B 2ULL
+struct krait_flow_bucket {
+  __u64 marks[KRAIT_FLOW_WAYS];
+  struct krait_flow flows[KRAIT_FLOW_WAYS];
+};
+KRAIT_ASSERT_SIZE(struct krait_flow_bucket, 512);
+
+/*
+ * In a bucket of live flows a new one takes the oldest flow of its own pair of identities once that pair has this many
+ * there, and the oldest of all before. So a flood from one pair displaces at most 2 in 8 flows of others.
+ */
+#define KRAIT_PAIR_WAYS 2U
 
 /* How long a flow may be silent, in seconds. */
 #define KRAIT_TCP_OPENING_S 120ULL

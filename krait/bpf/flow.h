@@ -21,9 +21,10 @@ static __always_inline int source_is_b(const struct tuple* tuple) {
   return tuple->source_port_be > tuple->destination_port_be;
 }
 
-/* Fills in the key; says which end the packet's source is: 0 or KRAIT_FLOW_FROM_B. */
-static __noinline __u32 make_flow_key(const struct packet* packet, struct krait_flow_key* key) {
+/* Fills in the key and which end the packet's source is. */
+static __always_inline void make_flow_key(const struct packet* packet, struct flow_place* place) {
   const struct tuple* tuple = &packet->tuple;
+  struct krait_flow_key* key = &place->key;
   const int is_icmp_pair = packet->makes_flow != packet->can_be_reply;
   const __u32 from_b = is_icmp_pair ? packet->can_be_reply : (__u32)source_is_b(tuple);
   copy_address(key->a_be, from_b ? tuple->destination_be : tuple->source_be);
@@ -32,7 +33,60 @@ static __noinline __u32 make_flow_key(const struct packet* packet, struct krait_
   key->port_a_be = swap ? tuple->destination_port_be : tuple->source_port_be;
   key->port_b_be = swap ? tuple->source_port_be : tuple->destination_port_be;
   key->protocol = tuple->protocol;
-  return from_b ? KRAIT_FLOW_FROM_B : 0;
+  place->from_b = from_b;
+}
+
+/* Two lanes, for the sake of latency. Keys are compared whole, so the seed only has to keep buckets from being aimed
+ * at. */
+static __always_inline __u64 hash_key(const struct krait_flow_key* key, __u64 seed) {
+  const __u64* words = (const __u64*)key;
+  __u64 x = (words[1] ^ seed) * 0x9e3779b97f4a7c15ULL;
+  __u64 y = (words[3] + seed) * 0xd6e8feb86659fd93ULL;
+  x = ((x ^ x >> 32) + words[0] + words[4]) * 0xff51afd7ed558ccdULL;
+  y = ((y ^ y >> 32) + words[2]) * 0xc4ceb9fe1a85ec53ULL;
+  x ^= y ^ x >> 29 ^ y >> 31;
+  x *= 0x9e3779b97f4a7c15ULL;
+  return x ^ x >> 32;
+}
+
+static __always_inline int same_key(const struct krait_flow_key* a, const struct krait_flow_key* b) {
+  const __u64* x = (const __u64*)a;
+  const __u64* y = (const __u64*)b;
+  return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4])) == 0;
+}
+
+static __always_inline struct krait_flow_bucket* flow_bucket(const struct flow_place* place) {
+  const __u32 index = place->bucket;
+  return bpf_map_lookup_elem(&krait_flows, &index);
+}
+
+static __always_inline struct krait_flow* flow_in(struct krait_flow_bucket* bucket, __u32 way) {
+  OPAQUE(way);
+  return &bucket->flows[way & (KRAIT_FLOW_WAYS - 1)];
+}
+
+/* The packet's flow, or none. Fills in `place` either way. */
+static __noinline struct krait_flow* find_flow(const struct packet* packet, struct flow_place* place) {
+  const __u32 zero = 0;
+  make_flow_key(packet, place);
+  const struct krait_flow_bucket* head = bpf_map_lookup_elem(&krait_flows, &zero);
+  const __u64 hash = head ? hash_key(&place->key, head->marks[0]) : 0;
+  place->mark = (hash & ~KRAIT_MARK_FROM_B) | KRAIT_MARK_USED;
+  place->bucket = 1 + ((__u32)(hash >> 32) & krait_flow_mask);
+  struct krait_flow_bucket* bucket = flow_bucket(place);
+  if (!bucket) {
+    return 0;
+  }
+  for (__u32 way = 0; way < KRAIT_FLOW_WAYS; way++) {
+    const __u64 mark = bucket->marks[way];
+    if ((mark & ~KRAIT_MARK_FROM_B) == place->mark) {
+      place->way = way;
+      place->initiator_is_b = (mark & KRAIT_MARK_FROM_B) != 0;
+      struct krait_flow* flow = flow_in(bucket, *(volatile __u32*)&place->way);
+      return same_key(&flow->key, &place->key) ? flow : 0;
+    }
+  }
+  return 0;
 }
 
 static __always_inline __u64 silence_s(__u32 protocol, __u32 flags) {
@@ -55,8 +109,8 @@ static __always_inline int is_live(const struct krait_flow* flow, __u32 protocol
   return now - flow->seen_jiffies <= silence_s(protocol, flow->flags) * krait_hz;
 }
 
-/* What a packet that passes does to its flow's state. `from` is make_flow_key's answer. */
-static __always_inline __u32 flags_after(__u32 flags, const struct packet* packet, __u32 from) {
+/* What a packet that passes does to its flow's state. */
+static __always_inline __u32 flags_after(__u32 flags, const struct packet* packet, const struct flow_place* place) {
   if (packet->tuple.protocol != IPPROTO_TCP) {
     return flags;
   }
@@ -64,18 +118,18 @@ static __always_inline __u32 flags_after(__u32 flags, const struct packet* packe
     return flags | KRAIT_FLOW_RESET;
   }
   if (packet->tcp_flags & TCP_FIN) {
-    flags |= from ? KRAIT_FLOW_FIN_B : KRAIT_FLOW_FIN_A;
+    flags |= place->from_b ? KRAIT_FLOW_FIN_B : KRAIT_FLOW_FIN_A;
   }
   if (!is_opening_syn(packet)) {
     flags &= ~KRAIT_FLOW_OPENING;
   }
   /* A connection that its initiator still uses was not reset. */
-  return (flags & KRAIT_FLOW_FROM_B) == from ? flags & ~KRAIT_FLOW_RESET : flags;
+  return place->initiator_is_b == place->from_b ? flags & ~KRAIT_FLOW_RESET : flags;
 }
 
 /* Writes only what changed: a busy flow's cache line stays shared between CPUs. */
-static __always_inline void refresh_flow(struct krait_flow* flow, const struct packet* packet, __u32 from, __u64 now) {
-  const __u32 flags = flags_after(flow->flags, packet, from);
+static __always_inline void refresh_flow(struct krait_flow* flow, const struct scratch* scratch, __u64 now) {
+  const __u32 flags = flags_after(flow->flags, &scratch->packet, &scratch->flow);
   if (flags != flow->flags) {
     flow->flags = flags;
     flow->seen_jiffies = now;
@@ -84,20 +138,59 @@ static __always_inline void refresh_flow(struct krait_flow* flow, const struct p
   }
 }
 
-/*
- * Makes the packet's source the initiator. A table that has no room fails here: the packet passes all the same, its
- * replies do not until the initiator's next packet.
+/* A way for a new flow: a free or expired one, else as KRAIT_PAIR_WAYS says. What it compares lies in the scratch map.
  */
-static __always_inline void open_flow(struct krait_flow* flow, const struct scratch* scratch, __u32 from, __u64 now) {
-  const struct packet* packet = &scratch->packet;
-  const struct krait_flow fresh = {
-      .seen_jiffies = now,
-      .flags = from | (packet->tuple.protocol == IPPROTO_TCP && is_opening_syn(packet) ? KRAIT_FLOW_OPENING : 0),
-  };
-  if (flow) {
-    flow->flags = fresh.flags;
-    flow->seen_jiffies = now;
-  } else {
-    bpf_map_update_elem(&krait_flows, &scratch->flow_key, &fresh, BPF_ANY);
+static __noinline __u32 choose_way(const struct krait_flow_bucket* bucket, struct victim* victim, __u32 pair,
+                                   __u64 now) {
+  victim->oldest_own = 0;
+  victim->oldest_any = 0;
+  victim->own = 0;
+  victim->own_way = 0;
+  victim->any_way = 0;
+  for (__u32 way = 0; way < KRAIT_FLOW_WAYS; way++) {
+    const struct krait_flow* flow = &bucket->flows[way];
+    const __u64 age = now - flow->seen_jiffies;
+    if (bucket->marks[way] == 0 || !is_live(flow, flow->key.protocol, now)) {
+      return way;
+    }
+    if (flow->pair == pair) {
+      victim->own++;
+      if (age >= victim->oldest_own) {
+        victim->oldest_own = age;
+        victim->own_way = way;
+      }
+    }
+    if (age >= victim->oldest_any) {
+      victim->oldest_any = age;
+      victim->any_way = way;
+    }
   }
+  return victim->own >= KRAIT_PAIR_WAYS ? victim->own_way : victim->any_way;
+}
+
+/* Makes the packet's source the initiator, in the place of `flow` or in a new one. */
+static __noinline int open_flow(struct krait_flow* flow, struct scratch* scratch, __u64 now) {
+  const struct packet* packet = &scratch->packet;
+  struct flow_place* place = &scratch->flow;
+  struct krait_flow_bucket* bucket = flow_bucket(place);
+  if (!bucket) {
+    return 0;
+  }
+  const __u32 pair = scratch->source.tag * 0x9e3779b1U + scratch->destination.tag;
+  if (!flow) {
+    place->way = choose_way(bucket, &scratch->victim, pair, now);
+  }
+  __u64 way = *(volatile __u32*)&place->way;
+  way &= KRAIT_FLOW_WAYS - 1;
+  flow = flow_in(bucket, (__u32)way);
+  volatile __u64* mark = &bucket->marks[way];
+  if (!same_key(&flow->key, &place->key)) {
+    *mark = 0;
+    flow->key = place->key;
+  }
+  flow->pair = pair;
+  flow->seen_jiffies = now;
+  flow->flags = packet->tuple.protocol == IPPROTO_TCP && is_opening_syn(packet) ? KRAIT_FLOW_OPENING : 0;
+  *mark = place->mark | (place->from_b ? KRAIT_MARK_FROM_B : 0);
+  return 0;
 }

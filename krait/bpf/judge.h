@@ -29,22 +29,21 @@ static __noinline int judge(const struct view* view, struct scratch* scratch) {
     return own_allowed ? KRAIT_ALLOWED : denied(own);
   }
   const __u64 now = now_jiffies();
-  const __u32 from = make_flow_key(packet, &scratch->flow_key);
-  struct krait_flow* flow = bpf_map_lookup_elem(&krait_flows, &scratch->flow_key);
+  struct krait_flow* flow = find_flow(packet, &scratch->flow);
   const int live = flow && is_live(flow, packet->tuple.protocol, now);
-  const int answers = live && packet->can_be_reply && (flow->flags & KRAIT_FLOW_FROM_B) != from;
+  const int answers = live && packet->can_be_reply && scratch->flow.initiator_is_b != scratch->flow.from_b;
   const int asks = is_opening_syn(packet);
   if (own_allowed && live && !answers && packet->makes_flow && !asks) {
-    refresh_flow(flow, packet, from, now);
+    refresh_flow(flow, scratch, now);
     return KRAIT_ALLOWED;
   }
   const __u32 reverse = answers ? ask(view, &scratch->destination, &scratch->source, packet->reply_selector) : 0;
   const int answer_allowed = answers && reverse & KRAIT_CELL_ALLOW;
   if (own_allowed) {
     if (answer_allowed && !asks) {
-      refresh_flow(flow, packet, from, now);
+      refresh_flow(flow, scratch, now);
     } else if (packet->makes_flow && !(packet->tcp_flags & TCP_RST)) {
-      open_flow(flow, scratch, from, now);
+      open_flow(flow, scratch, now);
     }
     return KRAIT_ALLOWED;
   }
@@ -56,7 +55,7 @@ static __noinline int judge(const struct view* view, struct scratch* scratch) {
   if (!answer_allowed) {
     return KRAIT_REASON_FLOW_REVOKED;
   }
-  refresh_flow(flow, packet, from, now);
+  refresh_flow(flow, scratch, now);
   return KRAIT_ALLOWED;
 }
 
@@ -137,8 +136,7 @@ static __noinline int judge_icmp_error(struct __sk_buff* skb, const struct view*
   if (parse_quoted(skb, scratch) || !same_address(quoted->tuple.source_be, scratch->packet.tuple.destination_be)) {
     return -1;
   }
-  const __u32 from = make_flow_key(quoted, &scratch->flow_key);
-  const struct krait_flow* flow = bpf_map_lookup_elem(&krait_flows, &scratch->flow_key);
+  const struct krait_flow* flow = find_flow(quoted, &scratch->flow);
   if (!flow || !is_live(flow, quoted->tuple.protocol, now_jiffies())) {
     return -1;
   }
@@ -146,7 +144,7 @@ static __noinline int judge_icmp_error(struct __sk_buff* skb, const struct view*
   if (!find_identity(view, quoted->is_v6, far_end)) {
     return -1;
   }
-  scratch->cell = (flow->flags & KRAIT_FLOW_FROM_B) == from
+  scratch->cell = scratch->flow.initiator_is_b == scratch->flow.from_b
                       ? ask(view, &scratch->destination, far_end, quoted->selector)
                       : ask(view, far_end, &scratch->destination, quoted->reply_selector);
   return scratch->cell & KRAIT_CELL_ALLOW ? KRAIT_ALLOWED : KRAIT_REASON_FLOW_REVOKED;

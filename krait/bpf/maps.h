@@ -13,6 +13,8 @@
 volatile const __u32 krait_hz = 250;
 /* Buckets of krait_pairs, a power of two, less one. */
 volatile const __u32 krait_pair_mask = 1023;
+/* Buckets of krait_flows, a power of two, less one. */
+volatile const __u32 krait_flow_mask = 16383;
 /* For PacketRunner: write krait_trace, and take the time from krait_control. The verifier removes both otherwise. */
 volatile const __u8 krait_tracing = 0;
 volatile const __u8 krait_test_clock = 0;
@@ -35,10 +37,10 @@ static __always_inline const struct krait_control* control_page(void) {
 }
 
 struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 131072);
-  __type(key, struct krait_flow_key);
-  __type(value, struct krait_flow);
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1 + 16384);
+  __type(key, __u32);
+  __type(value, struct krait_flow_bucket);
 } krait_flows SEC(".maps");
 
 struct {

@@ -21,13 +21,34 @@ struct identity {
   __u16 destination_class;
 };
 
+/* Where the packet's flow is, or would be. */
+struct flow_place {
+  struct krait_flow_key key;
+  __u64 mark;   /* without KRAIT_MARK_FROM_B */
+  __u32 bucket; /* its number in krait_flows */
+  __u32 way;
+  __u32 from_b; /* the packet's source is end b */
+  __u32 initiator_is_b;
+};
+
+/* What a search for a place remembers. */
+struct victim {
+  __u64 oldest_own;
+  __u64 oldest_any;
+  __u32 own_way;
+  __u32 any_way;
+  __u32 own;
+  __u32 reserved;
+};
+
 struct scratch {
   struct packet packet;
   struct packet quoted; /* by an ICMP error */
   struct identity source;
   struct identity destination;
   struct identity quoted_destination;
-  struct krait_flow_key flow_key;
+  struct flow_place flow;
+  struct victim victim;
   struct krait_fragment_key fragment_key;
   struct krait_trace judgement;
   __u32 cell; /* that decided */

@@ -35,7 +35,7 @@ struct SharedMap {
   std::uint32_t entries;  // 0: any number will do
 };
 constexpr std::array<SharedMap, 4> kSharedMaps{{
-    {kFlowsMap, "flows", sizeof(krait_flow_key), sizeof(krait_flow), 0},
+    {kFlowsMap, "flows", 4, sizeof(krait_flow_bucket), 1 + kFlowBuckets},
     {kFragmentsMap, "fragments", sizeof(krait_fragment_key), sizeof(krait_fragment), 0},
     {kPairsMap, "pairs", 4, sizeof(krait_pair_bucket), kPairBuckets},
     {kDropsMap, "drops", 4, sizeof(krait_drop_count), KRAIT_REASON_COUNT},
@@ -133,6 +133,7 @@ common::Result<void> Datapath::State::load(std::uint32_t pages) {
   done = done ? share_maps() : std::move(done);
   done = done ? object->load() : std::move(done);
   done = done ? guard->load() : std::move(done);
+  done = done ? seed_flows(object->map_fd(kFlowsMap)) : std::move(done);
   done = done ? pin_new_maps() : std::move(done);
   if (!done) {
     return done;

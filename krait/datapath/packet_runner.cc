@@ -67,6 +67,7 @@ common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages) {
   done = done ? object->set_entries(kSnapshotMap, entries) : std::move(done);
   done = done ? object->load() : std::move(done);
   done = done ? guard->load() : std::move(done);
+  done = done ? seed_flows(object->map_fd(kFlowsMap)) : std::move(done);
   if (!done) {
     return std::move(done.error());
   }

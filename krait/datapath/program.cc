@@ -1,7 +1,12 @@
 #include "krait/datapath/program.h"
 
+#include <bpf/bpf.h>
+#include <sys/random.h>
 #include <time.h>
 
+#include <cerrno>
+
+#include "krait/abi/maps.h"
 #include "krait/bpf/objects.h"
 
 namespace krait::datapath {
@@ -22,6 +27,8 @@ common::Result<Object> open_krait_object(Framing framing) {
   auto set = object->set_constant("krait_hz", ticks_per_second());
   set = set ? object->set_constant("krait_pair_mask", kPairBuckets - 1) : std::move(set);
   set = set ? object->set_entries(kPairsMap, kPairBuckets) : std::move(set);
+  set = set ? object->set_constant("krait_flow_mask", kFlowBuckets - 1) : std::move(set);
+  set = set ? object->set_entries(kFlowsMap, 1 + kFlowBuckets) : std::move(set);
   const bool network = framing == Framing::network;
   for (const char* unused : {network ? "krait_in_eth" : "krait_ingress", network ? "krait_out_eth" : "krait_egress"}) {
     set = set ? object->leave_out(unused) : std::move(set);
@@ -30,6 +37,22 @@ common::Result<Object> open_krait_object(Framing framing) {
     return std::move(set.error());
   }
   return object;
+}
+
+common::Result<void> seed_flows(int flows_fd) {
+  const std::uint32_t head = 0;
+  krait_flow_bucket bucket{};
+  if (bpf_map_lookup_elem(flows_fd, &head, &bucket) != 0) {
+    return common::Error::from_errno(errno, "read the flow table's seed");
+  }
+  if (bucket.marks[0] != 0) {
+    return {};
+  }
+  if (::getrandom(&bucket.marks[0], sizeof(bucket.marks[0]), 0) != sizeof(bucket.marks[0]) ||
+      bpf_map_update_elem(flows_fd, &head, &bucket, BPF_ANY) != 0) {
+    return common::Error::from_errno(errno, "seed the flow table");
+  }
+  return {};
 }
 
 common::Result<Object> open_guard_object() {

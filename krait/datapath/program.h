@@ -10,6 +10,8 @@ namespace krait::datapath {
 
 inline constexpr std::uint32_t kPairBuckets = 1024;  // a power of two; 4 pairs each
 
+inline constexpr std::uint32_t kFlowBuckets = 16384;  // a power of two; KRAIT_FLOW_WAYS flows each
+
 inline constexpr const char* kSnapshotMap = "krait_snapshot";
 inline constexpr const char* kFlowsMap = "krait_flows";
 inline constexpr const char* kFragmentsMap = "krait_frags";
@@ -25,6 +27,9 @@ enum class Framing : std::uint8_t {
 // Opened, with the constants of this machine set and only that framing's programs; not loaded yet.
 common::Result<Object> open_krait_object(Framing framing);
 common::Result<Object> open_guard_object();
+
+// Gives a new flow table its seed; one that has a seed keeps it.
+common::Result<void> seed_flows(int flows_fd);
 
 // Ticks a second: the resolution of CLOCK_MONOTONIC_COARSE is one tick.
 std::uint32_t ticks_per_second();
