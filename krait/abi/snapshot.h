@@ -150,10 +150,8 @@ KRAIT_ASSERT_SIZE(struct krait_word, 16);
 static inline __u64 krait_prefix_hash(const __u32* address_be, __u32 length, __u64 seed) {
   __u64 high = ((__u64)address_be[0] << 32) | address_be[1];
   __u64 low = ((__u64)address_be[2] << 32) | address_be[3];
-  __u64 h = (low ^ seed) * 0x9e3779b97f4a7c15ULL;
+  __u64 h = (low ^ seed) * 0x9e3779b97f4a7c15ULL + (high ^ (__u64)length << 56) * 0xd6e8feb86659fd93ULL;
   h ^= h >> 32;
-  h = (h ^ high ^ ((__u64)length << 56)) * 0xd6e8feb86659fd93ULL;
-  h ^= h >> 29;
   h *= 0xff51afd7ed558ccdULL;
   return h ^ (h >> 32);
 }

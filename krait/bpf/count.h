@@ -47,8 +47,8 @@ static __always_inline struct krait_pair_slot* find_pair(__u32 source, __u32 des
   return bucket ? &bucket->slots[0] : 0;
 }
 
-static __noinline int count_packet(struct __sk_buff* skb, __u32 l3_offset, __u32 direction,
-                                   const struct krait_trace* judgement) {
+static __always_inline int count_packet(struct __sk_buff* skb, __u32 l3_offset, __u32 direction,
+                                        const struct krait_trace* judgement) {
   const __u64 packets = skb->gso_segs > 1 ? skb->gso_segs : 1;
   const __u64 bytes = skb->len - l3_offset;
   const __u32 reason = judgement->reason;

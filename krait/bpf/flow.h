@@ -66,7 +66,7 @@ static __always_inline struct krait_flow* flow_in(struct krait_flow_bucket* buck
 }
 
 /* The packet's flow, or none. Fills in `place` either way. */
-static __noinline struct krait_flow* find_flow(const struct packet* packet, struct flow_place* place) {
+static __always_inline struct krait_flow* find_flow(const struct packet* packet, struct flow_place* place) {
   const __u32 zero = 0;
   make_flow_key(packet, place);
   const struct krait_flow_bucket* head = bpf_map_lookup_elem(&krait_flows, &zero);

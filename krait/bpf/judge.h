@@ -20,7 +20,7 @@ static __always_inline __u32 ask(const struct view* view, const struct identity*
  * Judges by the policy and the flow table; scratch->cell becomes the deciding cell. The policy is asked on every
  * packet; the table only says whether the packet answers somebody.
  */
-static __noinline int judge(const struct view* view, struct scratch* scratch) {
+static __always_inline int judge(const struct view* view, struct scratch* scratch) {
   const struct packet* packet = &scratch->packet;
   const __u32 own = ask(view, &scratch->source, &scratch->destination, packet->selector);
   const __u32 own_allowed = own & KRAIT_CELL_ALLOW;

@@ -63,7 +63,8 @@ static __always_inline const struct krait_entry* find_in_bucket(const struct vie
 }
 
 /* The entry of exactly this masked prefix. */
-static __noinline const struct krait_entry* find_entry(const struct view* view, const __u32* address_be, __u32 length) {
+static __always_inline const struct krait_entry* find_entry(const struct view* view, const __u32* address_be,
+                                                            __u32 length) {
   const __u64 hash = krait_prefix_hash(address_be, length, view->header->hash_seed);
   const struct krait_entry* entry = find_in_bucket(view, (__u32)hash, address_be, length);
   return entry ? entry : find_in_bucket(view, (__u32)(hash >> 32), address_be, length);
@@ -105,7 +106,7 @@ static __noinline int find_network(const struct view* view, __u32 is_v6, struct 
 }
 
 /* Whose identity->address_be is: fills in the rest. Says whether it is anybody's. */
-static __noinline int find_identity(const struct view* view, __u32 is_v6, struct identity* identity) {
+static __always_inline int find_identity(const struct view* view, __u32 is_v6, struct identity* identity) {
   const struct krait_entry* host = find_entry(view, identity->address_be, 128);
   identity->tag = 0;
   identity->slot = KRAIT_NO_SLOT;
@@ -163,7 +164,8 @@ static __always_inline __u32 cell_of_long_row(const struct view* view, __u32 row
 }
 
 /* The cell for (source class, destination class, selector); 0, deny, should the snapshot be damaged. */
-static __noinline __u32 evaluate(const struct view* view, __u32 source_class, __u32 destination_class, __u32 selector) {
+static __always_inline __u32 evaluate(const struct view* view, __u32 source_class, __u32 destination_class,
+                                      __u32 selector) {
   const struct krait_snapshot_header* header = view->header;
   const __u32* class = element(view, header->port_class_page, selector, sizeof(*class));
   const __u32* row =
