@@ -23,9 +23,9 @@ struct WireguardImage {
   std::string interface;
   std::uint16_t listen_port = 0;
   std::uint32_t mtu_bytes = 0;
-  std::vector<common::Ip> addresses;    // of the interface, as hosts (/32, /128)
-  std::vector<common::Prefix> routes;   // through the interface, ascending
-  std::vector<WireguardPeer> peers;     // ascending by key
+  std::vector<common::Ip> addresses;   // of the interface, as hosts (/32, /128)
+  std::vector<common::Prefix> routes;  // through the interface, ascending
+  std::vector<WireguardPeer> peers;    // ascending by key
 };
 
 }  // namespace krait::model
