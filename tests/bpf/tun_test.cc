@@ -222,7 +222,7 @@ TEST_F(Tun, PiecesAreJudgedAsTheWhole) {
   for (const Packet& error : {v4().icmp_error(3, 4, quoted), v6().icmp_error(2, 0, quoted_v6)}) {
     // So long that it goes to pages: what is quoted comes first, and then whatever.
     packets::Bytes bytes = error.ip();
-    const std::size_t lengths_at = bytes[0] >> 4 == std::byte{4} ? 2 : 4;
+    const std::size_t lengths_at = (bytes[0] & std::byte{0xf0}) == std::byte{0x40} ? 2 : 4;
     const std::size_t counted_from = lengths_at == 2 ? 0 : 40;
     bytes.resize(kPayloadBytes);
     bytes[lengths_at] = static_cast<std::byte>((bytes.size() - counted_from) >> 8U);

@@ -45,6 +45,63 @@ void drop_needless(std::vector<T>& list, const Fails& fails) {
 
 }  // namespace
 
+// Every packet of a run, counted once more.
+class Tally {
+ public:
+  void count(const naive::Verdict& verdict, krait_direction direction, std::size_t frame_bytes) {
+    krait_count& count = expected_[verdict.reason][direction];
+    count.packets += 1;
+    count.bytes += frame_bytes - packets::kEthernetBytes;
+  }
+
+  // What the program's counters got wrong between the two readings.
+  [[nodiscard]] std::optional<std::string> difference(const datapath::Counters& before,
+                                                      const datapath::Counters& after) const {
+    for (int direction = 0; direction < KRAIT_DIRECTIONS; ++direction) {
+      krait_count all_drops{};
+      for (int reason = 1; reason < KRAIT_REASON_COUNT; ++reason) {
+        const krait_count moved =
+            minus(after.drops[reason].by_direction[direction], before.drops[reason].by_direction[direction]);
+        all_drops = plus(all_drops, moved);
+        // Frames that no kernel presents are dropped, but by nobody who counts.
+        if (reason != KRAIT_REASON_TRUNCATED && !same(moved, expected_[reason][direction])) {
+          return fmt::format("counter of reason {}, direction {}: {} packets, {} bytes, but {} and {} were dropped",
+                             reason, direction, moved.packets, moved.bytes, expected_[reason][direction].packets,
+                             expected_[reason][direction].bytes);
+        }
+      }
+      const krait_count allowed =
+          minus(all_pairs(after, direction, KRAIT_ALLOW), all_pairs(before, direction, KRAIT_ALLOW));
+      const krait_count dropped =
+          minus(all_pairs(after, direction, KRAIT_DROP), all_pairs(before, direction, KRAIT_DROP));
+      if (!same(allowed, expected_[KRAIT_ALLOWED][direction]) || !same(dropped, all_drops)) {
+        return fmt::format("the pairs of direction {} do not add up: {} allowed, not {}; {} dropped, not {}", direction,
+                           allowed.packets, expected_[KRAIT_ALLOWED][direction].packets, dropped.packets,
+                           all_drops.packets);
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static bool same(const krait_count& a, const krait_count& b) { return a.packets == b.packets && a.bytes == b.bytes; }
+  static krait_count plus(const krait_count& a, const krait_count& b) {
+    return {a.packets + b.packets, a.bytes + b.bytes};
+  }
+  static krait_count minus(const krait_count& a, const krait_count& b) {
+    return {a.packets - b.packets, a.bytes - b.bytes};
+  }
+  static krait_count all_pairs(const datapath::Counters& counters, int direction, krait_verdict verdict) {
+    krait_count sum{};
+    for (const datapath::PairCount& pair : counters.pairs) {
+      sum = plus(sum, pair.count[direction][verdict]);
+    }
+    return sum;
+  }
+
+  krait_count expected_[KRAIT_REASON_COUNT][KRAIT_DIRECTIONS] = {};
+};
+
 common::Result<Trial> Trial::begin(Planted planted) {
   auto runner = datapath::PacketRunner::load(kSnapshotPages);
   if (!runner) {
@@ -69,39 +126,68 @@ common::Result<void> Trial::publish(const Revision& revision) {
   return {};
 }
 
-common::Result<std::optional<std::string>> Trial::run(const Case& story) {
-  naive::Evaluator model(planted_.in_model);
-  runner_.advance(kForgetS);
-  const auto publish_both = [&](const Revision& revision) {
-    model.publish(revision.policy, revision.bindings);
-    return publish(revision);
-  };
-  if (auto published = publish_both(story.revisions.front()); !published) {
-    return common::passed_on(published, "publish");
+common::Result<std::optional<std::string>> Trial::compare(const Step& step, naive::Evaluator& model, Tally& tally) {
+  auto run = runner_.run(step.frame, {.direction = step.direction, .relayed = step.relayed});
+  if (!run) {
+    return common::passed_on(run, step.text());
   }
-  for (std::size_t i = 0; i < story.steps.size(); ++i) {
-    const Step& step = story.steps[i];
-    if (step.kind == Step::Kind::pause) {
+  const naive::Verdict program = verdict_of(*run);
+  const naive::Verdict expected = model.run(step.frame, step.direction, step.relayed);
+  tally.count(expected, step.direction, step.frame.size());
+  if (program == expected) {
+    return std::optional<std::string>();
+  }
+  return std::optional(fmt::format("{}\n  program: {}\n  model:   {}", step.text(), program.text(), expected.text()));
+}
+
+common::Result<std::optional<std::string>> Trial::take(const Case& story, const Step& step, naive::Evaluator& model,
+                                                       Tally& tally) {
+  switch (step.kind) {
+    case Step::Kind::pause:
       runner_.advance(step.seconds);
       model.advance(step.seconds);
-    } else if (step.kind == Step::Kind::publish) {
-      if (auto published = publish_both(story.revisions[step.revision]); !published) {
+      break;
+    case Step::Kind::publish: {
+      const Revision& revision = story.revisions[step.revision];
+      model.publish(revision.policy, revision.bindings);
+      if (auto published = publish(revision); !published) {
         return common::passed_on(published, "publish");
       }
-    } else {
-      auto run = runner_.run(step.frame, {.direction = step.direction, .relayed = step.relayed});
-      if (!run) {
-        return common::passed_on(run, fmt::format("run step {}: {}", i, step.text()));
-      }
-      const naive::Verdict program = verdict_of(*run);
-      const naive::Verdict expected = model.run(step.frame, step.direction, step.relayed);
-      if (program != expected) {
-        return std::optional(
-            fmt::format("step {}: {}\n  program: {}\n  model:   {}", i, step.text(), program.text(), expected.text()));
-      }
+      break;
     }
+    case Step::Kind::packet:
+      return compare(step, model, tally);
   }
   return std::optional<std::string>();
+}
+
+common::Result<std::optional<std::string>> Trial::run(const Case& story) {
+  naive::Evaluator model(planted_.in_model);
+  Tally tally;
+  const auto before = runner_.counters();
+  if (!before) {
+    return before.error();
+  }
+  Step first;
+  first.kind = Step::Kind::publish;
+  if (auto published = take(story, first, model, tally); !published) {
+    return published;
+  }
+  runner_.advance(kForgetS);
+  for (std::size_t i = 0; i < story.steps.size(); ++i) {
+    auto difference = take(story, story.steps[i], model, tally);
+    if (!difference) {
+      return common::passed_on(difference, fmt::format("step {}", i));
+    }
+    if (*difference) {
+      return std::optional(fmt::format("step {}: {}", i, **difference));
+    }
+  }
+  const auto after = runner_.counters();
+  if (!after) {
+    return after.error();
+  }
+  return tally.difference(*before, *after);
 }
 
 bool Trial::still_fails(const Case& story) {

@@ -22,6 +22,8 @@ struct Planted {
   Tamper in_image;
 };
 
+class Tally;
+
 // The program on trial. A case begins by letting so much time pass that every flow of the case before is dead.
 class Trial {
  public:
@@ -37,6 +39,9 @@ class Trial {
   Trial(datapath::PacketRunner runner, Planted planted) : runner_(std::move(runner)), planted_(std::move(planted)) {}
 
   common::Result<void> publish(const Revision& revision);
+  common::Result<std::optional<std::string>> take(const Case& story, const Step& step, naive::Evaluator& model,
+                                                  Tally& tally);
+  common::Result<std::optional<std::string>> compare(const Step& step, naive::Evaluator& model, Tally& tally);
   bool still_fails(const Case& story);
 
   datapath::PacketRunner runner_;
