@@ -3,9 +3,10 @@
 
 declare -A public_key=() agent_pid=()
 
-# mesh_up HOST...: keys, krait.toml and the agents. Every host needs a policy first (put_policy).
+# mesh_up HOST...: keys, krait.toml and the agents; prints the log of an agent that does not come up. Every host needs a
+# policy first (put_policy).
 mesh_up() {
-  local name
+  local name status=0
   for name in "$@"; do
     public_key[$name]=$(on "$name" krait keygen /var/lib/krait/host.key)
   done
@@ -14,8 +15,9 @@ mesh_up() {
     agent_start "$name"
   done
   for name in "$@"; do
-    agent_ready "$name" || agent_log "$name"
+    agent_ready "$name" || { agent_log "$name" && status=1; }
   done
+  return "$status"
 }
 
 # mesh_config HOST ALL-HOSTS...: the text of HOST's krait.toml.

@@ -14,6 +14,10 @@ mesh_of_three() {
   hosts_begin
   for name in web db office; do host_new "$name"; done
   put_policy "web db office" "$@"
-  mesh_up web db office
+  if ! mesh_up web db office; then
+    check "the mesh is up" "" false
+    finish "$0"
+    exit 1
+  fi
   check "the mesh is up" "attached by $(attachment db)" test "$(attachment db)" != null
 }
