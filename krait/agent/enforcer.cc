@@ -33,6 +33,10 @@ Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Me
   Enforcer::Prepared prepared;
   if (managed) {
     auto key = wireguard::PrivateKey::load(mesh.host.private_key_file);
+    if (!key && key.error().code() == ErrorCode::not_found) {
+      return Error(ErrorCode::invalid_input,
+                   fmt::format("there is no key file {0}; make one: krait keygen {0}", mesh.host.private_key_file));
+    }
     if (!key) {
       return common::passed_on(key, "read the private key");
     }

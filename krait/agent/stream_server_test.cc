@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -77,14 +78,17 @@ void say(const Fd& fd, std::string_view text) {
 // Up to a newline, or "" when the connection ended before.
 std::string hear(const Fd& fd) {
   std::string line;
-  char byte = 0;
-  while (::recv(fd.get(), &byte, 1, 0) == 1) {
+  for (char byte = 0;;) {
+    const ssize_t got = ::recv(fd.get(), &byte, 1, 0);
+    if (got != 1) {
+      EXPECT_TRUE(got == 0 || errno == ECONNRESET) << "neither an answer nor the end came";
+      return "";
+    }
     line += byte;
     if (byte == '\n') {
       return line;
     }
   }
-  return "";
 }
 
 TEST_F(StreamServerTest, AnswersRequestsInPieces) {
