@@ -1,4 +1,4 @@
-// The control socket's language, docs/control_protocol.md: one JSON object a line each way. Pure.
+// The control socket's language, docs/cli.md: one JSON object a line each way. Pure.
 #pragma once
 
 #include <cstdint>
