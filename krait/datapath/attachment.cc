@@ -102,7 +102,9 @@ common::Result<bool> attach_tcx(std::uint32_t interface_index, const Side& side,
     }
     pins.remove(side.link_pin);
   }
-  LIBBPF_OPTS(bpf_link_create_opts, options, .flags = kBefore);
+  bpf_link_create_opts options{};
+  options.sz = sizeof(options);
+  options.flags = kBefore;
   const common::Fd link(bpf_link_create(program_fd, static_cast<int>(interface_index), side.tcx, &options));
   if (!link.valid()) {
     if (errno == EINVAL) {

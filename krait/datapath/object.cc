@@ -42,8 +42,11 @@ common::Result<Object> Object::open(std::span<const unsigned char> elf, const ch
   libbpf_set_print(stay_silent);  // libbpf prints to stderr otherwise; the log below says the same
   Object object;
   object.log_ = std::make_unique<std::string>(kLogBytes, '\0');
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name, .kernel_log_buf = object.log_->data(),
-              .kernel_log_size = object.log_->size());
+  bpf_object_open_opts options{};
+  options.sz = sizeof(options);
+  options.object_name = name;
+  options.kernel_log_buf = object.log_->data();
+  options.kernel_log_size = object.log_->size();
   object.object_.reset(bpf_object__open_mem(elf.data(), elf.size(), &options));
   if (!object.object_) {
     return common::Error::from_errno(errno, "open the BPF object");

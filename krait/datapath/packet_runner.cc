@@ -136,8 +136,13 @@ common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::s
     context.gso_segs = options.gso_segments;
     context.gso_size = kSegmentBytes;
   }
-  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_size_in = static_cast<std::uint32_t>(frame.size()),
-              .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = static_cast<int>(repeat));
+  bpf_test_run_opts run{};
+  run.sz = sizeof(run);
+  run.data_in = frame.data();
+  run.data_size_in = static_cast<std::uint32_t>(frame.size());
+  run.ctx_in = &context;
+  run.ctx_size_in = sizeof(context);
+  run.repeat = static_cast<int>(repeat);
   if (bpf_prog_test_run_opts(program_fd, &run) != 0) {
     return common::Error::from_errno(errno, "run the BPF program on a packet");
   }

@@ -13,7 +13,9 @@ common::Result<RcuBarrier> RcuBarrier::create() {
   if (!barrier.inner_.valid()) {
     return common::Error::from_errno(errno, "create a BPF map: this needs root, or CAP_BPF and CAP_NET_ADMIN");
   }
-  LIBBPF_OPTS(bpf_map_create_opts, options, .inner_map_fd = static_cast<std::uint32_t>(barrier.inner_.get()));
+  bpf_map_create_opts options{};
+  options.sz = sizeof(options);
+  options.inner_map_fd = static_cast<std::uint32_t>(barrier.inner_.get());
   barrier.outer_.reset(bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "krait_rcu", 4, 4, 1, &options));
   if (!barrier.outer_.valid()) {
     return common::Error::from_errno(errno, "create a BPF map of maps");
