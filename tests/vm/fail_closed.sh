@@ -4,10 +4,10 @@ set -u
 # shellcheck source=lab/scenario.sh
 . /lab/scenario.sh
 
-# Takes krait's own program off wg0 as an accident would, and leaves the guard behind it.
+# remove_program DIRECTION: takes krait's own program off wg0 as an accident would, and leaves the guard behind it.
 remove_program() {
   if [[ $(attachment db) == tcx ]]; then
-    on db sh -c 'find /sys/fs/bpf/krait/wg0 -name "*link*" -exec rm {} +'
+    on db rm "/sys/fs/bpf/krait/wg0/link_$1"
   else
     on db tc filter del dev wg0 "$1" pref "$(on db tc filter show dev wg0 "$1" | awk '$4 == "pref" { print $5; exit }')"
   fi
@@ -17,8 +17,6 @@ silent() { ! on web ping -c 1 -W 2 10.90.0.2; }
 
 mesh_of_three "web db icmp/echo-request"
 check "web pings db" "" on web ping -c 1 -W 5 10.90.0.2
-on db tc filter show dev wg0 ingress
-on db find /sys/fs/bpf/krait
 for direction in ingress egress; do
   remove_program "$direction"
   check "nothing passes without the program for $direction" "$(attachment db)" silent
