@@ -79,7 +79,7 @@ static __always_inline int parse_ipv4(struct __sk_buff* skb, struct packet* pack
  */
 static __noinline int skip_extensions(struct __sk_buff* skb, struct packet* packet) {
   __u32 fragmented = 0;
-/* Unrolled, because kernels before 6.3 refuse a loop whose last instruction falls through to its first. */
+/* Unrolled, because 6.1 refuses a loop whose last instruction falls through to its first (check_cfg). */
 #pragma clang loop unroll(full)
   for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
     __u8 head[8];
