@@ -1,5 +1,6 @@
 // The differential test has teeth: it finds each planted defect. Needs root.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <optional>
@@ -12,6 +13,15 @@ namespace krait::differential {
 namespace {
 
 constexpr std::uint64_t kSeeds = 600;
+
+class Differential : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) {
+      GTEST_SKIP() << "skipped: loading BPF programs needs root";
+    }
+  }
+};
 
 // The first seed whose case shows a difference.
 std::optional<std::uint64_t> find(Planted planted) {
@@ -64,12 +74,12 @@ void merge_identity_classes(std::vector<std::byte>& image) {
   }
 }
 
-TEST(Differential, FindsDefectsOfTheCompiler) {
+TEST_F(Differential, FindsDefectsOfTheCompiler) {
   EXPECT_TRUE(find({.in_model = {}, .in_image = merge_identity_classes})) << "identity classes";
   EXPECT_TRUE(find({.in_model = {}, .in_image = shift_port_classes})) << "range edges";
 }
 
-TEST(Differential, FindsDefectsOfTheJudgement) {
+TEST_F(Differential, FindsDefectsOfTheJudgement) {
   EXPECT_TRUE(find({.in_model = {.range_edge = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.direction = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.class_merge = true}, .in_image = {}}));
@@ -77,14 +87,14 @@ TEST(Differential, FindsDefectsOfTheJudgement) {
   EXPECT_TRUE(find({.in_model = {.allow_wins = true}, .in_image = {}}));
 }
 
-TEST(Differential, FindsDefectsOfFlowsAndFragments) {
+TEST_F(Differential, FindsDefectsOfFlowsAndFragments) {
   EXPECT_TRUE(find({.in_model = {.fragment_ports = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.reply_makes_flow = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.no_time_out = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.verdict_remembered = true}, .in_image = {}}));
 }
 
-TEST(Differential, ShrinksAFailingCase) {
+TEST_F(Differential, ShrinksAFailingCase) {
   auto trial = Trial::begin({.in_model = {.direction = true}, .in_image = {}});
   ASSERT_TRUE(trial) << trial.error().text();
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
