@@ -89,7 +89,7 @@ static __always_inline struct krait_flow* find_flow(const struct packet* packet,
   return 0;
 }
 
-static __always_inline __u64 silence_s(__u32 protocol, __u32 flags) {
+static __always_inline __u64 most_silence_s(__u32 protocol, __u32 flags) {
   if (protocol == IPPROTO_TCP) {
     if (flags & KRAIT_FLOW_RESET) {
       return KRAIT_TCP_RESET_S;
@@ -105,8 +105,11 @@ static __always_inline __u64 silence_s(__u32 protocol, __u32 flags) {
   return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 ? KRAIT_ICMP_S : KRAIT_OTHER_S;
 }
 
+/* Another CPU may have noted a later jiffy than this one has read. */
+static __always_inline __u64 silence(__u64 now, __u64 seen) { return (__s64)(now - seen) < 0 ? 0 : now - seen; }
+
 static __always_inline int is_live(const struct krait_flow* flow, __u32 protocol, __u64 now) {
-  return now - flow->seen_jiffies <= silence_s(protocol, flow->flags) * krait_hz;
+  return silence(now, flow->seen_jiffies) <= most_silence_s(protocol, flow->flags) * krait_hz;
 }
 
 /* What a packet that passes does to its flow's state. */
@@ -133,7 +136,7 @@ static __always_inline void refresh_flow(struct krait_flow* flow, const struct s
   if (flags != flow->flags) {
     flow->flags = flags;
     flow->seen_jiffies = now;
-  } else if (now - flow->seen_jiffies > krait_hz) {
+  } else if (silence(now, flow->seen_jiffies) > krait_hz) {
     flow->seen_jiffies = now;
   }
 }
@@ -149,7 +152,7 @@ static __noinline __u32 choose_way(const struct krait_flow_bucket* bucket, struc
   victim->any_way = 0;
   for (__u32 way = 0; way < KRAIT_FLOW_WAYS; way++) {
     const struct krait_flow* flow = &bucket->flows[way];
-    const __u64 age = now - flow->seen_jiffies;
+    const __u64 age = silence(now, flow->seen_jiffies);
     if (bucket->marks[way] == 0 || !is_live(flow, flow->key.protocol, now)) {
       return way;
     }

@@ -177,7 +177,7 @@ static __noinline int recall_fragment(struct scratch* scratch) {
   struct packet* packet = &scratch->packet;
   make_fragment_key(scratch);
   const struct krait_fragment* first = bpf_map_lookup_elem(&krait_frags, &scratch->fragment_key);
-  if (!first || now_jiffies() - first->seen_jiffies > KRAIT_FRAGMENT_S * krait_hz) {
+  if (!first || silence(now_jiffies(), first->seen_jiffies) > KRAIT_FRAGMENT_S * krait_hz) {
     return KRAIT_REASON_FRAGMENT_UNKNOWN;
   }
   /* An IPv6 one may call itself something else: reassembly goes by what the first says (RFC 8200 4.5). */

@@ -82,34 +82,37 @@ static __always_inline int decide(struct __sk_buff* skb, const struct view* view
   return is_icmp_error && reason == KRAIT_REASON_NO_RULE ? KRAIT_REASON_ICMP_ERROR_UNRELATED : reason;
 }
 
-/* The parser and the checks that need no identity. */
-static __always_inline int examine(struct __sk_buff* skb, __u32 l3_offset, struct scratch* scratch) {
-  int reason = parse(skb, &scratch->packet, l3_offset);
-  if (reason == KRAIT_ALLOWED) {
-    reason = check_destination(&scratch->packet);
+/* The checks of a parsed packet that need no identity. */
+static __always_inline int check_kind(struct scratch* scratch) {
+  const int reason = check_destination(&scratch->packet);
+  return reason == KRAIT_ALLOWED && scratch->packet.fragment == FRAGMENT_LATER ? recall_fragment(scratch) : reason;
+}
+
+/* In the scratch map, of whose values the verifier remembers nothing: else it follows each refusal on its own. */
+static __always_inline void refuse(struct scratch* scratch, int reason) {
+  if (scratch->judgement.reason == KRAIT_ALLOWED) {
+    *(volatile __u32*)&scratch->judgement.reason = (__u32)reason;
   }
-  if (reason == KRAIT_ALLOWED && scratch->packet.fragment == FRAGMENT_LATER) {
-    reason = recall_fragment(scratch);
-  }
-  return reason;
 }
 
 static __always_inline int inspect(struct __sk_buff* skb, __u32 l3_offset, __u32 direction, struct scratch* scratch) {
   struct view view = {};
   int reason = open_view(&view);
   if (reason == KRAIT_ALLOWED) {
-    reason = examine(skb, l3_offset, scratch);
+    reason = parse(skb, &scratch->packet, l3_offset);
   }
-  if (reason == KRAIT_ALLOWED) {
-    reason = find_source(skb, &view, direction, scratch);
+  if (reason != KRAIT_ALLOWED) {
+    return reason;
   }
-  if (reason == KRAIT_ALLOWED) {
-    reason = find_destination(&view, scratch);
+  /* Both ends are looked up whatever the rest says: counters and traces name them. The first refusal is the reason. */
+  refuse(scratch, check_kind(scratch));
+  refuse(scratch, find_source(skb, &view, direction, scratch));
+  refuse(scratch, find_destination(&view, scratch));
+  if (scratch->judgement.reason != KRAIT_ALLOWED) {
+    return (int)scratch->judgement.reason;
   }
-  if (reason == KRAIT_ALLOWED) {
-    reason = decide(skb, &view, scratch);
-    scratch->judgement.rule = scratch->cell & KRAIT_CELL_RULE;
-  }
+  reason = decide(skb, &view, scratch);
+  scratch->judgement.rule = scratch->cell & KRAIT_CELL_RULE;
   if (reason == KRAIT_ALLOWED && scratch->packet.fragment == FRAGMENT_FIRST) {
     remember_fragment(scratch);
   }

@@ -48,7 +48,7 @@ TEST_F(Count, UnknownEndsHaveTagZero) {
   policy({});
   in(Packet("192.0.2.1", "10.90.0.2").tcp(1, 2, kSyn));
   out(Packet("10.90.0.2", "192.0.2.1").tcp(1, 2, kSyn));
-  EXPECT_EQ(pair(0, 0, KRAIT_INGRESS, KRAIT_DROP).packets, 1U);
+  EXPECT_EQ(pair(0, kDb, KRAIT_INGRESS, KRAIT_DROP).packets, 1U);
   EXPECT_EQ(pair(kDb, 0, KRAIT_EGRESS, KRAIT_DROP).packets, 1U);
 }
 

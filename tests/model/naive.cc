@@ -254,22 +254,19 @@ void Evaluator::refresh_flow(Flow& flow, const Headers& headers) const {
 krait_reason Evaluator::check_addresses(const Headers& headers, krait_direction direction, bool relayed,
                                         Verdict& verdict) const {
   const auto source = find(headers.tuple.source);
+  const auto destination = find(headers.tuple.destination);
+  verdict.source_tag = source ? policy_->identities[source->identity].tag : 0;
+  verdict.destination_tag = destination ? policy_->identities[destination->identity].tag : 0;
   if (!source) {
     return KRAIT_REASON_UNKNOWN_SOURCE;
   }
-  verdict.source_tag = policy_->identities[source->identity].tag;
   if (direction == KRAIT_INGRESS && source->local) {
     return KRAIT_REASON_SOURCE_IS_LOCAL;
   }
   if (direction == KRAIT_EGRESS && !source->local && !relayed) {
     return KRAIT_REASON_SOURCE_NOT_LOCAL;
   }
-  const auto destination = find(headers.tuple.destination);
-  if (!destination) {
-    return KRAIT_REASON_UNKNOWN_DESTINATION;
-  }
-  verdict.destination_tag = policy_->identities[destination->identity].tag;
-  return KRAIT_ALLOWED;
+  return destination ? KRAIT_ALLOWED : KRAIT_REASON_UNKNOWN_DESTINATION;
 }
 
 // What the first fragment said stands in for what a later one does not carry.
@@ -367,8 +364,10 @@ Verdict Evaluator::run(std::span<const std::byte> frame, krait_direction directi
   } else if (headers.later_fragment) {
     verdict.reason = recall_fragment(headers);
   }
+  // Both ends are named also where something else has decided.
+  const krait_reason addresses = check_addresses(headers, direction, relayed, verdict);
   if (verdict.reason == KRAIT_ALLOWED) {
-    verdict.reason = check_addresses(headers, direction, relayed, verdict);
+    verdict.reason = addresses;
   }
   if (verdict.reason == KRAIT_ALLOWED) {
     verdict.reason = judge(headers, verdict);
