@@ -34,6 +34,7 @@ Result<void> remove_without_agent(const Flags& flags, Output& output) {
   if (!removed) {
     return removed.error();
   }
+  ::unlink(flags.socket.c_str());  // an agent that was killed left it
   output.report(*removed ? "down: removed what a former agent left" : "already down",
                 {{"version", agent::kProtocolVersion}, {"removed", *removed}});
   return {};
