@@ -8,7 +8,7 @@ scenario_seconds=240 # the time limit of one scenario, boot included
 # The programs that go into a guest.
 guest_programs() {
   local name
-  for name in krait krait-agent krait-lab-traffic wireguard_device_test; do
+  for name in krait krait-agent krait-lab-traffic wireguard_device_test program_test; do
     find "$root_dir/build/release" -type f -name "$name" -perm -u+x
   done
 }
