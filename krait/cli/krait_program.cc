@@ -31,12 +31,14 @@ Ran krait_program(std::vector<std::string> arguments, uid_t user) {
   // Files instead of pipes: the agent that `krait up` leaves behind must not hold an end open.
   const Fd out(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   const Fd err(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  // Opened before the user changes: the build may lie in a folder that only its owner may enter.
+  const Fd program(::open(KRAIT_PROGRAM, O_PATH | O_CLOEXEC));
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(out.get(), 1);
     ::dup2(err.get(), 2);
     if (user == 0 || ::setuid(user) == 0) {
-      ::execv(words[0], words.data());
+      ::fexecve(program.get(), words.data(), environ);
     }
     ::_exit(127);
   }
