@@ -9,8 +9,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/tree
 
-for program in cli/krait agent/krait-agent; do
-  install -D -m 755 -s "build/release/krait/$program" "$tree/usr/bin/${program##*/}"
+for program in krait krait-agent; do
+  install -D -m 755 -s "build/release/bin/$program" "$tree/usr/bin/$program"
 done
 install -D -m 644 packaging/krait-agent.service "$tree/lib/systemd/system/krait-agent.service"
 install -D -m 644 -t "$tree/usr/share/doc/krait/examples" packaging/examples/*.toml

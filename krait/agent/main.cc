@@ -10,8 +10,6 @@
 
 namespace {
 
-using common::ErrorCode;
-
 constexpr const char* kDescription =
     "Keeps one WireGuard interface as krait.toml and its policy say: sets it up, judges every packet on it by "
     "identity, and\n"

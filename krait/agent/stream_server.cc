@@ -9,7 +9,6 @@
 
 namespace krait::agent {
 
-using common::Error;
 using common::Fd;
 using common::Result;
 
