@@ -18,6 +18,7 @@ for text in README.md ARCHITECTURE.md; do
   [[ ! -e $text ]] || install -D -m 644 "$text" "$tree/usr/share/doc/krait/$text"
 done
 [[ ! -e LICENSE ]] || install -D -m 644 LICENSE "$tree/usr/share/doc/krait/copyright"
+install -D -m 644 -t "$tree/usr/share/doc/krait/docs" docs/*.md
 install -d -m 755 "$tree/etc/krait"
 install -d -m 700 "$tree/var/lib/krait"
 
