@@ -203,10 +203,10 @@ Result<State> Enforcer::state() const {
   for (const model::Peer& peer : plan_.mesh.peers) {
     known.emplace(peer.public_key, &peer);
   }
-  for (wireguard::PeerStatus& peer : device->peers) {
+  for (const wireguard::PeerStatus& peer : device->peers) {
     const auto found = known.find(peer.public_key);
     const bool here = found != known.end();
-    state.peers.push_back({here ? found->second->name : "", here ? found->second->identity.name : "", std::move(peer)});
+    state.peers.push_back({here ? found->second->name : "", here ? found->second->identity.name : "", peer});
   }
   return state;
 }

@@ -63,7 +63,7 @@ std::optional<Layout> walk_ipv4(Bytes ip) {
     return std::nullopt;
   }
   Layout layout;
-  layout.network_bytes = layout.transport = (u8_at(ip, 0) & 0xfU) * 4;
+  layout.network_bytes = layout.transport = std::size_t{u8_at(ip, 0) & 0xfU} * 4;
   layout.protocol = u8_at(ip, 9);
   const std::uint32_t fragment = u16_at(ip, 6);
   layout.fragmented = (fragment & 0x3fffU) != 0;
@@ -114,7 +114,7 @@ std::optional<Layout> walk(Bytes ip) {
   // The quoted packet: its IP header and 8 bytes behind (RFC 792).
   const std::size_t quoted = layout->headers;
   const std::size_t quoted_ip = layout->v6           ? kIpv6Bytes
-                                : ip.size() > quoted ? (u8_at(ip, quoted) & 0xfU) * 4
+                                : ip.size() > quoted ? std::size_t{u8_at(ip, quoted) & 0xfU} * 4
                                                      : kIpv4Bytes;
   layout->headers = quoted + quoted_ip + 8;
   return layout;

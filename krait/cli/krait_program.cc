@@ -24,6 +24,7 @@ std::string read_all(int fd) {
 Ran krait_program(std::vector<std::string> arguments, uid_t user) {
   arguments.insert(arguments.begin(), KRAIT_PROGRAM);
   std::vector<char*> words;
+  words.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) {
     words.push_back(argument.data());
   }

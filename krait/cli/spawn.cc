@@ -154,7 +154,7 @@ Result<std::string> find_agent() {
   while (!path.empty()) {
     const std::string_view directory = path.substr(0, path.find(':'));
     path.remove_prefix(std::min(path.size(), directory.size() + 1));
-    const std::string program = fmt::format("{}/krait-agent", directory);
+    std::string program = fmt::format("{}/krait-agent", directory);
     if (!directory.empty() && is_program(program)) {
       return program;
     }

@@ -44,6 +44,7 @@ std::uint32_t classify_side(const model::Policy& policy, model::Subjects model::
 
 std::vector<std::uint32_t> classes_of(const model::Subjects& subjects, const std::vector<std::uint32_t>& class_of) {
   std::vector<std::uint32_t> classes;
+  classes.reserve(subjects.identities.size());
   for (const std::uint32_t identity : subjects.identities) {
     classes.push_back(class_of[identity]);
   }

@@ -29,6 +29,7 @@ void bind(const std::vector<model::Route>& routes, const Index& index, bool loca
 
 std::vector<common::Prefix> prefixes_of(const model::Peer& peer) {
   std::vector<common::Prefix> prefixes;
+  prefixes.reserve(peer.addresses.size() + peer.routes.size());
   for (const model::Address& address : peer.addresses) {
     prefixes.push_back(common::Prefix::host(address.ip));
   }

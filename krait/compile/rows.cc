@@ -234,6 +234,7 @@ class Builder {
  private:
   std::vector<Runs> side_runs(const std::vector<std::vector<std::uint32_t>>& lists) const {
     std::vector<Runs> runs;
+    runs.reserve(lists.size());
     for (const auto& list : lists) {
       runs.push_back(list.empty() ? Runs{{0, 0}} : runs_of(policy_, classes_, list));
     }

@@ -2,9 +2,9 @@
 
 #include <bpf/bpf.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "krait/abi/maps.h"
 #include "krait/bpf/objects.h"

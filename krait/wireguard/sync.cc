@@ -53,7 +53,7 @@ bool endpoint_needed(const PeerState& present, const WireguardPeer& wanted, cons
     return before == nullptr || before->endpoint != wanted.endpoint;
   }
   // Subtracted on this side: a clock set back must not make a dead session live for long, nor overflow.
-  return present.last_handshake_s <= now_s - kSessionLife_s;
+  return present.last_handshake_s <= now_s - kSessionLifeS;
 }
 
 bool is_link_local(const Ip& ip) {

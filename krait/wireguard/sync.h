@@ -17,7 +17,7 @@ inline constexpr std::uint8_t kRouteProtocol = 98;
 
 // A session without a handshake for this long is dead (REJECT_AFTER_TIME in the WireGuard paper and in the kernel's
 // drivers/net/wireguard/messages.h).
-inline constexpr std::int64_t kSessionLife_s = 180;
+inline constexpr std::int64_t kSessionLifeS = 180;
 
 // --- Peers
 

@@ -1,8 +1,8 @@
 // krait-lab-traffic: traffic whose every record is counted, for the demo and the lab's scenarios.
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <span>
 #include <string>

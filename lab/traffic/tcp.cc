@@ -21,7 +21,7 @@ class Stream {
   [[nodiscard]] bool blocked() const { return !out_.empty(); }
 
   bool read() {
-    std::array<std::byte, 64 * 1024> buffer;
+    std::array<std::byte, std::size_t{64} * 1024> buffer;
     for (;;) {
       const Received got = receive(fd_.get(), buffer, nullptr);
       if (got.bytes < 0 && (errno == EAGAIN || errno == EINTR)) {
