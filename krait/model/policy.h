@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,13 +39,28 @@ struct Subjects {
   std::vector<std::uint32_t> identities;
 };
 
+// When a rule stops to apply.
+struct Expiry {
+  enum class Kind : std::uint8_t {
+    at,    // a moment: seconds since 1970-01-01T00:00:00Z
+    after  // a duration: seconds since the policy was loaded
+  };
+  Kind kind = Kind::at;
+  std::int64_t seconds = 0;  // 0..253402300799, the end of the year 9999
+
+  bool operator==(const Expiry&) const = default;
+};
+
 struct Rule {
   std::string name;
   Action action = Action::deny;
   Subjects from;
   Subjects to;
   std::vector<SelectorRange> selectors;  // ascending, disjoint, not adjacent, not empty
-  Position at;                           // of its [[rule]]
+  std::optional<Expiry> expires;
+  bool log = false;     // sampled events of what it decides
+  bool reject = false;  // a local application learns at once that its packet was denied by it, or by its expiry
+  Position at;          // of its [[rule]]
 };
 
 struct PolicyTest {
