@@ -1,7 +1,8 @@
 // What the program costs per packet, by BPF_PROG_TEST_RUN on this kernel: against an empty program, at several policy
-// sizes, all in one run. Needs root.
+// sizes, all in one run. Needs root. Writes tables to the folder that its argument names.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "bench/measure.h"
 #include "bench/scale.h"
+#include "bench/table.h"
 #include "krait/abi/snapshot.h"
 #include "krait/compile/compile.h"
 #include "krait/datapath/packet_runner.h"
@@ -19,24 +21,28 @@ namespace {
 using namespace krait;
 using datapath::PacketRunner;
 
-constexpr std::uint32_t kSizes[] = {10, 1000, 100000};
+constexpr std::uint32_t kSizes[] = {10, 100, 1000, 10000, 100000};
 constexpr int kRounds = 11;                // the median of so many is printed
 constexpr std::uint32_t kRepeat = 100000;  // runs on one packet of an established flow
 constexpr std::uint32_t kNewFlows = 2000;  // packets of a round that each open a flow
 constexpr double kAimNs = 45;              // over the empty program: established, IPv4
+constexpr double kAimGrowth = 1.1;         // at 100,000 rules over that at 10
+constexpr std::size_t kStep = 4;           // by so many rows each round begins later: none is always the first
+constexpr std::uint16_t kFirstPort = 1024;
+constexpr std::uint32_t kMostPorts = 64000;
+static_assert(kRounds * kNewFlows <= kMostPorts);
 
 enum class Kind { established, reply, denied, new_flow };
 
-constexpr std::pair<Kind, const char*> kKinds[] = {{Kind::established, "established"},
-                                                   {Kind::reply, "reply"},
-                                                   {Kind::denied, "denied, new"},
-                                                   {Kind::new_flow, "new flow"}};
+constexpr std::pair<Kind, const char*> kKinds[] = {
+    {Kind::established, "established"}, {Kind::reply, "reply"}, {Kind::denied, "denied"}, {Kind::new_flow, "new flow"}};
 
 struct Row {
   std::uint32_t rules = 0;  // 0: the empty program
   common::Family family = common::Family::v4;
   Kind kind = Kind::established;
-  std::vector<double> samples_ns;
+  std::uint32_t opened = 0;  // flows so far, fewer than kMostPorts in a run
+  std::vector<double> samples_ns{};
 };
 
 packets::Bytes frame_of(Kind kind, common::Family family, std::uint16_t source_port) {
@@ -63,10 +69,10 @@ datapath::TimeOptions options_of(const Row& row, std::uint32_t repeat) {
 
 // Every packet opens another flow: one run each, whose time holds the cost of measuring it too, as the empty program's
 // does.
-common::Result<double> time_new_flows(PacketRunner& runner, const Row& row, std::uint32_t& serial) {
+common::Result<double> time_new_flows(PacketRunner& runner, Row& row) {
   std::vector<double> samples;
-  for (std::uint32_t i = 0; i < kNewFlows; ++i, ++serial) {
-    const auto port = static_cast<std::uint16_t>(1024 + serial % 64000);
+  for (std::uint32_t i = 0; i < kNewFlows; ++i, ++row.opened) {
+    const auto port = static_cast<std::uint16_t>(kFirstPort + row.opened);
     const auto ns = runner.time_ns(frame_of(row.kind, row.family, port), options_of(row, 1));
     if (!ns) {
       return ns.error();
@@ -76,9 +82,9 @@ common::Result<double> time_new_flows(PacketRunner& runner, const Row& row, std:
   return bench::median(std::move(samples));
 }
 
-common::Result<double> time_row(PacketRunner& runner, const Row& row, std::uint32_t& serial) {
+common::Result<double> time_row(PacketRunner& runner, Row& row) {
   if (row.kind == Kind::new_flow) {
-    return time_new_flows(runner, row, serial);
+    return time_new_flows(runner, row);
   }
   constexpr std::uint16_t kPort = 1000;  // never among the new flows
   if (row.rules != 0) {
@@ -104,7 +110,8 @@ common::Result<PacketRunner> runner_at(std::uint32_t rules) {
   if (!snapshot) {
     return snapshot.error();
   }
-  auto runner = PacketRunner::load(static_cast<std::uint32_t>(snapshot->image.size() / KRAIT_PAGE_BYTES));
+  auto runner = PacketRunner::load(static_cast<std::uint32_t>(snapshot->image.size() / KRAIT_PAGE_BYTES),
+                                   datapath::RunMode::production);
   if (!runner) {
     return runner;
   }
@@ -115,41 +122,60 @@ common::Result<PacketRunner> runner_at(std::uint32_t rules) {
 }
 
 std::vector<Row> all_rows() {
-  std::vector<Row> rows = {{0, common::Family::v4, Kind::established, {}}, {0, common::Family::v4, Kind::new_flow, {}}};
-  for (const auto& [kind, name] : kKinds) {
+  std::vector<Row> rows = {{.rules = 0}, {.rules = 0, .kind = Kind::new_flow}};
+  for (const std::uint32_t rules : kSizes) {
     for (const common::Family family : {common::Family::v4, common::Family::v6}) {
-      for (const std::uint32_t rules : kSizes) {
-        rows.push_back({rules, family, kind, {}});
+      for (const auto& [kind, name] : kKinds) {
+        rows.push_back({.rules = rules, .family = family, .kind = kind});
       }
     }
   }
   return rows;
 }
 
-void print_table(const std::vector<Row>& rows) {
+// A line for each size, a column for each family and kind of packet.
+bench::Table table_of(const std::vector<Row>& rows) {
+  bench::Table table{.header = {"rules"}};
   const double empty = bench::median(rows[0].samples_ns);
   const double empty_once = bench::median(rows[1].samples_ns);
-  fmt::print("ns a packet by BPF_PROG_TEST_RUN, medians of {} rounds (TCP, 100-byte packets; tracing on)\n", kRounds);
-  fmt::print("empty program: {:.0f} ns; run once at a time, as for new flows: {:.0f} ns\n\n", empty, empty_once);
-  fmt::print("{:<14}{:<8}", "ns over empty", "family");
-  for (const std::uint32_t rules : kSizes) {
-    fmt::print("{:>15}", fmt::format("{} rules", rules));
-  }
-  fmt::print("\n");
-  constexpr std::size_t kColumns = std::size(kSizes);
-  for (std::size_t i = 2; i < rows.size(); i += kColumns) {
-    const Row& first = rows[i];
-    fmt::print("{:<14}{:<8}", kKinds[static_cast<std::size_t>(first.kind)].second,
-               first.family == common::Family::v4 ? "IPv4" : "IPv6");
-    for (std::size_t column = 0; column < kColumns; ++column) {
-      const double base = first.kind == Kind::new_flow ? empty_once : empty;
-      fmt::print("{:>15.0f}", bench::median(rows[i + column].samples_ns) - base);
+  for (std::size_t i = 2; i < rows.size(); ++i) {
+    const Row& row = rows[i];
+    if (table.rows.empty() || row.rules != rows[i - 1].rules) {
+      table.rows.push_back({fmt::format("{}", row.rules)});
     }
-    fmt::print("\n");
+    if (table.rows.size() == 1) {
+      table.header.push_back(fmt::format("{} {}", row.family == common::Family::v4 ? "IPv4" : "IPv6",
+                                         kKinds[static_cast<std::size_t>(row.kind)].second));
+    }
+    const double base = row.kind == Kind::new_flow ? empty_once : empty;
+    table.rows.back().push_back(fmt::format("{:.0f}", bench::median(row.samples_ns) - base));
   }
-  const double over = bench::median(rows[2].samples_ns) - empty;
-  fmt::print("\naim: established IPv4 at most {:.0f} ns over the empty program: {} ({:.0f} ns at {} rules)\n", kAimNs,
-             over <= kAimNs ? "met" : "missed", over, kSizes[0]);
+  return table;
+}
+
+double established_ns(const std::vector<Row>& rows, std::uint32_t rules) {
+  for (std::size_t i = 2; i < rows.size(); ++i) {
+    if (rows[i].rules == rules && rows[i].kind == Kind::established && rows[i].family == common::Family::v4) {
+      return bench::median(rows[i].samples_ns) - bench::median(rows[0].samples_ns);
+    }
+  }
+  return 0;
+}
+
+void print_report(const std::vector<Row>& rows, const bench::Table& table) {
+  fmt::print("## The program alone: nanoseconds a packet\n\n");
+  fmt::print(
+      "By BPF_PROG_TEST_RUN, over an empty program ({:.0f} ns; {:.0f} ns where it runs once at a time, as for new "
+      "flows).\nTCP, 100-byte packets, the same one again and again, medians of {} rounds.\n\n",
+      bench::median(rows[0].samples_ns), bench::median(rows[1].samples_ns), kRounds);
+  fmt::print("{}\n", bench::markdown(table));
+  const double least = established_ns(rows, kSizes[0]);
+  const double most = established_ns(rows, kSizes[std::size(kSizes) - 1]);
+  fmt::print("{}", bench::aim_line(fmt::format("established IPv4 at most {:.0f} ns over the empty program", kAimNs),
+                                   std::max(least, most) <= kAimNs,
+                                   fmt::format("{:.0f} ns at 10 rules, {:.0f} ns at 100000", least, most)));
+  fmt::print("{}\n", bench::aim_line(fmt::format("100000 rules cost at most {:.1f} times what 10 do", kAimGrowth),
+                                     most <= kAimGrowth * least, fmt::format("{:.2f} times", most / least)));
 }
 
 int fail(const common::Error& error) {
@@ -159,7 +185,7 @@ int fail(const common::Error& error) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   std::vector<PacketRunner> runners;
   for (const std::uint32_t rules : kSizes) {
     auto runner = runner_at(rules);
@@ -169,20 +195,24 @@ int main() {
     runners.push_back(std::move(*runner));
   }
   std::vector<Row> rows = all_rows();
-  std::uint32_t serial = 0;
   for (int round = 0; round < kRounds; ++round) {
-    for (Row& row : rows) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      Row& row = rows[(i + static_cast<std::size_t>(round) * kStep) % rows.size()];
       std::size_t at = 0;
       while (row.rules != 0 && kSizes[at] != row.rules) {
         ++at;
       }
-      const auto ns = time_row(runners[at], row, serial);
+      const auto ns = time_row(runners[at], row);
       if (!ns) {
         return fail(ns.error());
       }
       row.samples_ns.push_back(*ns);
     }
   }
-  print_table(rows);
+  const bench::Table table = table_of(rows);
+  print_report(rows, table);
+  if (auto written = bench::write_csv(table, argc > 1 ? argv[1] : "", "program"); !written) {
+    return fail(written.error());
+  }
   return 0;
 }

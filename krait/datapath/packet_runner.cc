@@ -51,7 +51,7 @@ struct PacketRunner::State {
   }
 };
 
-common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages) {
+common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, RunMode mode) {
   auto state = std::make_unique<State>();
   auto object = open_krait_object(Framing::ethernet);
   if (!object) {
@@ -62,8 +62,9 @@ common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages) {
     return std::move(guard.error());
   }
   const std::uint32_t entries = snapshot_entries(snapshot_pages);
-  auto done = object->set_constant("krait_tracing", std::uint8_t{1});
-  done = done ? object->set_constant("krait_test_clock", std::uint8_t{1}) : std::move(done);
+  const std::uint8_t traced = mode == RunMode::traced ? 1 : 0;
+  auto done = object->set_constant("krait_tracing", traced);
+  done = done ? object->set_constant("krait_test_clock", traced) : std::move(done);
   done = done ? object->set_entries(kSnapshotMap, entries) : std::move(done);
   done = done ? object->load() : std::move(done);
   done = done ? guard->load() : std::move(done);

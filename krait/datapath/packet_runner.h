@@ -30,10 +30,14 @@ struct TimeOptions {
   bool empty_program = false;  // instead of krait's: what calling any program costs
 };
 
+enum class RunMode : std::uint8_t {
+  traced,      // the program says why (Run::trace), and its clock moves by advance() only
+  production,  // as on an interface: by the kernel's clock, and Run::trace stays empty
+};
+
 class PacketRunner {
  public:
-  // Loads the program with tracing on and a clock that only advance() moves.
-  static common::Result<PacketRunner> load(std::uint32_t snapshot_pages);
+  static common::Result<PacketRunner> load(std::uint32_t snapshot_pages, RunMode mode = RunMode::traced);
 
   PacketRunner(PacketRunner&&) noexcept;
   PacketRunner& operator=(PacketRunner&&) noexcept;
