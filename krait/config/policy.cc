@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "krait/config/expiry.h"
 #include "krait/config/load.h"
 #include "krait/config/names.h"
 #include "krait/config/ports.h"
@@ -32,6 +33,9 @@ constexpr auto kRuleKeys = std::to_array<Key>({
     {"from", Shape::text_or_texts, true, R"(from = ["web"])"},
     {"to", Shape::text_or_texts, true, R"(to = ["db"])"},
     {"ports", Shape::text_or_texts, true, R"(ports = ["tcp/5432"])"},
+    {"expires", Shape::time, false, R"(expires = "2026-12-01T00:00:00Z" or expires = "8h")"},
+    {"log", Shape::truth, false, "log = true"},
+    {"reject", Shape::truth, false, "reject = true"},
 });
 constexpr auto kTestKeys = std::to_array<Key>({
     {"from", Shape::text, true, R"(from = "web")"},
@@ -127,6 +131,9 @@ class PolicyReader {
     rule.from = read_subjects(table.texts("from"));
     rule.to = read_subjects(table.texts("to"));
     rule.selectors = read_ports(table.texts("ports"));
+    rule.expires = read_expires(table);
+    rule.log = table.truth("log");
+    rule.reject = table.truth("reject");
     policy_.rules.push_back(std::move(rule));
   }
 
@@ -216,6 +223,19 @@ class PolicyReader {
       return {};
     }
     return std::move(*ranges);
+  }
+
+  std::optional<model::Expiry> read_expires(const Table& table) {
+    if (!table.has("expires")) {
+      return std::nullopt;
+    }
+    const Text text = table.text("expires");
+    auto expiry = read_expiry(text.text);
+    if (!expiry) {
+      findings_.add(text.at, std::move(expiry.error()));
+      return std::nullopt;
+    }
+    return *expiry;
   }
 
   void read_test(const Value& value) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "krait/abi/selector.h"
+#include "krait/config/expiry.h"
 #include "krait/config/fuzz_checks.h"
 #include "krait/config/load.h"
 #include "krait/config/ports.h"
@@ -37,6 +38,8 @@ void require_policy(const model::Policy& policy) {
     require_subjects(rule.from, policy.identities.size());
     require_subjects(rule.to, policy.identities.size());
     require_selectors(rule.selectors);
+    require(!rule.expires || (rule.expires->seconds >= 0 && rule.expires->seconds <= kMostExpirySeconds),
+            "an expiry lies in its range");
   }
   for (const model::PolicyTest& test : policy.tests) {
     require(std::max(test.from, test.to) < policy.identities.size(), "a test names identities");

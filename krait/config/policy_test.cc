@@ -82,6 +82,39 @@ TEST(Policy, TakesOneStringForAListOfOne) {
   EXPECT_EQ(policy->rules[0].selectors, (std::vector<model::SelectorRange>{{0, KRAIT_SELECTORS - 1}}));
 }
 
+model::Rule rule_with(std::string_view options) {
+  const auto policy =
+      parse_policy(std::string("[[identity]]\nname = 'a'\n[[rule]]\nname = 'r'\naction = 'allow'\nfrom = "
+                               "'a'\nto = '*'\nports = 'any'\n") +
+                       std::string(options),
+                   "p");
+  EXPECT_TRUE(policy) << policy.error().text();
+  return policy ? policy->rules.at(0) : model::Rule{};
+}
+
+TEST(Policy, ReadsTheOptionsOfARule) {
+  const model::Rule without = rule_with("");
+  EXPECT_FALSE(without.expires);
+  EXPECT_FALSE(without.log);
+  EXPECT_FALSE(without.reject);
+  const model::Rule with = rule_with("expires = '1h'\nlog = true\nreject = true\n");
+  EXPECT_EQ(with.expires, (model::Expiry{model::Expiry::Kind::after, 3600}));
+  EXPECT_TRUE(with.log);
+  EXPECT_TRUE(with.reject);
+  const model::Rule off = rule_with("log = false\nreject = false\n");
+  EXPECT_FALSE(off.log);
+  EXPECT_FALSE(off.reject);
+}
+
+TEST(Policy, TakesATimeInEachFormForTheSame) {
+  const model::Expiry expected{model::Expiry::Kind::at, 1796083200};
+  for (const char* const form :
+       {"'2026-12-01T00:00:00Z'", "2026-12-01T00:00:00Z", "2026-12-01T00:00:00.75Z", "2026-12-01 02:00:00+02:00",
+        "2026-11-30T18:30:00-05:30", "'2026-11-30T18:30:00-05:30'"}) {
+    EXPECT_EQ(rule_with(std::string("expires = ") + form).expires, expected) << form;
+  }
+}
+
 TEST(Policy, MayHaveNoRule) { EXPECT_TRUE(parse_policy("[[identity]]\nname = 'a'", "p")); }
 
 TEST(Policy, ReadsRulesBeforeTheirIdentities) {

@@ -34,6 +34,10 @@ std::string_view name_of(Shape shape) {
       return "a string";
     case Shape::integer:
       return "an integer";
+    case Shape::truth:
+      return "true or false";
+    case Shape::time:
+      return "a time or a duration";
     case Shape::texts:
     case Shape::text_or_texts:
       return "a list of strings";
@@ -78,6 +82,16 @@ bool check_shape(const Key& key, const Value& value, Findings& findings) {
       break;
     case Shape::integer:
       if (value.kind == Kind::integer) {
+        return true;
+      }
+      break;
+    case Shape::truth:
+      if (value.kind == Kind::truth) {
+        return true;
+      }
+      break;
+    case Shape::time:
+      if (value.kind == Kind::time || value.kind == Kind::text) {
         return true;
       }
       break;
@@ -142,6 +156,11 @@ const Value* Table::find(std::string_view key) const {
 Text Table::text(std::string_view key) const {
   const Value* value = find(key);
   return value == nullptr ? Text{{}, at_} : Text{value->text(), value->at};
+}
+
+bool Table::truth(std::string_view key) const {
+  const Value* value = find(key);
+  return value != nullptr && value->truth();
 }
 
 std::vector<Text> Table::texts(std::string_view key) const {
