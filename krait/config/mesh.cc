@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "krait/config/limits.h"
 #include "krait/config/load.h"
 #include "krait/config/names.h"
 #include "krait/config/table.h"
@@ -22,6 +23,7 @@ constexpr std::string_view kRoutesExample = R"(routes = [{ prefix = "10.20.0.0/1
 constexpr auto kRootKeys = std::to_array<Key>({
     {"host", Shape::table, true, "[host]"},
     {"peer", Shape::tables, false, "[[peer]]"},
+    {"limits", Shape::table, false, "[limits]"},
 });
 constexpr auto kHostKeys = std::to_array<Key>({
     {"name", Shape::text, true, R"(name = "web1")"},
@@ -69,6 +71,9 @@ class MeshReader {
         break;
       }
       read_peer(*peer);
+    }
+    if (const Value* limits = table.find("limits")) {
+      mesh_.limits = read_limits(*limits, findings_);
     }
     check_endpoints();
     if (!findings_.empty()) {

@@ -129,5 +129,29 @@ TEST(References, NameWhatIsUnknown) {
             "k.toml:21:12: unknown identity \"db\"; add [[identity]] name = \"db\" to policy.toml");
 }
 
+TEST(Mesh, HasTheDefaultLimits) {
+  const auto mesh = parse_mesh(kLeast, "krait.toml");
+  ASSERT_TRUE(mesh) << mesh.error().text();
+  EXPECT_EQ(mesh->limits, model::Limits{});
+}
+
+TEST(Mesh, ReadsEachLimitAtBothEndsOfItsRange) {
+  for (const model::LimitKey& key : model::kLimitKeys) {
+    for (const std::uint32_t number : {key.least, key.most}) {
+      const auto mesh =
+          parse_mesh(std::string(kLeast) + "[limits]\n" + std::string(key.name) + " = " + std::to_string(number), "k");
+      ASSERT_TRUE(mesh) << mesh.error().text();
+      model::Limits expected;
+      expected.*key.value = number;
+      EXPECT_EQ(mesh->limits, expected) << key.name;
+    }
+    for (const std::int64_t number : {std::int64_t{key.least} - 1, std::int64_t{key.most} + 1}) {
+      EXPECT_FALSE(
+          parse_mesh(std::string(kLeast) + "[limits]\n" + std::string(key.name) + " = " + std::to_string(number), "k"))
+          << key.name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace krait::config

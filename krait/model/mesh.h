@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/ip.h"
+#include "krait/model/limits.h"
 #include "krait/model/policy.h"
 
 namespace krait::model {
@@ -52,18 +53,6 @@ struct Peer {
   std::vector<Address> addresses;            // at least one
   std::vector<Route> routes;
   Position at;  // of its [[peer]]
-};
-
-// What a configuration may ask for at most, and how large the tables of the data path are (docs/limits.md).
-struct Limits {
-  std::uint32_t hosts = 65536;      // this one and its peers
-  std::uint32_t prefixes = 262144;  // addresses and routed networks
-  std::uint32_t rules = 100000;
-  std::uint32_t classes = 4096;      // identities that the rules tell apart, as source or as destination
-  std::uint32_t snapshot_mib = 512;  // one compiled policy; two fit into the kernel at a time
-  std::uint32_t flows = 131072;      // remembered at a time; a power of two
-  std::uint32_t pairs = 4092;        // pairs of identities that are counted by name
-  std::uint32_t fragments = 8192;    // fragmented packets under way at a time
 };
 
 // No two addresses or prefixes in a mesh are the same, no two peers share a name or a key.

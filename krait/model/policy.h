@@ -57,7 +57,7 @@ struct Rule {
   Subjects from;
   Subjects to;
   std::vector<SelectorRange> selectors;  // ascending, disjoint, not adjacent, not empty
-  std::optional<Expiry> expires;
+  std::optional<Expiry> expires{};
   bool log = false;     // sampled events of what it decides
   bool reject = false;  // a local application learns at once that its packet was denied by it, or by its expiry
   Position at;          // of its [[rule]]
