@@ -29,19 +29,24 @@ common::Ip host(std::uint32_t number, common::Family family) {
 }
 
 Scale make_scale(std::uint32_t rules) {
+  return make_scale({.rules = rules,
+                     .hosts = std::clamp(rules, 2U, kMostHosts),
+                     .identities = std::clamp(rules, 2U, kMostIdentities)});
+}
+
+Scale make_scale(const Size& size) {
   Scale scale;
-  const std::uint32_t identities = std::clamp(rules, 2U, kMostIdentities);
-  const std::uint32_t hosts = std::clamp(rules, 2U, kMostHosts);
+  const std::uint32_t identities = size.identities;
   for (std::uint32_t i = 0; i < identities; ++i) {
     scale.policy.identities.push_back({fmt::format("identity{}", i), i + 1, {}});
   }
-  for (std::uint32_t i = 0; i < hosts; ++i) {
+  for (std::uint32_t i = 0; i < size.hosts; ++i) {
     for (const common::Family family : {common::Family::v4, common::Family::v6}) {
       scale.bindings.push_back({common::Prefix::host(host(i, family)), i % identities, i == 1});
     }
   }
   std::mt19937 random(1);
-  for (std::uint32_t i = 0; i < rules; ++i) {
+  for (std::uint32_t i = 0; i < size.rules; ++i) {
     model::Rule rule;
     rule.name = fmt::format("rule {}", i);
     rule.action = model::Action::allow;

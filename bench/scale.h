@@ -19,8 +19,15 @@ struct Scale {
 inline constexpr std::uint16_t kServicePort = 5432;
 common::Ip host(std::uint32_t number, common::Family family);
 
-// `rules` allow rules, each for one port between two of up to 1,000 identities; as many hosts as rules (two at least,
-// 65,536 at most), each with an IPv4 and an IPv6 address.
+struct Size {
+  std::uint32_t rules = 0;
+  std::uint32_t hosts = 2;       // two at least; each with an IPv4 and an IPv6 address
+  std::uint32_t identities = 2;  // two at least
+};
+
+// Allow rules, each for one port between two identities.
+Scale make_scale(const Size& size);
+// With as many hosts and identities as rules, at most 65,536 and 1,000.
 Scale make_scale(std::uint32_t rules);
 
 }  // namespace krait::bench
