@@ -116,11 +116,49 @@ struct krait_pair_bucket {
 };
 KRAIT_ASSERT_SIZE(struct krait_pair_bucket, 320);
 
+/*
+ * krait_rules, per-CPU array of krait_count by rule number (that of its record): the packets that the rule decided, in
+ * both directions.
+ */
+
+/*
+ * krait_events, ring buffer: dropped packets and flows opened by rules that log. At most KRAIT_EVENTS_A_SECOND for each
+ * reason and CPU, so that no flood costs more than a comparison a packet.
+ */
+#define KRAIT_EVENTS_A_SECOND 16U
+#define KRAIT_EVENTS_BYTES 262144U
+struct krait_event {
+  __u64 boot_ns; /* CLOCK_BOOTTIME */
+  __u32 source_be[4];
+  __u32 destination_be[4];
+  __u32 source_tag; /* 0: unknown */
+  __u32 destination_tag;
+  __u32 rule;       /* as in krait_trace */
+  __u32 interface;  /* index */
+  __u32 bytes;      /* of the packet */
+  __u32 suppressed; /* events of this reason that this CPU kept to itself since its last one */
+  __u16 source_port_be;
+  __u16 destination_port_be;
+  __u8 protocol;
+  __u8 icmp_type;
+  __u8 reason; /* enum krait_reason */
+  __u8 direction;
+};
+KRAIT_ASSERT_SIZE(struct krait_event, 72);
+
+/* krait_event_rates, per-CPU array by reason. */
+struct krait_event_rate {
+  __u64 since_jiffies; /* of the second that is counted */
+  __u32 sent;
+  __u32 suppressed;
+};
+KRAIT_ASSERT_SIZE(struct krait_event_rate, 16);
+
 /* krait_trace, one element: the last packet's judgement, written only by programs loaded with krait_tracing. */
 struct krait_trace {
   __u32 reason; /* enum krait_reason */
   __u32 source_tag;
   __u32 destination_tag;
-  __u32 rule; /* the deciding rule's number plus 1; 0: none */
+  __u32 rule; /* the number of the deciding rule's record plus 1; 0: none */
 };
 KRAIT_ASSERT_SIZE(struct krait_trace, 16);

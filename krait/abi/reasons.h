@@ -24,6 +24,7 @@
   X(SOURCE_IS_LOCAL, "source_is_local", "arriving with a source that belongs to this host")                           \
   X(DENIED_BY_RULE, "denied_by_rule", "a deny rule matches")                                                          \
   X(NO_RULE, "no_rule", "no rule allows it")                                                                          \
+  X(RULE_EXPIRED, "rule_expired", "the rule that allowed it has expired, and no other rule allows it")                \
   X(FLOW_REVOKED, "flow_revoked", "a reply whose flow the policy no longer allows")                                   \
   X(ICMP_ERROR_UNRELATED, "icmp_error_unrelated", "an ICMP error that speaks of no live flow, and no rule allows it")
 

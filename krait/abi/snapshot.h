@@ -21,7 +21,7 @@
 #define KRAIT_PAGE_BYTES 4096U
 #define KRAIT_BUFFERS 2U
 #define KRAIT_SNAPSHOT_MAGIC 0x4b524149U
-#define KRAIT_ABI_VERSION 1U /* raised with every change to a struct in this folder */
+#define KRAIT_ABI_VERSION 2U /* raised with every change to a struct in this folder */
 
 #define KRAIT_LENGTH_NODES                                                                                        \
   256U                       /* one for each of IPv4 /0 .. /31 and IPv6 /0 .. /127, and any __u8 is a valid index \
@@ -35,9 +35,10 @@ struct krait_control {
   __u32 abi_version; /* KRAIT_ABI_VERSION */
   __u32 flags;       /* KRAIT_CONTROL_*: the agent's memory */
   __u32 reserved;
-  __u64 test_now_jiffies; /* the clock of programs loaded with krait_test_clock */
+  __u64 test_now_jiffies; /* the clocks of programs loaded with krait_test_clock */
+  __u64 test_now_boot_ns;
 };
-KRAIT_ASSERT_SIZE(struct krait_control, 24);
+KRAIT_ASSERT_SIZE(struct krait_control, 32);
 #define KRAIT_CONTROL_OWN_QDISC 0x1U /* the agent made the clsact qdisc and removes it again */
 
 /* A step of the search for the longest prefix: is there an entry of this length? */
@@ -66,12 +67,16 @@ struct krait_snapshot_header {
   __u32 word_page;
   __u32 word_stride; /* words of a row */
   __u32 cell_page;
+  __u32 moment_page;
+  __u32 rule_page;
+  __u32 rule_records;
+  __u32 reserved_too;
   __u8 v4_root; /* of the search trees over the prefix lengths in use, hosts left out; 0: no networks */
   __u8 v6_root;
   __u16 reserved;
   struct krait_length_node nodes[KRAIT_LENGTH_NODES]; /* node 0 ends a search */
 };
-KRAIT_ASSERT_SIZE(struct krait_snapshot_header, 1096);
+KRAIT_ASSERT_SIZE(struct krait_snapshot_header, 1112);
 
 /*
  * Addresses: a two-choice hash table of prefixes, IPv4 as ::ffff:a.b.c.d/(96 + length). Hosts (/128) are looked up
@@ -140,11 +145,37 @@ KRAIT_ASSERT_SIZE(struct krait_word, 16);
 
 /*
  * A cell, __u32: the verdict for (source class, destination class, port class).
- * bits 0..23 are the number of the rule that decides plus 1, or 0 where no rule matches and the default denies.
+ * Bits 0..23 are the number of the deciding rule's record plus 1, or 0 where no rule matches and the default denies.
+ * With KRAIT_CELL_TIMED it depends on the time, and they are the number of a moment.
  */
 #define KRAIT_CELL_ALLOW 0x80000000U
+#define KRAIT_CELL_TIMED 0x40000000U
+#define KRAIT_CELL_LOG 0x20000000U     /* report the flows that it opens and the packets that it denies */
+#define KRAIT_CELL_REJECT 0x10000000U  /* tell the local sender that it was denied */
+#define KRAIT_CELL_EXPIRED 0x08000000U /* denied, and this rule allowed it once */
 #define KRAIT_CELL_RULE 0x00ffffffU
 #define KRAIT_MAX_RULES 0x00fffffeU
+
+/* A step of the search for the cell of now: a balanced tree over the moments at which a verdict changes. */
+struct krait_moment {
+  __u64 boot_ns; /* CLOCK_BOOTTIME, so that a suspended machine's rules expire too */
+  __u32 before;  /* cells */
+  __u32 after;   /* from the moment on */
+};
+KRAIT_ASSERT_SIZE(struct krait_moment, 16);
+#define KRAIT_MOMENT_DEPTH 8 /* at most 255 moments in one cell's tree */
+
+/*
+ * What user space knows rules by. A rule keeps its record's number, and with it its counter, from one snapshot to the
+ * next. The programs do not read these.
+ */
+struct krait_rule_record {
+  __u64 name_hash;      /* 0: nobody's */
+  __u64 duration_hash;  /* of a rule that expires some time after its load: of all that it says; else 0 */
+  __u64 loaded_boot_ns; /* when a rule of this duration_hash was first loaded */
+  __u64 reserved;
+};
+KRAIT_ASSERT_SIZE(struct krait_rule_record, 32);
 
 /* The hash of a masked mapped prefix; the two bucket choices are its low and its high half. */
 static inline __u64 krait_prefix_hash(const __u32* address_be, __u32 length, __u64 seed) {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/fd.h"
+#include "krait/agent/clock_watch.h"
 #include "krait/agent/http.h"
 #include "krait/agent/listen.h"
 #include "krait/agent/loop.h"
@@ -50,6 +51,8 @@ class Service {
   Service(Enforcer& enforcer, Loop& loop, common::Log& log) : enforcer_(enforcer), loop_(loop), log_(log) {}
 
   void on_signal(int signals);
+  void on_clock_set(ClockWatch& clock);
+  void warn();  // about the policy in force
   std::optional<Answer> on_control(std::string_view input, const Client& client);
   std::optional<Answer> on_http(std::string_view input);
 
@@ -57,6 +60,7 @@ class Service {
   Json answer(Request request, const Client& client);
   Json reload();
   Json status();
+  Json rules();
   Json down();
 
   Enforcer& enforcer_;
@@ -101,7 +105,12 @@ std::optional<Answer> Service::on_http(std::string_view input) {
       log_.error("metrics: " + state.error().text());
       return Answer{http_response(500, {}), input.size(), true};
     }
-    body = metrics_text(enforcer_.policy(), *state);
+    auto rules = enforcer_.rules();
+    if (!rules) {
+      log_.error("metrics: " + rules.error().text());
+      return Answer{http_response(500, {}), input.size(), true};
+    }
+    body = metrics_text(enforcer_.policy(), *state, *rules);
   }
   return Answer{http_response(*code, body), input.size(), true};
 }
@@ -115,6 +124,8 @@ Json Service::answer(Request request, const Client& client) {
       return reload();
     case Request::down:
       return down();
+    case Request::rules:
+      return rules();
     case Request::status:
       break;
   }
@@ -130,6 +141,7 @@ Json Service::reload() {
   }
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
+  warn();
   return applied_json(*applied);
 }
 
@@ -140,6 +152,37 @@ Json Service::status() {
     return error_json(state.error());
   }
   return status_json(*state, enforcer_.policy(), {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
+}
+
+Json Service::rules() {
+  auto rules = enforcer_.rules();
+  if (!rules) {
+    log_.error("rules: " + rules.error().text());
+    return error_json(rules.error());
+  }
+  return rules_json(*rules, enforcer_.policy());
+}
+
+void Service::on_clock_set(ClockWatch& clock) {
+  auto set = clock.was_set();
+  if (!set) {
+    log_.error(set.error().text());
+    return;
+  }
+  if (!*set) {
+    return;
+  }
+  log_.info("the clock was set");
+  if (auto done = enforcer_.clock_was_set(); !done) {
+    log_.error("expiries still follow the old clock: " + done.error().text());
+  }
+  warn();
+}
+
+void Service::warn() {
+  for (const common::Diagnostic& finding : enforcer_.last().warnings) {
+    log_.warning(finding.text());
+  }
 }
 
 Json Service::down() {
@@ -165,8 +208,9 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   auto loop = Loop::create();
   auto signals = open_signals();
   auto control = ControlSocket::listen(options.socket_path);
-  if (!loop || !signals || !control) {
-    return !loop ? loop.error() : !signals ? signals.error() : control.error();
+  auto clock = ClockWatch::create();
+  if (!loop || !signals || !control || !clock) {
+    return !loop ? loop.error() : !signals ? signals.error() : !control ? control.error() : clock.error();
   }
   auto metrics = listen_tcp(options.metrics);
   if (!metrics) {
@@ -183,10 +227,15 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   });
   auto metrics_server = StreamServer::serve(
       **loop, std::move(*metrics), [&](std::string_view input, const Client&) { return service.on_http(input); });
-  if (!watched || !control_server || !metrics_server) {
-    return !watched ? watched.error() : !control_server ? control_server.error() : metrics_server.error();
+  auto clock_watched = (*loop)->add(clock->fd(), EPOLLIN, [&](std::uint32_t) { service.on_clock_set(*clock); });
+  if (!watched || !control_server || !metrics_server || !clock_watched) {
+    return !watched          ? watched.error()
+           : !control_server ? control_server.error()
+           : !metrics_server ? metrics_server.error()
+                             : clock_watched.error();
   }
   log.info(started_text(*enforcer));
+  service.warn();
   notify_ready();
   return (*loop)->run();
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <map>
 #include <utility>
 
@@ -16,13 +15,6 @@ using common::ErrorCode;
 using common::Result;
 
 namespace {
-
-// Room for the policy to grow before a larger map has to take over: at least 4 MiB a buffer.
-constexpr std::uint32_t kLeastPages = 1024;
-
-std::uint32_t pages_with_headroom(std::uint32_t pages) {
-  return std::max(kLeastPages, std::bit_ceil(pages + pages / 2));
-}
 
 std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh) {
   return options.guarded_interface.value_or(mesh.host.interface);
@@ -50,31 +42,45 @@ Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Me
   return prepared;
 }
 
-datapath::Options datapath_options(const std::string& interface, std::uint32_t pages) {
+datapath::Options datapath_options(const std::string& interface) {
   datapath::Options options;
   options.interface = interface;
-  options.snapshot_pages = pages;
   return options;
+}
+
+datapath::Options datapath_options(const std::string& interface, const Plan& plan) {
+  datapath::Options options = datapath_options(interface);
+  options.snapshot_pages = pages_of(plan.snapshot);
+  options.rules = static_cast<std::uint32_t>(plan.policy.rules.size());
+  return options;
+}
+
+Result<Plan> plan_from(Files files, const std::string& interface) {
+  const auto former = datapath::rule_records_in_force(datapath_options(interface));
+  return make_plan(std::move(files), {.now = common::now(), .former = former});
 }
 
 }  // namespace
 
 Result<Enforcer> Enforcer::start(EnforcerOptions options) {
-  auto plan = make_plan(options.config_file);
+  auto files = load_files(options.config_file);
+  if (!files) {
+    return files.error();
+  }
+  const std::string interface = interface_of(options, files->mesh);
+  auto plan = plan_from(std::move(*files), interface);
   if (!plan) {
     return plan.error();
   }
-  const std::string interface = interface_of(options, plan->mesh);
   auto prepared = prepare(interface, plan->mesh, !options.guarded_interface);
   if (!prepared) {
     return prepared.error();
   }
-  const std::uint32_t pages = pages_with_headroom(pages_of(plan->snapshot));
-  auto datapath = datapath::Datapath::open(datapath_options(interface, pages));
+  auto datapath = datapath::Datapath::open(datapath_options(interface, *plan));
   if (!datapath) {
     return common::passed_on(datapath, "open the data path of " + interface);
   }
-  Enforcer enforcer(std::move(options), interface, std::move(*datapath), pages);
+  Enforcer enforcer(std::move(options), interface, std::move(*datapath));
   if (auto done = enforcer.put_in_force(std::move(*plan), *prepared); !done) {
     return done.error();
   }
@@ -82,15 +88,19 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
 }
 
 Result<Applied> Enforcer::reload() {
-  auto plan = make_plan(options_.config_file);
-  if (!plan) {
-    return plan.error();
+  auto files = load_files(options_.config_file);
+  if (!files) {
+    return files.error();
   }
-  if (const std::string wanted = interface_of(options_, plan->mesh); wanted != interface_) {
+  if (const std::string wanted = interface_of(options_, files->mesh); wanted != interface_) {
     return Error(
         ErrorCode::invalid_input,
         fmt::format("{}: the interface changed from {} to {}, which a reload cannot do; run krait down, then krait up",
                     options_.config_file, interface_, wanted));
+  }
+  auto plan = plan_from(std::move(*files), interface_);
+  if (!plan) {
+    return plan.error();
   }
   auto prepared = prepare(interface_, plan->mesh, managed());
   if (!prepared) {
@@ -112,8 +122,9 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
            .rules = plan.policy.rules.size(),
            .identities = plan.policy.identities.size(),
            .peers = plan.mesh.peers.size(),
-           .changes = *changes};
-  plan.snapshot = {};
+           .changes = *changes,
+           .warnings = plan.warnings};
+  plan.snapshot.image = {};
   plan_ = std::move(plan);
   return {};
 }
@@ -121,7 +132,7 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
 // An address that moves from one peer to another must never be the wrong identity's: it is taken from the old peer
 // before the data path switches and given to the new one after.
 Result<wireguard::Changes> Enforcer::switch_over(const Plan& plan, const Prepared& prepared) {
-  if (auto done = make_room(pages_of(plan.snapshot)); !done) {
+  if (auto done = make_room(plan); !done) {
     return done.error();
   }
   wireguard::Changes changes;
@@ -157,19 +168,64 @@ Result<wireguard::Changes> Enforcer::switch_over(const Plan& plan, const Prepare
   return changes;
 }
 
-Result<void> Enforcer::make_room(std::uint32_t pages) {
-  if (pages <= pages_) {
+Result<void> Enforcer::make_room(const Plan& plan) {
+  const datapath::Options wanted = datapath_options(interface_, plan);
+  if (datapath_.has_room(wanted)) {
     return {};
   }
-  const std::uint32_t wanted = pages_with_headroom(pages);
-  auto larger = datapath::Datapath::open(datapath_options(interface_, wanted));
+  auto larger = datapath::Datapath::open(wanted);
   if (!larger) {
     return common::passed_on(larger, "make room for the larger policy; the former one stays in force");
   }
   datapath_ = std::move(*larger);
-  pages_ = wanted;
   interface_index_ = 0;  // it takes over when it is attached
   return {};
+}
+
+Result<void> Enforcer::clock_was_set() {
+  const bool matters =
+      std::ranges::any_of(plan_.policy.rules, [](const model::Rule& rule) { return rule.expires.has_value(); });
+  if (!matters) {
+    return {};
+  }
+  auto plan = plan_from({.mesh = plan_.mesh, .policy = plan_.policy}, interface_);
+  if (!plan) {
+    return plan.error();
+  }
+  set_revision(plan->snapshot, datapath_.revision() + 1);
+  auto done = make_room(*plan);
+  done = done ? datapath_.publish(plan->snapshot.image) : std::move(done);
+  if (!done) {
+    return common::passed_on(done, "switch the policy; the former one stays in force");
+  }
+  plan_.snapshot.rule_of_record = std::move(plan->snapshot.rule_of_record);
+  last_.revision = datapath_.revision();
+  last_.warnings = std::move(plan->warnings);
+  return {};
+}
+
+Result<Rules> Enforcer::rules() const {
+  auto counts = datapath_.rule_counts();
+  if (!counts) {
+    return common::passed_on(counts, "read the rules' counters");
+  }
+  Rules rules{.interface = interface_, .revision = datapath_.revision(), .of_rule = {}};
+  rules.of_rule.resize(plan_.policy.rules.size());
+  const auto& rule_of_record = plan_.snapshot.rule_of_record;
+  for (std::uint32_t number = 0; number < rule_of_record.size() && number < counts->size(); ++number) {
+    if (rule_of_record[number] != compile::kNoRule) {
+      rules.of_rule[rule_of_record[number]] = {.number = number, .count = (*counts)[number], .expires_in_s = {}};
+    }
+  }
+  const common::Moment now = common::now();
+  const auto former = datapath::rule_records_in_force(datapath_options(interface_));
+  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = now, .former = former});
+  for (std::size_t i = 0; i < rules.of_rule.size(); ++i) {
+    if (left_ns[i] != compile::kNever) {
+      rules.of_rule[i].expires_in_s = left_ns[i] / 1'000'000'000;
+    }
+  }
+  return rules;
 }
 
 Result<void> Enforcer::remove() {
@@ -179,7 +235,7 @@ Result<void> Enforcer::remove() {
     }
   }
   const auto index = wireguard::link_index(interface_);
-  return datapath::Datapath::remove(datapath_options(interface_, pages_), index ? *index : 0);
+  return datapath::Datapath::remove(datapath_options(interface_), index ? *index : 0);
 }
 
 Result<State> Enforcer::state() const {
@@ -248,7 +304,7 @@ Result<bool> remove_left_over(const EnforcerOptions& options) {
     return interface.error();
   }
   const bool managed = !options.guarded_interface;
-  const auto datapath = datapath_options(*interface, 0);
+  const auto datapath = datapath_options(*interface);
   if (!datapath::has_pins(datapath) && (!managed || !wireguard::link_index(*interface))) {
     return false;
   }

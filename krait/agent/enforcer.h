@@ -45,6 +45,19 @@ struct Applied {
   std::size_t identities = 0;
   std::size_t peers = 0;  // configured
   wireguard::Changes changes;
+  std::vector<common::Diagnostic> warnings;
+};
+
+struct RuleState {
+  std::uint32_t number = 0;                   // of its record (krait_rule_record)
+  krait_count count{};                        // packets that it decided
+  std::optional<std::uint64_t> expires_in_s;  // 0: it has expired
+};
+
+struct Rules {
+  std::string interface;
+  std::uint64_t revision = 0;
+  std::vector<RuleState> of_rule;  // like Policy::rules
 };
 
 // One thread; every call blocks on the file system and the kernel only. Needs CAP_BPF and CAP_NET_ADMIN. The destructor
@@ -67,27 +80,31 @@ class Enforcer {
   // Opens up: removes the interface (managed) and everything of the data path.
   common::Result<void> remove();
 
+  // Compiles the policy in force again: its expiries stand on the clock that was set.
+  common::Result<void> clock_was_set();
+
   [[nodiscard]] common::Result<State> state() const;
+  // Costs a system call for each rule.
+  [[nodiscard]] common::Result<Rules> rules() const;
   [[nodiscard]] const Applied& last() const { return last_; }
   [[nodiscard]] const model::Policy& policy() const { return plan_.policy; }
   [[nodiscard]] const std::string& interface() const { return interface_; }
   [[nodiscard]] const EnforcerOptions& options() const { return options_; }
 
  private:
-  Enforcer(EnforcerOptions options, std::string interface, datapath::Datapath datapath, std::uint32_t pages)
-      : options_(std::move(options)), interface_(std::move(interface)), datapath_(std::move(datapath)), pages_(pages) {}
+  Enforcer(EnforcerOptions options, std::string interface, datapath::Datapath datapath)
+      : options_(std::move(options)), interface_(std::move(interface)), datapath_(std::move(datapath)) {}
 
   [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
   common::Result<void> put_in_force(Plan plan, const Prepared& prepared);
   common::Result<wireguard::Changes> switch_over(const Plan& plan, const Prepared& prepared);
-  common::Result<void> make_room(std::uint32_t pages);
+  common::Result<void> make_room(const Plan& plan);
 
   EnforcerOptions options_;
   std::string interface_;
   datapath::Datapath datapath_;
-  std::uint32_t pages_;                // what the snapshot buffers were opened for
   std::uint32_t interface_index_ = 0;  // attached to; 0: still to be attached
-  Plan plan_;                          // in force, without its snapshot's bytes
+  Plan plan_;                          // in force, without its snapshot's image
   Applied last_;
 };
 

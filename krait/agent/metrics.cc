@@ -99,6 +99,31 @@ void add_drops(std::vector<MetricFamily>& families, const datapath::Counters& co
   families.push_back(std::move(bytes));
 }
 
+// Of a large policy most rules are silent: only those that decided something are shown.
+void add_rules(std::vector<MetricFamily>& families, const model::Policy& policy, const Rules& rules) {
+  auto packets = family("krait_rule_packets_total", "Packets that the rule decided.", MetricType::Counter);
+  auto bytes = family("krait_rule_bytes_total", "Bytes of the packets that the rule decided.", MetricType::Counter);
+  auto info = family("krait_rule_info", "Where the rules that decided packets stand.", MetricType::Gauge);
+  for (std::size_t i = 0; i < policy.rules.size() && i < rules.of_rule.size(); ++i) {
+    const model::Rule& rule = policy.rules[i];
+    const krait_count& count = rules.of_rule[i].count;
+    if (count.packets == 0) {
+      continue;
+    }
+    add(packets, {{"rule", rule.name}}, count.packets);
+    add(bytes, {{"rule", rule.name}}, count.bytes);
+    add(info,
+        {{"rule", rule.name},
+         {"action", rule.action == model::Action::allow ? "allow" : "deny"},
+         {"file", policy.file},
+         {"line", fmt::format("{}", rule.at.line)}},
+        1);
+  }
+  families.push_back(std::move(packets));
+  families.push_back(std::move(bytes));
+  families.push_back(std::move(info));
+}
+
 void add_peers(std::vector<MetricFamily>& families, const State& state) {
   families.push_back(gauge("krait_peers", "Peers of the interface.", state.peers.size()));
   auto handshake = family("krait_peer_last_handshake_seconds", "Unix time of the peer's last handshake; 0: none yet.",
@@ -119,7 +144,7 @@ void add_peers(std::vector<MetricFamily>& families, const State& state) {
 
 }  // namespace
 
-std::string metrics_text(const model::Policy& policy, const State& state) {
+std::string metrics_text(const model::Policy& policy, const State& state, const Rules& rules) {
   std::vector<MetricFamily> families;
   auto build = family("krait_build_info", "The agent's version.", MetricType::Gauge);
   add(build, {{"version", kVersion}}, 1);
@@ -133,6 +158,7 @@ std::string metrics_text(const model::Policy& policy, const State& state) {
   families.push_back(gauge("krait_policy_identities", "Identities of the policy in force.", policy.identities.size()));
   add_pairs(families, TagNames(policy), state.counters);
   add_drops(families, state.counters);
+  add_rules(families, policy, rules);
   add_peers(families, state);
   return prometheus::TextSerializer().Serialize(families);
 }

@@ -7,6 +7,6 @@
 
 namespace krait::agent {
 
-std::string metrics_text(const model::Policy& policy, const State& state);
+std::string metrics_text(const model::Policy& policy, const State& state, const Rules& rules);
 
 }  // namespace krait::agent

@@ -16,6 +16,7 @@ datapath::PairCount pair_of(std::uint32_t source, std::uint32_t destination, std
 struct Sample {
   model::Policy policy;
   State state;
+  Rules rules;
 
   Sample() {
     policy.identities = {{"we\"b", 10, {}}, {"db", 20, {}}};
@@ -25,7 +26,7 @@ struct Sample {
     state.revision = 9;
   }
   [[nodiscard]] bool shows(const std::string& line) const {
-    return metrics_text(policy, state).find(line + "\n") != std::string::npos;
+    return metrics_text(policy, state, rules).find(line + "\n") != std::string::npos;
   }
 };
 
@@ -46,6 +47,19 @@ TEST(Metrics, ShowsTheOverflow) {
   sample.state.counters.pairs[0].overflow = true;
   EXPECT_TRUE(sample.shows(
       R"(krait_packets_total{source="overflow",destination="overflow",direction="ingress",verdict="drop"} 4)"));
+}
+
+TEST(Metrics, ShowsTheRulesThatDecided) {
+  Sample sample;
+  sample.policy.file = "policy.toml";
+  sample.policy.rules[1].name = "web to db";
+  sample.policy.rules[1].action = model::Action::allow;
+  sample.policy.rules[1].at.line = 12;
+  sample.rules.of_rule.resize(3);
+  sample.rules.of_rule[1].count = {.packets = 7, .bytes = 900};
+  EXPECT_TRUE(sample.shows(R"(krait_rule_packets_total{rule="web to db"} 7)"));
+  EXPECT_TRUE(sample.shows(R"(krait_rule_bytes_total{rule="web to db"} 900)"));
+  EXPECT_TRUE(sample.shows(R"(krait_rule_info{rule="web to db",action="allow",file="policy.toml",line="12"} 1)"));
 }
 
 TEST(Metrics, ShowsEveryReasonFromTheStart) {

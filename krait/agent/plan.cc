@@ -14,12 +14,13 @@ using common::Result;
 
 namespace {
 
-Result<compile::Snapshot> compile_and_test(const std::vector<compile::Binding>& bindings, const model::Policy& policy) {
-  auto snapshot = compile::compile_snapshot(bindings, policy, 1);
+Result<compile::Snapshot> compile_and_test(const std::vector<compile::Binding>& bindings, const model::Policy& policy,
+                                           const compile::Origin& origin) {
+  auto snapshot = compile::compile_snapshot(bindings, policy, 1, origin);
   if (!snapshot) {
     return common::passed_on(snapshot, "compile " + policy.file);
   }
-  if (auto tested = compile::run_policy_tests(snapshot->image, policy); !tested) {
+  if (auto tested = compile::run_policy_tests(*snapshot, policy, origin.now.boot_ns); !tested) {
     return tested.error();
   }
   return snapshot;
@@ -27,7 +28,7 @@ Result<compile::Snapshot> compile_and_test(const std::vector<compile::Binding>& 
 
 }  // namespace
 
-Result<Plan> make_plan(const std::string& config_file, const std::string& policy_file) {
+Result<Files> load_files(const std::string& config_file, const std::string& policy_file) {
   auto mesh = config::load_mesh(config_file);
   if (!mesh) {
     return mesh.error();
@@ -39,26 +40,46 @@ Result<Plan> make_plan(const std::string& config_file, const std::string& policy
   if (auto checked = config::check_references(*mesh, *policy); !checked) {
     return checked.error();
   }
-  Plan plan{.mesh = std::move(*mesh), .policy = std::move(*policy), .bindings = {}, .snapshot = {}, .wireguard = {}};
+  return Files{.mesh = std::move(*mesh), .policy = std::move(*policy)};
+}
+
+Result<Plan> make_plan(Files files, const compile::Origin& origin) {
+  Plan plan{.mesh = std::move(files.mesh),
+            .policy = std::move(files.policy),
+            .bindings = {},
+            .snapshot = {},
+            .wireguard = {},
+            .warnings = {}};
   plan.bindings = compile::bindings_of(plan.mesh, plan.policy);
-  auto snapshot = compile_and_test(plan.bindings, plan.policy);
+  auto snapshot = compile_and_test(plan.bindings, plan.policy, origin);
   if (!snapshot) {
     return snapshot.error();
   }
   plan.snapshot = std::move(*snapshot);
   plan.wireguard = compile::wireguard_image(plan.mesh);
+  plan.warnings = compile::expired_rules(plan.policy, origin);
   return plan;
 }
 
-Result<model::Policy> check_policy(const std::string& policy_file) {
+Result<Plan> make_plan(const std::string& config_file, const std::string& policy_file) {
+  auto files = load_files(config_file, policy_file);
+  if (!files) {
+    return files.error();
+  }
+  return make_plan(std::move(*files), {.now = common::now(), .former = {}});
+}
+
+Result<CheckedPolicy> check_policy(const std::string& policy_file) {
   auto policy = config::load_policy(policy_file);
   if (!policy) {
-    return policy;
+    return policy.error();
   }
-  if (auto snapshot = compile_and_test({}, *policy); !snapshot) {
+  const compile::Origin origin{.now = common::now(), .former = {}};
+  if (auto snapshot = compile_and_test({}, *policy, origin); !snapshot) {
     return snapshot.error();
   }
-  return policy;
+  auto warnings = compile::expired_rules(*policy, origin);
+  return CheckedPolicy{.policy = std::move(*policy), .warnings = std::move(warnings)};
 }
 
 void set_revision(compile::Snapshot& snapshot, std::uint64_t revision) {

@@ -14,21 +14,38 @@
 
 namespace krait::agent {
 
+// Both files, read, with the references between them checked.
+struct Files {
+  model::Mesh mesh;
+  model::Policy policy;
+};
+
 struct Plan {
   model::Mesh mesh;
   model::Policy policy;
   std::vector<compile::Binding> bindings;
   compile::Snapshot snapshot;
   model::WireguardImage wireguard;
+  std::vector<common::Diagnostic> warnings;
 };
 
-// Reads both files (the policy that krait.toml names unless `policy_file` is not empty), checks the references,
-// compiles and runs the policy's tests. The key file is not opened. Fails with the diagnostics of what is wrong, or
-// limit.
+// Reads both files (the policy that krait.toml names unless `policy_file` is not empty). The key file is not opened.
+// Fails with the diagnostics of what is wrong.
+common::Result<Files> load_files(const std::string& config_file, const std::string& policy_file = {});
+
+// Compiles and runs the policy's tests. Fails with the diagnostics of what is wrong, or limit.
+common::Result<Plan> make_plan(Files files, const compile::Origin& origin);
+
+// Both, as if nothing had been in force.
 common::Result<Plan> make_plan(const std::string& config_file, const std::string& policy_file = {});
 
+struct CheckedPolicy {
+  model::Policy policy;
+  std::vector<common::Diagnostic> warnings;
+};
+
 // Loads one policy on its own, compiles it and runs its tests.
-common::Result<model::Policy> check_policy(const std::string& policy_file);
+common::Result<CheckedPolicy> check_policy(const std::string& policy_file);
 
 // Numbers a compiled snapshot.
 void set_revision(compile::Snapshot& snapshot, std::uint64_t revision);

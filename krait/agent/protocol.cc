@@ -16,8 +16,8 @@ using common::Result;
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Request>, 3> kRequests{
-    {{"status", Request::status}, {"reload", Request::reload}, {"down", Request::down}}};
+constexpr std::array<std::pair<std::string_view, Request>, 4> kRequests{
+    {{"status", Request::status}, {"rules", Request::rules}, {"reload", Request::reload}, {"down", Request::down}}};
 
 constexpr std::array<std::pair<std::string_view, ErrorCode>, 7> kCodes{{{"invalid_input", ErrorCode::invalid_input},
                                                                         {"not_found", ErrorCode::not_found},
@@ -101,39 +101,48 @@ Result<Request> parse_request(std::string_view line) {
       return request;
     }
   }
-  return Error(ErrorCode::invalid_input, "unknown request; the requests are status, reload and down");
+  return Error(ErrorCode::invalid_input, "unknown request; the requests are status, rules, reload and down");
 }
 
 std::string request_line(Request request) {
   return json_line({{"version", kProtocolVersion}, {"request", name_in(kRequests, request)}});
 }
 
-bool needs_root(Request request) { return request != Request::status; }
+bool needs_root(Request request) { return request == Request::reload || request == Request::down; }
 
 Json error_json(const Error& error) {
   Json json{{"version", kProtocolVersion}, {"error", error.text()}, {"code", name_in(kCodes, error.code())}};
-  json["diagnostics"] = Json::array();
-  for (const Diagnostic& finding : error.diagnostics()) {
-    json["diagnostics"].push_back({{"file", finding.file},
-                                   {"line", finding.line},
-                                   {"column", finding.column},
-                                   {"message", finding.message},
-                                   {"mend", finding.mend}});
-  }
+  json["diagnostics"] = findings_json(error.diagnostics());
   return json;
 }
 
-Error error_from_json(const Json& json) {
+Json findings_json(const std::vector<Diagnostic>& findings) {
+  Json list = Json::array();
+  for (const Diagnostic& finding : findings) {
+    list.push_back({{"file", finding.file},
+                    {"line", finding.line},
+                    {"column", finding.column},
+                    {"message", finding.message},
+                    {"mend", finding.mend}});
+  }
+  return list;
+}
+
+std::vector<Diagnostic> findings_from_json(const Json& list) {
   std::vector<Diagnostic> findings;
-  if (const auto list = json.find("diagnostics"); list != json.end() && list->is_array()) {
-    for (const Json& finding : *list) {
-      if (finding.is_object()) {
-        findings.push_back({member<std::string>(finding, "file", ""), member<std::uint32_t>(finding, "line", 0),
-                            member<std::uint32_t>(finding, "column", 0), member<std::string>(finding, "message", ""),
-                            member<std::string>(finding, "mend", "")});
-      }
+  for (const Json& finding : list) {
+    if (finding.is_object()) {
+      findings.push_back({member<std::string>(finding, "file", ""), member<std::uint32_t>(finding, "line", 0),
+                          member<std::uint32_t>(finding, "column", 0), member<std::string>(finding, "message", ""),
+                          member<std::string>(finding, "mend", "")});
     }
   }
+  return findings;
+}
+
+Error error_from_json(const Json& json) {
+  const auto list = json.find("diagnostics");
+  auto findings = list != json.end() && list->is_array() ? findings_from_json(*list) : std::vector<Diagnostic>{};
   if (!findings.empty()) {
     return Error::from_diagnostics(std::move(findings));
   }
@@ -186,6 +195,29 @@ Json applied_json(const Applied& applied) {
                      {"addresses", applied.changes.addresses},
                      {"routes", applied.changes.routes},
                      {"device", applied.changes.device}};
+  json["warnings"] = findings_json(applied.warnings);
+  return json;
+}
+
+Json rules_json(const Rules& rules, const model::Policy& policy) {
+  Json json{{"version", kProtocolVersion}, {"interface", rules.interface}, {"policy", policy.file}};
+  json["revision"] = rules.revision;
+  json["identities"] = Json::array();
+  for (const model::Identity& identity : policy.identities) {
+    json["identities"].push_back({{"name", identity.name}, {"tag", identity.tag}});
+  }
+  json["rules"] = Json::array();
+  for (std::size_t i = 0; i < policy.rules.size() && i < rules.of_rule.size(); ++i) {
+    const model::Rule& rule = policy.rules[i];
+    const RuleState& state = rules.of_rule[i];
+    Json entry{{"rule", rule.name}, {"action", rule.action == model::Action::allow ? "allow" : "deny"}};
+    entry["line"] = rule.at.line;
+    entry["number"] = state.number;
+    entry["expires_in_s"] = state.expires_in_s ? Json(*state.expires_in_s) : Json();
+    entry["packets"] = state.count.packets;
+    entry["bytes"] = state.count.bytes;
+    json["rules"].push_back(std::move(entry));
+  }
   return json;
 }
 

@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 inline constexpr int kProtocolVersion = 1;
 inline constexpr const char* kDefaultSocket = "/run/krait/krait.sock";
 
-enum class Request : std::uint8_t { status, reload, down };
+enum class Request : std::uint8_t { status, rules, reload, down };
 
 // One line without its newline. Fails with invalid_input and words for the client.
 common::Result<Request> parse_request(std::string_view line);
@@ -32,6 +32,9 @@ Json error_json(const common::Error& error);
 // What error_json() made, as it came over the socket.
 common::Error error_from_json(const Json& json);
 
+Json findings_json(const std::vector<common::Diagnostic>& findings);
+std::vector<common::Diagnostic> findings_from_json(const Json& list);
+
 struct AgentFacts {
   std::string config_file;
   std::int64_t pid = 0;
@@ -44,6 +47,8 @@ int exit_code(const common::Error& error);
 // {"version":1,"interface":...}: see docs/cli.md.
 Json status_json(const State& state, const model::Policy& policy, const AgentFacts& facts);
 Json applied_json(const Applied& applied);
+// Every rule with its counter, and the identities' numbers.
+Json rules_json(const Rules& rules, const model::Policy& policy);
 
 // One line, newline included; bytes that are no UTF-8 are replaced.
 std::string json_line(const Json& json);

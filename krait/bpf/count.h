@@ -3,6 +3,7 @@
 #pragma once
 
 #include "krait/bpf/maps.h"
+#include "krait/bpf/scratch.h"
 
 static __always_inline void add(struct krait_count* count, __u64 packets, __u64 bytes) {
   count->packets += packets;
@@ -47,8 +48,18 @@ static __always_inline struct krait_pair_slot* find_pair(__u32 source, __u32 des
   return bucket ? &bucket->slots[0] : 0;
 }
 
+/* An expired rule decides nothing any more: what it would have allowed is not counted for it. */
+static __always_inline void count_rule(__u32 cell, __u64 packets, __u64 bytes) {
+  const __u32 rule = (cell & KRAIT_CELL_RULE) - 1;
+  struct krait_count* count = cell & KRAIT_CELL_EXPIRED ? 0 : bpf_map_lookup_elem(&krait_rules, &rule);
+  if (count) {
+    add(count, packets, bytes);
+  }
+}
+
 static __always_inline int count_packet(struct __sk_buff* skb, __u32 l3_offset, __u32 direction,
-                                        const struct krait_trace* judgement) {
+                                        const struct scratch* scratch) {
+  const struct krait_trace* judgement = &scratch->judgement;
   const __u64 packets = skb->gso_segs > 1 ? skb->gso_segs : 1;
   const __u64 bytes = skb->len - l3_offset;
   const __u32 reason = judgement->reason;
@@ -58,6 +69,7 @@ static __always_inline int count_packet(struct __sk_buff* skb, __u32 l3_offset, 
   if (slot) {
     add(&slot->count[way][verdict], packets, bytes);
   }
+  count_rule(scratch->cell, packets, bytes);
   if (reason != KRAIT_ALLOWED) {
     struct krait_drop_count* drop = bpf_map_lookup_elem(&krait_drops, &reason);
     if (drop) {

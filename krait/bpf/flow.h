@@ -195,5 +195,6 @@ static __noinline int open_flow(struct krait_flow* flow, struct scratch* scratch
   flow->seen_jiffies = now;
   flow->flags = packet->tuple.protocol == IPPROTO_TCP && is_opening_syn(packet) ? KRAIT_FLOW_OPENING : 0;
   *mark = place->mark | (place->from_b ? KRAIT_MARK_FROM_B : 0);
+  scratch->opened = 1;
   return 0;
 }

@@ -7,6 +7,9 @@
 #include "krait/bpf/snapshot.h"
 
 static __always_inline int denied(__u32 cell) {
+  if (cell & KRAIT_CELL_EXPIRED) {
+    return KRAIT_REASON_RULE_EXPIRED;
+  }
   return cell & KRAIT_CELL_RULE ? KRAIT_REASON_DENIED_BY_RULE : KRAIT_REASON_NO_RULE;
 }
 
@@ -26,6 +29,7 @@ static __always_inline int judge(const struct view* view, struct scratch* scratc
   const __u32 own_allowed = own & KRAIT_CELL_ALLOW;
   scratch->cell = own;
   if (!packet->makes_flow && !packet->can_be_reply) {
+    scratch->opened = 1;
     return own_allowed ? KRAIT_ALLOWED : denied(own);
   }
   const __u64 now = now_jiffies();

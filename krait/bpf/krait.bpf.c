@@ -17,6 +17,8 @@
 #include "krait/bpf/count.h"
 #include "krait/bpf/judge.h"
 #include "krait/bpf/maps.h"
+#include "krait/bpf/reject.h"
+#include "krait/bpf/report.h"
 
 static __always_inline int is_neighbour_discovery(const struct packet* packet) {
   return packet->is_v6 && packet->tuple.protocol == IPPROTO_ICMPV6 && packet->fragment != FRAGMENT_LATER &&
@@ -125,18 +127,30 @@ static __always_inline int verdict(struct __sk_buff* skb, __u32 l3_offset, __u32
   if (!scratch) {
     return TC_ACT_SHOT;
   }
+  if (is_own_answer(skb, direction)) {
+    return TC_ACT_OK;
+  }
   __builtin_memset(&scratch->packet, 0, sizeof(scratch->packet));
   __builtin_memset(&scratch->judgement, 0, sizeof(scratch->judgement));
+  scratch->cell = 0;
+  scratch->opened = 0;
   const int reason = inspect(skb, l3_offset, direction, scratch);
   scratch->judgement.reason = (__u32)reason;
-  count_packet(skb, l3_offset, direction, &scratch->judgement);
+  count_packet(skb, l3_offset, direction, scratch);
   if (krait_tracing) {
     struct krait_trace* trace = bpf_map_lookup_elem(&krait_trace, &zero);
     if (trace) {
       *trace = scratch->judgement;
     }
   }
-  return reason == KRAIT_ALLOWED ? TC_ACT_OK : TC_ACT_SHOT;
+  const __u32 cell = scratch->cell;
+  if (reason != KRAIT_ALLOWED || (cell & KRAIT_CELL_LOG && scratch->opened)) {
+    report(skb, direction, scratch);
+  }
+  if (reason == KRAIT_ALLOWED) {
+    return TC_ACT_OK;
+  }
+  return direction == KRAIT_EGRESS && cell & KRAIT_CELL_REJECT ? reject(skb, l3_offset, scratch) : TC_ACT_SHOT;
 }
 
 SEC("tc")

@@ -15,6 +15,8 @@ volatile const __u32 krait_hz = 250;
 volatile const __u32 krait_pair_mask = 1023;
 /* Buckets of krait_flows, a power of two, less one. */
 volatile const __u32 krait_flow_mask = 16383;
+/* What a packet that reject() sends back is known by; 0: none. A random number. */
+volatile const __u32 krait_reject_mark = 0;
 /* For PacketRunner: write krait_trace, and take the time from krait_control. The verifier removes both otherwise. */
 volatile const __u8 krait_tracing = 0;
 volatile const __u8 krait_test_clock = 0;
@@ -63,6 +65,25 @@ struct {
   __type(key, __u32);
   __type(value, struct krait_drop_count);
 } krait_drops SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1024); /* user space sets what the policy needs */
+  __type(key, __u32);
+  __type(value, struct krait_count);
+} krait_rules SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, KRAIT_EVENTS_BYTES);
+} krait_events SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, KRAIT_REASON_COUNT);
+  __type(key, __u32);
+  __type(value, struct krait_event_rate);
+} krait_event_rates SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

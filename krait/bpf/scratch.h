@@ -8,6 +8,10 @@
  */
 #pragma once
 
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+
 #include "krait/bpf/maps.h"
 #include "krait/bpf/packet.h"
 
@@ -41,6 +45,40 @@ struct victim {
   __u32 reserved;
 };
 
+/* What reject() writes in a packet's place. */
+struct answer_icmpv4 {
+  __u8 head[8];
+  __u8 quote[20 + 8];
+};
+struct answer_icmpv6 {
+  __u8 head[8];
+  __u8 quote[40 + 8];
+};
+struct answer {
+  struct {
+    __u32 source_be[4] __attribute__((aligned(8)));
+    __u32 destination_be[4] __attribute__((aligned(8)));
+    __u32 bytes_be;
+    __u32 protocol_be;
+  } pseudo; /* RFC 8200 8.1; IPv4's sums up to the same */
+  union {
+    struct {
+      struct iphdr ip;
+      union {
+        struct tcphdr tcp;
+        struct answer_icmpv4 icmp;
+      };
+    } v4;
+    struct {
+      struct ipv6hdr ip;
+      union {
+        struct tcphdr tcp;
+        struct answer_icmpv6 icmp;
+      };
+    } v6;
+  };
+};
+
 struct scratch {
   struct packet packet;
   struct packet quoted; /* by an ICMP error */
@@ -51,8 +89,9 @@ struct scratch {
   struct victim victim;
   struct krait_fragment_key fragment_key;
   struct krait_trace judgement;
-  __u32 cell; /* that decided */
-  __u32 reserved;
+  __u32 cell;   /* that decided */
+  __u32 opened; /* a new flow, or a packet that passes on its own */
+  struct answer answer;
 };
 
 struct {

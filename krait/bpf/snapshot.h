@@ -163,6 +163,28 @@ static __always_inline __u32 cell_of_long_row(const struct view* view, __u32 row
   return cell ? *cell : 0;
 }
 
+static __always_inline __u64 now_boot_ns(void) {
+  if (krait_test_clock) {
+    const struct krait_control* control = control_page();
+    return control ? control->test_now_boot_ns : 0;
+  }
+  return bpf_ktime_get_boot_ns();
+}
+
+/* The cell of now in the place of one that depends on the time. */
+static __noinline __u32 settle(const struct view* view, __u32 cell) {
+  const __u64 now = now_boot_ns();
+  for (int step = 0; step < KRAIT_MOMENT_DEPTH && cell & KRAIT_CELL_TIMED; step++) {
+    const struct krait_moment* moment =
+        element(view, view->header->moment_page, cell & KRAIT_CELL_RULE, sizeof(*moment));
+    if (!moment) {
+      return 0;
+    }
+    cell = now < moment->boot_ns ? moment->before : moment->after;
+  }
+  return cell & KRAIT_CELL_TIMED ? 0 : cell;
+}
+
 /* The cell for (source class, destination class, selector); 0, deny, should the snapshot be damaged. */
 static __always_inline __u32 evaluate(const struct view* view, __u32 source_class, __u32 destination_class,
                                       __u32 selector) {
@@ -173,6 +195,7 @@ static __always_inline __u32 evaluate(const struct view* view, __u32 source_clas
   if (!class || !row) {
     return 0;
   }
-  return *row & KRAIT_ROW_SHORT ? cell_of_short_row(view, *row & ~KRAIT_ROW_SHORT, *class)
-                                : cell_of_long_row(view, *row, *class);
+  const __u32 cell = *row & KRAIT_ROW_SHORT ? cell_of_short_row(view, *row & ~KRAIT_ROW_SHORT, *class)
+                                            : cell_of_long_row(view, *row, *class);
+  return cell & KRAIT_CELL_TIMED ? settle(view, cell) : cell;
 }

@@ -29,6 +29,8 @@ Result<void> check(const std::string& config, Output& output) {
   json["rules"] = policy.rules.size();
   json["tests"] = policy.tests.size();
   json["snapshot_bytes"] = plan->snapshot.image.size();
+  json["warnings"] = agent::findings_json(plan->warnings);
+  output.warn(plan->warnings);
   output.report(fmt::format("ok: {} and {}\n"
                             "  host {} ({}) on {}, peers: {}, addresses and prefixes: {}\n"
                             "  identities: {}, rules: {}, tests passed: {}",

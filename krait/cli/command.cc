@@ -75,6 +75,12 @@ void Output::error(const Error& error) {
   }
 }
 
+void Output::warn(const std::vector<common::Diagnostic>& findings) {
+  for (const common::Diagnostic& finding : findings) {
+    put(stderr, fmt::format("krait: warning: {}\n", finding.text()));
+  }
+}
+
 bool Output::finish() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
 CLI::App& Shell::command(CLI::App& parent, const std::string& name, const std::string& summary,
@@ -110,8 +116,8 @@ int run(int argc, const char* const* argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   Shell shell(app);
-  for (const auto& add :
-       {add_up, add_down, add_status, add_reload, add_check, add_policy, add_trace, add_keygen, add_version}) {
+  for (const auto& add : {add_up, add_down, add_status, add_rules, add_events, add_reload, add_check, add_policy,
+                          add_trace, add_keygen, add_version}) {
     add(shell);
   }
   try {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "krait/agent/protocol.h"
@@ -21,6 +22,7 @@ class Output {
 
   // The text for people (a newline is added), or the JSON object on a line of its own.
   void report(std::string_view text, const Json& json);
+  void warn(const std::vector<common::Diagnostic>& findings);  // on standard error
   void error(const common::Error& error);  // on standard error, and with JSON on standard output too
   [[nodiscard]] bool finish();             // flushes; false: somebody could not be told
   [[nodiscard]] bool json() const { return json_; }
@@ -69,6 +71,8 @@ void add_reload(Shell& shell);
 void add_check(Shell& shell);
 void add_policy(Shell& shell);  // with check and explain
 void add_trace(Shell& shell);
+void add_rules(Shell& shell);
+void add_events(Shell& shell);
 void add_keygen(Shell& shell);
 void add_version(Shell& shell);
 

@@ -85,7 +85,7 @@ Result<Explanation> by_program(const datapath::Run& run, const compile::Judgemen
     return explanation;
   }
   if (run.trace.rule != 0) {
-    explanation.rule = run.trace.rule - 1;
+    explanation.rule = run.trace.rule - 1;  // a policy that goes on from nothing numbers its rules in order
   }
   if (explanation.allowed != (judgement.action == model::Action::allow) || explanation.rule != judgement.rule) {
     return Error(ErrorCode::system,
@@ -101,11 +101,12 @@ Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std
   const std::vector<compile::Binding> bindings{
       {.prefix = common::Prefix::host(ends.source), .identity = from, .local = false},
       {.prefix = common::Prefix::host(ends.destination), .identity = to, .local = true}};
-  auto snapshot = compile::compile_snapshot(bindings, policy, 1);
+  const common::Moment now = common::now();
+  auto snapshot = compile::compile_snapshot(bindings, policy, 1, {.now = now, .former = {}});
   if (!snapshot) {
     return common::passed_on(snapshot, "compile " + policy.file);
   }
-  const compile::Judgement judgement = compile::evaluate(snapshot->image, from, to, selector);
+  const compile::Judgement judgement = compile::evaluate(*snapshot, {from, to, selector}, now.boot_ns);
   auto runner = datapath::PacketRunner::load(agent::pages_of(*snapshot));
   if (!runner) {
     Explanation explanation = by_model(judgement, selector);
@@ -114,6 +115,7 @@ Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std
     explanation.note += fmt::format("{}not judged by the BPF program: {}", explanation.note.empty() ? "" : "; ", why);
     return explanation;
   }
+  runner->set_boot_ns(now.boot_ns);
   auto run = run_probe(*runner, *snapshot, selector);
   if (!run) {
     return common::passed_on(run, "run the BPF program");

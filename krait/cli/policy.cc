@@ -19,17 +19,20 @@ using common::Result;
 namespace {
 
 Result<void> check(const std::string& file, Output& output) {
-  auto policy = agent::check_policy(file);
-  if (!policy) {
-    return policy.error();
+  auto checked = agent::check_policy(file);
+  if (!checked) {
+    return checked.error();
   }
-  output.report(fmt::format("ok: {}\n  identities: {}, rules: {}, tests passed: {}", file, policy->identities.size(),
-                            policy->rules.size(), policy->tests.size()),
+  const model::Policy& policy = checked->policy;
+  output.warn(checked->warnings);
+  output.report(fmt::format("ok: {}\n  identities: {}, rules: {}, tests passed: {}", file, policy.identities.size(),
+                            policy.rules.size(), policy.tests.size()),
                 {{"version", agent::kProtocolVersion},
                  {"policy", file},
-                 {"identities", policy->identities.size()},
-                 {"rules", policy->rules.size()},
-                 {"tests", policy->tests.size()}});
+                 {"identities", policy.identities.size()},
+                 {"rules", policy.rules.size()},
+                 {"tests", policy.tests.size()},
+                 {"warnings", agent::findings_json(checked->warnings)}});
   return {};
 }
 

@@ -85,6 +85,7 @@ Result<void> reload(const std::string& socket, Output& output) {
     return answer.error();
   }
   const Json changes = answer->value("changes", Json::object());
+  output.warn(agent::findings_from_json(answer->value("warnings", Json::array())));
   output.report(fmt::format("reloaded: revision {}, {} rules, {} identities; peers {} added, {} changed, {} removed",
                             number_at(*answer, "revision"), number_at(*answer, "rules"),
                             number_at(*answer, "identities"), number_at(changes, "peers_added"),

@@ -69,6 +69,7 @@ Result<Tracer> Tracer::open(const Flags& flags) {
     }
     return common::passed_on(runner, "load the BPF program");
   }
+  runner->set_boot_ns(common::now().boot_ns);
   if (auto published = runner->publish(plan->snapshot.image); !published) {
     return published.error();
   }
@@ -101,9 +102,9 @@ Result<void> Tracer::trace(LinkType link_type, const Captured& packet, Output& o
 }
 
 void Tracer::report(const datapath::Run& run, krait_direction direction, Output& output) const {
-  const model::Rule* rule = run.trace.rule == 0 || run.trace.rule > plan_.policy.rules.size()
-                                ? nullptr
-                                : &plan_.policy.rules[run.trace.rule - 1];
+  const auto& rules = plan_.snapshot.rule_of_record;
+  const bool by_rule = run.trace.rule != 0 && run.trace.rule <= rules.size();
+  const model::Rule* rule = by_rule ? &plan_.policy.rules[rules[run.trace.rule - 1]] : nullptr;
   Json json{{"n", number_}, {"verdict", run.allowed ? "allow" : "drop"}};
   json["reason"] = run.allowed ? Json() : Json(agent::reason_label(run.trace.reason));
   json["from"] = name_of(run.trace.source_tag);

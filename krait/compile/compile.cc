@@ -53,6 +53,14 @@ class ImageWriter {
   std::vector<std::byte> image_;
 };
 
+std::vector<std::uint32_t> rule_of_record(const Records& records) {
+  std::vector<std::uint32_t> rules(records.records.size(), kNoRule);
+  for (std::uint32_t rule = 0; rule < records.of_rule.size(); ++rule) {
+    rules[records.of_rule[rule]] = rule;
+  }
+  return rules;
+}
+
 void add_addresses(const AddressTable& table, ImageWriter& writer, krait_snapshot_header& header) {
   header.hash_seed = table.hash_seed;
   header.v4_root = table.v4_root;
@@ -60,6 +68,19 @@ void add_addresses(const AddressTable& table, ImageWriter& writer, krait_snapsho
   std::ranges::copy(table.nodes, header.nodes);
   header.bucket_mask = static_cast<std::uint32_t>(table.buckets.size() - 1);
   header.bucket_page = writer.add(table.buckets);
+}
+
+// Gives the rows the cells that the program reads.
+common::Result<void> finish_cells(Rows& rows, Cells& cells, const Records& records) {
+  for (krait_short_row& row : rows.short_rows) {
+    for (krait_run& run : row.runs) {
+      run.cell = cells.final_cell(run.cell, records.of_rule);
+    }
+  }
+  for (std::uint32_t& cell : rows.cells) {
+    cell = cells.final_cell(cell, records.of_rule);
+  }
+  return cells.check();
 }
 
 void add_rows(const Rows& rows, const Classes& classes, ImageWriter& writer, krait_snapshot_header& header) {
@@ -75,16 +96,21 @@ void add_rows(const Rows& rows, const Classes& classes, ImageWriter& writer, kra
 }  // namespace
 
 common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
-                                          std::uint64_t revision) {
+                                          std::uint64_t revision, const Origin& origin) {
   if (policy.rules.size() > KRAIT_MAX_RULES) {
     return common::Error(common::ErrorCode::limit,
                          fmt::format("{} rules, {} more than the limit of {}", policy.rules.size(),
                                      policy.rules.size() - KRAIT_MAX_RULES, KRAIT_MAX_RULES));
   }
   const Classes classes = classify(policy);
-  auto rows = build_rows(policy, classes);
+  const Records records = number_rules(policy, origin.now, origin.former);
+  Cells cells(policy, deadlines(policy, origin.now, records));
+  auto rows = build_rows(policy, classes, cells);
   if (!rows) {
     return std::move(rows.error());
+  }
+  if (auto finished = finish_cells(*rows, cells, records); !finished) {
+    return std::move(finished.error());
   }
   std::vector<AddressEntry> addresses;
   addresses.reserve(bindings.size());
@@ -99,11 +125,15 @@ common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, 
   add_addresses(build_address_table(addresses), writer, header);
   header.slot_page = writer.add(make_slots(policy, classes));
   add_rows(*rows, classes, writer, header);
+  header.moment_page = writer.add(cells.moments());
+  header.rule_page = writer.add(records.records);
+  header.rule_records = static_cast<std::uint32_t>(records.records.size());
   Snapshot snapshot{.image = writer.finish(header),
                     .identity_classes = std::max(classes.sources, classes.destinations),
                     .port_classes = classes.ports,
                     .rows = rows->distinct,
-                    .cells = static_cast<std::uint32_t>(rows->cells.size())};
+                    .cells = static_cast<std::uint32_t>(rows->cells.size()),
+                    .rule_of_record = rule_of_record(records)};
   if (snapshot.image.size() > kMostImageBytes) {
     return common::Error(common::ErrorCode::limit,
                          fmt::format("the compiled policy takes {} MiB, {} MiB more than the limit of {} MiB",
@@ -111,6 +141,37 @@ common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, 
                                      kMostImageBytes >> 20U));
   }
   return snapshot;
+}
+
+std::span<const krait_rule_record> rule_records(std::span<const std::byte> image) {
+  const auto* header = reinterpret_cast<const krait_snapshot_header*>(image.data());
+  const std::byte* first = image.data() + std::size_t{header->rule_page} * KRAIT_PAGE_BYTES;
+  return {reinterpret_cast<const krait_rule_record*>(first), header->rule_records};
+}
+
+std::vector<std::uint64_t> time_left_ns(const model::Policy& policy, const Origin& origin) {
+  if (std::ranges::none_of(policy.rules, [](const model::Rule& rule) { return rule.expires.has_value(); })) {
+    return std::vector<std::uint64_t>(policy.rules.size(), kNever);
+  }
+  auto when = deadlines(policy, origin.now, number_rules(policy, origin.now, origin.former));
+  for (std::uint64_t& deadline : when) {
+    deadline -= deadline == 0 || deadline == kNever ? 0 : origin.now.boot_ns;
+  }
+  return when;
+}
+
+std::vector<common::Diagnostic> expired_rules(const model::Policy& policy, const Origin& origin) {
+  const auto left_ns = time_left_ns(policy, origin);
+  std::vector<common::Diagnostic> warnings;
+  for (std::size_t i = 0; i < left_ns.size(); ++i) {
+    if (left_ns[i] == 0) {
+      const model::Rule& rule = policy.rules[i];
+      warnings.push_back({policy.file, rule.at.line, rule.at.column,
+                          fmt::format("the rule \"{}\" has expired and does nothing", rule.name),
+                          "remove it, or give it a later expiry"});
+    }
+  }
+  return warnings;
 }
 
 }  // namespace krait::compile

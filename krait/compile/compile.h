@@ -9,6 +9,7 @@
 
 #include "common/ip.h"
 #include "common/result.h"
+#include "krait/compile/records.h"
 #include "krait/model/mesh.h"
 #include "krait/model/policy.h"
 #include "krait/model/wireguard_image.h"
@@ -32,12 +33,29 @@ struct Snapshot {
   std::uint32_t port_classes = 0;
   std::uint32_t rows = 0;
   std::uint32_t cells = 0;
+  std::vector<std::uint32_t> rule_of_record;  // indexes into Policy::rules by record number; kNoRule: nobody's
+};
+inline constexpr std::uint32_t kNoRule = ~0U;
+
+// What a snapshot goes on from.
+struct Origin {
+  common::Moment now;                         // expiries count from here
+  std::span<const krait_rule_record> former;  // of the snapshot in force
 };
 
 // Fails with ErrorCode::limit, saying which limit and by how much, when the policy outgrows what the format can hold.
 // No two bindings have the same prefix.
 common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
-                                          std::uint64_t revision);
+                                          std::uint64_t revision, const Origin& origin = {});
+
+// The records in a snapshot's image.
+std::span<const krait_rule_record> rule_records(std::span<const std::byte> image);
+
+// How long each rule still holds, like Policy::rules; kNever for those that do not expire.
+std::vector<std::uint64_t> time_left_ns(const model::Policy& policy, const Origin& origin);
+
+// A warning for each rule that has expired already: it is in no snapshot.
+std::vector<common::Diagnostic> expired_rules(const model::Policy& policy, const Origin& origin);
 
 // The interface that the mesh needs.
 model::WireguardImage wireguard_image(const model::Mesh& mesh);

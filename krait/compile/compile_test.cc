@@ -41,7 +41,7 @@ model::Policy policy_of(std::uint32_t identities, std::vector<model::Rule> rules
 Judgement judge(const model::Policy& policy, std::uint32_t from, std::uint32_t to, std::uint32_t selector) {
   const auto snapshot = compile_snapshot({}, policy, 1);
   EXPECT_TRUE(snapshot) << snapshot.error().text();
-  return evaluate(snapshot->image, from, to, selector);
+  return evaluate(*snapshot, {from, to, selector});
 }
 
 TEST(Compile, DeniesWhatNoRuleAllows) {
@@ -79,8 +79,8 @@ TEST(Compile, ManyPortsOfOnePair) {
   ASSERT_TRUE(snapshot);
   EXPECT_GT(snapshot->cells, KRAIT_SHORT_RUNS);
   for (std::uint32_t i = 0; i < 300; ++i) {
-    EXPECT_EQ(evaluate(snapshot->image, 0, 1, 10 + 2 * i).rule, i);
-    EXPECT_EQ(evaluate(snapshot->image, 0, 1, 11 + 2 * i).action, Action::deny);
+    EXPECT_EQ(evaluate(*snapshot, {0, 1, 10 + 2 * i}).rule, i);
+    EXPECT_EQ(evaluate(*snapshot, {0, 1, 11 + 2 * i}).action, Action::deny);
   }
 }
 

@@ -49,21 +49,30 @@ std::uint32_t cell_of(const Reader& reader, std::uint32_t row, std::uint32_t por
   return reader.at<std::uint32_t>(header.cell_page, cell);
 }
 
+std::uint32_t cell_at(const Reader& reader, std::uint32_t cell, std::uint64_t boot_ns) {
+  while (cell & KRAIT_CELL_TIMED) {
+    const auto moment = reader.at<krait_moment>(reader.header().moment_page, cell & KRAIT_CELL_RULE);
+    cell = boot_ns < moment.boot_ns ? moment.before : moment.after;
+  }
+  return cell;
+}
+
 }  // namespace
 
-Judgement evaluate(std::span<const std::byte> image, std::uint32_t from, std::uint32_t to, std::uint32_t selector) {
-  const Reader reader(image);
+Judgement evaluate(const Snapshot& snapshot, const Question& question, std::uint64_t boot_ns) {
+  const Reader reader(snapshot.image);
   const krait_snapshot_header& header = reader.header();
-  const auto source_class = reader.at<krait_slot>(header.slot_page, from).source_class;
-  const auto destination_class = reader.at<krait_slot>(header.slot_page, to).destination_class;
-  const auto port_class = reader.at<std::uint32_t>(header.port_class_page, selector);
+  const auto source_class = reader.at<krait_slot>(header.slot_page, question.from).source_class;
+  const auto destination_class = reader.at<krait_slot>(header.slot_page, question.to).destination_class;
+  const auto port_class = reader.at<std::uint32_t>(header.port_class_page, question.selector);
   const auto row = reader.at<std::uint32_t>(header.matrix_page,
                                             std::size_t{source_class} * header.matrix_stride + destination_class);
-  const std::uint32_t cell = cell_of(reader, row, port_class);
+  const std::uint32_t cell = cell_at(reader, cell_of(reader, row, port_class), boot_ns);
   Judgement judgement;
   judgement.action = cell & KRAIT_CELL_ALLOW ? model::Action::allow : model::Action::deny;
-  if (const std::uint32_t rule = cell & KRAIT_CELL_RULE; rule != 0) {
-    judgement.rule = rule - 1;
+  judgement.expired = (cell & KRAIT_CELL_EXPIRED) != 0;
+  if (const std::uint32_t number = cell & KRAIT_CELL_RULE; number != 0) {
+    judgement.rule = snapshot.rule_of_record[number - 1];
   }
   return judgement;
 }
@@ -73,10 +82,11 @@ namespace {
 std::string_view name_of(model::Action action) { return action == model::Action::allow ? "allow" : "deny"; }
 
 // The first selector of the test that is judged otherwise than expected.
-std::optional<Judgement> first_surprise(std::span<const std::byte> image, const model::PolicyTest& test) {
+std::optional<Judgement> first_surprise(const Snapshot& snapshot, const model::PolicyTest& test,
+                                        std::uint64_t boot_ns) {
   for (const model::SelectorRange& range : test.selectors) {
     for (std::uint32_t selector = range.first; selector <= range.last; ++selector) {
-      const Judgement judgement = evaluate(image, test.from, test.to, selector);
+      const Judgement judgement = evaluate(snapshot, {test.from, test.to, selector}, boot_ns);
       if (judgement.action != test.expect) {
         return judgement;
       }
@@ -87,16 +97,17 @@ std::optional<Judgement> first_surprise(std::span<const std::byte> image, const 
 
 }  // namespace
 
-common::Result<void> run_policy_tests(std::span<const std::byte> image, const model::Policy& policy) {
+common::Result<void> run_policy_tests(const Snapshot& snapshot, const model::Policy& policy, std::uint64_t boot_ns) {
   std::vector<common::Diagnostic> failed;
   for (const model::PolicyTest& test : policy.tests) {
-    const auto surprise = first_surprise(image, test);
+    const auto surprise = first_surprise(snapshot, test, boot_ns);
     if (!surprise) {
       continue;
     }
-    const std::string by = surprise->rule ? fmt::format("by rule \"{}\" (line {})", policy.rules[*surprise->rule].name,
-                                                        policy.rules[*surprise->rule].at.line)
-                                          : "since no rule matches";
+    const std::string by =
+        surprise->rule ? fmt::format("{} rule \"{}\" (line {})", surprise->expired ? "after the expiry of" : "by",
+                                     policy.rules[*surprise->rule].name, policy.rules[*surprise->rule].at.line)
+                       : "since no rule matches";
     failed.push_back({policy.file, test.at.line, test.at.column,
                       fmt::format("the test expects {} from \"{}\" to \"{}\" {}, but the policy says {} {}",
                                   name_of(test.expect), policy.identities[test.from].name,

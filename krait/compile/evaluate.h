@@ -2,12 +2,11 @@
 // root.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "common/result.h"
+#include "krait/compile/compile.h"
 #include "krait/model/policy.h"
 
 namespace krait::compile {
@@ -15,12 +14,20 @@ namespace krait::compile {
 struct Judgement {
   model::Action action = model::Action::deny;
   std::optional<std::uint32_t> rule;  // index into Policy::rules; none: denied by default
+  bool expired = false;               // denied, since that rule has expired
 };
 
-// `from` and `to` are indexes into Policy::identities, `selector` is < KRAIT_SELECTORS; `image` is a Snapshot's.
-Judgement evaluate(std::span<const std::byte> image, std::uint32_t from, std::uint32_t to, std::uint32_t selector);
+// Who asks for what: indexes into Policy::identities, and a selector < KRAIT_SELECTORS.
+struct Question {
+  std::uint32_t from = 0;
+  std::uint32_t to = 0;
+  std::uint32_t selector = 0;
+};
 
-// Runs the policy's own [[test]]s on the image. Fails with a diagnostic for each test that does not hold.
-common::Result<void> run_policy_tests(std::span<const std::byte> image, const model::Policy& policy);
+// The answer at a moment of CLOCK_BOOTTIME.
+Judgement evaluate(const Snapshot& snapshot, const Question& question, std::uint64_t boot_ns = 0);
+
+// Runs the policy's own [[test]]s. Fails with a diagnostic for each test that does not hold.
+common::Result<void> run_policy_tests(const Snapshot& snapshot, const model::Policy& policy, std::uint64_t boot_ns = 0);
 
 }  // namespace krait::compile

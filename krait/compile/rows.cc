@@ -14,15 +14,6 @@ namespace {
 
 using Runs = std::vector<krait_run>;  // ascending, neighbours differ, the first at class 0
 
-// Whether a cell decides over another: deny over allow over nothing, then the earlier rule. Smaller is stronger.
-std::uint32_t rank(std::uint32_t cell) {
-  return cell == 0 ? ~0U : (cell & KRAIT_CELL_ALLOW ? 0x40000000U : 0U) | (cell & KRAIT_CELL_RULE);
-}
-
-std::uint32_t cell_of(const model::Policy& policy, std::uint32_t rule) {
-  return (policy.rules[rule].action == model::Action::allow ? KRAIT_CELL_ALLOW : 0U) | (rule + 1);
-}
-
 void append(Runs& runs, std::uint32_t first_class, std::uint32_t cell) {
   if (!runs.empty() && runs.back().first_class == first_class) {
     runs.pop_back();
@@ -32,16 +23,54 @@ void append(Runs& runs, std::uint32_t first_class, std::uint32_t cell) {
   }
 }
 
-// Cuts the runs of these rules out of the port classes: a sweep that keeps the open ranges by rank.
-Runs runs_of(const model::Policy& policy, const Classes& classes, const std::vector<std::uint32_t>& rules) {
-  struct Range {
-    std::uint32_t first, behind, cell;
+// What one rule says of the port classes [first, behind).
+struct Range {
+  std::uint32_t first, behind, cell;
+};
+
+// The ranges that are open while a sweep goes up the port classes.
+class OpenRanges {
+ public:
+  explicit OpenRanges(Cells& cells) : cells_(cells) {}
+
+  void open(const Range& range) {
+    if (range.cell & KRAIT_CELL_TIMED) {
+      timed_.push_back(range);
+    } else {
+      plain_.push(range);
+    }
+  }
+  void close_before(std::uint32_t port_class) {
+    while (!plain_.empty() && plain_.top().behind <= port_class) {
+      plain_.pop();
+    }
+    std::erase_if(timed_, [&](const Range& range) { return range.behind <= port_class; });
+  }
+  std::uint32_t strongest() {
+    std::uint32_t cell = plain_.empty() ? 0 : plain_.top().cell;
+    for (const Range& range : timed_) {
+      cell = cells_.stronger(cell, range.cell);
+    }
+    return cell;
+  }
+
+ private:
+  struct Weaker {
+    bool operator()(const Range& a, const Range& b) const { return Cells::rank(a.cell) > Cells::rank(b.cell); }
   };
+  Cells& cells_;
+  std::priority_queue<Range, std::vector<Range>, Weaker> plain_;
+  std::vector<Range> timed_;
+};
+
+// Cuts the runs of these rules out of the port classes.
+Runs runs_of(Cells& cells, const Classes& classes, const std::vector<std::uint32_t>& rules) {
   std::vector<Range> ranges;
   for (const std::uint32_t rule : rules) {
     const auto& bounds = classes.rules[rule].port_bounds;
-    for (std::size_t i = 0; i < bounds.size(); i += 2) {
-      ranges.push_back({bounds[i], bounds[i + 1], cell_of(policy, rule)});
+    const std::uint32_t cell = cells.of_rule(rule);
+    for (std::size_t i = 0; i < bounds.size() && cell != 0; i += 2) {
+      ranges.push_back({bounds[i], bounds[i + 1], cell});
     }
   }
   std::ranges::sort(ranges, {}, &Range::first);
@@ -51,26 +80,23 @@ Runs runs_of(const model::Policy& policy, const Classes& classes, const std::vec
     bounds.push_back(range.behind);
   }
   std::ranges::sort(bounds);
-  const auto weaker = [](const Range& a, const Range& b) { return rank(a.cell) > rank(b.cell); };
-  std::priority_queue<Range, std::vector<Range>, decltype(weaker)> open(weaker);
+  OpenRanges open(cells);
   Runs runs;
   auto next = ranges.begin();
   for (const std::uint32_t bound : bounds) {
     for (; next != ranges.end() && next->first == bound; ++next) {
-      open.push(*next);
+      open.open(*next);
     }
-    while (!open.empty() && open.top().behind <= bound) {
-      open.pop();
-    }
+    open.close_before(bound);
     if (bound < classes.ports) {
-      append(runs, bound, open.empty() ? 0 : open.top().cell);
+      append(runs, bound, open.strongest());
     }
   }
   return runs;
 }
 
 // At every class the stronger cell of the two.
-Runs merge(const Runs& a, const Runs& b) {
+Runs merge(Cells& cells, const Runs& a, const Runs& b) {
   Runs merged;
   std::size_t i = 0;
   std::size_t j = 0;
@@ -82,7 +108,7 @@ Runs merge(const Runs& a, const Runs& b) {
     const std::uint32_t at = std::min(at_a, at_b);
     cell_a = at_a == at ? a[i++].cell : cell_a;
     cell_b = at_b == at ? b[j++].cell : cell_b;
-    append(merged, at, rank(cell_a) < rank(cell_b) ? cell_a : cell_b);
+    append(merged, at, cells.stronger(cell_a, cell_b));
   }
   return merged;
 }
@@ -219,8 +245,8 @@ std::vector<std::uint32_t> group(const std::vector<Runs>& runs, std::vector<cons
 
 class Builder {
  public:
-  Builder(const model::Policy& policy, const Classes& classes, Rows& rows)
-      : policy_(policy), classes_(classes), rows_(rows), store_(rows, classes.ports) {}
+  Builder(const model::Policy& policy, const Classes& classes, Cells& cells, Rows& rows)
+      : policy_(policy), classes_(classes), cells_(cells), rows_(rows), store_(rows, classes.ports) {}
 
   common::Result<void> build() {
     auto parts = split(policy_, classes_);
@@ -232,18 +258,18 @@ class Builder {
   }
 
  private:
-  std::vector<Runs> side_runs(const std::vector<std::vector<std::uint32_t>>& lists) const {
+  std::vector<Runs> side_runs(const std::vector<std::vector<std::uint32_t>>& lists) {
     std::vector<Runs> runs;
     runs.reserve(lists.size());
     for (const auto& list : lists) {
-      runs.push_back(list.empty() ? Runs{{0, 0}} : runs_of(policy_, classes_, list));
+      runs.push_back(list.empty() ? Runs{{0, 0}} : runs_of(cells_, classes_, list));
     }
     return runs;
   }
 
   // What "*" says of each pair: the same for all pairs of two groups.
   void fill_wildcards(const Split& parts) {
-    const Runs everywhere = runs_of(policy_, classes_, parts.any_to_any);
+    const Runs everywhere = runs_of(cells_, classes_, parts.any_to_any);
     by_source_ = side_runs(parts.to_any);
     by_destination_ = side_runs(parts.from_any);
     std::vector<const Runs*> sources;
@@ -252,9 +278,9 @@ class Builder {
     destination_group_ = group(by_destination_, destinations);
     destination_groups_ = destinations.size();
     for (const Runs* source : sources) {
-      const Runs half = merge(everywhere, *source);
+      const Runs half = merge(cells_, everywhere, *source);
       for (const Runs* destination : destinations) {
-        base_.push_back(merge(half, *destination));
+        base_.push_back(merge(cells_, half, *destination));
         base_row_.push_back(store_.add(base_.back()));
       }
     }
@@ -275,8 +301,8 @@ class Builder {
       }
       const auto source = static_cast<std::uint32_t>(key / classes_.destinations);
       const auto destination = static_cast<std::uint32_t>(key % classes_.destinations);
-      const Runs own = runs_of(policy_, classes_, rules);
-      rows_.matrix[key] = store_.add(merge(base_[base_of(source, destination)], own));
+      const Runs own = runs_of(cells_, classes_, rules);
+      rows_.matrix[key] = store_.add(merge(cells_, base_[base_of(source, destination)], own));
       if (rows_.words.size() + rows_.cells.size() > kMostWords) {
         return common::Error(common::ErrorCode::limit,
                              fmt::format("the policy tells apart {} port classes in more than {} rows; the limit is {} "
@@ -293,6 +319,7 @@ class Builder {
 
   const model::Policy& policy_;
   const Classes& classes_;
+  Cells& cells_;
   Rows& rows_;
   RowStore store_;
   std::vector<Runs> by_source_;
@@ -306,7 +333,7 @@ class Builder {
 
 }  // namespace
 
-common::Result<Rows> build_rows(const model::Policy& policy, const Classes& classes) {
+common::Result<Rows> build_rows(const model::Policy& policy, const Classes& classes, Cells& cells) {
   const std::uint64_t entries = std::uint64_t{classes.sources} * classes.destinations;
   constexpr std::uint32_t kMostClasses = 65'535;  // they are __u16 in krait_slot
   if (entries > kMostMatrixEntries || std::max(classes.sources, classes.destinations) > kMostClasses) {
@@ -317,7 +344,7 @@ common::Result<Rows> build_rows(const model::Policy& policy, const Classes& clas
                     classes.sources, classes.destinations, entries, kMostClasses, kMostMatrixEntries));
   }
   Rows rows;
-  Builder builder(policy, classes, rows);
+  Builder builder(policy, classes, cells, rows);
   if (auto built = builder.build(); !built) {
     return std::move(built.error());
   }

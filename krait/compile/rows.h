@@ -6,6 +6,7 @@
 
 #include "common/result.h"
 #include "krait/abi/snapshot.h"
+#include "krait/compile/cells.h"
 #include "krait/compile/classes.h"
 
 namespace krait::compile {
@@ -25,7 +26,7 @@ inline constexpr std::uint64_t kMostClassPairs = 16'000'000;
 inline constexpr std::uint64_t kMostMatrixEntries = 16'000'000;
 inline constexpr std::uint64_t kMostWords = 8'000'000;
 
-// Fails with ErrorCode::limit.
-common::Result<Rows> build_rows(const model::Policy& policy, const Classes& classes);
+// Cells are those of `cells`, not yet final ones. Fails with ErrorCode::limit.
+common::Result<Rows> build_rows(const model::Policy& policy, const Classes& classes, Cells& cells);
 
 }  // namespace krait::compile

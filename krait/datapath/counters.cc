@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <tuple>
@@ -25,6 +26,23 @@ common::Result<void> read_element(int fd, std::uint32_t index, std::vector<T>& b
     return common::Error::from_errno(errno, "read a counter");
   }
   return {};
+}
+
+template <typename T>
+common::Result<void> write_element(int fd, std::uint32_t index, const std::vector<T>& by_cpu) {
+  if (bpf_map_update_elem(fd, &index, by_cpu.data(), BPF_ANY) != 0) {
+    return common::Error::from_errno(errno, "write a counter");
+  }
+  return {};
+}
+
+template <typename T>
+common::Result<std::vector<T>> buffer_for_cpus() {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 1) {
+    return common::Error::from_errno(-cpus, "count the CPUs");
+  }
+  return std::vector<T>(static_cast<std::size_t>(cpus));
 }
 
 using PairKey = std::tuple<std::uint32_t, std::uint32_t, bool>;
@@ -54,17 +72,17 @@ bool counted(const krait_pair_slot& slot) {
 }  // namespace
 
 common::Result<Counters> read_counters(int pairs_fd, std::uint32_t pair_buckets, int drops_fd) {
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus < 1) {
-    return common::Error::from_errno(-cpus, "count the CPUs");
+  auto buckets = buffer_for_cpus<krait_pair_bucket>();
+  auto drops = buffer_for_cpus<krait_drop_count>();
+  if (!buckets || !drops) {
+    return std::move(buckets ? drops.error() : buckets.error());
   }
   std::map<PairKey, PairCount> pairs;
-  std::vector<krait_pair_bucket> buckets(static_cast<std::size_t>(cpus));
   for (std::uint32_t i = 0; i < pair_buckets; ++i) {
-    if (auto read = read_element(pairs_fd, i, buckets); !read) {
+    if (auto read = read_element(pairs_fd, i, *buckets); !read) {
       return std::move(read.error());
     }
-    for (const krait_pair_bucket& bucket : buckets) {
+    for (const krait_pair_bucket& bucket : *buckets) {
       for (const krait_pair_slot& slot : bucket.slots) {
         if (counted(slot)) {
           add_slot(pairs, slot, i == 0);
@@ -76,18 +94,65 @@ common::Result<Counters> read_counters(int pairs_fd, std::uint32_t pair_buckets,
   for (const auto& [key, pair] : pairs) {
     counters.pairs.push_back(pair);
   }
-  std::vector<krait_drop_count> drops(static_cast<std::size_t>(cpus));
   for (std::uint32_t reason = 0; reason < KRAIT_REASON_COUNT; ++reason) {
-    if (auto read = read_element(drops_fd, reason, drops); !read) {
+    if (auto read = read_element(drops_fd, reason, *drops); !read) {
       return std::move(read.error());
     }
-    for (const krait_drop_count& drop : drops) {
+    for (const krait_drop_count& drop : *drops) {
       for (int direction = 0; direction < KRAIT_DIRECTIONS; ++direction) {
         add(counters.drops[reason].by_direction[direction], drop.by_direction[direction]);
       }
     }
   }
   return counters;
+}
+
+common::Result<std::vector<krait_count>> read_rule_counts(int rules_fd, std::uint32_t rules) {
+  auto by_cpu = buffer_for_cpus<krait_count>();
+  if (!by_cpu) {
+    return std::move(by_cpu.error());
+  }
+  std::vector<krait_count> counts(rules);
+  for (std::uint32_t rule = 0; rule < rules; ++rule) {
+    if (auto read = read_element(rules_fd, rule, *by_cpu); !read) {
+      return std::move(read.error());
+    }
+    for (const krait_count& count : *by_cpu) {
+      add(counts[rule], count);
+    }
+  }
+  return counts;
+}
+
+common::Result<void> clear_rule_count(int rules_fd, std::uint32_t rule) {
+  auto by_cpu = buffer_for_cpus<krait_count>();
+  if (!by_cpu) {
+    return std::move(by_cpu.error());
+  }
+  if (auto read = read_element(rules_fd, rule, *by_cpu); !read) {
+    return read;
+  }
+  const auto counted = [](const krait_count& count) { return count.packets != 0; };
+  if (std::ranges::none_of(*by_cpu, counted)) {
+    return {};
+  }
+  std::ranges::fill(*by_cpu, krait_count{});
+  return write_element(rules_fd, rule, *by_cpu);
+}
+
+common::Result<void> copy_rule_counts(int from_fd, int to_fd, std::uint32_t rules) {
+  auto by_cpu = buffer_for_cpus<krait_count>();
+  if (!by_cpu) {
+    return std::move(by_cpu.error());
+  }
+  for (std::uint32_t rule = 0; rule < rules; ++rule) {
+    auto done = read_element(from_fd, rule, *by_cpu);
+    done = done ? write_element(to_fd, rule, *by_cpu) : std::move(done);
+    if (!done) {
+      return done;
+    }
+  }
+  return {};
 }
 
 }  // namespace krait::datapath

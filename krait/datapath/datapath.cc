@@ -22,9 +22,12 @@ namespace krait::datapath {
 namespace {
 
 constexpr const char* kSnapshotPin = "snapshot";
+constexpr const char* kRulesPin = "rules";
 
-// The fewest pages of a buffer: a policy may grow a little without a new map.
-constexpr std::uint32_t kFewestPages = 512;
+// A policy may grow by half without a new map; 4 MiB a buffer are always there.
+constexpr std::uint32_t pages_with_headroom(std::uint32_t pages) {
+  return std::max<std::uint32_t>(1024, std::bit_ceil(pages + pages / 2));
+}
 
 // Maps that are handed on from agent to agent as they are, with the layout that makes them usable.
 struct SharedMap {
@@ -34,11 +37,12 @@ struct SharedMap {
   std::uint32_t value_bytes;
   std::uint32_t entries;  // 0: any number will do
 };
-constexpr std::array<SharedMap, 4> kSharedMaps{{
+constexpr std::array<SharedMap, 5> kSharedMaps{{
     {kFlowsMap, "flows", 4, sizeof(krait_flow_bucket), 1 + kFlowBuckets},
     {kFragmentsMap, "fragments", sizeof(krait_fragment_key), sizeof(krait_fragment), 0},
     {kPairsMap, "pairs", 4, sizeof(krait_pair_bucket), kPairBuckets},
     {kDropsMap, "drops", 4, sizeof(krait_drop_count), KRAIT_REASON_COUNT},
+    {kEventsMap, kEventsPin, 0, 0, KRAIT_EVENTS_BYTES},
 }};
 
 std::optional<bpf_map_info> info_of(int map_fd) {
@@ -63,12 +67,17 @@ struct Datapath::State {
   std::optional<Object> guard;
   std::optional<SnapshotMap> snapshot;
   bool snapshot_is_pinned = false;
+  bool rules_are_adopted = false;
   Attachment attachment = Attachment::none;
 
   common::Result<void> choose_snapshot_map(std::uint32_t pages);
+  common::Result<void> choose_rules_map(std::uint32_t rules);
+  common::Result<void> take_over_rule_counts();
   common::Result<void> share_maps();
   common::Result<void> pin_new_maps();
-  common::Result<void> load(std::uint32_t pages);
+  common::Result<void> load(const Options& options);
+  common::Result<void> clear_counts_of_nobody();
+  common::Result<void> forget_rules(const std::vector<krait_rule_record>& former);
 };
 
 // The pinned map when it is large enough and of this version, else a new one.
@@ -85,7 +94,34 @@ common::Result<void> Datapath::State::choose_snapshot_map(std::uint32_t pages) {
       return object->reuse_map(kSnapshotMap, pinned.get());
     }
   }
-  return object->set_entries(kSnapshotMap, snapshot_entries(std::max(kFewestPages, std::bit_ceil(pages))));
+  return object->set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(pages)));
+}
+
+// The pinned map when it has room for this many rules, else a new one.
+common::Result<void> Datapath::State::choose_rules_map(std::uint32_t rules) {
+  const common::Fd pinned = pins.get(kRulesPin);
+  const auto info = pinned.valid() ? info_of(pinned.get()) : std::nullopt;
+  rules_are_adopted = info && info->value_size == sizeof(krait_count) && info->max_entries >= rule_entries(rules);
+  return rules_are_adopted ? object->reuse_map(kRulesMap, pinned.get())
+                           : object->set_entries(kRulesMap, rule_entries(rules));
+}
+
+// A new map goes on from the counts of the smaller one.
+common::Result<void> Datapath::State::take_over_rule_counts() {
+  if (rules_are_adopted) {
+    return {};
+  }
+  const int fd = object->map_fd(kRulesMap);
+  const common::Fd pinned = pins.get(kRulesPin);
+  const auto info = pinned.valid() ? info_of(pinned.get()) : std::nullopt;
+  if (info && info->value_size == sizeof(krait_count)) {
+    const auto own = info_of(fd);
+    const std::uint32_t rules = own ? std::min(info->max_entries, own->max_entries) : 0;
+    if (auto copied = copy_rule_counts(pinned.get(), fd, rules); !copied) {
+      return copied;
+    }
+  }
+  return pins.replace(kRulesPin, fd);
 }
 
 common::Result<void> Datapath::State::share_maps() {
@@ -118,7 +154,7 @@ common::Result<void> Datapath::State::pin_new_maps() {
   return {};
 }
 
-common::Result<void> Datapath::State::load(std::uint32_t pages) {
+common::Result<void> Datapath::State::load(const Options& options) {
   auto opened = open_krait_object(Framing::network);
   if (!opened) {
     return std::move(opened.error());
@@ -129,11 +165,13 @@ common::Result<void> Datapath::State::load(std::uint32_t pages) {
     return std::move(opened_guard.error());
   }
   guard = std::move(*opened_guard);
-  auto done = choose_snapshot_map(pages);
+  auto done = choose_snapshot_map(options.snapshot_pages);
+  done = done ? choose_rules_map(options.rules) : std::move(done);
   done = done ? share_maps() : std::move(done);
   done = done ? object->load() : std::move(done);
   done = done ? guard->load() : std::move(done);
   done = done ? seed_flows(object->map_fd(kFlowsMap)) : std::move(done);
+  done = done ? take_over_rule_counts() : std::move(done);
   done = done ? pin_new_maps() : std::move(done);
   if (!done) {
     return done;
@@ -145,8 +183,25 @@ common::Result<void> Datapath::State::load(std::uint32_t pages) {
     return std::move(map.error());
   }
   snapshot = std::move(*map);
-  // An agent that was killed between its switch and its wait left readers in what is now the inactive buffer.
-  return snapshot->wait_for_readers();
+  // An agent that was killed between its switch and its wait left readers in what is now the inactive buffer, and
+  // counts of rules that are gone.
+  auto waited = snapshot->wait_for_readers();
+  return waited ? clear_counts_of_nobody() : std::move(waited);
+}
+
+common::Result<void> Datapath::State::clear_counts_of_nobody() {
+  const int fd = object->map_fd(kRulesMap);
+  const auto info = info_of(fd);
+  const auto records = snapshot->rule_records();
+  for (std::uint32_t rule = 0; info && rules_are_adopted && rule < info->max_entries; ++rule) {
+    if (rule < records.size() && records[rule].name_hash != 0) {
+      continue;
+    }
+    if (auto cleared = clear_rule_count(fd, rule); !cleared) {
+      return cleared;
+    }
+  }
+  return {};
 }
 
 common::Result<Datapath> Datapath::open(const Options& options) {
@@ -155,7 +210,7 @@ common::Result<Datapath> Datapath::open(const Options& options) {
     return std::move(pins.error());
   }
   auto state = std::make_unique<State>(std::move(*pins));
-  if (auto loaded = state->load(options.snapshot_pages); !loaded) {
+  if (auto loaded = state->load(options); !loaded) {
     return passed_on(loaded, fmt::format("prepare the datapath of {}", options.interface));
   }
   return Datapath(std::move(state));
@@ -166,12 +221,36 @@ Datapath::Datapath(Datapath&&) noexcept = default;
 Datapath& Datapath::operator=(Datapath&&) noexcept = default;
 Datapath::~Datapath() = default;
 
+bool Datapath::has_room(const Options& options) const {
+  const auto rules = info_of(state_->object->map_fd(kRulesMap));
+  return options.snapshot_pages <= state_->snapshot->buffer_pages() && rules &&
+         rule_entries(options.rules) <= rules->max_entries;
+}
+
 common::Result<void> Datapath::publish(std::span<const std::byte> image) {
   if (auto filled = state_->snapshot->fill_inactive(image); !filled) {
     return filled;
   }
+  const auto records = state_->snapshot->rule_records();
+  const std::vector<krait_rule_record> former(records.begin(), records.end());
   state_->snapshot->switch_over();
-  return state_->snapshot->wait_for_readers();
+  auto waited = state_->snapshot->wait_for_readers();
+  return waited ? state_->forget_rules(former) : std::move(waited);
+}
+
+// The numbers of rules that are gone count from nothing when they are given away again.
+common::Result<void> Datapath::State::forget_rules(const std::vector<krait_rule_record>& former) {
+  const auto records = snapshot->rule_records();
+  for (std::uint32_t rule = 0; rule < former.size(); ++rule) {
+    const bool stays = rule < records.size() && records[rule].name_hash == former[rule].name_hash;
+    if (former[rule].name_hash == 0 || stays) {
+      continue;
+    }
+    if (auto cleared = clear_rule_count(object->map_fd(kRulesMap), rule); !cleared) {
+      return cleared;
+    }
+  }
+  return {};
 }
 
 common::Result<void> Datapath::attach(std::uint32_t interface_index) {
@@ -208,6 +287,11 @@ common::Result<Counters> Datapath::counters() const {
   return read_counters(state_->object->map_fd(kPairsMap), kPairBuckets, state_->object->map_fd(kDropsMap));
 }
 
+common::Result<std::vector<krait_count>> Datapath::rule_counts() const {
+  const auto rules = static_cast<std::uint32_t>(state_->snapshot->rule_records().size());
+  return read_rule_counts(state_->object->map_fd(kRulesMap), rules);
+}
+
 common::Result<void> Datapath::remove(const Options& options, std::uint32_t interface_index) {
   const Pins pins = Pins::at(options.bpffs, options.interface);
   bool own_qdisc = false;
@@ -222,6 +306,20 @@ common::Result<void> Datapath::remove(const Options& options, std::uint32_t inte
     }
   }
   return pins.remove_all();
+}
+
+std::vector<krait_rule_record> rule_records_in_force(const Options& options) {
+  const common::Fd pinned = Pins::at(options.bpffs, options.interface).get(kSnapshotPin);
+  const auto info = pinned.valid() ? info_of(pinned.get()) : std::nullopt;
+  if (!info || info->value_size != KRAIT_PAGE_BYTES) {
+    return {};
+  }
+  const auto map = SnapshotMap::open(pinned.get(), info->max_entries);
+  if (!map) {
+    return {};
+  }
+  const auto records = map->rule_records();
+  return {records.begin(), records.end()};
 }
 
 bool has_pins(const Options& options) { return Pins::at(options.bpffs, options.interface).any(); }

@@ -13,6 +13,7 @@
 
 #include "common/result.h"
 #include "krait/abi/maps.h"
+#include "krait/abi/snapshot.h"
 
 namespace krait::datapath {
 
@@ -20,6 +21,7 @@ struct Options {
   std::string interface;
   std::string bpffs = "/sys/fs/bpf";  // mounted here when it is not yet
   std::uint32_t snapshot_pages = 0;   // the buffer must hold at least this many
+  std::uint32_t rules = 0;            // of the policy; the counters have room for twice as many
 };
 
 struct PairCount {
@@ -46,6 +48,9 @@ class Datapath {
   Datapath& operator=(Datapath&&) noexcept;
   ~Datapath();  // leaves everything attached and pinned
 
+  // Whether what a policy of these options needs fits into the maps that are open.
+  [[nodiscard]] bool has_room(const Options& options) const;
+
   // Writes the image into the inactive buffer and makes it the active one with one store. Fails with ErrorCode::limit,
   // changing nothing, when the image has more pages than a buffer. When it returns, no packet is judged by an older
   // snapshot any more.
@@ -59,6 +64,8 @@ class Datapath {
   [[nodiscard]] bool active() const;             // a snapshot is switched on
   [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none
   common::Result<Counters> counters() const;
+  // What each rule decided, by the number of its record. A system call for each rule.
+  common::Result<std::vector<krait_count>> rule_counts() const;
 
   // Takes the programs and the guard off the interface (when it still exists) and removes the pins. The interface is
   // open afterwards; remove its peers or the interface first.
@@ -69,6 +76,9 @@ class Datapath {
   explicit Datapath(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// The records of the snapshot that an earlier agent put in force; none when there is none, or of another version.
+std::vector<krait_rule_record> rule_records_in_force(const Options& options);
 
 // True when <bpffs>/krait/<interface>/ holds anything.
 bool has_pins(const Options& options);

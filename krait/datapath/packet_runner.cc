@@ -10,6 +10,7 @@
 
 #include "krait/abi/snapshot.h"
 #include "krait/datapath/counters.h"
+#include "krait/datapath/events.h"
 #include "krait/datapath/mapped_map.h"
 #include "krait/datapath/object.h"
 #include "krait/datapath/program.h"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::size_t kEthernetBytes = 14;
 constexpr std::uint32_t kActionOk = 0;         // TC_ACT_OK
+constexpr std::uint32_t kActionRedirect = 7;   // TC_ACT_REDIRECT
 constexpr std::uint32_t kLoopbackIndex = 1;    // what test runs use as their device
 constexpr std::uint16_t kSegmentBytes = 1360;  // any: only that there are segments matters
 
@@ -37,6 +39,7 @@ std::size_t least_frame_bytes(std::span<const std::byte> frame) {
 
 // Set the clock ahead of zero: a flow of jiffy 0 would look as old as the clock.
 constexpr std::uint64_t kFirstJiffy = 1'000'000;
+constexpr std::uint64_t kFirstBootNs = 1'000'000'000;
 
 }  // namespace
 
@@ -45,6 +48,7 @@ struct PacketRunner::State {
   std::optional<Object> guard;
   std::optional<SnapshotMap> snapshot;
   std::optional<MappedMap> trace;
+  std::optional<EventReader> events;
 
   [[nodiscard]] int program_fd(krait_direction direction) const {
     return object->program_fd(direction == KRAIT_INGRESS ? "krait_in_eth" : "krait_out_eth");
@@ -85,6 +89,7 @@ common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, Ru
   state->snapshot = std::move(*snapshot);
   state->trace = std::move(*trace);
   state->snapshot->control().test_now_jiffies = kFirstJiffy;
+  state->snapshot->control().test_now_boot_ns = kFirstBootNs;
   return PacketRunner(std::move(state));
 }
 
@@ -111,21 +116,24 @@ common::Result<void> PacketRunner::wait_for_readers() { return state_->snapshot-
 
 common::Result<Run> PacketRunner::run(std::span<const std::byte> frame, const RunOptions& options) {
   if (frame.size() < least_frame_bytes(frame)) {
-    return Run{.allowed = false,
-               .trace = {.reason = KRAIT_REASON_TRUNCATED, .source_tag = 0, .destination_tag = 0, .rule = 0}};
+    Run run;
+    run.trace.reason = KRAIT_REASON_TRUNCATED;
+    return run;
   }
-  auto done = test_run(state_->program_fd(options.direction), frame, options, 1);
+  Run run;
+  auto done = test_run(state_->program_fd(options.direction), frame, {.run = options}, &run.frame);
   if (!done) {
     return std::move(done.error());
   }
-  Run run;
   std::memcpy(&run.trace, state_->trace->memory().data(), sizeof(run.trace));
   run.allowed = done->retval == kActionOk;
+  run.rejected = done->retval == kActionRedirect;
   return run;
 }
 
 common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::span<const std::byte> frame,
-                                                          const RunOptions& options, std::uint32_t repeat) {
+                                                          const TimeOptions& time, std::vector<std::byte>* left) {
+  const RunOptions& options = time.run;
   if (frame.size() > most_frame_bytes()) {
     return common::Error(common::ErrorCode::limit, fmt::format("a frame of {} bytes; test runs take at most {}",
                                                                frame.size(), most_frame_bytes()));
@@ -143,9 +151,17 @@ common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::s
   run.data_size_in = static_cast<std::uint32_t>(frame.size());
   run.ctx_in = &context;
   run.ctx_size_in = sizeof(context);
-  run.repeat = static_cast<int>(repeat);
+  run.repeat = static_cast<int>(time.repeat);
+  if (left != nullptr) {
+    left->resize(most_frame_bytes());
+    run.data_out = left->data();
+    run.data_size_out = static_cast<std::uint32_t>(left->size());
+  }
   if (bpf_prog_test_run_opts(program_fd, &run) != 0) {
     return common::Error::from_errno(errno, "run the BPF program on a packet");
+  }
+  if (left != nullptr) {
+    left->resize(run.data_size_out);
   }
   return Done{.retval = run.retval, .duration_ns = run.duration};
 }
@@ -153,7 +169,7 @@ common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::s
 common::Result<std::uint32_t> PacketRunner::time_ns(std::span<const std::byte> frame, const TimeOptions& options) {
   const int fd =
       options.empty_program ? state_->guard->program_fd("krait_guard") : state_->program_fd(options.run.direction);
-  auto done = test_run(fd, frame, options.run, options.repeat);
+  auto done = test_run(fd, frame, options, nullptr);
   if (!done) {
     return std::move(done.error());
   }
@@ -164,11 +180,34 @@ common::Result<std::uint32_t> PacketRunner::time_ns(std::span<const std::byte> f
 std::size_t PacketRunner::most_frame_bytes() { return 3520; }
 
 void PacketRunner::advance(std::uint64_t seconds) {
-  state_->snapshot->control().test_now_jiffies += seconds * ticks_per_second();
+  constexpr std::uint64_t kNsPerS = 1'000'000'000;
+  krait_control& control = state_->snapshot->control();
+  control.test_now_jiffies += seconds * ticks_per_second();
+  control.test_now_boot_ns += seconds * kNsPerS;
 }
+
+std::uint64_t PacketRunner::boot_ns() const { return state_->snapshot->control().test_now_boot_ns; }
+
+void PacketRunner::set_boot_ns(std::uint64_t boot_ns) { state_->snapshot->control().test_now_boot_ns = boot_ns; }
 
 common::Result<Counters> PacketRunner::counters() const {
   return read_counters(state_->object->map_fd(kPairsMap), kPairBuckets, state_->object->map_fd(kDropsMap));
+}
+
+common::Result<std::vector<krait_count>> PacketRunner::rule_counts() const {
+  const auto rules = static_cast<std::uint32_t>(state_->snapshot->rule_records().size());
+  return read_rule_counts(state_->object->map_fd(kRulesMap), rules);
+}
+
+common::Result<std::vector<krait_event>> PacketRunner::events() {
+  if (!state_->events) {
+    auto reader = EventReader::of_map(state_->object->map_fd(kEventsMap));
+    if (!reader) {
+      return std::move(reader.error());
+    }
+    state_->events = std::move(*reader);
+  }
+  return state_->events->read(0);
 }
 
 }  // namespace krait::datapath

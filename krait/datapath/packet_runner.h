@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "common/result.h"
 #include "krait/abi/maps.h"
@@ -15,7 +16,9 @@ namespace krait::datapath {
 
 struct Run {
   bool allowed = false;
+  bool rejected = false;  // denied, and the sender told: `frame` is the answer
   krait_trace trace{};
+  std::vector<std::byte> frame;  // as the program left it
 };
 
 struct RunOptions {
@@ -56,7 +59,13 @@ class PacketRunner {
   // The kernel's own measure of one run: the mean of `repeat` runs on the same frame, in nanoseconds.
   common::Result<std::uint32_t> time_ns(std::span<const std::byte> frame, const TimeOptions& options);
   void advance(std::uint64_t seconds);
+  // CLOCK_BOOTTIME for rules that expire; advance() moves it too.
+  [[nodiscard]] std::uint64_t boot_ns() const;
+  void set_boot_ns(std::uint64_t boot_ns);
   common::Result<Counters> counters() const;
+  common::Result<std::vector<krait_count>> rule_counts() const;
+  // Hands over the events that the program has reported since the last call.
+  common::Result<std::vector<krait_event>> events();
 
  private:
   struct State;
@@ -64,8 +73,8 @@ class PacketRunner {
     std::uint32_t retval = 0;
     std::uint32_t duration_ns = 0;
   };
-  static common::Result<Done> test_run(int program_fd, std::span<const std::byte> frame, const RunOptions& options,
-                                       std::uint32_t repeat);
+  static common::Result<Done> test_run(int program_fd, std::span<const std::byte> frame, const TimeOptions& options,
+                                       std::vector<std::byte>* left);
   explicit PacketRunner(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

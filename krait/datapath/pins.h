@@ -15,6 +15,7 @@ class Pins {
   // Without making anything.
   static Pins at(const std::string& bpffs, const std::string& interface);
 
+  [[nodiscard]] const std::string& directory() const { return folder_; }
   [[nodiscard]] bool any() const;
   // The pinned object's descriptor; not valid when there is none.
   [[nodiscard]] common::Fd get(const char* name) const;

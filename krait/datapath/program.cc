@@ -29,6 +29,11 @@ common::Result<Object> open_krait_object(Framing framing) {
   set = set ? object->set_entries(kPairsMap, kPairBuckets) : std::move(set);
   set = set ? object->set_constant("krait_flow_mask", kFlowBuckets - 1) : std::move(set);
   set = set ? object->set_entries(kFlowsMap, 1 + kFlowBuckets) : std::move(set);
+  std::uint32_t mark = 0;
+  if (::getrandom(&mark, sizeof(mark), 0) != sizeof(mark)) {
+    return common::Error::from_errno(errno, "draw a random number");
+  }
+  set = set ? object->set_constant("krait_reject_mark", mark | 1U) : std::move(set);  // 0 is what others use
   const bool network = framing == Framing::network;
   for (const char* unused : {network ? "krait_in_eth" : "krait_ingress", network ? "krait_out_eth" : "krait_egress"}) {
     set = set ? object->leave_out(unused) : std::move(set);

@@ -1,6 +1,8 @@
 // The krait object set up and loaded: what Datapath and PacketRunner share.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 
 #include "common/result.h"
@@ -17,7 +19,17 @@ inline constexpr const char* kFlowsMap = "krait_flows";
 inline constexpr const char* kFragmentsMap = "krait_frags";
 inline constexpr const char* kPairsMap = "krait_pairs";
 inline constexpr const char* kDropsMap = "krait_drops";
+inline constexpr const char* kRulesMap = "krait_rules";
+inline constexpr const char* kEventsMap = "krait_events";
 inline constexpr const char* kTraceMap = "krait_trace";
+
+inline constexpr const char* kEventsPin = "events";
+
+// Elements of krait_rules for a policy of this many rules: a new policy may replace them all and still find numbers
+// that nobody used.
+constexpr std::uint32_t rule_entries(std::uint32_t rules) {
+  return std::max<std::uint32_t>(1024, std::bit_ceil(2 * rules));
+}
 
 enum class Framing : std::uint8_t {
   network,   // packets begin with their IP header: krait_ingress, krait_egress

@@ -37,6 +37,16 @@ const krait_snapshot_header* SnapshotMap::active() const {
   return reinterpret_cast<const krait_snapshot_header*>(mapped_.memory().data() + std::size_t{page} * KRAIT_PAGE_BYTES);
 }
 
+std::span<const krait_rule_record> SnapshotMap::rule_records() const {
+  const krait_snapshot_header* header = active();
+  if (header == nullptr || header->abi_version != KRAIT_ABI_VERSION) {
+    return {};
+  }
+  const std::byte* first =
+      mapped_.memory().data() + (std::size_t{control().active} + header->rule_page) * KRAIT_PAGE_BYTES;
+  return {reinterpret_cast<const krait_rule_record*>(first), header->rule_records};
+}
+
 std::uint32_t SnapshotMap::inactive_page() const { return control().active == 1 ? 1 + buffer_pages_ : 1; }
 
 common::Result<void> SnapshotMap::fill_inactive(std::span<const std::byte> image) {

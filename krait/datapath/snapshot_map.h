@@ -26,6 +26,9 @@ class SnapshotMap {
   // The active buffer's header, or nullptr.
   [[nodiscard]] const krait_snapshot_header* active() const;
 
+  // The active snapshot's records, valid until the next switch; none without one.
+  [[nodiscard]] std::span<const krait_rule_record> rule_records() const;
+
   // Three steps; a packet sees either all of the old snapshot or all of the new one.
   common::Result<void> fill_inactive(
       std::span<const std::byte> image);          // limit when it does not fit; nothing changed then

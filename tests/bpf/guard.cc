@@ -50,7 +50,13 @@ model::Subjects subjects(std::uint32_t tag) {
 
 model::Rule rule(model::Action action, std::string name, std::uint32_t from, std::uint32_t to,
                  model::SelectorRange selectors) {
-  return {std::move(name), action, subjects(from), subjects(to), {selectors}, {}};
+  return {.name = std::move(name),
+          .action = action,
+          .from = subjects(from),
+          .to = subjects(to),
+          .selectors = {selectors},
+          .expires = {},
+          .at = {}};
 }
 
 model::SelectorRange range(std::uint32_t base, std::uint32_t first, std::uint32_t last) {
@@ -156,10 +162,14 @@ void Guard::policy(std::vector<model::Rule> rules) {
     policy.identities.push_back({identity.name, identity.tag, {}});
   }
   policy.rules = std::move(rules);
-  const auto snapshot = compile::compile_snapshot(bindings_, policy, ++revision_);
+  const common::Moment now{.unix_ns = model_.unix_s() * 1'000'000'000, .boot_ns = runner_->boot_ns()};
+  const auto snapshot = compile::compile_snapshot(bindings_, policy, ++revision_, {.now = now, .former = records_});
   ASSERT_TRUE(snapshot) << snapshot.error().text();
   const auto published = runner_->publish(snapshot->image);
   ASSERT_TRUE(published) << published.error().text();
+  const auto records = compile::rule_records(snapshot->image);
+  records_.assign(records.begin(), records.end());
+  rule_of_record_ = snapshot->rule_of_record;
   model_.publish(std::move(policy), bindings_);
 }
 
@@ -182,11 +192,31 @@ Outcome Guard::run(const packets::Bytes& frame, datapath::RunOptions options) {
   outcome.program = {run->allowed, static_cast<krait_reason>(run->trace.reason), run->trace.source_tag,
                      run->trace.destination_tag, std::nullopt};
   if (run->trace.rule != 0) {
-    outcome.program.rule = run->trace.rule - 1;
-    outcome.rule = rules_.at(run->trace.rule - 1).name;
+    outcome.program.rule = rule_of_record_.at(run->trace.rule - 1);
+    outcome.rule = rules_.at(*outcome.program.rule).name;
   }
+  outcome.rejected = run->rejected;
+  outcome.frame = run->frame;
   outcome.model = model_.run(frame, options.direction, options.relayed);
   return outcome;
+}
+
+std::uint64_t Guard::hits(std::string_view rule) {
+  const auto counts = runner_->rule_counts();
+  EXPECT_TRUE(counts) << counts.error().text();
+  for (std::size_t record = 0; counts && record < counts->size(); ++record) {
+    const std::uint32_t index = rule_of_record_.at(record);
+    if (index != compile::kNoRule && rules_.at(index).name == rule) {
+      return (*counts)[record].packets;
+    }
+  }
+  return 0;
+}
+
+std::vector<krait_event> Guard::events() {
+  auto events = runner_->events();
+  EXPECT_TRUE(events) << events.error().text();
+  return events ? std::move(*events) : std::vector<krait_event>{};
 }
 
 Outcome Guard::in(const Packet& packet) { return run(packet.frame(), {.direction = KRAIT_INGRESS}); }

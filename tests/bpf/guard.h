@@ -55,6 +55,8 @@ struct Outcome {
   naive::Verdict model;
   krait_direction direction = KRAIT_INGRESS;
   std::string rule;  // the deciding one's name; empty: none
+  bool rejected = false;
+  packets::Bytes frame;  // as the program left it
   datapath::Counters before;
   datapath::Counters after;
 };
@@ -82,6 +84,9 @@ class Guard : public testing::Test {
   Outcome run(const packets::Bytes& frame, datapath::RunOptions options);
   void advance(std::uint64_t seconds);
   datapath::Counters counters();
+  // Packets that the rule of this name has decided.
+  std::uint64_t hits(std::string_view rule);
+  std::vector<krait_event> events();
   // What the next policy() binds; may be changed.
   std::vector<compile::Binding>& bindings() { return bindings_; }
 
@@ -91,6 +96,8 @@ class Guard : public testing::Test {
   std::vector<compile::Binding> bindings_;
   std::vector<model::Rule> rules_;
   std::uint64_t revision_ = 0;
+  std::vector<krait_rule_record> records_;
+  std::vector<std::uint32_t> rule_of_record_;
 };
 
 }  // namespace krait::bpf_test

@@ -43,8 +43,12 @@ compile::Snapshot revision(int number) {
   const model::SelectorRange web{KRAIT_SELECTOR_TCP + kPort, KRAIT_SELECTOR_TCP + kPort};
   const model::Subjects any{true, {}};
   const model::Subjects nearly_nobody{false, {kHosts - 1}};
-  policy.rules.push_back({"allow", model::Action::allow, any, number == 0 ? any : nearly_nobody, {web}, {}});
-  policy.rules.push_back({"deny", model::Action::deny, any, number == 1 ? any : nearly_nobody, {web}, {}});
+  const auto rule = [&](const char* name, model::Action action, const model::Subjects& to) {
+    return model::Rule{
+        .name = name, .action = action, .from = any, .to = to, .selectors = {web}, .expires = {}, .at = {}};
+  };
+  policy.rules.push_back(rule("allow", model::Action::allow, number == 0 ? any : nearly_nobody));
+  policy.rules.push_back(rule("deny", model::Action::deny, number == 1 ? any : nearly_nobody));
   auto snapshot = compile::compile_snapshot(bindings, policy, static_cast<std::uint64_t>(number) + 1);
   EXPECT_TRUE(snapshot) << snapshot.error().text();
   return snapshot ? std::move(*snapshot) : compile::Snapshot{};

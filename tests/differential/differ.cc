@@ -15,14 +15,14 @@ constexpr std::uint64_t kForgetS = 500000;
 // Room for the largest random policy; a policy that outgrows it fails the run, which is then to be raised.
 constexpr std::uint32_t kSnapshotPages = 4096;
 
-naive::Verdict verdict_of(const datapath::Run& run) {
+naive::Verdict verdict_of(const datapath::Run& run, const std::vector<std::uint32_t>& rule_of_record) {
   naive::Verdict verdict;
   verdict.allowed = run.allowed;
   verdict.reason = static_cast<krait_reason>(run.trace.reason);
   verdict.source_tag = run.trace.source_tag;
   verdict.destination_tag = run.trace.destination_tag;
   if (run.trace.rule != 0) {
-    verdict.rule = run.trace.rule - 1;
+    verdict.rule = rule_of_record.at(run.trace.rule - 1);
   }
   return verdict;
 }
@@ -110,11 +110,16 @@ common::Result<Trial> Trial::begin(Planted planted) {
   return Trial(std::move(*runner), std::move(planted));
 }
 
-common::Result<void> Trial::publish(const Revision& revision) {
-  auto snapshot = compile::compile_snapshot(revision.bindings, revision.policy, ++revision_);
+common::Result<void> Trial::publish(const Revision& revision, std::int64_t unix_s) {
+  const common::Moment now{.unix_ns = unix_s * 1'000'000'000, .boot_ns = runner_.boot_ns()};
+  auto snapshot =
+      compile::compile_snapshot(revision.bindings, revision.policy, ++revision_, {.now = now, .former = records_});
   if (!snapshot) {
     return common::passed_on(snapshot, "compile a random policy");
   }
+  const auto records = compile::rule_records(snapshot->image);
+  records_.assign(records.begin(), records.end());
+  rule_of_record_ = snapshot->rule_of_record;
   if (planted_.in_image) {
     planted_.in_image(snapshot->image);
   }
@@ -131,7 +136,7 @@ common::Result<std::optional<std::string>> Trial::compare(const Step& step, naiv
   if (!run) {
     return common::passed_on(run, step.text());
   }
-  const naive::Verdict program = verdict_of(*run);
+  const naive::Verdict program = verdict_of(*run, rule_of_record_);
   const naive::Verdict expected = model.run(step.frame, step.direction, step.relayed);
   tally.count(expected, step.direction, step.frame.size());
   if (program == expected) {
@@ -150,7 +155,7 @@ common::Result<std::optional<std::string>> Trial::take(const Case& story, const 
     case Step::Kind::publish: {
       const Revision& revision = story.revisions[step.revision];
       model.publish(revision.policy, revision.bindings);
-      if (auto published = publish(revision); !published) {
+      if (auto published = publish(revision, model.unix_s()); !published) {
         return common::passed_on(published, "publish");
       }
       break;
@@ -168,12 +173,13 @@ common::Result<std::optional<std::string>> Trial::run(const Case& story) {
   if (!before) {
     return before.error();
   }
+  runner_.advance(kForgetS);
+  records_.clear();
   Step first;
   first.kind = Step::Kind::publish;
   if (auto published = take(story, first, model, tally); !published) {
     return published;
   }
-  runner_.advance(kForgetS);
   for (std::size_t i = 0; i < story.steps.size(); ++i) {
     auto difference = take(story, story.steps[i], model, tally);
     if (!difference) {

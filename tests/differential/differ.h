@@ -38,7 +38,7 @@ class Trial {
  private:
   Trial(datapath::PacketRunner runner, Planted planted) : runner_(std::move(runner)), planted_(std::move(planted)) {}
 
-  common::Result<void> publish(const Revision& revision);
+  common::Result<void> publish(const Revision& revision, std::int64_t unix_s);
   common::Result<std::optional<std::string>> take(const Case& story, const Step& step, naive::Evaluator& model,
                                                   Tally& tally);
   common::Result<std::optional<std::string>> compare(const Step& step, naive::Evaluator& model, Tally& tally);
@@ -47,6 +47,8 @@ class Trial {
   datapath::PacketRunner runner_;
   Planted planted_;
   std::uint64_t revision_ = 0;
+  std::vector<krait_rule_record> records_;  // of the snapshot in force
+  std::vector<std::uint32_t> rule_of_record_;
 };
 
 }  // namespace krait::differential

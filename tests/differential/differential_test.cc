@@ -74,6 +74,19 @@ void merge_identity_classes(std::vector<std::byte>& image) {
   }
 }
 
+void delay_moments(std::vector<std::byte>& image) {
+  const krait_snapshot_header header = header_of(image);
+  std::byte* moments = section(image, header.moment_page);
+  for (std::size_t at = 0;
+       at + sizeof(krait_moment) <= std::size_t{header.rule_page - header.moment_page} * KRAIT_PAGE_BYTES;
+       at += sizeof(krait_moment)) {
+    krait_moment moment;
+    std::memcpy(&moment, moments + at, sizeof(moment));
+    moment.boot_ns += 1'000'000'000;
+    std::memcpy(moments + at, &moment, sizeof(moment));
+  }
+}
+
 TEST_F(Differential, FindsDefectsOfTheCompiler) {
   EXPECT_TRUE(find({.in_model = {}, .in_image = merge_identity_classes})) << "identity classes";
   EXPECT_TRUE(find({.in_model = {}, .in_image = shift_port_classes})) << "range edges";
@@ -85,6 +98,12 @@ TEST_F(Differential, FindsDefectsOfTheJudgement) {
   EXPECT_TRUE(find({.in_model = {.class_merge = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.shortest_prefix = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.allow_wins = true}, .in_image = {}}));
+}
+
+TEST_F(Differential, FindsDefectsOfExpiries) {
+  EXPECT_TRUE(find({.in_model = {.no_expiry = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.duration_restarts = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {}, .in_image = delay_moments})) << "every rule expires a second late";
 }
 
 TEST_F(Differential, FindsDefectsOfFlowsAndFragments) {

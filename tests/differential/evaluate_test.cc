@@ -18,8 +18,8 @@ std::optional<std::string> compare_once(Random& random, const Revision& revision
   const std::uint32_t from = random.below(revision.policy.identities.size());
   const std::uint32_t to = random.below(revision.policy.identities.size());
   const std::uint32_t selector = interesting_selector(random);
-  const compile::Judgement judgement = compile::evaluate(snapshot.image, from, to, selector);
-  const naive::Opinion compiled{judgement.action == model::Action::allow, judgement.rule};
+  const compile::Judgement judgement = compile::evaluate(snapshot, {from, to, selector});
+  const naive::Opinion compiled{judgement.action == model::Action::allow, judgement.rule, judgement.expired};
   const naive::Opinion expected = naive::opinion(revision.policy, from, to, selector, defects);
   if (compiled == expected) {
     return std::nullopt;

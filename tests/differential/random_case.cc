@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "tests/model/naive.h"
+
 namespace krait::differential {
 namespace {
 
@@ -64,10 +66,26 @@ class Author {
                                                           181, 599, 600, 601, 431999, 432000, 432001};
       Step step;
       step.kind = Step::Kind::pause;
-      step.seconds = random_.pick(kSeconds);
+      step.seconds = random_.percent(40) ? seconds_to_an_expiry().value_or(1) : random_.pick(kSeconds);
+      elapsed_s_ += step.seconds;
       return step;
     }
     return packet_step();
+  }
+
+  // Until the moment at which some rule expires, or a second before.
+  std::optional<std::uint64_t> seconds_to_an_expiry() {
+    const std::int64_t now = naive::Evaluator::kFirstUnixS + static_cast<std::int64_t>(elapsed_s_);
+    std::vector<std::int64_t> ahead;
+    for (const model::Rule& rule : now_->policy.rules) {
+      if (rule.expires && rule.expires->kind == model::Expiry::Kind::at && rule.expires->seconds > now + 1) {
+        ahead.push_back(rule.expires->seconds - now);
+      }
+    }
+    if (ahead.empty()) {
+      return std::nullopt;
+    }
+    return static_cast<std::uint64_t>(random_.pick(ahead)) - (random_.percent(50) ? 1 : 0);
   }
 
   Step packet_step() {
@@ -305,6 +323,7 @@ class Author {
   Random random_;
   AddressPool pool_;
   const Revision* now_ = nullptr;
+  std::uint64_t elapsed_s_ = 0;
   common::Ip last_source_;
   std::vector<Conversation> conversations_;
 };

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "krait/abi/selector.h"
+#include "tests/model/naive.h"
 
 namespace krait::differential {
 namespace {
@@ -93,6 +94,18 @@ model::Subjects random_subjects(Random& random, std::size_t identities) {
   return subjects;
 }
 
+// Around the length of a story's pauses.
+std::optional<model::Expiry> random_expiry(Random& random) {
+  if (random.percent(70)) {
+    return std::nullopt;
+  }
+  const std::int64_t seconds = random.percent(50) ? random.between(1, 40) : random.between(1, 1000);
+  if (random.percent(50)) {
+    return model::Expiry{model::Expiry::Kind::after, seconds};
+  }
+  return model::Expiry{model::Expiry::Kind::at, naive::Evaluator::kFirstUnixS + seconds - 20};
+}
+
 model::Rule random_rule(Random& random, std::size_t identities) {
   model::Rule rule;
   rule.name = fmt::format("rule {:x}", random.bits());
@@ -104,6 +117,9 @@ model::Rule random_rule(Random& random, std::size_t identities) {
     rule.selectors.push_back(random_range(random));
   }
   rule.selectors = tidy(rule.selectors);
+  rule.expires = random_expiry(random);
+  rule.log = random.percent(10);
+  rule.reject = random.percent(15);
   return rule;
 }
 

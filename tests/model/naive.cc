@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <tuple>
 #include <utility>
 
@@ -106,14 +107,29 @@ bool matches(const model::Rule& rule, std::uint32_t from, std::uint32_t to, std:
   });
 }
 
-std::optional<std::uint32_t> first_match(const model::Policy& policy, model::Action action, std::uint32_t from,
-                                         std::uint32_t to, std::uint32_t selector, const Defects& defects) {
+struct Packet {
+  std::uint32_t from;
+  std::uint32_t to;
+  std::uint32_t selector;
+};
+
+// The first rule with this action that has expired, or that has not.
+std::optional<std::uint32_t> first_match(const model::Policy& policy, model::Action action, const Packet& packet,
+                                         const Defects& defects, const std::function<bool(std::uint32_t)>& counts) {
   for (std::uint32_t i = 0; i < policy.rules.size(); ++i) {
-    if (policy.rules[i].action == action && matches(policy.rules[i], from, to, selector, defects)) {
+    if (policy.rules[i].action == action && counts(i) &&
+        matches(policy.rules[i], packet.from, packet.to, packet.selector, defects)) {
       return i;
     }
   }
   return std::nullopt;
+}
+
+// What makes two rules the same one, loaded twice.
+bool same_rule(const model::Rule& a, const model::Rule& b) {
+  return a.action == b.action && a.from.any == b.from.any && a.from.identities == b.from.identities &&
+         a.to.any == b.to.any && a.to.identities == b.to.identities && a.selectors == b.selectors &&
+         a.expires == b.expires;
 }
 
 }  // namespace
@@ -124,23 +140,51 @@ std::string Verdict::text() const {
 }
 
 Opinion opinion(const model::Policy& policy, std::uint32_t from, std::uint32_t to, std::uint32_t selector,
-                const Defects& defects) {
+                const Defects& defects, const std::vector<bool>& expired) {
   if (defects.class_merge) {
     const std::uint32_t last = static_cast<std::uint32_t>(policy.identities.size()) - 1;
     from = from == last ? 0 : from;
     to = to == last ? 0 : to;
   }
-  const auto deny = first_match(policy, model::Action::deny, from, to, selector, defects);
-  const auto allow = first_match(policy, model::Action::allow, from, to, selector, defects);
+  const Packet packet{from, to, selector};
+  const auto is_over = [&](std::uint32_t rule) { return !expired.empty() && expired[rule]; };
+  const auto holds = [&](std::uint32_t rule) { return !is_over(rule); };
+  const auto deny = first_match(policy, model::Action::deny, packet, defects, holds);
+  const auto allow = first_match(policy, model::Action::allow, packet, defects, holds);
   if (deny && !(defects.allow_wins && allow)) {
-    return {false, deny};
+    return {false, deny, false};
   }
-  return {allow.has_value(), allow};
+  if (allow) {
+    return {true, allow, false};
+  }
+  const auto allowed_once = first_match(policy, model::Action::allow, packet, defects, is_over);
+  return {false, allowed_once, allowed_once.has_value()};
 }
 
 void Evaluator::publish(model::Policy policy, std::vector<compile::Binding> bindings) {
   policy_ = std::move(policy);
   bindings_ = std::move(bindings);
+  std::map<std::string, Loaded> loaded;
+  for (const model::Rule& rule : policy_->rules) {
+    const auto before = loaded_.find(rule.name);
+    const bool goes_on = before != loaded_.end() && same_rule(before->second.rule, rule) && !defects_.duration_restarts;
+    loaded[rule.name] = {rule, goes_on ? before->second.at_s : now_s_};
+  }
+  loaded_ = std::move(loaded);
+}
+
+std::vector<bool> Evaluator::expired_now() const {
+  std::vector<bool> expired;
+  for (const model::Rule& rule : policy_->rules) {
+    bool over = false;
+    if (rule.expires && rule.expires->kind == model::Expiry::Kind::at) {
+      over = unix_s() >= rule.expires->seconds;
+    } else if (rule.expires) {
+      over = now_s_ - loaded_.at(rule.name).at_s >= static_cast<std::uint64_t>(rule.expires->seconds);
+    }
+    expired.push_back(over && !defects_.no_expiry);
+  }
+  return expired;
 }
 
 std::optional<Evaluator::Place> Evaluator::find(const common::Ip& ip) const {
@@ -159,7 +203,8 @@ std::optional<Evaluator::Place> Evaluator::find(const common::Ip& ip) const {
 }
 
 Opinion Evaluator::opinion_on(const Tuple& tuple) const {
-  return opinion(*policy_, find(tuple.source)->identity, find(tuple.destination)->identity, tuple.selector(), defects_);
+  return opinion(*policy_, find(tuple.source)->identity, find(tuple.destination)->identity, tuple.selector(), defects_,
+                 expired_now());
 }
 
 Evaluator::FlowKey Evaluator::key_of(const Tuple& tuple) {
@@ -327,7 +372,9 @@ krait_reason Evaluator::judge(const Headers& headers, Verdict& verdict) {
     note_allowed(headers, flow);
     return KRAIT_ALLOWED;
   }
-  krait_reason refusal = own.rule ? KRAIT_REASON_DENIED_BY_RULE : KRAIT_REASON_NO_RULE;
+  krait_reason refusal = own.expired ? KRAIT_REASON_RULE_EXPIRED
+                         : own.rule  ? KRAIT_REASON_DENIED_BY_RULE
+                                     : KRAIT_REASON_NO_RULE;
   if (!own.rule && is_error(headers.tuple) && !headers.later_fragment) {
     refusal = KRAIT_REASON_ICMP_ERROR_UNRELATED;
   }

@@ -40,19 +40,22 @@ struct Defects {
   bool reply_makes_flow = false;    // what passes as a reply turns its flow round
   bool no_time_out = false;         // flows live for ever
   bool verdict_remembered = false;  // a reply to a live flow passes whatever the policy says now
+  bool no_expiry = false;           // rules stay for ever
+  bool duration_restarts = false;   // every publish starts a rule's duration again
 };
 
 // What a policy says about one direction.
 struct Opinion {
   bool allowed = false;
   std::optional<std::uint32_t> rule;
+  bool expired = false;  // denied, but by the expiry of that rule
 
   bool operator==(const Opinion&) const = default;
 };
 
-// `from` and `to` are indexes into policy.identities.
+// `from` and `to` are indexes into policy.identities; `expired` says it of each rule, and empty of none.
 Opinion opinion(const model::Policy& policy, std::uint32_t from, std::uint32_t to, std::uint32_t selector,
-                const Defects& defects = {});
+                const Defects& defects = {}, const std::vector<bool>& expired = {});
 
 class Evaluator {
  public:
@@ -60,6 +63,9 @@ class Evaluator {
 
   // Flows and remembered fragments stay.
   void publish(model::Policy policy, std::vector<compile::Binding> bindings);
+  // What calendars say when the evaluator is made.
+  static constexpr std::int64_t kFirstUnixS = 1'800'000'000;
+  [[nodiscard]] std::int64_t unix_s() const { return kFirstUnixS + static_cast<std::int64_t>(now_s_); }
   void advance(std::uint64_t seconds) { now_s_ += seconds; }
   Verdict run(std::span<const std::byte> frame, krait_direction direction, bool relayed);
 
@@ -111,8 +117,16 @@ class Evaluator {
   void open_flow(const Headers& headers);
   void refresh_flow(Flow& flow, const Headers& headers) const;
 
+  // A rule as it was when its duration began.
+  struct Loaded {
+    model::Rule rule;
+    std::uint64_t at_s = 0;
+  };
+  [[nodiscard]] std::vector<bool> expired_now() const;
+
   Defects defects_;
   std::optional<model::Policy> policy_;
+  std::map<std::string, Loaded> loaded_;  // by the rule's name
   std::vector<compile::Binding> bindings_;
   std::uint64_t now_s_ = 0;
   std::map<FlowKey, Flow> flows_;
