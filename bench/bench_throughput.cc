@@ -1,0 +1,194 @@
+// Packets and bytes per second through a veth: krait, nft, iptables and ipset on the receiving side, at several numbers
+// of rules, interleaved in one run. Needs root; works in namespaces of its own. Writes tables to the folder that its
+// argument names.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/measure.h"
+#include "bench/net/filtered_arena.h"
+#include "bench/net/load.h"
+#include "bench/table.h"
+
+namespace {
+
+using namespace krait::bench;
+
+constexpr std::uint32_t kSizes[] = {10, 100, 1000, 10000, 100000};
+constexpr int kRounds = 5;  // the median of so many is printed
+constexpr double kUdpRoundS = 0.5;
+constexpr double kTcpRoundS = 0.5;
+constexpr double kLoadTimeoutS = 60;  // for a tool to take its rules
+constexpr double kAimTcp = 0.95;      // of no filter
+constexpr double kAimGrowth = 1.1;    // of the time a packet, at 100,000 rules over that at 10
+
+constexpr Tool kTools[] = {Tool::none,     Tool::krait, Tool::nft_list,        Tool::nft_map,
+                           Tool::iptables, Tool::ipset, Tool::nft_established, Tool::iptables_established};
+
+struct Cell {
+  Tool tool = Tool::none;
+  std::uint32_t rules = 0;
+  FilteredArena filtered;
+  std::vector<double> udp_packets_per_s{};
+  std::vector<double> udp_cpu_ns{};
+  std::vector<double> tcp_gbit_per_s{};
+};
+
+// "Established first" says something about connections only.
+bool is_tcp_only(Tool tool) { return tool == Tool::nft_established || tool == Tool::iptables_established; }
+
+common::Result<std::deque<Cell>> make_cells(const std::string& bpffs) {
+  std::deque<Cell> cells;
+  for (const std::uint32_t rules : kSizes) {
+    const auto list = make_rules(rules);
+    for (const Tool tool : kTools) {
+      auto filtered = make_filtered_arena(tool, list, bpffs, kLoadTimeoutS);
+      if (!filtered) {
+        return std::move(filtered.error());
+      }
+      cells.push_back({.tool = tool, .rules = rules, .filtered = std::move(*filtered)});
+    }
+  }
+  return cells;
+}
+
+common::Result<void> measure(Cell& cell) {
+  if (cell.filtered.timed_out) {
+    return {};
+  }
+  if (!is_tcp_only(cell.tool)) {
+    const auto udp = measure_udp(cell.filtered.arena, kUdpRoundS);
+    if (!udp) {
+      return udp.error();
+    }
+    cell.udp_packets_per_s.push_back(udp->packets_per_s);
+    cell.udp_cpu_ns.push_back(udp->cpu_ns_a_packet);
+  }
+  const auto tcp = measure_tcp(cell.filtered.arena, kTcpRoundS);
+  if (!tcp) {
+    return tcp.error();
+  }
+  cell.tcp_gbit_per_s.push_back(*tcp);
+  return {};
+}
+
+using Samples = std::vector<double> Cell::*;
+
+std::string median_text(const Cell& cell, Samples samples, double unit, int digits) {
+  if (cell.filtered.timed_out) {
+    return "not loaded";
+  }
+  return (cell.*samples).empty() ? "" : fmt::format("{:.{}f}", median(cell.*samples) / unit, digits);
+}
+
+// A line for each size, a column for each tool.
+template <typename Text>
+Table table_of(const std::deque<Cell>& cells, bool with_tcp_only, const Text& text) {
+  Table table{.header = {"rules"}};
+  for (const Tool tool : kTools) {
+    if (with_tcp_only || !is_tcp_only(tool)) {
+      table.header.emplace_back(name_of(tool));
+    }
+  }
+  for (const Cell& cell : cells) {
+    if (cell.tool == kTools[0]) {
+      table.rows.push_back({fmt::format("{}", cell.rules)});
+    }
+    if (with_tcp_only || !is_tcp_only(cell.tool)) {
+      table.rows.back().push_back(text(cell));
+    }
+  }
+  return table;
+}
+
+const Cell& find(const std::deque<Cell>& cells, Tool tool, std::uint32_t rules) {
+  return *std::ranges::find_if(cells, [&](const Cell& cell) { return cell.tool == tool && cell.rules == rules; });
+}
+
+// The median of what two cells' rounds make of each other: neighbours in time, so that a busy machine weighs on both.
+double ratio(const Cell& over, const Cell& under, Samples samples) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < (over.*samples).size(); ++i) {
+    ratios.push_back((over.*samples)[i] / (under.*samples)[i]);
+  }
+  return median(ratios);
+}
+
+std::string aims(const std::deque<Cell>& cells) {
+  double worst = 1e9;
+  for (const std::uint32_t rules : kSizes) {
+    worst =
+        std::min(worst, ratio(find(cells, Tool::krait, rules), find(cells, Tool::none, rules), &Cell::tcp_gbit_per_s));
+  }
+  const Cell& most = find(cells, Tool::krait, kSizes[std::size(kSizes) - 1]);
+  const Cell& least = find(cells, Tool::krait, kSizes[0]);
+  const double growth = ratio(least, most, &Cell::udp_packets_per_s);
+  return aim_line("TCP with krait within 5% of no filter, at every size", worst >= kAimTcp,
+                  fmt::format("{:.3f} of no filter at the worst", worst)) +
+         aim_line("krait's time a UDP packet at 100000 rules at most 1.1 times that at 10", growth <= kAimGrowth,
+                  fmt::format("{:.3f} times", growth));
+}
+
+struct Part {
+  const char* file;
+  const char* title;
+  Table table;
+};
+
+std::vector<Part> parts_of(const std::deque<Cell>& cells) {
+  const auto medians = [&](Samples samples, bool with_tcp_only, double unit, int digits) {
+    return table_of(cells, with_tcp_only, [&](const Cell& cell) { return median_text(cell, samples, unit, digits); });
+  };
+  return {{"udp", "UDP: thousands of 64-byte packets a second that reach the receiver",
+           medians(&Cell::udp_packets_per_s, false, 1000, 1)},
+          {"udp_cpu", "UDP: nanoseconds of CPU a packet, from the sender's system call to the receiver's socket",
+           medians(&Cell::udp_cpu_ns, false, 1, 0)},
+          {"tcp", "TCP: Gbit/s of one connection", medians(&Cell::tcp_gbit_per_s, true, 1, 2)},
+          {"load", "Seconds until the rules were loaded", table_of(cells, true, [](const Cell& cell) {
+             return cell.filtered.timed_out ? fmt::format("> {:.0f}", kLoadTimeoutS)
+                                            : fmt::format("{:.3f}", cell.filtered.load_s);
+           })}};
+}
+
+common::Result<void> run(const std::string& folder) {
+  auto sandbox = Sandbox::enter();
+  if (!sandbox) {
+    return std::move(sandbox.error());
+  }
+  auto cells = make_cells(sandbox->folder());
+  if (!cells) {
+    return std::move(cells.error());
+  }
+  for (int round = 0; round < kRounds; ++round) {
+    for (Cell& cell : *cells) {
+      if (auto done = measure(cell); !done) {
+        return passed_on(done, fmt::format("{} at {} rules", name_of(cell.tool), cell.rules));
+      }
+    }
+  }
+  fmt::print("## Through a veth: packets and bytes a second\n\nMedians of {} rounds; the matching rule is the last.\n",
+             kRounds);
+  for (const Part& part : parts_of(*cells)) {
+    fmt::print("\n{}\n\n{}", part.title, markdown(part.table));
+    if (auto written = write_csv(part.table, folder, part.file); !written) {
+      return written;
+    }
+  }
+  fmt::print("\n{}\n", aims(*cells));
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (auto done = run(argc > 1 ? argv[1] : ""); !done) {
+    fmt::print(stderr, "bench_throughput: {}\n", done.error().text());
+    return 2;
+  }
+  return 0;
+}

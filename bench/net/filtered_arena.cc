@@ -1,0 +1,114 @@
+#include "bench/net/filtered_arena.h"
+
+#include <utility>
+
+#include "bench/measure.h"
+#include "bench/net/command.h"
+
+namespace krait::bench {
+namespace {
+
+common::Result<Outcome> load_krait(FilteredArena& made, const std::vector<HostRule>& rules, const std::string& bpffs) {
+  const Scale scale = krait_scale(rules);
+  common::Result<void> done;
+  const double us = microseconds([&] {
+    const auto snapshot = compile::compile_snapshot(scale.bindings, scale.policy, 1);
+    if (!snapshot) {
+      done = snapshot.error();
+      return;
+    }
+    auto filter = KraitFilter::attach(made.arena, snapshot->image, bpffs);
+    if (!filter) {
+      done = std::move(filter.error());
+      return;
+    }
+    made.krait = std::move(*filter);
+  });
+  if (!done) {
+    return std::move(done.error());
+  }
+  return Outcome{.seconds = us / 1e6};
+}
+
+common::Result<Outcome> load_ipset(const std::vector<HostRule>& rules, double timeout_s) {
+  auto set = run({"ipset", "restore"}, ipset_text(rules), timeout_s);
+  if (!set || set->timed_out) {
+    return set;
+  }
+  auto rule = run({"iptables-restore"}, iptables_set_text(), timeout_s);
+  if (rule) {
+    rule->seconds += set->seconds;
+  }
+  return rule;
+}
+
+// In the guarded host's namespace.
+common::Result<Outcome> load_tool(Tool tool, const std::vector<HostRule>& rules, double timeout_s) {
+  const auto nft = [&](const NftOptions& options) {
+    return run({"nft", "-f", "-"}, nft_text(rules, options), timeout_s);
+  };
+  const auto iptables = [&](bool established) {
+    return run({"iptables-restore"}, iptables_text(rules, established), timeout_s);
+  };
+  switch (tool) {
+    case Tool::none:
+    case Tool::krait:
+      break;
+    case Tool::nft_list:
+      return nft({});
+    case Tool::nft_map:
+      return nft({.map = true});
+    case Tool::nft_established:
+      return nft({.established_first = true});
+    case Tool::iptables:
+      return iptables(false);
+    case Tool::iptables_established:
+      return iptables(true);
+    case Tool::ipset:
+      return load_ipset(rules, timeout_s);
+  }
+  return Outcome{};
+}
+
+}  // namespace
+
+const char* name_of(Tool tool) {
+  switch (tool) {
+    case Tool::none:
+      return "no filter";
+    case Tool::krait:
+      return "krait";
+    case Tool::nft_list:
+      return "nft rules";
+    case Tool::nft_map:
+      return "nft verdict map";
+    case Tool::iptables:
+      return "iptables";
+    case Tool::ipset:
+      return "iptables with ipset";
+    case Tool::nft_established:
+      return "nft established first";
+    case Tool::iptables_established:
+      return "iptables established first";
+  }
+  return "";
+}
+
+common::Result<FilteredArena> make_filtered_arena(Tool tool, const std::vector<HostRule>& rules,
+                                                  const std::string& bpffs, double timeout_s) {
+  auto arena = make_arena();
+  if (!arena) {
+    return std::move(arena.error());
+  }
+  FilteredArena made{.tool = tool, .arena = std::move(*arena)};
+  auto outcome = tool == Tool::krait ? load_krait(made, rules, bpffs)
+                                     : inside(made.arena.guarded, [&] { return load_tool(tool, rules, timeout_s); });
+  if (!outcome) {
+    return passed_on(outcome, std::string("load ") + name_of(tool));
+  }
+  made.load_s = outcome->seconds;
+  made.timed_out = outcome->timed_out;
+  return made;
+}
+
+}  // namespace krait::bench

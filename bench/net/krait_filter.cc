@@ -1,0 +1,73 @@
+#include "bench/net/krait_filter.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "krait/abi/snapshot.h"
+#include "krait/datapath/attachment.h"
+#include "krait/datapath/object.h"
+#include "krait/datapath/pins.h"
+#include "krait/datapath/program.h"
+
+namespace krait::bench {
+
+struct KraitFilter::State {
+  datapath::Object object;
+  datapath::Object guard;
+  datapath::SnapshotMap snapshot;
+};
+
+common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, std::span<const std::byte> image,
+                                                const std::string& bpffs) {
+  auto object = datapath::open_krait_object(datapath::Framing::ethernet);
+  auto guard = datapath::open_guard_object();
+  // The veths' names are all the same; the namespaces' descriptors are not.
+  auto pins = datapath::Pins::open(bpffs, fmt::format("{}", arena.guarded.fd()));
+  if (!object || !guard || !pins) {
+    return std::move(!object ? object.error() : !guard ? guard.error() : pins.error());
+  }
+  const auto pages = static_cast<std::uint32_t>(image.size() / KRAIT_PAGE_BYTES);
+  const std::uint32_t entries = datapath::snapshot_entries(pages + pages / 2);
+  auto done = object->set_entries(datapath::kSnapshotMap, entries);
+  done = done ? object->load() : std::move(done);
+  done = done ? guard->load() : std::move(done);
+  done = done ? datapath::seed_flows(object->map_fd(datapath::kFlowsMap)) : std::move(done);
+  if (!done) {
+    return std::move(done.error());
+  }
+  auto snapshot = datapath::SnapshotMap::open(object->map_fd(datapath::kSnapshotMap), entries);
+  if (!snapshot) {
+    return std::move(snapshot.error());
+  }
+  KraitFilter filter(std::make_unique<State>(State{std::move(*object), std::move(*guard), std::move(*snapshot)}));
+  if (auto published = filter.publish(image); !published) {
+    return std::move(published.error());
+  }
+  const datapath::Programs programs{.ingress_fd = filter.state_->object.program_fd("krait_in_eth"),
+                                    .egress_fd = filter.state_->object.program_fd("krait_out_eth"),
+                                    .guard_fd = filter.state_->guard.program_fd("krait_guard")};
+  auto attached =
+      inside(arena.guarded, [&] { return datapath::attach_programs(arena.guarded_index, programs, *pins); });
+  if (!attached) {
+    return std::move(attached.error());
+  }
+  return filter;
+}
+
+KraitFilter::KraitFilter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+KraitFilter::KraitFilter(KraitFilter&&) noexcept = default;
+KraitFilter& KraitFilter::operator=(KraitFilter&&) noexcept = default;
+KraitFilter::~KraitFilter() = default;
+
+common::Result<void> KraitFilter::publish(std::span<const std::byte> image) {
+  if (auto filled = state_->snapshot.fill_inactive(image); !filled) {
+    return filled;
+  }
+  state_->snapshot.switch_over();
+  return state_->snapshot.wait_for_readers();
+}
+
+datapath::SnapshotMap& KraitFilter::snapshot() { return state_->snapshot; }
+
+}  // namespace krait::bench

@@ -1,0 +1,69 @@
+#include "bench/net/namespace.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace krait::bench {
+
+common::Result<common::Fd> current_namespace() {
+  common::Fd fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    return common::Error::from_errno(errno, "open this thread's network namespace");
+  }
+  return fd;
+}
+
+common::Result<void> enter_namespace(int fd) {
+  if (::setns(fd, CLONE_NEWNET) != 0) {
+    return common::Error::from_errno(errno, "enter a network namespace");
+  }
+  return {};
+}
+
+common::Result<Namespace> Namespace::create() {
+  auto outside = current_namespace();
+  if (!outside) {
+    return std::move(outside.error());
+  }
+  if (::unshare(CLONE_NEWNET) != 0) {
+    return common::Error::from_errno(errno, "make a network namespace");
+  }
+  auto made = current_namespace();
+  if (auto left = enter_namespace(outside->get()); !left) {
+    return std::move(left.error());
+  }
+  if (!made) {
+    return std::move(made.error());
+  }
+  Namespace space;
+  space.fd_ = std::move(*made);
+  return space;
+}
+
+common::Result<Sandbox> Sandbox::enter() {
+  if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    return common::Error::from_errno(errno, "make namespaces");
+  }
+  std::string folder = "/tmp/krait-bench-XXXXXX";
+  if (::mkdtemp(folder.data()) == nullptr) {
+    return common::Error::from_errno(errno, "make " + folder);
+  }
+  Sandbox sandbox(std::move(folder));
+  if (::mount("bpf", sandbox.folder_.c_str(), "bpf", 0, nullptr) != 0) {
+    return common::Error::from_errno(errno, "mount a BPF file system");
+  }
+  return sandbox;
+}
+
+Sandbox::~Sandbox() {
+  if (!folder_.empty()) {
+    ::umount2(folder_.c_str(), MNT_DETACH);
+    ::rmdir(folder_.c_str());
+  }
+}
+
+}  // namespace krait::bench

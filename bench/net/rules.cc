@@ -1,0 +1,129 @@
+#include "bench/net/rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <random>
+
+#include "bench/net/arena.h"
+#include "krait/abi/selector.h"
+
+namespace krait::bench {
+namespace {
+
+constexpr std::uint32_t kMostHosts = 1000;
+constexpr std::uint32_t kPorts = 200;  // services: that many different ports in all
+constexpr std::uint16_t kFirstPort = 10000;
+
+std::string address(std::uint32_t number) { return host(number, common::Family::v4).text(); }
+const char* protocol(const HostRule& rule) { return rule.tcp ? "tcp" : "udp"; }
+
+}  // namespace
+
+std::vector<HostRule> make_rules(std::uint32_t count) {
+  std::vector<HostRule> rules;
+  std::mt19937 random(1);
+  const std::uint32_t hosts = std::clamp(count, kGuarded, kMostHosts);
+  const auto below = [&](std::uint32_t limit) { return static_cast<std::uint32_t>(random() % limit); };
+  while (rules.size() + kLeastRules < count) {
+    rules.push_back({.from = 1 + below(hosts),
+                     .to = 1 + below(hosts),
+                     .tcp = below(2) == 0,
+                     .port = static_cast<std::uint16_t>(kFirstPort + below(kPorts))});
+  }
+  rules.push_back({.from = kPeer, .to = kGuarded, .tcp = true, .port = kServicePort});
+  rules.push_back({.from = kPeer, .to = kGuarded, .tcp = false, .port = kServicePort});
+  return rules;
+}
+
+std::string nft_rule(const HostRule& rule) {
+  return fmt::format("ip saddr {} ip daddr {} {} dport {} accept", address(rule.from), address(rule.to), protocol(rule),
+                     rule.port);
+}
+
+std::string nft_element(const HostRule& rule) {
+  return fmt::format("{} . {} . {} . {}", address(rule.from), address(rule.to), protocol(rule), rule.port);
+}
+
+std::string nft_text(const std::vector<HostRule>& rules, const NftOptions& options) {
+  // Deleting needs a table to delete.
+  std::string text = "table ip bench\ndelete table ip bench\ntable ip bench {\n";
+  auto out = std::back_inserter(text);
+  if (options.map) {
+    text += "map allowed {\ntype ipv4_addr . ipv4_addr . inet_proto . inet_service : verdict\nelements = {\n";
+    for (const HostRule& rule : rules) {
+      fmt::format_to(out, "{} : accept,\n", nft_element(rule));
+    }
+    text += "}\n}\n";
+  }
+  text += "chain guard {\ntype filter hook input priority 0; policy drop;\n";
+  if (options.established_first) {
+    text += "ct state established,related accept\n";
+  }
+  if (options.map) {
+    text += "ip saddr . ip daddr . meta l4proto . th dport vmap @allowed\n";
+  } else {
+    for (const HostRule& rule : rules) {
+      fmt::format_to(out, "{}\n", nft_rule(rule));
+    }
+  }
+  return text + "}\n}\n";
+}
+
+std::string iptables_rule(const HostRule& rule) {
+  return fmt::format("INPUT -s {}/32 -d {}/32 -p {} -m {} --dport {} -j ACCEPT", address(rule.from), address(rule.to),
+                     protocol(rule), protocol(rule), rule.port);
+}
+
+std::string iptables_text(const std::vector<HostRule>& rules, bool established_first) {
+  std::string text = "*filter\n:INPUT DROP [0:0]\n";
+  if (established_first) {
+    text += "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n";
+  }
+  for (const HostRule& rule : rules) {
+    fmt::format_to(std::back_inserter(text), "-A {}\n", iptables_rule(rule));
+  }
+  return text + "COMMIT\n";
+}
+
+std::string ipset_element(const HostRule& rule) {
+  return fmt::format("{},{}:{},{}", address(rule.from), protocol(rule), rule.port, address(rule.to));
+}
+
+std::string ipset_text(const std::vector<HostRule>& rules) {
+  std::string text = "create allowed hash:ip,port,ip maxelem 200000\n";
+  for (const HostRule& rule : rules) {
+    fmt::format_to(std::back_inserter(text), "add allowed {} -exist\n", ipset_element(rule));
+  }
+  return text;
+}
+
+std::string iptables_set_text() {
+  return "*filter\n:INPUT DROP [0:0]\n-A INPUT -m set --match-set allowed src,dst,dst -j ACCEPT\nCOMMIT\n";
+}
+
+Scale krait_scale(const std::vector<HostRule>& rules) {
+  Scale scale;
+  std::uint32_t hosts = kGuarded;
+  for (const HostRule& rule : rules) {
+    hosts = std::max({hosts, rule.from, rule.to});
+  }
+  for (std::uint32_t i = 0; i < hosts; ++i) {
+    scale.policy.identities.push_back({fmt::format("host{}", i + 1), i + 1, {}});
+    scale.bindings.push_back({common::Prefix::host(host(i + 1, common::Family::v4)), i, i + 1 == kGuarded});
+  }
+  for (const HostRule& rule : rules) {
+    const std::uint32_t selector = (rule.tcp ? KRAIT_SELECTOR_TCP : KRAIT_SELECTOR_UDP) + rule.port;
+    model::Rule made;
+    made.name = fmt::format("rule {}", scale.policy.rules.size() + 1);
+    made.action = model::Action::allow;
+    made.from.identities = {rule.from - 1};
+    made.to.identities = {rule.to - 1};
+    made.selectors = {{selector, selector}};
+    scale.policy.rules.push_back(std::move(made));
+  }
+  return scale;
+}
+
+}  // namespace krait::bench
