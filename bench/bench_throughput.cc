@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <deque>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,12 +21,13 @@ using namespace krait::bench;
 
 constexpr std::uint32_t kSizes[] = {10, 100, 1000, 10000, 100000};
 constexpr int kRounds = 5;  // the median of so many is printed
-constexpr double kUdpRoundS = 0.5;
-constexpr double kTcpRoundS = 0.5;
+constexpr int kPairs = 3;   // measurements of krait, each beside one of no filter, in a round
+constexpr double kRoundS = 0.3;
 constexpr double kLoadTimeoutS = 60;  // for a tool to take its rules
 constexpr double kAimTcp = 0.95;      // of no filter
 constexpr double kAimGrowth = 1.1;    // of the time a packet, at 100,000 rules over that at 10
 
+// No filter first, then krait.
 constexpr Tool kTools[] = {Tool::none,     Tool::krait, Tool::nft_list,        Tool::nft_map,
                            Tool::iptables, Tool::ipset, Tool::nft_established, Tool::iptables_established};
 
@@ -36,14 +37,15 @@ struct Cell {
   FilteredArena filtered;
   std::vector<double> udp_packets_per_s{};
   std::vector<double> udp_cpu_ns{};
-  std::vector<double> tcp_gbit_per_s{};
+  std::vector<double> tcp_bytes_per_s{};
+  std::vector<double> tcp_cpu_ns{};
 };
 
 // "Established first" says something about connections only.
 bool is_tcp_only(Tool tool) { return tool == Tool::nft_established || tool == Tool::iptables_established; }
 
-common::Result<std::deque<Cell>> make_cells(const std::string& bpffs) {
-  std::deque<Cell> cells;
+common::Result<std::vector<Cell>> make_cells(const std::string& bpffs) {
+  std::vector<Cell> cells;
   for (const std::uint32_t rules : kSizes) {
     const auto list = make_rules(rules);
     for (const Tool tool : kTools) {
@@ -57,23 +59,41 @@ common::Result<std::deque<Cell>> make_cells(const std::string& bpffs) {
   return cells;
 }
 
-common::Result<void> measure(Cell& cell) {
+common::Result<void> measure_cell(Cell& cell) {
   if (cell.filtered.timed_out) {
     return {};
   }
   if (!is_tcp_only(cell.tool)) {
-    const auto udp = measure_udp(cell.filtered.arena, kUdpRoundS);
+    const auto udp = measure(cell.filtered.arena, Protocol::udp, kRoundS);
     if (!udp) {
       return udp.error();
     }
-    cell.udp_packets_per_s.push_back(udp->packets_per_s);
-    cell.udp_cpu_ns.push_back(udp->cpu_ns_a_packet);
+    cell.udp_packets_per_s.push_back(udp->per_s);
+    cell.udp_cpu_ns.push_back(udp->sender_cpu_ns);
   }
-  const auto tcp = measure_tcp(cell.filtered.arena, kTcpRoundS);
+  const auto tcp = measure(cell.filtered.arena, Protocol::tcp, kRoundS);
   if (!tcp) {
     return tcp.error();
   }
-  cell.tcp_gbit_per_s.push_back(*tcp);
+  cell.tcp_bytes_per_s.push_back(tcp->per_s);
+  cell.tcp_cpu_ns.push_back(tcp->cpu_ns);
+  return {};
+}
+
+// The cells of one size.
+common::Result<void> measure_size(std::span<Cell> cells) {
+  for (int pair = 1; pair < kPairs; ++pair) {
+    for (Cell& cell : cells.first(2)) {
+      if (auto done = measure_cell(cell); !done) {
+        return passed_on(done, fmt::format("{} at {} rules", name_of(cell.tool), cell.rules));
+      }
+    }
+  }
+  for (Cell& cell : cells) {
+    if (auto done = measure_cell(cell); !done) {
+      return passed_on(done, fmt::format("{} at {} rules", name_of(cell.tool), cell.rules));
+    }
+  }
   return {};
 }
 
@@ -88,7 +108,7 @@ std::string median_text(const Cell& cell, Samples samples, double unit, int digi
 
 // A line for each size, a column for each tool.
 template <typename Text>
-Table table_of(const std::deque<Cell>& cells, bool with_tcp_only, const Text& text) {
+Table table_of(const std::vector<Cell>& cells, bool with_tcp_only, const Text& text) {
   Table table{.header = {"rules"}};
   for (const Tool tool : kTools) {
     if (with_tcp_only || !is_tcp_only(tool)) {
@@ -106,7 +126,7 @@ Table table_of(const std::deque<Cell>& cells, bool with_tcp_only, const Text& te
   return table;
 }
 
-const Cell& find(const std::deque<Cell>& cells, Tool tool, std::uint32_t rules) {
+const Cell& find(const std::vector<Cell>& cells, Tool tool, std::uint32_t rules) {
   return *std::ranges::find_if(cells, [&](const Cell& cell) { return cell.tool == tool && cell.rules == rules; });
 }
 
@@ -119,11 +139,11 @@ double ratio(const Cell& over, const Cell& under, Samples samples) {
   return median(ratios);
 }
 
-std::string aims(const std::deque<Cell>& cells) {
+std::string aims(const std::vector<Cell>& cells) {
   double worst = 1e9;
   for (const std::uint32_t rules : kSizes) {
     worst =
-        std::min(worst, ratio(find(cells, Tool::krait, rules), find(cells, Tool::none, rules), &Cell::tcp_gbit_per_s));
+        std::min(worst, ratio(find(cells, Tool::krait, rules), find(cells, Tool::none, rules), &Cell::tcp_bytes_per_s));
   }
   const Cell& most = find(cells, Tool::krait, kSizes[std::size(kSizes) - 1]);
   const Cell& least = find(cells, Tool::krait, kSizes[0]);
@@ -140,19 +160,21 @@ struct Part {
   Table table;
 };
 
-std::vector<Part> parts_of(const std::deque<Cell>& cells) {
+std::vector<Part> parts_of(const std::vector<Cell>& cells) {
   const auto medians = [&](Samples samples, bool with_tcp_only, double unit, int digits) {
     return table_of(cells, with_tcp_only, [&](const Cell& cell) { return median_text(cell, samples, unit, digits); });
   };
-  return {{"udp", "UDP: thousands of 64-byte packets a second that reach the receiver",
-           medians(&Cell::udp_packets_per_s, false, 1000, 1)},
-          {"udp_cpu", "UDP: nanoseconds of CPU a packet, from the sender's system call to the receiver's socket",
-           medians(&Cell::udp_cpu_ns, false, 1, 0)},
-          {"tcp", "TCP: Gbit/s of one connection", medians(&Cell::tcp_gbit_per_s, true, 1, 2)},
-          {"load", "Seconds until the rules were loaded", table_of(cells, true, [](const Cell& cell) {
-             return cell.filtered.timed_out ? fmt::format("> {:.0f}", kLoadTimeoutS)
-                                            : fmt::format("{:.3f}", cell.filtered.load_s);
-           })}};
+  return {
+      {"udp", "UDP: thousands of 64-byte packets a second that reach the receiver",
+       medians(&Cell::udp_packets_per_s, false, 1000, 1)},
+      {"udp_cpu", "UDP: nanoseconds of CPU a packet, from the sender's system call to the receiver's socket",
+       medians(&Cell::udp_cpu_ns, false, 1, 0)},
+      {"tcp", "TCP: Gbit/s of one connection", medians(&Cell::tcp_bytes_per_s, true, 1e9 / 8, 2)},
+      {"tcp_cpu", "TCP: microseconds of CPU for 64 KiB, both ends'", medians(&Cell::tcp_cpu_ns, true, 1e3 / 65536, 2)},
+      {"load", "Seconds until the rules were loaded", table_of(cells, true, [](const Cell& cell) {
+         return cell.filtered.timed_out ? fmt::format("> {:.0f}", kLoadTimeoutS)
+                                        : fmt::format("{:.3f}", cell.filtered.load_s);
+       })}};
 }
 
 common::Result<void> run(const std::string& folder) {
@@ -165,9 +187,9 @@ common::Result<void> run(const std::string& folder) {
     return std::move(cells.error());
   }
   for (int round = 0; round < kRounds; ++round) {
-    for (Cell& cell : *cells) {
-      if (auto done = measure(cell); !done) {
-        return passed_on(done, fmt::format("{} at {} rules", name_of(cell.tool), cell.rules));
+    for (std::size_t size = 0; size < std::size(kSizes); ++size) {
+      if (auto done = measure_size(std::span(*cells).subspan(size * std::size(kTools), std::size(kTools))); !done) {
+        return done;
       }
     }
   }

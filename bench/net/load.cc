@@ -1,5 +1,7 @@
 #include "bench/net/load.h"
 
+#include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -9,9 +11,8 @@
 #include <chrono>
 #include <ctime>
 #include <thread>
+#include <utility>
 #include <vector>
-
-#include "bench/net/sockets.h"
 
 namespace krait::bench {
 namespace {
@@ -22,15 +23,7 @@ constexpr std::size_t kPayloadBytes = 22;  // with 14 bytes of Ethernet, 20 of I
 constexpr unsigned kBatch = 32;            // packets a system call
 constexpr std::size_t kWriteBytes = 128 * 1024;
 constexpr std::size_t kReadBytes = 256 * 1024;
-constexpr double kTcpWarmUpS = 0.1;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-double thread_cpu_s() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
+constexpr std::chrono::milliseconds kWarmUp{50};
 
 // As many messages as a call takes, all in the same buffer: nobody reads the contents.
 class Batch {
@@ -51,105 +44,149 @@ class Batch {
   std::array<mmsghdr, kBatch> messages_{};
 };
 
-// Reads until the sender has ended and nothing is left.
-std::uint64_t receive_udp(const common::Fd& socket, const std::atomic<bool>& sender_ended) {
-  Batch batch;
-  const timeval poll_interval{.tv_sec = 0, .tv_usec = 20'000};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &poll_interval, sizeof(poll_interval));
-  std::uint64_t packets = 0;
-  while (true) {
-    const bool last = sender_ended.load();
-    const int got = ::recvmmsg(socket.get(), batch.messages(), kBatch, MSG_WAITFORONE, nullptr);
-    if (got > 0) {
-      packets += static_cast<std::uint64_t>(got);
-    } else if (last) {
-      return packets;
-    }
+// One datagram there and one back.
+common::Result<void> greet(const Ends& ends) {
+  const std::array<char, kPayloadBytes> payload{};
+  std::array<char, kPayloadBytes> got{};
+  sockaddr_in from{};
+  socklen_t from_bytes = sizeof(from);
+  auto* address = reinterpret_cast<sockaddr*>(&from);
+  if (::send(ends.sender.get(), payload.data(), payload.size(), 0) < 0 ||
+      ::recvfrom(ends.receiver.get(), got.data(), got.size(), 0, address, &from_bytes) < 0 ||
+      ::sendto(ends.receiver.get(), payload.data(), payload.size(), 0, address, from_bytes) < 0 ||
+      ::recv(ends.sender.get(), got.data(), got.size(), 0) < 0) {
+    return common::Error::from_errno(errno, "send a datagram and have it answered");
   }
+  return {};
 }
 
-struct Sent {
-  double seconds = 0;
-  double cpu_s = 0;
-};
-
-Sent send_udp(const common::Fd& socket, double seconds) {
-  Batch batch;
-  const double cpu = thread_cpu_s();
-  const auto start = Clock::now();
-  while (seconds_since(start) < seconds) {
-    ::sendmmsg(socket.get(), batch.messages(), kBatch, 0);
+double cpu_s_of(pthread_t thread) {
+  clockid_t clock{};
+  timespec now{};
+  if (::pthread_getcpuclockid(thread, &clock) != 0 || ::clock_gettime(clock, &now) != 0) {
+    return 0;
   }
-  return {.seconds = seconds_since(start), .cpu_s = thread_cpu_s() - cpu};
-}
-
-void send_tcp(const common::Fd& socket) {
-  const std::vector<char> bytes(kWriteBytes);
-  while (::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) {
-  }
-}
-
-void receive_tcp(const common::Fd& socket, std::atomic<std::uint64_t>& total) {
-  std::vector<char> bytes(kReadBytes);
-  ssize_t got = 0;
-  while ((got = ::recv(socket.get(), bytes.data(), bytes.size(), 0)) > 0) {
-    total.fetch_add(static_cast<std::uint64_t>(got), std::memory_order_relaxed);
-  }
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
 }  // namespace
 
-common::Result<UdpRate> measure_udp(const Arena& arena, double seconds) {
-  auto ends = udp_ends(arena, Way::to_guarded);
+struct Load::State {
+  Ends ends;
+  Protocol protocol = Protocol::udp;
+  std::atomic<bool> stopping = false;
+  std::atomic<std::uint64_t> offered = 0;
+  std::atomic<std::uint64_t> read = 0;
+  std::thread sender;
+  std::thread receiver;
+
+  void send_udp() {
+    Batch batch;
+    while (!stopping.load(std::memory_order_relaxed)) {
+      const int sent = ::sendmmsg(ends.sender.get(), batch.messages(), kBatch, 0);
+      // An error is a packet that this host's own filter refused.
+      offered.fetch_add(sent > 0 ? static_cast<std::uint64_t>(sent) : 1, std::memory_order_relaxed);
+    }
+  }
+  void receive_udp() {
+    Batch batch;
+    while (!stopping.load(std::memory_order_relaxed)) {
+      const int got = ::recvmmsg(ends.receiver.get(), batch.messages(), kBatch, MSG_WAITFORONE, nullptr);
+      read.fetch_add(got > 0 ? static_cast<std::uint64_t>(got) : 0, std::memory_order_relaxed);
+    }
+  }
+  void send_tcp() {
+    const std::vector<char> bytes(kWriteBytes);
+    ssize_t sent = 0;
+    while (!stopping.load(std::memory_order_relaxed)) {
+      sent = ::send(ends.sender.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      offered.fetch_add(sent > 0 ? static_cast<std::uint64_t>(sent) : 0, std::memory_order_relaxed);
+    }
+  }
+  void receive_tcp() {
+    std::vector<char> bytes(kReadBytes);
+    while (!stopping.load(std::memory_order_relaxed)) {
+      const ssize_t got = ::recv(ends.receiver.get(), bytes.data(), bytes.size(), 0);
+      read.fetch_add(got > 0 ? static_cast<std::uint64_t>(got) : 0, std::memory_order_relaxed);
+    }
+  }
+  void run() {
+    sender = std::thread([this] {
+      run_on_cpu(0);
+      protocol == Protocol::udp ? send_udp() : send_tcp();
+    });
+    receiver = std::thread([this] {
+      run_on_cpu(1);
+      protocol == Protocol::udp ? receive_udp() : receive_tcp();
+    });
+  }
+  void stop() {
+    stopping = true;
+    // Wakes those who wait in a call.
+    ::shutdown(ends.sender.get(), SHUT_RDWR);
+    ::shutdown(ends.receiver.get(), SHUT_RDWR);
+    sender.join();
+    receiver.join();
+  }
+};
+
+common::Result<Load> Load::start(const Arena& arena, Protocol protocol, Way way) {
+  auto ends = protocol == Protocol::udp ? udp_ends(arena, way) : tcp_ends(arena, way);
   if (!ends) {
     return std::move(ends.error());
   }
-  std::atomic<bool> sender_ended = false;
-  std::uint64_t received = 0;
-  Sent sent;
-  std::thread receiver([&] {
-    run_on_cpu(1);
-    received = receive_udp(ends->receiver, sender_ended);
-  });
-  std::thread sender([&] {
-    run_on_cpu(0);
-    sent = send_udp(ends->sender, seconds);
-  });
-  sender.join();
-  sender_ended = true;
-  receiver.join();
-  const auto packets = static_cast<double>(received + overflowed(ends->receiver));
-  if (packets == 0) {
-    return common::Error(common::ErrorCode::system, "no UDP packet came through");
+  if (protocol == Protocol::udp) {
+    if (auto greeted = greet(*ends); !greeted) {
+      return std::move(greeted.error());
+    }
   }
-  return UdpRate{.packets_per_s = packets / sent.seconds, .cpu_ns_a_packet = sent.cpu_s / packets * 1e9};
+  auto state = std::make_unique<State>();
+  state->ends = std::move(*ends);
+  state->protocol = protocol;
+  state->run();
+  return Load(std::move(state));
 }
 
-common::Result<double> measure_tcp(const Arena& arena, double seconds) {
-  auto ends = tcp_ends(arena, Way::to_guarded);
-  if (!ends) {
-    return std::move(ends.error());
+Load::Load(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Load::Load(Load&&) noexcept = default;
+Load& Load::operator=(Load&&) noexcept = default;
+
+Load::~Load() {
+  if (state_) {
+    state_->stop();
   }
-  std::atomic<std::uint64_t> bytes = 0;
-  std::thread receiver([&] {
-    run_on_cpu(1);
-    receive_tcp(ends->receiver, bytes);
-  });
-  std::thread sender([&] {
-    run_on_cpu(0);
-    send_tcp(ends->sender);
-  });
-  std::this_thread::sleep_for(std::chrono::duration<double>(kTcpWarmUpS));
-  const std::uint64_t before = bytes.load();
+}
+
+std::uint64_t Load::offered() const { return state_->offered; }
+
+std::uint64_t Load::arrived() const {
+  return state_->read + (state_->protocol == Protocol::udp ? overflowed(state_->ends.receiver) : 0);
+}
+
+double Load::sender_cpu_s() const { return cpu_s_of(state_->sender.native_handle()); }
+double Load::receiver_cpu_s() const { return cpu_s_of(state_->receiver.native_handle()); }
+
+common::Result<Rate> measure(const Arena& arena, Protocol protocol, double seconds) {
+  auto load = Load::start(arena, protocol, Way::to_guarded);
+  if (!load) {
+    return std::move(load.error());
+  }
+  std::this_thread::sleep_for(kWarmUp);
   const auto start = Clock::now();
+  const std::uint64_t before = load->arrived();
+  const double sender_before = load->sender_cpu_s();
+  const double receiver_before = load->receiver_cpu_s();
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  const std::uint64_t after = bytes.load();
-  const double elapsed = seconds_since(start);
-  ::shutdown(ends->sender.get(), SHUT_RDWR);
-  ::shutdown(ends->receiver.get(), SHUT_RDWR);
-  sender.join();
-  receiver.join();
-  return static_cast<double>(after - before) * 8 / elapsed / 1e9;
+  const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
+  const auto arrived = static_cast<double>(load->arrived() - before);
+  const double sender_s = load->sender_cpu_s() - sender_before;
+  const double receiver_s = load->receiver_cpu_s() - receiver_before;
+  if (arrived == 0) {
+    return common::Error(common::ErrorCode::system, "nothing came through");
+  }
+  return Rate{.per_s = arrived / elapsed,
+              .sender_cpu_ns = sender_s / arrived * 1e9,
+              .cpu_ns = (sender_s + receiver_s) / arrived * 1e9};
 }
 
 }  // namespace krait::bench

@@ -1,21 +1,45 @@
-// Traffic from the peer to the guarded host: as much as one CPU can send. The sender runs on CPU 0, the receiver on
-// CPU 1.
+// Traffic between the hosts of an arena: as much as one CPU can send. The sender runs on CPU 0, the receiver on CPU 1.
 #pragma once
 
-#include "bench/net/arena.h"
-#include "common/result.h"
+#include <cstdint>
+#include <memory>
+
+#include "bench/net/sockets.h"
 
 namespace krait::bench {
 
-// UDP packets of 64 bytes, Ethernet header included. A veth hands a packet over within the call that sends it, so the
-// sender's CPU does all work up to the receiving socket, the filter's too.
-struct UdpRate {
-  double packets_per_s = 0;    // that came to the socket, whether or not its reader kept up
-  double cpu_ns_a_packet = 0;  // of the sender's CPU
-};
-common::Result<UdpRate> measure_udp(const Arena& arena, double seconds);
+enum class Protocol : std::uint8_t { udp, tcp };
 
-// One connection, in Gbit/s of what the receiver read.
-common::Result<double> measure_tcp(const Arena& arena, double seconds);
+// UDP packets are 64 bytes long, Ethernet header included. A veth hands a packet over within the call that sends it, so
+// the sender's CPU does all work up to the receiving socket, the filter's too.
+class Load {
+ public:
+  // When it returns, packets have passed both ways: a TCP connection stands, a UDP datagram was answered. Fails with
+  // system when that takes longer than 5 s.
+  static common::Result<Load> start(const Arena& arena, Protocol protocol, Way way);
+
+  Load(Load&&) noexcept;
+  Load& operator=(Load&&) noexcept;
+  ~Load();  // ends the traffic
+
+  // So far. UDP: packets, TCP: bytes.
+  [[nodiscard]] std::uint64_t offered() const;  // taken by the sender's kernel
+  [[nodiscard]] std::uint64_t arrived() const;  // at the receiving socket, whether or not its reader kept up
+  [[nodiscard]] double sender_cpu_s() const;
+  [[nodiscard]] double receiver_cpu_s() const;
+
+ private:
+  struct State;
+  explicit Load(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+struct Rate {
+  double per_s = 0;          // UDP: packets, TCP: bytes
+  double sender_cpu_ns = 0;  // for each of them
+  double cpu_ns = 0;         // the receiver's too
+};
+// Starts a load towards the guarded host and measures it for so long.
+common::Result<Rate> measure(const Arena& arena, Protocol protocol, double seconds);
 
 }  // namespace krait::bench

@@ -46,6 +46,25 @@ std::string nft_element(const HostRule& rule) {
   return fmt::format("{} . {} . {} . {}", address(rule.from), address(rule.to), protocol(rule), rule.port);
 }
 
+namespace {
+
+std::string nft_chain(const char* name, const char* hook, const std::vector<HostRule>& rules,
+                      const NftOptions& options) {
+  std::string text = fmt::format("chain {} {{\ntype filter hook {} priority 0; policy drop;\n", name, hook);
+  if (options.established_first) {
+    text += "ct state established,related accept\n";
+  }
+  if (options.map) {
+    return text + "ip saddr . ip daddr . meta l4proto . th dport vmap @allowed\n}\n";
+  }
+  for (const HostRule& rule : rules) {
+    fmt::format_to(std::back_inserter(text), "{}\n", nft_rule(rule));
+  }
+  return text + "}\n";
+}
+
+}  // namespace
+
 std::string nft_text(const std::vector<HostRule>& rules, const NftOptions& options) {
   // Deleting needs a table to delete.
   std::string text = "table ip bench\ndelete table ip bench\ntable ip bench {\n";
@@ -57,18 +76,11 @@ std::string nft_text(const std::vector<HostRule>& rules, const NftOptions& optio
     }
     text += "}\n}\n";
   }
-  text += "chain guard {\ntype filter hook input priority 0; policy drop;\n";
-  if (options.established_first) {
-    text += "ct state established,related accept\n";
+  text += nft_chain("guard", "input", rules, options);
+  if (options.output_too) {
+    text += nft_chain("leave", "output", rules, options);
   }
-  if (options.map) {
-    text += "ip saddr . ip daddr . meta l4proto . th dport vmap @allowed\n";
-  } else {
-    for (const HostRule& rule : rules) {
-      fmt::format_to(out, "{}\n", nft_rule(rule));
-    }
-  }
-  return text + "}\n}\n";
+  return text + "}\n";
 }
 
 std::string iptables_rule(const HostRule& rule) {

@@ -28,6 +28,7 @@ std::vector<HostRule> make_rules(std::uint32_t count);
 struct NftOptions {
   bool established_first = false;  // what conntrack knows is accepted before the list
   bool map = false;                // one verdict map instead of a list
+  bool output_too = false;         // the same at the output hook
 };
 std::string nft_text(const std::vector<HostRule>& rules, const NftOptions& options);
 std::string nft_rule(const HostRule& rule);     // as in the list

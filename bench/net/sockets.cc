@@ -36,6 +36,8 @@ common::Result<common::Fd> bound_socket(int type, std::uint32_t number, std::uin
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));  // connect's time-out too
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+  const linger reset{.l_onoff = 1, .l_linger = 0};  // a closed TCP connection sends nothing more
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
   const sockaddr_in address = address_of(number, port);
   if (!fd.valid() || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return failed("bind a socket");
