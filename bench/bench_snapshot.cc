@@ -30,7 +30,7 @@ constexpr int kRounds = 7;  // the median of so many is printed
 constexpr double kAimSwitchUs = 1;
 constexpr double kAimRevisionMs = 150;  // 100,000 rules compiled and switched
 
-struct Size {
+struct Revision {
   std::uint32_t rules = 0;
   Scale scale{};
   std::optional<KraitFilter> filter{};
@@ -48,7 +48,7 @@ double us_between(Clock::time_point start, Clock::time_point end) {
 
 // Switches while a thread on CPU 0 spins on the word that packets read. Its spinning slows the store down: that is
 // timed without it.
-void time_visibility(Size& size) {
+void time_visibility(Revision& size) {
   datapath::SnapshotMap& snapshot = size.filter->snapshot();
   const std::atomic_ref<std::uint32_t> active(snapshot.control().active);
   const std::uint32_t old = active.load();
@@ -69,7 +69,7 @@ void time_visibility(Size& size) {
   size.seen_us.push_back(us_between(start, seen));
 }
 
-common::Result<void> measure_once(Size& size) {
+common::Result<void> measure_once(Revision& size) {
   std::optional<common::Result<compile::Snapshot>> snapshot;
   size.compile_us.push_back(
       microseconds([&] { snapshot = compile::compile_snapshot(size.scale.bindings, size.scale.policy, 1); }));
@@ -88,7 +88,7 @@ common::Result<void> measure_once(Size& size) {
   return done ? map.wait_for_readers() : std::move(done);
 }
 
-common::Result<void> make_size(Size& size, const Arena& arena, const std::string& bpffs) {
+common::Result<void> make_revision(Revision& size, const Arena& arena, const std::string& bpffs) {
   size.scale = make_scale(size.rules);
   const auto first = compile::compile_snapshot(size.scale.bindings, size.scale.policy, 1);
   if (!first) {
@@ -103,10 +103,10 @@ common::Result<void> make_size(Size& size, const Arena& arena, const std::string
   return {};
 }
 
-Table table_of(const std::vector<Size>& sizes) {
+Table table_of(const std::vector<Revision>& sizes) {
   Table table{.header = {"rules", "prefixes", "identities", "MiB", "compile (ms)", "copy (ms)", "switch (us)",
                          "seen by the other CPU (us)", "wait for readers (ms)"}};
-  for (const Size& size : sizes) {
+  for (const Revision& size : sizes) {
     table.rows.push_back({fmt::format("{}", size.rules), fmt::format("{}", size.scale.bindings.size()),
                           fmt::format("{}", size.scale.policy.identities.size()),
                           fmt::format("{:.1f}", static_cast<double>(size.image_bytes) / 1048576),
@@ -118,13 +118,13 @@ Table table_of(const std::vector<Size>& sizes) {
   return table;
 }
 
-void print_report(const std::vector<Size>& sizes, const Table& table) {
+void print_report(const std::vector<Revision>& sizes, const Table& table) {
   fmt::print("## krait's steps\n\nWhole revisions; medians of {} rounds.\n\n{}\n", kRounds, markdown(table));
   double slowest_us = 0;
-  for (const Size& size : sizes) {
+  for (const Revision& size : sizes) {
     slowest_us = std::max(slowest_us, median(size.switch_us));
   }
-  const Size& largest = sizes.back();
+  const Revision& largest = sizes.back();
   const double revision_ms = (median(largest.compile_us) + median(largest.copy_us) + median(largest.seen_us)) / 1000;
   fmt::print("{}", aim_line("the switch itself under 1 us", slowest_us < kAimSwitchUs,
                             fmt::format("{:.3f} us at the slowest size", slowest_us)));
@@ -137,7 +137,7 @@ common::Result<void> run_all(const std::string& folder) {
   if (!sandbox) {
     return std::move(sandbox.error());
   }
-  std::vector<Size> sizes;
+  std::vector<Revision> sizes;
   std::vector<Arena> arenas;
   for (const std::uint32_t rules : kSizes) {
     auto arena = make_arena();
@@ -146,13 +146,13 @@ common::Result<void> run_all(const std::string& folder) {
     }
     arenas.push_back(std::move(*arena));
     sizes.push_back({.rules = rules});
-    if (auto made = make_size(sizes.back(), arenas.back(), sandbox->folder()); !made) {
+    if (auto made = make_revision(sizes.back(), arenas.back(), sandbox->folder()); !made) {
       return passed_on(made, fmt::format("{} rules", rules));
     }
   }
   run_on_cpu(1);
   for (int round = 0; round < kRounds; ++round) {
-    for (Size& size : sizes) {
+    for (Revision& size : sizes) {
       if (auto done = measure_once(size); !done) {
         return done;
       }

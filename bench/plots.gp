@@ -5,6 +5,7 @@ set terminal svg size 900,520 dynamic font "sans-serif,13" background "white"
 set key outside right top autotitle columnhead
 set grid
 set logscale x
+set xrange [8:130000]
 set xtics (10, 100, 1000, 10000, 100000)
 set xlabel "rules"
 
@@ -30,6 +31,7 @@ do for [name in "udp udp_cpu tcp tcp_cpu load program"] {
 # The rule changes: a bar for each tool.
 if (system("test -e ".lines("updates")." && echo there") eq "there") {
   unset logscale x
+  set xrange [*:*]
   set logscale y
   set yrange [1:*]
   set title "A rule change, until the other CPU's packets meet it"
@@ -40,6 +42,6 @@ if (system("test -e ".lines("updates")." && echo there") eq "there") {
   set xtics rotate by -40 autofreq scale 0
   unset key
   set output folder."/updates.svg"
-  plot lines("updates") using 0:3:xtic(stringcolumn(1).": ".stringcolumn(2)) skip 1 with boxes
+  plot lines("updates") using 0:3:xtic(stringcolumn(1).": ".stringcolumn(2)) with boxes
   unset output
 }

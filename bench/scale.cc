@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::uint32_t kMostIdentities = 1000;
 constexpr std::uint32_t kMostHosts = 65536;
-// Services: that many different ports in all, so that rules share some, as real policies do.
-constexpr std::uint32_t kPorts = 200;
 
 }  // namespace
 
@@ -28,11 +26,12 @@ common::Ip host(std::uint32_t number, common::Family family) {
   return ip;
 }
 
-Scale make_scale(std::uint32_t rules) {
-  return make_scale({.rules = rules,
-                     .hosts = std::clamp(rules, 2U, kMostHosts),
-                     .identities = std::clamp(rules, 2U, kMostIdentities)});
+Size usual_size(std::uint32_t rules) {
+  return {
+      .rules = rules, .hosts = std::clamp(rules, 2U, kMostHosts), .identities = std::clamp(rules, 2U, kMostIdentities)};
 }
+
+Scale make_scale(std::uint32_t rules) { return make_scale(usual_size(rules)); }
 
 Scale make_scale(const Size& size) {
   Scale scale;
@@ -52,7 +51,8 @@ Scale make_scale(const Size& size) {
     rule.action = model::Action::allow;
     rule.from.identities = {i == 0 ? 0 : static_cast<std::uint32_t>(random() % identities)};
     rule.to.identities = {i == 0 ? 1 : static_cast<std::uint32_t>(random() % identities)};
-    const std::uint32_t port = i == 0 ? kServicePort : 10000 + static_cast<std::uint32_t>(random() % kPorts);
+    const std::uint32_t port =
+        i == 0 ? kServicePort : kFirstRulePort + static_cast<std::uint32_t>(random() % kRulePorts);
     rule.selectors = {{KRAIT_SELECTOR_TCP + port, KRAIT_SELECTOR_TCP + port}};
     scale.policy.rules.push_back(std::move(rule));
   }

@@ -17,6 +17,9 @@ struct Scale {
 
 // The packets that are measured: rule 0 allows tcp/5432 from the first host to the second, which is this one.
 inline constexpr std::uint16_t kServicePort = 5432;
+// The other rules' ports: so many in all, so that rules share some, as real policies do.
+inline constexpr std::uint32_t kFirstRulePort = 10000;
+inline constexpr std::uint32_t kRulePorts = 200;
 common::Ip host(std::uint32_t number, common::Family family);
 
 struct Size {
@@ -27,7 +30,8 @@ struct Size {
 
 // Allow rules, each for one port between two identities.
 Scale make_scale(const Size& size);
-// With as many hosts and identities as rules, at most 65,536 and 1,000.
+// As many hosts and identities as rules, at most 65,536 and 1,000.
+Size usual_size(std::uint32_t rules);
 Scale make_scale(std::uint32_t rules);
 
 }  // namespace krait::bench

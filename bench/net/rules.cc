@@ -13,8 +13,6 @@ namespace krait::bench {
 namespace {
 
 constexpr std::uint32_t kMostHosts = 1000;
-constexpr std::uint32_t kPorts = 200;  // services: that many different ports in all
-constexpr std::uint16_t kFirstPort = 10000;
 
 std::string address(std::uint32_t number) { return host(number, common::Family::v4).text(); }
 const char* protocol(const HostRule& rule) { return rule.tcp ? "tcp" : "udp"; }
@@ -30,7 +28,7 @@ std::vector<HostRule> make_rules(std::uint32_t count) {
     rules.push_back({.from = 1 + below(hosts),
                      .to = 1 + below(hosts),
                      .tcp = below(2) == 0,
-                     .port = static_cast<std::uint16_t>(kFirstPort + below(kPorts))});
+                     .port = static_cast<std::uint16_t>(kFirstRulePort + below(kRulePorts))});
   }
   rules.push_back({.from = kPeer, .to = kGuarded, .tcp = true, .port = kServicePort});
   rules.push_back({.from = kPeer, .to = kGuarded, .tcp = false, .port = kServicePort});
