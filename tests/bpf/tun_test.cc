@@ -16,6 +16,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 
 #include "common/fd.h"
@@ -52,7 +53,7 @@ struct Mesh {
   std::vector<compile::Binding> bindings;
 };
 
-// web may reach db's tcp/5432 and udp/53, db may send web udp/9.
+// web may reach db's tcp/5432 and udp/53, db may send web udp/9 and learns at once that it may not reach its port 81.
 Mesh mesh() {
   const auto bind = [](std::string_view address, std::uint32_t identity) {
     return compile::Binding{common::Prefix::host(*common::Ip::parse(address)), identity, identity == 1};
@@ -63,12 +64,17 @@ Mesh mesh() {
                        .from = {false, {from}},
                        .to = {false, {1 - from}},
                        .selectors = {{selector, selector}},
+                       .expires = {},
                        .at = {}};
   };
+  model::Rule no_entry = rule(1, KRAIT_SELECTOR_TCP + 81);
+  no_entry.selectors.push_back({KRAIT_SELECTOR_UDP + 81, KRAIT_SELECTOR_UDP + 81});
+  no_entry.action = model::Action::deny;
+  no_entry.reject = true;
   Mesh mesh;
   mesh.policy.identities = {{"web", kWeb, {}}, {"db", kDb, {}}};
   mesh.policy.rules = {rule(0, KRAIT_SELECTOR_TCP + 5432), rule(0, KRAIT_SELECTOR_UDP + 53),
-                       rule(1, KRAIT_SELECTOR_UDP + 9)};
+                       rule(1, KRAIT_SELECTOR_UDP + 9), no_entry};
   mesh.bindings = {bind("10.90.0.1", 0), bind("fd90::1", 0), bind("10.90.0.2", 1), bind("fd90::2", 1)};
   return mesh;
 }
@@ -85,6 +91,7 @@ class Tun : public testing::Test {
     std::filesystem::create_directories(bpffs_);
     ASSERT_EQ(::mount("tmpfs", bpffs_.c_str(), "tmpfs", 0, nullptr), 0);
     make_tun();
+    add_ipv6();
     guard();
   }
   void TearDown() override {
@@ -162,11 +169,26 @@ class Tun : public testing::Test {
     index_ = static_cast<std::uint32_t>(request.ifr_ifindex);
   }
 
+  // Its peer on the link answers nothing, so duplicate address detection has to be left out.
+  void add_ipv6() {
+    const common::Fd socket(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    struct {
+      in6_addr address;
+      std::uint32_t prefix_length;
+      int interface_index;
+    } request{};  // struct in6_ifreq; <linux/ipv6.h> is no C++
+    ASSERT_EQ(::inet_pton(AF_INET6, "fd90::2", &request.address), 1);
+    request.prefix_length = 64;
+    request.interface_index = static_cast<int>(index_);
+    std::ofstream("/proc/sys/net/ipv6/conf/tun0/accept_dad") << 0;
+    ASSERT_EQ(::ioctl(socket.get(), SIOCSIFADDR, &request), 0) << std::strerror(errno);
+  }
+
   void guard() {
     const Mesh mine = mesh();
     const auto snapshot = compile::compile_snapshot(mine.bindings, mine.policy, 1);
     ASSERT_TRUE(snapshot) << snapshot.error().text();
-    auto opened = datapath::Datapath::open({kInterface, bpffs_.string(), 0});
+    auto opened = datapath::Datapath::open({kInterface, bpffs_.string(), 0, 4});
     ASSERT_TRUE(opened) << opened.error().text();
     datapath_ = std::move(*opened);
     ASSERT_TRUE(datapath_->publish(snapshot->image));
@@ -250,6 +272,41 @@ TEST_F(Tun, SegmentsAreCountedOnTheWayOut) {
   const krait_count sent_before = pair(before, kDb, KRAIT_EGRESS, KRAIT_ALLOW);
   EXPECT_EQ(sent.packets - sent_before.packets, kSegments);
   EXPECT_EQ(sent.bytes - sent_before.bytes, bytes.size() + 28);
+}
+
+// What connecting to web's port 81 comes to, and for UDP what the socket hears after it has sent.
+int error_of_connecting(int family, int type) {
+  const common::Fd socket(::socket(family, type | SOCK_CLOEXEC, 0));
+  sockaddr_in6 v6{};
+  sockaddr_in v4{};
+  v6.sin6_family = AF_INET6;
+  v4.sin_family = AF_INET;
+  v6.sin6_port = v4.sin_port = htons(81);
+  EXPECT_EQ(::inet_pton(AF_INET6, "fd90::1", &v6.sin6_addr), 1);
+  EXPECT_EQ(::inet_pton(AF_INET, "10.90.0.1", &v4.sin_addr), 1);
+  const bool is_v4 = family == AF_INET;
+  const int connected =
+      ::connect(socket.get(), is_v4 ? reinterpret_cast<sockaddr*>(&v4) : reinterpret_cast<sockaddr*>(&v6),
+                is_v4 ? sizeof(v4) : sizeof(v6));
+  if (connected != 0 || type == SOCK_STREAM) {
+    return connected == 0 ? 0 : errno;
+  }
+  char byte = 0;
+  EXPECT_EQ(::send(socket.get(), &byte, 1, 0), 1);
+  return ::recv(socket.get(), &byte, 1, 0) >= 0 ? 0 : errno;
+}
+
+// Without the answer each of these would wait for minutes, or for ever.
+TEST_F(Tun, RejectedApplicationsHearAtOnce) {
+  const datapath::Counters before = counters();
+  EXPECT_EQ(error_of_connecting(AF_INET, SOCK_STREAM), ECONNREFUSED);
+  EXPECT_EQ(error_of_connecting(AF_INET6, SOCK_STREAM), ECONNREFUSED);
+  EXPECT_EQ(error_of_connecting(AF_INET, SOCK_DGRAM), EHOSTUNREACH);
+  EXPECT_EQ(error_of_connecting(AF_INET6, SOCK_DGRAM), EACCES);
+  const auto dropped = [](const datapath::Counters& all) {
+    return all.drops[KRAIT_REASON_DENIED_BY_RULE].by_direction[KRAIT_EGRESS].packets;
+  };
+  EXPECT_EQ(dropped(counters()) - dropped(before), 4U);
 }
 
 }  // namespace
