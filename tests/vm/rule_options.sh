@@ -1,0 +1,95 @@
+#!/bin/bash
+# What a rule may say besides allow and deny, on real WireGuard: it ends by itself without an agent, it follows a clock that
+# is set, it tells the application at once, it reports and counts.
+set -u
+# shellcheck source=lab/scenario.sh
+. /lab/scenario.sh
+
+# option RULE LINE...: the text of a policy with one more rule, which has these lines.
+with_rule() {
+  policy "web db tcp/9001"
+  printf '[[rule]]\nname = "%s"\n' "$1"
+  printf '%s\n' "${@:2}"
+}
+
+put_rule() {
+  local name text
+  text=$(with_rule "${@:2}")
+  for name in $1; do put_file "$name" /etc/krait/policy.toml "$text"; done
+}
+
+web_to_db=('from = ["web"]' 'to = ["db"]')
+
+# rule_field HOST RULE FIELD
+rule_field() { on "$1" krait rules -o json | jq -r --arg rule "$2" ".rules[] | select(.rule == \$rule) | .$3"; }
+
+# connects HOST ADDRESS PORT SECONDS: prints what trying comes to.
+connects() { on "$1" timeout "$4" bash -c "exec 3<>/dev/tcp/$2/$3" 2>&1 | grep -m 1 -oE 'refused|unreachable' | head -n 1 | grep . || echo none; }
+
+mesh_of_three "web db tcp/9001"
+
+# --- expires ---
+put_rule "web db" visit 'action = "allow"' "${web_to_db[@]}" 'ports = ["udp/9000"]' 'expires = "20s"' 'log = true'
+reload web db
+serve db udp 10.90.0.2:9000 visit
+send web udp 10.90.0.2:9000 visit
+check "a visit of 20 s runs" "" traffic web wait visit 50 15
+check "its rule counts at both ends" "$(rule_field db visit packets) packets at db" \
+  test "$(rule_field db visit packets)" -gt 50 -a "$(rule_field web visit packets)" -gt 50
+event=$(on db krait events -o json | jq -c 'select(.rule == "visit")' | head -n 1)
+check "log: its opening was reported" "$event" \
+  test "$(jq -r '"\(.verdict) \(.from) \(.to) \(.destination_port) \(.line)"' <<<"$event")" = \
+  "allow web db 9000 $(rule_field db visit line)"
+kill_hard web "${agent_pid[web]}"
+kill_hard db "${agent_pid[db]}"
+silent() {
+  local before
+  before=$(count db visit received)
+  sleep 2
+  [[ $(count db visit received) == "$before" ]]
+}
+check "expires: it ends with no agent at either end" "" until_true 40 silent
+agent_start web
+agent_start db
+agent_ready web
+agent_ready db
+before=$(drops web rule_expired egress)
+check "expires: web's packets are dropped as expired" "" await_drops web rule_expired egress "$before" 5
+check "expires: the new agent did not start it again" "$(rule_field db visit expires_in_s) s left" \
+  test "$(rule_field db visit expires_in_s) $(rule_field web visit expires_in_s)" = "0 0"
+check "expires: the agent warns" "$(agent_log web | grep -o 'the rule "visit" has expired.*')" \
+  grep -q 'the rule "visit" has expired' <(agent_log web)
+traffic web stop visit
+traffic db stop visit
+
+# --- the clock is set ---
+put_rule "web db" till 'action = "allow"' "${web_to_db[@]}" 'ports = ["udp/9002"]' \
+  "expires = \"$(date -u -d @$(($(date +%s) + 3600)) +%Y-%m-%dT%H:%M:%SZ)\""
+reload web db
+serve db udp 10.90.0.2:9002 till
+send web udp 10.90.0.2:9002 till
+check "a rule of one more hour runs" "" traffic web wait till 50 15
+before=$(drops web rule_expired egress)
+date -s "@$(($(date +%s) + 7200))" >/dev/null
+check "the clock goes on by two hours: dropped as expired" "" await_drops web rule_expired egress "$before" 5
+date -s "@$(($(date +%s) - 7200))" >/dev/null
+check "the clock goes back: it runs again" "" traffic db more till 20 15
+traffic web stop till
+traffic db stop till
+
+# --- reject ---
+put_rule "web db" closed 'action = "deny"' "${web_to_db[@]}" 'ports = ["tcp/81", "udp/81"]' 'reject = true'
+reload web db
+before=$(drops web denied_by_rule egress)
+check "reject: a connection is refused at once" "" test "$(connects web 10.90.0.2 81 10)" = refused
+check "reject: over IPv6" "" test "$(connects web fd90::2 81 10)" = refused
+check "reject: and is counted as dropped" "" rose web denied_by_rule egress "$before" 2
+check "without reject: silence" "" test "$(connects web 10.90.0.2 82 3)" = none
+serve db tcp 10.90.0.2:9001 cut
+send web tcp 10.90.0.2:9001 cut
+check "reject: a transfer runs" "" traffic web wait cut 50 15
+put_rule "web" closed 'action = "deny"' "${web_to_db[@]}" 'ports = ["tcp/9001"]' 'reject = true'
+reload web
+was_reset() { [[ $(count web cut error) == 104 ]]; } # ECONNRESET
+check "reject: revoked, its sender hears of it at once" "" until_true 10 was_reset
+finish rule_options
