@@ -6,6 +6,7 @@
 
 #include "krait/abi/snapshot.h"
 #include "krait/compile/evaluate.h"
+#include "krait/compile/limits.h"
 #include "krait/config/load.h"
 
 namespace krait::agent {
@@ -40,6 +41,9 @@ Result<Files> load_files(const std::string& config_file, const std::string& poli
   if (auto checked = config::check_references(*mesh, *policy); !checked) {
     return checked.error();
   }
+  if (auto within = compile::check_limits(*mesh, *policy); !within) {
+    return within.error();
+  }
   return Files{.mesh = std::move(*mesh), .policy = std::move(*policy)};
 }
 
@@ -56,6 +60,9 @@ Result<Plan> make_plan(Files files, const compile::Origin& origin) {
     return snapshot.error();
   }
   plan.snapshot = std::move(*snapshot);
+  if (auto within = compile::check_limits(plan.mesh, plan.policy, plan.snapshot); !within) {
+    return within.error();
+  }
   plan.wireguard = compile::wireguard_image(plan.mesh);
   plan.warnings = compile::expired_rules(plan.policy, origin);
   return plan;

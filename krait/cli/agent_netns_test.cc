@@ -244,6 +244,26 @@ TEST_F(AgentTest, KeepsThePolicyWhenAFileIsWrong) {
   EXPECT_TRUE(arrives(kOpenPort));
 }
 
+TEST_F(AgentTest, KeepsThePolicyWhenALimitIsExceeded) {
+  const auto revision = status()["revision"].get<std::uint64_t>();
+  write_text(kPolicy, policy_text(allow("web to db", "web", "db", kShutPort)));
+  write_text(kConfig, config_text("[limits]\nhosts = 1\n"));
+  const Ran refused = krait({"reload", "-o", "json"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.json()["code"], "limit");
+  EXPECT_EQ(refused.json()["error"],
+            "/etc/krait/krait.toml: 2 hosts, 1 more than the limit of 1; raise hosts in [limits] of "
+            "/etc/krait/krait.toml to at least 2, see docs/limits.md");
+  EXPECT_EQ(status()["revision"], revision);
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_FALSE(arrives(kShutPort));
+  EXPECT_EQ(dropped("no_rule"), 1);
+  write_text(kConfig, config_text("[limits]\nhosts = 2\n"));
+  EXPECT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_FALSE(arrives(kOpenPort));
+  EXPECT_TRUE(arrives(kShutPort));
+}
+
 TEST_F(AgentTest, ReloadsOnHangup) {
   write_text(kPolicy, policy_text(""));
   const auto revision = status()["revision"].get<std::uint64_t>();

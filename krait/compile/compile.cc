@@ -13,9 +13,6 @@ namespace krait::compile {
 
 namespace {
 
-// The most that one buffer may hold; the map holds two.
-constexpr std::size_t kMostImageBytes = std::size_t{512} << 20U;
-
 std::vector<krait_slot> make_slots(const model::Policy& policy, const Classes& classes) {
   std::vector<krait_slot> slots;
   slots.reserve(policy.identities.size());
@@ -128,19 +125,12 @@ common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, 
   header.moment_page = writer.add(cells.moments());
   header.rule_page = writer.add(records.records);
   header.rule_records = static_cast<std::uint32_t>(records.records.size());
-  Snapshot snapshot{.image = writer.finish(header),
-                    .identity_classes = std::max(classes.sources, classes.destinations),
-                    .port_classes = classes.ports,
-                    .rows = rows->distinct,
-                    .cells = static_cast<std::uint32_t>(rows->cells.size()),
-                    .rule_of_record = rule_of_record(records)};
-  if (snapshot.image.size() > kMostImageBytes) {
-    return common::Error(common::ErrorCode::limit,
-                         fmt::format("the compiled policy takes {} MiB, {} MiB more than the limit of {} MiB",
-                                     snapshot.image.size() >> 20U, (snapshot.image.size() - kMostImageBytes) >> 20U,
-                                     kMostImageBytes >> 20U));
-  }
-  return snapshot;
+  return Snapshot{.image = writer.finish(header),
+                  .identity_classes = std::max(classes.sources, classes.destinations),
+                  .port_classes = classes.ports,
+                  .rows = rows->distinct,
+                  .cells = static_cast<std::uint32_t>(rows->cells.size()),
+                  .rule_of_record = rule_of_record(records)};
 }
 
 std::span<const krait_rule_record> rule_records(std::span<const std::byte> image) {

@@ -1,4 +1,5 @@
 // Fuzz target: any bytes as krait.toml.
+#include <bit>
 #include <cstdint>
 #include <set>
 
@@ -32,6 +33,11 @@ void require_mesh(const model::Mesh& mesh) {
     require_prefixes(peer.addresses, peer.routes, seen);
     require(keys.insert(peer.public_key).second, "a key belongs to one peer");
     require(names.insert(peer.name).second, "a name belongs to one host");
+  }
+  for (const model::LimitKey& key : model::kLimitKeys) {
+    const std::uint32_t limit = mesh.limits.*key.value;
+    require(limit >= key.least && limit <= key.most, "a limit lies in its range");
+    require(!key.power_of_two || std::has_single_bit(limit), "a size is a power of two where it must be");
   }
 }
 
