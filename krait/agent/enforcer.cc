@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "krait/abi/snapshot.h"
 #include "krait/config/load.h"
 
 namespace krait::agent {
@@ -52,6 +53,10 @@ datapath::Options datapath_options(const std::string& interface, const Plan& pla
   datapath::Options options = datapath_options(interface);
   options.snapshot_pages = pages_of(plan.snapshot);
   options.rules = static_cast<std::uint32_t>(plan.policy.rules.size());
+  const model::Limits& limits = plan.mesh.limits;
+  constexpr std::uint32_t kPagesAMib = (1U << 20U) / KRAIT_PAGE_BYTES;
+  options.most_snapshot_pages = limits.snapshot_mib * kPagesAMib;
+  options.tables = {.flows = limits.flows, .pairs = limits.pairs, .fragments = limits.fragments};
   return options;
 }
 
@@ -132,8 +137,9 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
 // An address that moves from one peer to another must never be the wrong identity's: it is taken from the old peer
 // before the data path switches and given to the new one after.
 Result<wireguard::Changes> Enforcer::switch_over(const Plan& plan, const Prepared& prepared) {
-  if (auto done = make_room(plan); !done) {
-    return done.error();
+  auto successor = make_room(plan);
+  if (!successor) {
+    return successor.error();
   }
   wireguard::Changes changes;
   if (prepared.key) {
@@ -143,14 +149,8 @@ Result<wireguard::Changes> Enforcer::switch_over(const Plan& plan, const Prepare
     }
     changes = *withdrawn;
   }
-  if (auto published = datapath_.publish(plan.snapshot.image); !published) {
-    return common::passed_on(published, "switch the policy; the former one stays in force");
-  }
-  if (prepared.interface_index != interface_index_ || datapath_.attachment() == datapath::Attachment::none) {
-    if (auto attached = datapath_.attach(prepared.interface_index); !attached) {
-      return common::passed_on(attached, "attach to " + interface_);
-    }
-    interface_index_ = prepared.interface_index;
+  if (auto judged = judge_by(plan, std::move(*successor), prepared.interface_index); !judged) {
+    return judged.error();
   }
   if (prepared.key) {
     const bool adopted = plan_.wireguard.interface.empty();
@@ -168,17 +168,33 @@ Result<wireguard::Changes> Enforcer::switch_over(const Plan& plan, const Prepare
   return changes;
 }
 
-Result<void> Enforcer::make_room(const Plan& plan) {
+Result<std::optional<datapath::Datapath>> Enforcer::make_room(const Plan& plan) const {
   const datapath::Options wanted = datapath_options(interface_, plan);
   if (datapath_.has_room(wanted)) {
-    return {};
+    return std::optional<datapath::Datapath>();
   }
-  auto larger = datapath::Datapath::open(wanted);
-  if (!larger) {
-    return common::passed_on(larger, "make room for the larger policy; the former one stays in force");
+  auto successor = datapath::Datapath::open(wanted);
+  if (!successor) {
+    return common::passed_on(successor, "make room for the policy; the former one stays in force");
   }
-  datapath_ = std::move(*larger);
-  interface_index_ = 0;  // it takes over when it is attached
+  return std::optional(std::move(*successor));
+}
+
+Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapath> successor,
+                                std::uint32_t interface_index) {
+  datapath::Datapath& next = successor ? *successor : datapath_;
+  if (auto published = next.publish(plan.snapshot.image); !published) {
+    return common::passed_on(published, "switch the policy; the former one stays in force");
+  }
+  if (interface_index != interface_index_ || next.attachment() == datapath::Attachment::none) {
+    if (auto attached = next.attach(interface_index); !attached) {
+      return common::passed_on(attached, "attach to " + interface_);
+    }
+  }
+  interface_index_ = interface_index;
+  if (successor) {
+    datapath_ = std::move(*successor);
+  }
   return {};
 }
 
@@ -193,10 +209,10 @@ Result<void> Enforcer::clock_was_set() {
     return plan.error();
   }
   set_revision(plan->snapshot, datapath_.revision() + 1);
-  auto done = make_room(*plan);
-  done = done ? datapath_.publish(plan->snapshot.image) : std::move(done);
+  auto successor = make_room(*plan);
+  auto done = successor ? judge_by(*plan, std::move(*successor), interface_index_) : successor.error();
   if (!done) {
-    return common::passed_on(done, "switch the policy; the former one stays in force");
+    return done;
   }
   plan_.snapshot.rule_of_record = std::move(plan->snapshot.rule_of_record);
   last_.revision = datapath_.revision();

@@ -98,7 +98,12 @@ class Enforcer {
   [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
   common::Result<void> put_in_force(Plan plan, const Prepared& prepared);
   common::Result<wireguard::Changes> switch_over(const Plan& plan, const Prepared& prepared);
-  common::Result<void> make_room(const Plan& plan);
+  // A data path that has room for the plan, ready but not attached; none: the open one has.
+  common::Result<std::optional<datapath::Datapath>> make_room(const Plan& plan) const;
+  // Switches the data path, or its successor, to the plan's snapshot. A successor that is
+  // not attached leaves the former in force.
+  common::Result<void> judge_by(const Plan& plan, std::optional<datapath::Datapath> successor,
+                                std::uint32_t interface_index);
 
   EnforcerOptions options_;
   std::string interface_;

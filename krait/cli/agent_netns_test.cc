@@ -358,6 +358,25 @@ TEST_F(AgentTest, TakesAPolicyThatOutgrowsTheTables) {
   EXPECT_EQ(dropped("no_rule"), 1);
 }
 
+TEST_F(AgentTest, ReloadsTablesOfAnotherSize) {
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_TRUE(leaves(open_, 49152));  // the answer of a flow
+  EXPECT_FALSE(arrives(kShutPort));
+  const auto revision = status()["revision"].get<std::uint64_t>();
+  write_text(kConfig, config_text("[limits]\nflows = 2048\npairs = 128\nfragments = 100\n"));
+  const Ran reload = krait({"reload", "-o", "json"});
+  ASSERT_EQ(reload.exit_code, 0) << reload.err;
+  EXPECT_EQ(reload.json()["revision"], revision + 1);
+  EXPECT_FALSE(leaves(open_, 49152)) << "the flow is forgotten";
+  EXPECT_EQ(dropped("no_rule"), 2);
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_TRUE(leaves(open_, 49152));
+  end(pid_, SIGKILL);
+  start();
+  EXPECT_TRUE(leaves(open_, 49152)) << "the next agent adopts the tables";
+  EXPECT_EQ(status()["revision"], revision + 2);
+}
+
 TEST_F(AgentTest, RefusesToStartOnAWrongPolicyAndSaysWhy) {
   EXPECT_EQ(krait({"down"}).exit_code, 0);
   write_text(kPolicy, "nonsense = 1\n");

@@ -25,8 +25,10 @@ constexpr const char* kSnapshotPin = "snapshot";
 constexpr const char* kRulesPin = "rules";
 
 // A policy may grow by half without a new map; 4 MiB a buffer are always there.
-constexpr std::uint32_t pages_with_headroom(std::uint32_t pages) {
-  return std::max<std::uint32_t>(1024, std::bit_ceil(pages + pages / 2));
+std::uint32_t pages_with_headroom(const Options& options) {
+  const std::uint32_t pages = options.snapshot_pages;
+  const std::uint32_t wished = std::max<std::uint32_t>(1024, std::bit_ceil(pages + pages / 2));
+  return std::max(pages, std::min(wished, options.most_snapshot_pages));
 }
 
 // Maps that are handed on from agent to agent as they are, with the layout that makes them usable.
@@ -35,15 +37,18 @@ struct SharedMap {
   const char* pin;
   std::uint32_t key_bytes;
   std::uint32_t value_bytes;
-  std::uint32_t entries;  // 0: any number will do
+  std::uint32_t entries;
 };
-constexpr std::array<SharedMap, 5> kSharedMaps{{
-    {kFlowsMap, "flows", 4, sizeof(krait_flow_bucket), 1 + kFlowBuckets},
-    {kFragmentsMap, "fragments", sizeof(krait_fragment_key), sizeof(krait_fragment), 0},
-    {kPairsMap, "pairs", 4, sizeof(krait_pair_bucket), kPairBuckets},
-    {kDropsMap, "drops", 4, sizeof(krait_drop_count), KRAIT_REASON_COUNT},
-    {kEventsMap, kEventsPin, 0, 0, KRAIT_EVENTS_BYTES},
-}};
+
+std::array<SharedMap, 5> shared_maps(const TableSizes& sizes) {
+  return {{
+      {kFlowsMap, "flows", 4, sizeof(krait_flow_bucket), 1 + sizes.flow_buckets()},
+      {kFragmentsMap, "fragments", sizeof(krait_fragment_key), sizeof(krait_fragment), sizes.fragments},
+      {kPairsMap, "pairs", 4, sizeof(krait_pair_bucket), sizes.pair_buckets()},
+      {kDropsMap, "drops", 4, sizeof(krait_drop_count), KRAIT_REASON_COUNT},
+      {kEventsMap, kEventsPin, 0, 0, KRAIT_EVENTS_BYTES},
+  }};
+}
 
 std::optional<bpf_map_info> info_of(int map_fd) {
   bpf_map_info info{};
@@ -54,47 +59,53 @@ std::optional<bpf_map_info> info_of(int map_fd) {
 bool fits(int map_fd, const SharedMap& map) {
   const auto info = info_of(map_fd);
   return info && info->key_size == map.key_bytes && info->value_size == map.value_bytes &&
-         (map.entries == 0 || info->max_entries == map.entries);
+         info->max_entries == map.entries;
+}
+
+bool is_same_map(int map_fd, int other_fd) {
+  const auto info = info_of(map_fd);
+  const auto other = info_of(other_fd);
+  return info && other && info->id == other->id;
 }
 
 }  // namespace
 
 struct Datapath::State {
-  explicit State(Pins pins_in) : pins(std::move(pins_in)) {}
+  State(Pins pins_in, const TableSizes& sizes_in) : pins(std::move(pins_in)), sizes(sizes_in) {}
 
   Pins pins;
+  TableSizes sizes;
   std::optional<Object> object;
   std::optional<Object> guard;
   std::optional<SnapshotMap> snapshot;
-  bool snapshot_is_pinned = false;
   bool rules_are_adopted = false;
   Attachment attachment = Attachment::none;
 
-  common::Result<void> choose_snapshot_map(std::uint32_t pages);
+  common::Result<void> choose_snapshot_map(const Options& options);
   common::Result<void> choose_rules_map(std::uint32_t rules);
   common::Result<void> take_over_rule_counts();
   common::Result<void> share_maps();
-  common::Result<void> pin_new_maps();
+  common::Result<void> pin_first_maps();
+  common::Result<void> pin_attached_maps();
   common::Result<void> load(const Options& options);
   common::Result<void> clear_counts_of_nobody();
   common::Result<void> forget_rules(const std::vector<krait_rule_record>& former);
 };
 
 // The pinned map when it is large enough and of this version, else a new one.
-common::Result<void> Datapath::State::choose_snapshot_map(std::uint32_t pages) {
+common::Result<void> Datapath::State::choose_snapshot_map(const Options& options) {
   const common::Fd pinned = pins.get(kSnapshotPin);
   const auto info = pinned.valid() ? info_of(pinned.get()) : std::nullopt;
-  if (info && info->value_size == KRAIT_PAGE_BYTES && info->max_entries >= snapshot_entries(pages)) {
+  if (info && info->value_size == KRAIT_PAGE_BYTES && info->max_entries >= snapshot_entries(options.snapshot_pages)) {
     auto existing = SnapshotMap::open(pinned.get(), info->max_entries);
     if (!existing) {
       return std::move(existing.error());
     }
     if (existing->control().abi_version == KRAIT_ABI_VERSION) {
-      snapshot_is_pinned = true;
       return object->reuse_map(kSnapshotMap, pinned.get());
     }
   }
-  return object->set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(pages)));
+  return object->set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options)));
 }
 
 // The pinned map when it has room for this many rules, else a new one.
@@ -125,7 +136,7 @@ common::Result<void> Datapath::State::take_over_rule_counts() {
 }
 
 common::Result<void> Datapath::State::share_maps() {
-  for (const SharedMap& map : kSharedMaps) {
+  for (const SharedMap& map : shared_maps(sizes)) {
     const common::Fd pinned = pins.get(map.pin);
     if (!pinned.valid() || !fits(pinned.get(), map)) {
       continue;
@@ -137,25 +148,39 @@ common::Result<void> Datapath::State::share_maps() {
   return {};
 }
 
-common::Result<void> Datapath::State::pin_new_maps() {
-  for (const SharedMap& map : kSharedMaps) {
-    const common::Fd pinned = pins.get(map.pin);
-    if (pinned.valid() && fits(pinned.get(), map)) {
+// What an earlier agent pinned stays pinned until the new programs are attached.
+common::Result<void> Datapath::State::pin_first_maps() {
+  for (const SharedMap& map : shared_maps(sizes)) {
+    if (pins.get(map.pin).valid()) {
       continue;
     }
-    if (auto done = pins.replace(map.pin, object->map_fd(map.name)); !done) {
+    if (auto done = pins.put(map.pin, object->map_fd(map.name)); !done) {
       return done;
     }
   }
-  if (!snapshot_is_pinned && !pins.get(kSnapshotPin).valid()) {
-    snapshot_is_pinned = true;
-    return pins.put(kSnapshotPin, object->map_fd(kSnapshotMap));
+  return pins.get(kSnapshotPin).valid() ? common::Result<void>() : pins.put(kSnapshotPin, object->map_fd(kSnapshotMap));
+}
+
+common::Result<void> Datapath::State::pin_attached_maps() {
+  std::vector<std::pair<const char*, const char*>> maps{{kSnapshotMap, kSnapshotPin}};
+  for (const SharedMap& map : shared_maps(sizes)) {
+    maps.emplace_back(map.name, map.pin);
+  }
+  for (const auto& [name, pin] : maps) {
+    const int fd = object->map_fd(name);
+    const common::Fd pinned = pins.get(pin);
+    if (pinned.valid() && is_same_map(pinned.get(), fd)) {
+      continue;
+    }
+    if (auto done = pins.replace(pin, fd); !done) {
+      return done;
+    }
   }
   return {};
 }
 
 common::Result<void> Datapath::State::load(const Options& options) {
-  auto opened = open_krait_object(Framing::network);
+  auto opened = open_krait_object(Framing::network, sizes);
   if (!opened) {
     return std::move(opened.error());
   }
@@ -165,14 +190,14 @@ common::Result<void> Datapath::State::load(const Options& options) {
     return std::move(opened_guard.error());
   }
   guard = std::move(*opened_guard);
-  auto done = choose_snapshot_map(options.snapshot_pages);
+  auto done = choose_snapshot_map(options);
   done = done ? choose_rules_map(options.rules) : std::move(done);
   done = done ? share_maps() : std::move(done);
   done = done ? object->load() : std::move(done);
   done = done ? guard->load() : std::move(done);
   done = done ? seed_flows(object->map_fd(kFlowsMap)) : std::move(done);
   done = done ? take_over_rule_counts() : std::move(done);
-  done = done ? pin_new_maps() : std::move(done);
+  done = done ? pin_first_maps() : std::move(done);
   if (!done) {
     return done;
   }
@@ -209,7 +234,7 @@ common::Result<Datapath> Datapath::open(const Options& options) {
   if (!pins) {
     return std::move(pins.error());
   }
-  auto state = std::make_unique<State>(std::move(*pins));
+  auto state = std::make_unique<State>(std::move(*pins), options.tables);
   if (auto loaded = state->load(options); !loaded) {
     return passed_on(loaded, fmt::format("prepare the datapath of {}", options.interface));
   }
@@ -223,7 +248,7 @@ Datapath::~Datapath() = default;
 
 bool Datapath::has_room(const Options& options) const {
   const auto rules = info_of(state_->object->map_fd(kRulesMap));
-  return options.snapshot_pages <= state_->snapshot->buffer_pages() && rules &&
+  return options.tables == state_->sizes && options.snapshot_pages <= state_->snapshot->buffer_pages() && rules &&
          rule_entries(options.rules) <= rules->max_entries;
 }
 
@@ -265,13 +290,7 @@ common::Result<void> Datapath::attach(std::uint32_t interface_index) {
   if (attached->made_qdisc) {
     state_->snapshot->control().flags |= KRAIT_CONTROL_OWN_QDISC;
   }
-  if (!state_->snapshot_is_pinned) {
-    if (auto pinned = state_->pins.replace(kSnapshotPin, state_->object->map_fd(kSnapshotMap)); !pinned) {
-      return pinned;
-    }
-    state_->snapshot_is_pinned = true;
-  }
-  return {};
+  return state_->pin_attached_maps();
 }
 
 Attachment Datapath::attachment() const { return state_->attachment; }
@@ -284,7 +303,8 @@ std::uint64_t Datapath::revision() const {
 }
 
 common::Result<Counters> Datapath::counters() const {
-  return read_counters(state_->object->map_fd(kPairsMap), kPairBuckets, state_->object->map_fd(kDropsMap));
+  return read_counters(state_->object->map_fd(kPairsMap), state_->sizes.pair_buckets(),
+                       state_->object->map_fd(kDropsMap));
 }
 
 common::Result<std::vector<krait_count>> Datapath::rule_counts() const {

@@ -14,14 +14,17 @@
 #include "common/result.h"
 #include "krait/abi/maps.h"
 #include "krait/abi/snapshot.h"
+#include "krait/datapath/table_sizes.h"
 
 namespace krait::datapath {
 
 struct Options {
   std::string interface;
-  std::string bpffs = "/sys/fs/bpf";  // mounted here when it is not yet
-  std::uint32_t snapshot_pages = 0;   // the buffer must hold at least this many
-  std::uint32_t rules = 0;            // of the policy; the counters have room for twice as many
+  std::string bpffs = "/sys/fs/bpf";        // mounted here when it is not yet
+  std::uint32_t snapshot_pages = 0;         // the buffer must hold at least this many
+  std::uint32_t rules = 0;                  // of the policy; the counters have room for twice as many
+  std::uint32_t most_snapshot_pages = ~0U;  // of a buffer, however much the policy may grow
+  TableSizes tables{};
 };
 
 struct PairCount {
@@ -41,14 +44,15 @@ enum class Attachment : std::uint8_t { none, tcx, clsact };
 class Datapath {
  public:
   // Opens the interface's pins, or makes and pins what is missing; nothing is attached or switched yet. Where the
-  // pinned snapshot map is too small or of another version, a larger one is made beside it and takes over at attach().
+  // pinned snapshot map is too small or of another version, or another map of another size, a new one is made beside it
+  // and takes over at attach(): a new table of flows is empty, and new counters begin at nothing.
   static common::Result<Datapath> open(const Options& options);
 
   Datapath(Datapath&&) noexcept;
   Datapath& operator=(Datapath&&) noexcept;
   ~Datapath();  // leaves everything attached and pinned
 
-  // Whether what a policy of these options needs fits into the maps that are open.
+  // Whether the maps that are open have the sizes of these options and room for a policy of theirs.
   [[nodiscard]] bool has_room(const Options& options) const;
 
   // Writes the image into the inactive buffer and makes it the active one with one store. Fails with ErrorCode::limit,

@@ -4,12 +4,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/bpf.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -188,6 +190,66 @@ TEST_F(DatapathOnTun, GivesALargerPolicyALargerMap) {
   EXPECT_EQ(drops(wide, KRAIT_REASON_NO_RULE), 1U);
   Datapath next = open();
   EXPECT_EQ(next.revision(), 7U) << "the larger map is the pinned one";
+}
+
+// The size of a map that the next agent would find.
+std::uint32_t pinned_entries(const std::filesystem::path& bpffs, const char* pin) {
+  bpf_attr attributes{};
+  const std::string path = bpffs / "krait" / kInterface / pin;
+  attributes.pathname = reinterpret_cast<std::uint64_t>(path.c_str());
+  const common::Fd map(static_cast<int>(::syscall(SYS_bpf, BPF_OBJ_GET, &attributes, sizeof(attributes))));
+  bpf_map_info info{};
+  attributes = {};
+  attributes.info.bpf_fd = static_cast<std::uint32_t>(map.get());
+  attributes.info.info_len = sizeof(info);
+  attributes.info.info = reinterpret_cast<std::uint64_t>(&info);
+  EXPECT_EQ(::syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attributes, sizeof(attributes)), 0);
+  return info.max_entries;
+}
+
+// Packets from web to db that were dropped.
+std::uint64_t pair_drops(const Datapath& datapath) {
+  const Counters counters = *datapath.counters();
+  std::uint64_t packets = 0;
+  for (const PairCount& pair : counters.pairs) {
+    packets += pair.source_tag == 10 && pair.destination_tag == 20 ? pair.count[KRAIT_INGRESS][KRAIT_DROP].packets : 0;
+  }
+  return packets;
+}
+
+TEST_F(DatapathOnTun, TablesOfAnotherSizeTakeOverWithTheProgram) {
+  Datapath first = open();
+  ASSERT_TRUE(first.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+  ASSERT_TRUE(first.attach(index_));
+  EXPECT_FALSE(arrives(80));
+  EXPECT_EQ(pinned_entries(bpffs_, "flows"), 1 + 131072 / KRAIT_FLOW_WAYS);
+  Options other = options();
+  other.tables = {.flows = 2048, .pairs = 128, .fragments = 100};
+  EXPECT_FALSE(first.has_room(other));
+  auto opened = Datapath::open(other);
+  ASSERT_TRUE(opened) << opened.error().text();
+  EXPECT_EQ(pinned_entries(bpffs_, "flows"), 1 + 131072 / KRAIT_FLOW_WAYS) << "not before the program";
+  Datapath second = std::move(*opened);
+  EXPECT_TRUE(second.has_room(other));
+  ASSERT_TRUE(second.attach(index_));
+  EXPECT_EQ(pinned_entries(bpffs_, "flows"), 1 + 2048 / KRAIT_FLOW_WAYS);
+  EXPECT_EQ(pinned_entries(bpffs_, "pairs"), 128 / KRAIT_PAIR_SLOTS);
+  EXPECT_EQ(pinned_entries(bpffs_, "fragments"), 100U);
+  EXPECT_TRUE(arrives(5432)) << "the policy is where it was";
+  EXPECT_FALSE(arrives(80));
+  EXPECT_EQ(drops(second, KRAIT_REASON_NO_RULE), 2U) << "these counters keep their size, and go on";
+  EXPECT_EQ(pair_drops(second), 1U) << "these begin anew";
+  auto third = Datapath::open(other);
+  ASSERT_TRUE(third) << third.error().text();
+  EXPECT_EQ(pair_drops(*third), 1U) << "the next agent adopts them";
+}
+
+TEST_F(DatapathOnTun, ABufferGrowsNoFurtherThanItMay) {
+  Options narrow = options(200);
+  narrow.most_snapshot_pages = 256;
+  auto opened = Datapath::open(narrow);
+  ASSERT_TRUE(opened) << opened.error().text();
+  EXPECT_EQ(pinned_entries(bpffs_, "snapshot"), 1 + 2 * 256U);
 }
 
 TEST_F(DatapathOnTun, FailsClosedWithoutItsPrograms) {

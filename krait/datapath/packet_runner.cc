@@ -191,7 +191,8 @@ std::uint64_t PacketRunner::boot_ns() const { return state_->snapshot->control()
 void PacketRunner::set_boot_ns(std::uint64_t boot_ns) { state_->snapshot->control().test_now_boot_ns = boot_ns; }
 
 common::Result<Counters> PacketRunner::counters() const {
-  return read_counters(state_->object->map_fd(kPairsMap), kPairBuckets, state_->object->map_fd(kDropsMap));
+  return read_counters(state_->object->map_fd(kPairsMap), TableSizes{}.pair_buckets(),
+                       state_->object->map_fd(kDropsMap));
 }
 
 common::Result<std::vector<krait_count>> PacketRunner::rule_counts() const {

@@ -19,16 +19,17 @@ std::uint32_t ticks_per_second() {
   return static_cast<std::uint32_t>((1'000'000'000 + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
-common::Result<Object> open_krait_object(Framing framing) {
+common::Result<Object> open_krait_object(Framing framing, const TableSizes& sizes) {
   auto object = Object::open({krait_bpf_object, krait_bpf_object_end}, "krait");
   if (!object) {
     return object;
   }
   auto set = object->set_constant("krait_hz", ticks_per_second());
-  set = set ? object->set_constant("krait_pair_mask", kPairBuckets - 1) : std::move(set);
-  set = set ? object->set_entries(kPairsMap, kPairBuckets) : std::move(set);
-  set = set ? object->set_constant("krait_flow_mask", kFlowBuckets - 1) : std::move(set);
-  set = set ? object->set_entries(kFlowsMap, 1 + kFlowBuckets) : std::move(set);
+  set = set ? object->set_constant("krait_pair_mask", sizes.pair_buckets() - 1) : std::move(set);
+  set = set ? object->set_entries(kPairsMap, sizes.pair_buckets()) : std::move(set);
+  set = set ? object->set_constant("krait_flow_mask", sizes.flow_buckets() - 1) : std::move(set);
+  set = set ? object->set_entries(kFlowsMap, 1 + sizes.flow_buckets()) : std::move(set);
+  set = set ? object->set_entries(kFragmentsMap, sizes.fragments) : std::move(set);
   std::uint32_t mark = 0;
   if (::getrandom(&mark, sizeof(mark), 0) != sizeof(mark)) {
     return common::Error::from_errno(errno, "draw a random number");

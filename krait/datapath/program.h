@@ -7,12 +7,9 @@
 
 #include "common/result.h"
 #include "krait/datapath/object.h"
+#include "krait/datapath/table_sizes.h"
 
 namespace krait::datapath {
-
-inline constexpr std::uint32_t kPairBuckets = 1024;  // a power of two; 4 pairs each
-
-inline constexpr std::uint32_t kFlowBuckets = 16384;  // a power of two; KRAIT_FLOW_WAYS flows each
 
 inline constexpr const char* kSnapshotMap = "krait_snapshot";
 inline constexpr const char* kFlowsMap = "krait_flows";
@@ -36,8 +33,8 @@ enum class Framing : std::uint8_t {
   ethernet,  // behind 14 bytes of Ethernet: krait_in_eth, krait_out_eth
 };
 
-// Opened, with the constants of this machine set and only that framing's programs; not loaded yet.
-common::Result<Object> open_krait_object(Framing framing);
+// Opened, with the sizes and the constants of this machine set and only that framing's programs; not loaded yet.
+common::Result<Object> open_krait_object(Framing framing, const TableSizes& sizes = {});
 common::Result<Object> open_guard_object();
 
 // Gives a new flow table its seed; one that has a seed keeps it.
