@@ -37,8 +37,10 @@ constexpr std::uint32_t kRules[] = {10, 100, 1000, 10000, 100000};
 constexpr std::uint32_t kIdentities[] = {10, 100, 1000};
 constexpr bench::Size kUsual{.rules = 1000, .hosts = 512, .identities = 100};
 constexpr bench::Size kGreatest{.rules = 100000, .hosts = 65536, .identities = 1000};
+constexpr std::uint32_t kFlows[] = {1024, 16384, 131072, 1048576};
+constexpr std::uint32_t kPairs[] = {64, 4096, 65536};
+constexpr std::uint32_t kFragments[] = {64, 8192, 131072};
 constexpr const char* kInterface = "bench";
-constexpr const char* kSnapshot = "snapshot";
 
 // Bytes of each pinned map, by its pin's name.
 using Maps = std::map<std::string, std::uint64_t>;
@@ -74,17 +76,22 @@ Result<Maps> pinned_maps(const std::filesystem::path& folder) {
   return maps;
 }
 
+struct Case {
+  bench::Size size = kUsual;
+  datapath::TableSizes tables{};
+};
+
 struct Measured {
+  Case of;
   std::uint32_t prefixes = 0;
-  std::uint32_t rules = 0;
   std::uint32_t classes = 0;
   std::uint64_t image_bytes = 0;
   Maps maps;
 };
 
-// What an agent that starts with this mesh and policy makes.
-Result<Measured> measure(const bench::Size& size, const std::string& bpffs) {
-  const bench::Scale scale = bench::make_scale(size);
+// What an agent that starts with this mesh, policy and [limits] makes.
+Result<Measured> measure(const Case& of, const std::string& bpffs) {
+  const bench::Scale scale = bench::make_scale(of.size);
   const auto snapshot = compile::compile_snapshot(scale.bindings, scale.policy, 1);
   if (!snapshot) {
     return snapshot.error();
@@ -93,8 +100,10 @@ Result<Measured> measure(const bench::Size& size, const std::string& bpffs) {
   options.interface = kInterface;
   options.bpffs = bpffs;
   options.snapshot_pages = static_cast<std::uint32_t>(snapshot->image.size() / KRAIT_PAGE_BYTES);
-  Measured measured{.prefixes = static_cast<std::uint32_t>(scale.bindings.size()),
-                    .rules = size.rules,
+  options.rules = of.size.rules;
+  options.tables = of.tables;
+  Measured measured{.of = of,
+                    .prefixes = static_cast<std::uint32_t>(scale.bindings.size()),
                     .classes = snapshot->identity_classes,
                     .image_bytes = snapshot->image.size(),
                     .maps = {}};
@@ -114,19 +123,33 @@ Result<Measured> measure(const bench::Size& size, const std::string& bpffs) {
   return measured;
 }
 
-std::vector<bench::Size> all_sizes() {
-  std::vector<bench::Size> sizes;
+std::vector<Case> policy_sizes() {
+  std::vector<Case> cases;
   for (const std::uint32_t hosts : kHosts) {
-    sizes.push_back({.rules = kUsual.rules, .hosts = hosts, .identities = kUsual.identities});
+    cases.push_back({.size = {.rules = kUsual.rules, .hosts = hosts, .identities = kUsual.identities}});
   }
   for (const std::uint32_t rules : kRules) {
-    sizes.push_back({.rules = rules, .hosts = kUsual.hosts, .identities = kUsual.identities});
+    cases.push_back({.size = {.rules = rules, .hosts = kUsual.hosts, .identities = kUsual.identities}});
   }
   for (const std::uint32_t identities : kIdentities) {
-    sizes.push_back({.rules = 10000, .hosts = kUsual.hosts, .identities = identities});
+    cases.push_back({.size = {.rules = 10000, .hosts = kUsual.hosts, .identities = identities}});
   }
-  sizes.push_back(kGreatest);
-  return sizes;
+  cases.push_back({.size = kGreatest});
+  return cases;
+}
+
+std::vector<Case> table_sizes() {
+  std::vector<Case> cases;
+  for (const std::uint32_t flows : kFlows) {
+    cases.push_back({.tables = {.flows = flows}});
+  }
+  for (const std::uint32_t pairs : kPairs) {
+    cases.push_back({.tables = {.pairs = pairs}});
+  }
+  for (const std::uint32_t fragments : kFragments) {
+    cases.push_back({.tables = {.fragments = fragments}});
+  }
+  return cases;
 }
 
 std::string mib(std::uint64_t bytes) { return fmt::format("{:.2f}", static_cast<double>(bytes) / (1U << 20U)); }
@@ -139,7 +162,7 @@ std::uint64_t sum(const Maps& maps) {
   return bytes;
 }
 
-bench::Table table_of(const std::vector<Measured>& all) {
+bench::Table policy_table(const std::vector<Measured>& all) {
   bench::Table table{.header = {"addresses", "rules", "classes", "compiled policy"}, .rows = {}};
   for (const auto& [name, bytes] : all.front().maps) {
     table.header.push_back("map " + name);
@@ -147,12 +170,23 @@ bench::Table table_of(const std::vector<Measured>& all) {
   table.header.emplace_back("all maps");
   for (const Measured& measured : all) {
     auto& row = table.rows.emplace_back(
-        std::vector<std::string>{fmt::format("{}", measured.prefixes), fmt::format("{}", measured.rules),
+        std::vector<std::string>{fmt::format("{}", measured.prefixes), fmt::format("{}", measured.of.size.rules),
                                  fmt::format("{}", measured.classes), mib(measured.image_bytes)});
     for (const auto& [name, bytes] : measured.maps) {
       row.push_back(mib(bytes));
     }
     row.push_back(mib(sum(measured.maps)));
+  }
+  return table;
+}
+
+bench::Table table_table(const std::vector<Measured>& all) {
+  bench::Table table{.header = {"flows", "pairs", "fragments", "map flows", "map pairs", "map fragments"}, .rows = {}};
+  for (const Measured& measured : all) {
+    const datapath::TableSizes& sizes = measured.of.tables;
+    table.rows.push_back({fmt::format("{}", sizes.flows), fmt::format("{}", sizes.pairs),
+                          fmt::format("{}", sizes.fragments), mib(measured.maps.at("flows")),
+                          mib(measured.maps.at("pairs")), mib(measured.maps.at("fragments"))});
   }
   return table;
 }
@@ -177,44 +211,42 @@ Result<std::string> own_bpffs() {
   return folder;
 }
 
-Result<std::vector<Measured>> measure_all() {
-  const auto folder = own_bpffs();
-  if (!folder) {
-    return folder.error();
-  }
+Result<std::vector<Measured>> measure_all(const std::vector<Case>& cases, const std::string& folder) {
   std::vector<Measured> all;
-  Result<void> done;
-  for (const bench::Size& size : all_sizes()) {
-    auto measured = measure(size, *folder);
+  for (const Case& of : cases) {
+    auto measured = measure(of, folder);
     if (!measured) {
-      done = measured.error();
-      break;
+      return measured.error();
     }
     all.push_back(std::move(*measured));
   }
-  ::umount2(folder->c_str(), MNT_DETACH);
-  ::rmdir(folder->c_str());
-  if (!done) {
-    return done.error();
-  }
   return all;
+}
+
+Result<void> report(const std::string& bpffs, const std::string& csv_folder) {
+  const auto policies = measure_all(policy_sizes(), bpffs);
+  const auto tables = policies ? measure_all(table_sizes(), bpffs) : policies;
+  if (!tables) {
+    return tables.error();
+  }
+  const bench::Table by_policy = policy_table(*policies);
+  const bench::Table by_table = table_table(*tables);
+  fmt::print("## Memory of the maps at each size, in MiB\n\n");
+  fmt::print("As the kernel accounts it; per-CPU maps for {} CPUs.\n\n", ::sysconf(_SC_NPROCESSORS_CONF));
+  fmt::print("{}\n{}\n", bench::markdown(by_policy), bench::markdown(by_table));
+  auto written = bench::write_csv(by_policy, csv_folder, "memory");
+  return written ? bench::write_csv(by_table, csv_folder, "memory_tables") : written;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto all = measure_all();
-  if (!all) {
-    return fail(all.error());
+  const auto folder = own_bpffs();
+  if (!folder) {
+    return fail(folder.error());
   }
-  const bench::Table table = table_of(*all);
-  fmt::print("## Memory of the maps at each size, in MiB\n\n");
-  fmt::print(
-      "As the kernel accounts it; per-CPU maps for {} CPUs. Flows, fragments and pairs have their default sizes.\n\n",
-      ::sysconf(_SC_NPROCESSORS_CONF));
-  fmt::print("{}\n", bench::markdown(table));
-  if (auto written = bench::write_csv(table, argc > 1 ? argv[1] : "", "memory"); !written) {
-    return fail(written.error());
-  }
-  return 0;
+  const auto done = report(*folder, argc > 1 ? argv[1] : "");
+  ::umount2(folder->c_str(), MNT_DETACH);
+  ::rmdir(folder->c_str());
+  return done ? 0 : fail(done.error());
 }
