@@ -100,8 +100,8 @@ class Enforcer {
   common::Result<wireguard::Changes> switch_over(const Plan& plan, const Prepared& prepared);
   // A data path that has room for the plan, ready but not attached; none: the open one has.
   common::Result<std::optional<datapath::Datapath>> make_room(const Plan& plan) const;
-  // Switches the data path, or its successor, to the plan's snapshot. A successor that is
-  // not attached leaves the former in force.
+  // Switches the data path, or its successor, to the plan's snapshot. One that cannot be made ready
+  // or switched leaves the former in force.
   common::Result<void> judge_by(const Plan& plan, std::optional<datapath::Datapath> successor,
                                 std::uint32_t interface_index);
 

@@ -78,6 +78,7 @@ struct Datapath::State {
   std::optional<Object> object;
   std::optional<Object> guard;
   std::optional<SnapshotMap> snapshot;
+  std::uint32_t former_flags = 0;  // of a snapshot map that ours is to replace
   bool rules_are_adopted = false;
   Attachment attachment = Attachment::none;
 
@@ -104,6 +105,10 @@ common::Result<void> Datapath::State::choose_snapshot_map(const Options& options
     if (existing->control().abi_version == KRAIT_ABI_VERSION) {
       return object->reuse_map(kSnapshotMap, pinned.get());
     }
+  }
+  if (info && info->value_size == KRAIT_PAGE_BYTES) {
+    const auto former = SnapshotMap::open(pinned.get(), info->max_entries);
+    former_flags = former ? former->control().flags : 0;
   }
   return object->set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options)));
 }
@@ -287,9 +292,7 @@ common::Result<void> Datapath::attach(std::uint32_t interface_index) {
     return std::move(attached.error());
   }
   state_->attachment = attached->kind;
-  if (attached->made_qdisc) {
-    state_->snapshot->control().flags |= KRAIT_CONTROL_OWN_QDISC;
-  }
+  state_->snapshot->control().flags |= state_->former_flags | (attached->made_qdisc ? KRAIT_CONTROL_OWN_QDISC : 0);
   return state_->pin_attached_maps();
 }
 

@@ -22,6 +22,8 @@
 #include "common/fd.h"
 #include "krait/abi/snapshot.h"
 #include "krait/compile/compile.h"
+#include "krait/datapath/pins.h"
+#include "krait/datapath/snapshot_map.h"
 #include "tests/packets/packet.h"
 
 namespace krait::datapath {
@@ -190,6 +192,10 @@ TEST_F(DatapathOnTun, GivesALargerPolicyALargerMap) {
   EXPECT_EQ(drops(wide, KRAIT_REASON_NO_RULE), 1U);
   Datapath next = open();
   EXPECT_EQ(next.revision(), 7U) << "the larger map is the pinned one";
+  const common::Fd pinned = Pins::at(bpffs_.string(), kInterface).get("snapshot");
+  const auto map = SnapshotMap::open(pinned.get(), 1);
+  ASSERT_TRUE(map) << map.error().text();
+  EXPECT_NE(map->control().flags & KRAIT_CONTROL_OWN_QDISC, 0U) << "who made the qdisc is not forgotten";
 }
 
 // The size of a map that the next agent would find.
