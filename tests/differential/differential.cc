@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "tests/differential/differ.h"
+#include "tests/differential/recording.h"
 
 namespace {
 
@@ -38,9 +39,11 @@ std::optional<Arguments> parse(int argc, char** argv) {
   return arguments;
 }
 
-int report(differential::Trial& trial, std::uint64_t seed, const std::string& difference) {
+using Recording = std::vector<packets::Bytes>;
+
+int report(differential::Trial& trial, std::uint64_t seed, const Recording& recording, const std::string& difference) {
   fmt::print("seed {}: they disagree at {}\n", seed, difference);
-  const auto small = trial.shrink(differential::random_case(seed));
+  const auto small = trial.shrink(differential::random_case(seed, recording));
   if (!small) {
     fmt::print("not made smaller: {}\n", small.error().text());
     return 1;
@@ -56,7 +59,12 @@ constexpr std::uint64_t kCasesPerProgram = 1000;
 int run(const Arguments& arguments) {
   const Clock::time_point end = Clock::now() + std::chrono::seconds(arguments.seconds);
   std::uint64_t seed = arguments.seed;
-  std::uint64_t packets = 0;
+  std::uint64_t steps = 0;
+  const auto recording = differential::load_recording();
+  if (!recording) {
+    fmt::print(stderr, "differential: {}\n", recording.error().text());
+    return 2;
+  }
   while (Clock::now() < end) {
     auto trial = differential::Trial::begin();
     if (!trial) {
@@ -64,19 +72,19 @@ int run(const Arguments& arguments) {
       return 2;
     }
     for (std::uint64_t i = 0; i < kCasesPerProgram && Clock::now() < end; ++i, ++seed) {
-      const differential::Case story = differential::random_case(seed);
+      const differential::Case story = differential::random_case(seed, *recording);
       const auto outcome = trial->run(story);
       if (!outcome) {
         fmt::print(stderr, "differential: seed {}: {}\n", seed, outcome.error().text());
         return 2;
       }
       if (*outcome) {
-        return report(*trial, seed, **outcome);
+        return report(*trial, seed, *recording, **outcome);
       }
-      packets += story.steps.size();
+      steps += story.steps.size();
     }
   }
-  fmt::print("seeds {}..{}: {} steps, no difference\n", arguments.seed, seed - 1, packets);
+  fmt::print("seeds {}..{}: {} steps, no difference\n", arguments.seed, seed - 1, steps);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "krait/abi/selector.h"
 #include "krait/abi/snapshot.h"
 #include "tests/differential/differ.h"
+#include "tests/differential/recording.h"
 
 namespace krait::differential {
 namespace {
@@ -111,6 +112,20 @@ TEST_F(Differential, FindsDefectsOfFlowsAndFragments) {
   EXPECT_TRUE(find({.in_model = {.reply_makes_flow = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.no_time_out = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.verdict_remembered = true}, .in_image = {}}));
+}
+
+// Replies, fragments and ICMP errors of real stacks, on top of what random packets find.
+TEST_F(Differential, ReplaysRealPackets) {
+  const auto recording = load_recording();
+  ASSERT_TRUE(recording) << recording.error().text();
+  ASSERT_GT(recording->size(), 300U);
+  auto trial = Trial::begin();
+  ASSERT_TRUE(trial) << trial.error().text();
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const auto outcome = trial->run(random_case(seed, *recording));
+    ASSERT_TRUE(outcome) << outcome.error().text();
+    ASSERT_FALSE(*outcome) << "seed " << seed << ": " << **outcome;
+  }
 }
 
 TEST_F(Differential, ShrinksAFailingCase) {

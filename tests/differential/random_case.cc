@@ -29,7 +29,8 @@ struct Conversation {
 
 class Author {
  public:
-  explicit Author(std::uint64_t seed) : random_(seed), pool_(random_) {}
+  Author(std::uint64_t seed, const std::vector<packets::Bytes>& recording)
+      : random_(seed), pool_(random_), recording_(recording) {}
 
   Case write() {
     Case story;
@@ -41,6 +42,10 @@ class Author {
     for (std::uint32_t i = random_.between(1, 4); i > 0; --i) {
       conversations_.push_back(random_conversation());
     }
+    if (!recording_.empty() && random_.percent(15)) {
+      replay(story);
+      return story;
+    }
     for (std::uint32_t left = random_.between(10, 150); left > 0; --left) {
       story.steps.push_back(random_step(story));
     }
@@ -48,6 +53,41 @@ class Author {
   }
 
  private:
+  // A part of the recording, among policies that know its hosts.
+  void replay(Case& story) {
+    const std::uint32_t near = random_.below(story.revisions.front().policy.identities.size());
+    const std::uint32_t far = random_.below(story.revisions.front().policy.identities.size());
+    for (Revision& revision : story.revisions) {
+      for (const char* prefix : {"10.91.1.1/32", "fd91:1::1/128"}) {
+        revision.bindings.push_back({*common::Prefix::parse(prefix), near, true});
+      }
+      for (const char* prefix : {"10.91.2.0/24", "fd91:2::/64"}) {
+        revision.bindings.push_back({*common::Prefix::parse(prefix), far, false});
+      }
+    }
+    const std::size_t count = random_.between(10, 150);
+    for (std::size_t at = random_.below(recording_.size()); story.steps.size() < count && at < recording_.size();) {
+      if (random_.percent(5)) {
+        story.steps.push_back(random_step(story));
+      } else {
+        story.steps.push_back(recorded_step(recording_[at++]));
+      }
+    }
+  }
+
+  Step recorded_step(packets::Bytes frame) {
+    Step step;
+    step.frame = std::move(frame);
+    if (random_.percent(4)) {
+      mutate(step.frame);
+    }
+    // By the source address: the near network is 10.91.1.0/24 and fd91:1::/64.
+    const bool v4 = step.frame[12] == std::byte{0x08};
+    const auto third = step.frame[packets::kEthernetBytes + (v4 ? 14 : 11)];
+    step.direction = (third == std::byte{1}) != random_.percent(4) ? KRAIT_EGRESS : KRAIT_INGRESS;
+    return step;
+  }
+
   Step publish_step(const Case& story, std::size_t revision) {
     Step step;
     step.kind = Step::Kind::publish;
@@ -322,6 +362,7 @@ class Author {
 
   Random random_;
   AddressPool pool_;
+  const std::vector<packets::Bytes>& recording_;
   const Revision* now_ = nullptr;
   std::uint64_t elapsed_s_ = 0;
   common::Ip last_source_;
@@ -347,6 +388,10 @@ std::string revision_text(const Revision& revision) {
                         subjects_text(rule.from), subjects_text(rule.to));
     for (const model::SelectorRange& range : rule.selectors) {
       text += fmt::format(" {}..{}", range.first, range.last);
+    }
+    if (rule.expires) {
+      text += fmt::format(" {} {} s", rule.expires->kind == model::Expiry::Kind::at ? "until" : "for",
+                          rule.expires->seconds);
     }
     text += "\n";
   }
@@ -384,6 +429,8 @@ std::string Case::text() const {
   return text;
 }
 
-Case random_case(std::uint64_t seed) { return Author(seed).write(); }
+Case random_case(std::uint64_t seed, const std::vector<packets::Bytes>& recording) {
+  return Author(seed, recording).write();
+}
 
 }  // namespace krait::differential

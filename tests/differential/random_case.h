@@ -31,7 +31,7 @@ struct Case {
   [[nodiscard]] std::string text() const;  // all that is needed to do it again by hand
 };
 
-// The same seed gives the same case.
-Case random_case(std::uint64_t seed);
+// The same seed gives the same case. With a recording, some stories are a part of it.
+Case random_case(std::uint64_t seed, const std::vector<packets::Bytes>& recording = {});
 
 }  // namespace krait::differential

@@ -1,0 +1,27 @@
+#include "tests/differential/recording.h"
+
+#include "krait/cli/frame.h"
+#include "krait/cli/pcap.h"
+#include "krait/datapath/packet_runner.h"
+
+namespace krait::differential {
+
+common::Result<std::vector<packets::Bytes>> load_recording() {
+  auto file = cli::PcapFile::open(KRAIT_RECORDING);
+  if (!file) {
+    return std::move(file.error());
+  }
+  std::vector<packets::Bytes> frames;
+  for (;;) {
+    auto packet = file->next();
+    if (!packet) {
+      return std::move(packet.error());
+    }
+    if (!*packet) {
+      return frames;
+    }
+    frames.push_back(cli::frame_of(file->link_type(), **packet, datapath::PacketRunner::most_frame_bytes()));
+  }
+}
+
+}  // namespace krait::differential
