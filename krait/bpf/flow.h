@@ -30,9 +30,13 @@ static __always_inline void make_flow_key(const struct packet* packet, struct fl
   copy_address(key->a_be, from_b ? tuple->destination_be : tuple->source_be);
   copy_address(key->b_be, from_b ? tuple->source_be : tuple->destination_be);
   const int swap = from_b && !is_icmp_pair;
-  key->port_a_be = swap ? tuple->destination_port_be : tuple->source_port_be;
-  key->port_b_be = swap ? tuple->source_port_be : tuple->destination_port_be;
-  key->protocol = tuple->protocol;
+  const __u16 port_a_be = swap ? tuple->destination_port_be : tuple->source_port_be;
+  const __u16 port_b_be = swap ? tuple->source_port_be : tuple->destination_port_be;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  store_words((__u32*)&key->port_a_be, (__u32)port_b_be << 16 | port_a_be, tuple->protocol);
+#else
+  store_words((__u32*)&key->port_a_be, (__u32)port_a_be << 16 | port_b_be, tuple->protocol);
+#endif
   place->from_b = from_b;
 }
 

@@ -53,6 +53,23 @@ static __always_inline void copy_address(__u32* to_be, const __u32* from_be) {
   ((__u64*)to_be)[1] = ((const __u64*)from_be)[1];
 }
 
+/*
+ * Two words as one store. What is stored in pieces and loaded as a whole right behind waits for the pieces to reach the
+ * cache: a dozen cycles on each packet's longest chain.
+ */
+static __always_inline void store_words(__u32* to, __u32 first, __u32 second) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  *(__u64*)to = (__u64)second << 32 | first;
+#else
+  *(__u64*)to = (__u64)first << 32 | second;
+#endif
+}
+
+static __always_inline void store_address(__u32* to_be, const __u32* from_be) {
+  store_words(to_be, from_be[0], from_be[1]);
+  store_words(to_be + 2, from_be[2], from_be[3]);
+}
+
 static __always_inline __u8 is_opening_syn(const struct packet* packet) {
   return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
@@ -66,7 +83,8 @@ static __always_inline int read_fixed(struct __sk_buff* skb, __u32 offset, void*
   void* data = (void*)(long)skb->data;
   void* end = (void*)(long)skb->data_end;
   if (data + offset + bytes <= end) {
-    __builtin_memcpy(to, data + offset, bytes);
+    /* Words, not bytes: every machine that verifies programs without strict alignment loads them from anywhere. */
+    __builtin_memcpy(to, __builtin_assume_aligned(data + offset, 4), bytes);
     return 0;
   }
   return (int)bpf_skb_load_bytes(skb, offset, to, bytes);

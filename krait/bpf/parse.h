@@ -18,10 +18,8 @@
 #define NEXT_DESTINATION 60
 
 static __always_inline void map_ipv4(__u32* to_be, __u32 address_be) {
-  to_be[0] = 0;
-  to_be[1] = 0;
-  to_be[2] = MAPPED_PREFIX_BE;
-  to_be[3] = address_be;
+  store_words(to_be, 0, 0);
+  store_words(to_be + 2, MAPPED_PREFIX_BE, address_be);
 }
 
 /* offset_bytes and more are the packet's place in its datagram. */
@@ -138,8 +136,8 @@ static __always_inline int parse_ipv6(struct __sk_buff* skb, struct packet* pack
   if (payload + sizeof(ip) > available) {
     return KRAIT_REASON_TRUNCATED;
   }
-  __builtin_memcpy(packet->tuple.source_be, &ip.saddr, 16);
-  __builtin_memcpy(packet->tuple.destination_be, &ip.daddr, 16);
+  store_address(packet->tuple.source_be, ip.saddr.s6_addr32);
+  store_address(packet->tuple.destination_be, ip.daddr.s6_addr32);
   packet->is_v6 = 1;
   packet->l4_offset = l3_offset + sizeof(ip);
   packet->l4_bytes = payload;
