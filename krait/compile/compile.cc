@@ -6,8 +6,7 @@
 #include <cstring>
 
 #include "krait/compile/address_table.h"
-#include "krait/compile/classes.h"
-#include "krait/compile/rows.h"
+#include "krait/compile/compilation.h"
 
 namespace krait::compile {
 
@@ -29,11 +28,12 @@ class ImageWriter {
   ImageWriter() : image_(KRAIT_PAGE_BYTES) {}
 
   template <typename T>
-  std::uint32_t add(const std::vector<T>& section) {
+  std::uint32_t add(const std::vector<T>& section, std::size_t spare = 0) {
     static_assert(KRAIT_PAGE_BYTES % sizeof(T) == 0, "an element must not cross a page");
     const std::size_t start = image_.size();
     const std::size_t bytes = section.size() * sizeof(T);
-    image_.resize(start + (bytes + KRAIT_PAGE_BYTES - 1) / KRAIT_PAGE_BYTES * KRAIT_PAGE_BYTES);
+    const std::size_t room = bytes + spare * sizeof(T);
+    image_.resize(start + (room + KRAIT_PAGE_BYTES - 1) / KRAIT_PAGE_BYTES * KRAIT_PAGE_BYTES);
     if (bytes != 0) {
       std::memcpy(image_.data() + start, section.data(), bytes);
     }
@@ -80,11 +80,12 @@ common::Result<void> finish_cells(Rows& rows, Cells& cells, const Records& recor
   return cells.check();
 }
 
-void add_rows(const Rows& rows, const Classes& classes, ImageWriter& writer, krait_snapshot_header& header) {
+void add_rows(const Rows& rows, const Classes& classes, ImageWriter& writer, krait_snapshot_header& header,
+              std::uint32_t spare_rows) {
   header.port_class_page = writer.add(classes.port_of_selector);
   header.matrix_page = writer.add(rows.matrix);
   header.matrix_stride = classes.destinations;
-  header.short_row_page = writer.add(rows.short_rows);
+  header.short_row_page = writer.add(rows.short_rows, spare_rows);
   header.word_page = writer.add(rows.words);
   header.word_stride = rows.word_stride;
   header.cell_page = writer.add(rows.cells);
@@ -92,45 +93,48 @@ void add_rows(const Rows& rows, const Classes& classes, ImageWriter& writer, kra
 
 }  // namespace
 
-common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
-                                          std::uint64_t revision, const Origin& origin) {
+common::Result<void> Compilation::build() {
   if (policy.rules.size() > KRAIT_MAX_RULES) {
     return common::Error(common::ErrorCode::limit,
                          fmt::format("{} rules, {} more than the limit of {}", policy.rules.size(),
                                      policy.rules.size() - KRAIT_MAX_RULES, KRAIT_MAX_RULES));
   }
-  const Classes classes = classify(policy);
-  const Records records = number_rules(policy, origin.now, origin.former);
-  Cells cells(policy, deadlines(policy, origin.now, records));
-  auto rows = build_rows(policy, classes, cells);
-  if (!rows) {
-    return std::move(rows.error());
-  }
-  if (auto finished = finish_cells(*rows, cells, records); !finished) {
-    return std::move(finished.error());
-  }
+  auto built = builder.build();
+  return built ? finish_cells(builder.rows(), cells, records) : std::move(built);
+}
+
+Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t revision, std::uint32_t spare_rows) {
   std::vector<AddressEntry> addresses;
   addresses.reserve(bindings.size());
   for (const Binding& binding : bindings) {
     addresses.push_back({binding.prefix, binding.identity, binding.local});
   }
-  krait_snapshot_header header{};
   header.magic = KRAIT_SNAPSHOT_MAGIC;
   header.abi_version = KRAIT_ABI_VERSION;
   header.revision = revision;
+  const Rows& rows = builder.rows();
   ImageWriter writer;
   add_addresses(build_address_table(addresses), writer, header);
   header.slot_page = writer.add(make_slots(policy, classes));
-  add_rows(*rows, classes, writer, header);
+  add_rows(rows, classes, writer, header, spare_rows);
   header.moment_page = writer.add(cells.moments());
   header.rule_page = writer.add(records.records);
   header.rule_records = static_cast<std::uint32_t>(records.records.size());
   return Snapshot{.image = writer.finish(header),
                   .identity_classes = std::max(classes.sources, classes.destinations),
                   .port_classes = classes.ports,
-                  .rows = rows->distinct,
-                  .cells = static_cast<std::uint32_t>(rows->cells.size()),
+                  .rows = rows.distinct,
+                  .cells = static_cast<std::uint32_t>(rows.cells.size()),
                   .rule_of_record = rule_of_record(records)};
+}
+
+common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
+                                          std::uint64_t revision, const Origin& origin) {
+  Compilation compilation(policy, origin);
+  if (auto built = compilation.build(); !built) {
+    return std::move(built.error());
+  }
+  return compilation.image(bindings, revision, 0);
 }
 
 std::span<const krait_rule_record> rule_records(std::span<const std::byte> image) {

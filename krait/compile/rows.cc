@@ -243,18 +243,30 @@ std::vector<std::uint32_t> group(const std::vector<Runs>& runs, std::vector<cons
   return group_of;
 }
 
-class Builder {
+}  // namespace
+
+class RowBuilder::Builder {
  public:
-  Builder(const model::Policy& policy, const Classes& classes, Cells& cells, Rows& rows)
-      : policy_(policy), classes_(classes), cells_(cells), rows_(rows), store_(rows, classes.ports) {}
+  Builder(const model::Policy& policy, const Classes& classes, Cells& cells)
+      : policy_(policy), classes_(classes), cells_(cells), store_(rows_, classes.ports) {}
+
+  Rows& rows() { return rows_; }
 
   common::Result<void> build() {
+    if (auto checked = check_classes(); !checked) {
+      return checked;
+    }
     auto parts = split(policy_, classes_);
     if (!parts) {
       return passed_on(parts, "compile the policy");
     }
     fill_wildcards(*parts);
     return fill_pairs(*parts);
+  }
+
+  std::uint32_t row_of(std::uint32_t source, std::uint32_t destination, const std::vector<std::uint32_t>& rules) {
+    const Runs own = runs_of(cells_, classes_, rules);
+    return store_.add(merge(cells_, base_[base_of(source, destination)], own));
   }
 
  private:
@@ -301,8 +313,7 @@ class Builder {
       }
       const auto source = static_cast<std::uint32_t>(key / classes_.destinations);
       const auto destination = static_cast<std::uint32_t>(key % classes_.destinations);
-      const Runs own = runs_of(cells_, classes_, rules);
-      rows_.matrix[key] = store_.add(merge(cells_, base_[base_of(source, destination)], own));
+      rows_.matrix[key] = row_of(source, destination, rules);
       if (rows_.words.size() + rows_.cells.size() > kMostWords) {
         return common::Error(common::ErrorCode::limit,
                              fmt::format("the policy tells apart {} port classes in more than {} rows; the limit is {} "
@@ -313,6 +324,19 @@ class Builder {
     return {};
   }
 
+  [[nodiscard]] common::Result<void> check_classes() const {
+    const std::uint64_t entries = std::uint64_t{classes_.sources} * classes_.destinations;
+    constexpr std::uint32_t kMostClasses = 65'535;  // they are __u16 in krait_slot
+    if (entries <= kMostMatrixEntries && std::max(classes_.sources, classes_.destinations) <= kMostClasses) {
+      return {};
+    }
+    return common::Error(
+        common::ErrorCode::limit,
+        fmt::format("the policy tells apart {} source and {} destination identity classes ({} pairs); the "
+                    "limits are {} classes and {} pairs",
+                    classes_.sources, classes_.destinations, entries, kMostClasses, kMostMatrixEntries));
+  }
+
   [[nodiscard]] std::size_t base_of(std::uint32_t source, std::uint32_t destination) const {
     return source_group_[source] * destination_groups_ + destination_group_[destination];
   }
@@ -320,7 +344,7 @@ class Builder {
   const model::Policy& policy_;
   const Classes& classes_;
   Cells& cells_;
-  Rows& rows_;
+  Rows rows_;
   RowStore store_;
   std::vector<Runs> by_source_;
   std::vector<Runs> by_destination_;
@@ -331,24 +355,18 @@ class Builder {
   std::vector<std::uint32_t> base_row_;
 };
 
-}  // namespace
+RowBuilder::RowBuilder(const model::Policy& policy, const Classes& classes, Cells& cells)
+    : builder_(std::make_unique<Builder>(policy, classes, cells)) {}
+RowBuilder::RowBuilder(RowBuilder&&) noexcept = default;
+RowBuilder::~RowBuilder() = default;
 
-common::Result<Rows> build_rows(const model::Policy& policy, const Classes& classes, Cells& cells) {
-  const std::uint64_t entries = std::uint64_t{classes.sources} * classes.destinations;
-  constexpr std::uint32_t kMostClasses = 65'535;  // they are __u16 in krait_slot
-  if (entries > kMostMatrixEntries || std::max(classes.sources, classes.destinations) > kMostClasses) {
-    return common::Error(
-        common::ErrorCode::limit,
-        fmt::format("the policy tells apart {} source and {} destination identity classes ({} pairs); the "
-                    "limits are {} classes and {} pairs",
-                    classes.sources, classes.destinations, entries, kMostClasses, kMostMatrixEntries));
-  }
-  Rows rows;
-  Builder builder(policy, classes, cells, rows);
-  if (auto built = builder.build(); !built) {
-    return std::move(built.error());
-  }
-  return rows;
+common::Result<void> RowBuilder::build() { return builder_->build(); }
+
+Rows& RowBuilder::rows() { return builder_->rows(); }
+
+std::uint32_t RowBuilder::row_of(std::uint32_t source, std::uint32_t destination,
+                                 const std::vector<std::uint32_t>& rules) {
+  return builder_->row_of(source, destination, rules);
 }
 
 }  // namespace krait::compile

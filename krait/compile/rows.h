@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "common/result.h"
@@ -26,7 +27,24 @@ inline constexpr std::uint64_t kMostClassPairs = 16'000'000;
 inline constexpr std::uint64_t kMostMatrixEntries = 16'000'000;
 inline constexpr std::uint64_t kMostWords = 8'000'000;
 
-// Cells are those of `cells`, not yet final ones. Fails with ErrorCode::limit.
-common::Result<Rows> build_rows(const model::Policy& policy, const Classes& classes, Cells& cells);
+// Everything that it is given must outlive it.
+class RowBuilder {
+ public:
+  RowBuilder(const model::Policy& policy, const Classes& classes, Cells& cells);
+  RowBuilder(RowBuilder&&) noexcept;
+  ~RowBuilder();
+
+  // Fails with ErrorCode::limit. Cells are those of `cells`, not yet final ones.
+  common::Result<void> build();
+  [[nodiscard]] Rows& rows();
+
+  // After build(): the row of two classes when these rules, ascending, name both of them; appended where it is a new
+  // one. Puts nothing into the matrix.
+  std::uint32_t row_of(std::uint32_t source, std::uint32_t destination, const std::vector<std::uint32_t>& rules);
+
+ private:
+  class Builder;
+  std::unique_ptr<Builder> builder_;
+};
 
 }  // namespace krait::compile

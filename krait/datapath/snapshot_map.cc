@@ -65,6 +65,32 @@ void SnapshotMap::switch_over() {
   std::atomic_ref<std::uint32_t>(control().active).store(inactive_page(), std::memory_order_release);
 }
 
+std::byte* SnapshotMap::page(std::uint32_t number) const {
+  return mapped_.memory().data() + std::size_t{number} * KRAIT_PAGE_BYTES;
+}
+
+void SnapshotMap::begin_edits() {
+  behind_.clear();
+  if (const krait_snapshot_header* header = active(); header != nullptr) {
+    std::memcpy(page(inactive_page()), header, std::size_t{header->pages} * KRAIT_PAGE_BYTES);
+  }
+}
+
+void SnapshotMap::edit(std::span<const compile::Patch> patches, std::uint64_t revision) {
+  if (active() == nullptr) {
+    return;
+  }
+  std::byte* buffer = page(inactive_page());
+  for (const std::span<const compile::Patch> all : {std::span<const compile::Patch>(behind_), patches}) {
+    for (const compile::Patch& patch : all) {
+      std::memcpy(buffer + patch.offset, &patch.word, sizeof(patch.word));
+    }
+  }
+  std::memcpy(buffer + offsetof(krait_snapshot_header, revision), &revision, sizeof(revision));
+  switch_over();
+  behind_.assign(patches.begin(), patches.end());
+}
+
 common::Result<void> SnapshotMap::wait_for_readers() const { return barrier_.wait(); }
 
 }  // namespace krait::datapath

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "common/result.h"
 #include "krait/abi/snapshot.h"
+#include "krait/compile/patch.h"
 #include "krait/datapath/mapped_map.h"
 #include "krait/datapath/rcu_barrier.h"
 
@@ -35,12 +37,19 @@ class SnapshotMap {
   void switch_over();                             // one store
   common::Result<void> wait_for_readers() const;  // until nobody reads the old buffer any more
 
+  // The same for small changes to the active snapshot (compile::Editor): the changed words instead of the whole image.
+  // Between two of these calls stands a wait_for_readers(). Without an active snapshot nothing happens.
+  void begin_edits();  // makes the buffers alike; once after the last fill_inactive()
+  void edit(std::span<const compile::Patch> patches, std::uint64_t revision);  // switches too
+
  private:
   [[nodiscard]] std::uint32_t inactive_page() const;
+  [[nodiscard]] std::byte* page(std::uint32_t number) const;
 
   MappedMap mapped_;
   RcuBarrier barrier_;
   std::uint32_t buffer_pages_ = 0;
+  std::vector<compile::Patch> behind_;  // what the inactive buffer lacks of the active one, between edits
 };
 
 }  // namespace krait::datapath
