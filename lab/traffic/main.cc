@@ -15,14 +15,18 @@
 namespace {
 
 constexpr std::string_view kUsage = R"(usage:
-  krait-lab-traffic serve|send tcp|udp ADDRESS:PORT STATE [RECORDS-PER-SECOND]
-                                   runs until SIGTERM; STATE is the file that the calls below read
+  krait-lab-traffic serve|send tcp ADDRESS:PORT STATE [RECORDS-PER-SECOND]
+  krait-lab-traffic serve|send udp ADDRESS:PORT STATE [RECORDS-PER-SECOND [RECORD-BYTES [SEGMENTS]]]
+                                   runs until SIGTERM; STATE is the file that the calls below read; SEGMENTS records go to
+                                   the kernel in one piece
   krait-lab-traffic show STATE     prints the counts as JSON
   krait-lab-traffic ready STATE SECONDS        waits until it listens, or sends
   krait-lab-traffic wait STATE RECORDS SECONDS waits until that many records have been received
   krait-lab-traffic more STATE RECORDS SECONDS the same, counted from now on
+  krait-lab-traffic after STATE NANOSECONDS    prints how many records came later than that (Unix time)
   krait-lab-traffic pause STATE    UDP: ends the sending of the process that writes STATE, not its receiving
   krait-lab-traffic stop STATE     ends the process that writes STATE and waits for its end
+  krait-lab-traffic icmp ADDRESS HEX           sends an ICMP or ICMPv6 message, from its type on; fills in the checksum
 Waiting in vain gives exit status 1, wrong use and other failures 2.
 )";
 
@@ -43,10 +47,21 @@ bool parse_number(const std::string& text, std::uint64_t& number) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
+bool parse_within(const std::string& text, std::uint64_t least, std::uint64_t most, std::uint64_t& number) {
+  return parse_number(text, number) && number >= least && number <= most;
+}
+
+bool parse_sizes(Arguments args, lab::Plan& plan) {
+  return (args.empty() || parse_number(args[0], plan.records_per_s)) &&
+         (args.size() < 2 ||
+          parse_within(args[1], lab::kFewestRecordBytes, lab::kMostRecordBytes, plan.record_bytes)) &&
+         (args.size() < 3 || parse_within(args[2], 1, lab::kMostSegments, plan.segments));
+}
+
 int run_traffic(Arguments args) {
   const auto endpoint = common::Endpoint::parse(args[2]);
   lab::Plan plan;
-  if (!endpoint || (args.size() == 5 && !parse_number(args[4], plan.records_per_s))) {
+  if (!endpoint || !parse_sizes(args.subspan(4), plan)) {
     return usage();
   }
   plan.endpoint = *endpoint;
@@ -61,6 +76,33 @@ int run_traffic(Arguments args) {
     return usage();
   }
   return done ? 0 : fail(done.error());
+}
+
+int send_icmp(const std::string& address, std::string_view hex) {
+  const auto to = common::Ip::parse(address);
+  std::vector<std::byte> message(hex.size() / 2);
+  for (std::size_t i = 0; i < message.size(); ++i) {
+    unsigned value = 0;
+    const char* from = hex.data() + 2 * i;
+    if (std::from_chars(from, from + 2, value, 16).ptr != from + 2) {
+      return usage();
+    }
+    message[i] = static_cast<std::byte>(value);
+  }
+  if (!to || hex.size() % 2 != 0) {
+    return usage();
+  }
+  const auto sent = lab::send_icmp(*to, message);
+  return sent ? 0 : fail(sent.error());
+}
+
+int count_after(const lab::State& state, const std::string& text) {
+  std::uint64_t time_ns = 0;
+  if (!parse_number(text, time_ns)) {
+    return usage();
+  }
+  fmt::print("{}\n", state.received_after(time_ns));
+  return 0;
 }
 
 int wait_for(const lab::State& state, Arguments args) {
@@ -90,11 +132,14 @@ int tell(const lab::State& state, int signal_number, lab::Phase phase) {
 
 int dispatch(Arguments args) {
   const std::string command = args.empty() ? "" : args[0];
-  if ((command == "serve" || command == "send") && (args.size() == 4 || args.size() == 5)) {
+  if ((command == "serve" || command == "send") && args.size() >= 4 && args.size() <= (args[1] == "udp" ? 7 : 5)) {
     return run_traffic(args);
   }
-  const bool waits =
-      (command == "ready" && args.size() == 3) || ((command == "wait" || command == "more") && args.size() == 4);
+  if (command == "icmp" && args.size() == 3) {
+    return send_icmp(args[1], args[2]);
+  }
+  const bool waits = ((command == "ready" || command == "after") && args.size() == 3) ||
+                     ((command == "wait" || command == "more") && args.size() == 4);
   const bool plain = (command == "show" || command == "stop" || command == "pause") && args.size() == 2;
   if (!waits && !plain) {
     return usage();
@@ -106,6 +151,9 @@ int dispatch(Arguments args) {
   if (command == "show") {
     fmt::print("{}\n", state->json());
     return 0;
+  }
+  if (command == "after") {
+    return count_after(*state, args[2]);
   }
   if (command == "stop") {
     return tell(*state, SIGTERM, lab::Phase::finished);

@@ -1,5 +1,6 @@
 #include "lab/traffic/socket.h"
 
+#include <netinet/udp.h>
 #include <sys/signalfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -72,6 +73,10 @@ Received receive(int fd, std::span<std::byte> buffer, SocketAddress* from) {
       std::memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
       received.time_ns =
           static_cast<std::uint64_t>(stamp.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(stamp.tv_nsec);
+    } else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+      int bytes = 0;
+      std::memcpy(&bytes, CMSG_DATA(c), sizeof bytes);
+      received.segment_bytes = static_cast<std::size_t>(bytes);
     }
   }
   return received;

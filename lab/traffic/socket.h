@@ -14,8 +14,6 @@
 
 namespace lab {
 
-inline constexpr std::size_t kRecordBytes = 1000;  // fits the MTU of a WireGuard interface
-
 // The front of a record, in host order: both ends run on one machine type.
 struct RecordHeader {
   std::uint64_t magic = 0x6b72616974ULL;
@@ -35,6 +33,7 @@ common::Result<common::Fd> open_socket(const common::Endpoint& endpoint, int typ
 struct Received {
   ssize_t bytes = 0;  // -1: see errno
   std::uint64_t time_ns = 0;
+  std::size_t segment_bytes = 0;  // of UDP datagrams that the kernel handed over in one piece; 0: it is one datagram
 };
 
 // One recvmsg; `from` may be null. For TCP the time is that of the last packet that the bytes came from.

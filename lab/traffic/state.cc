@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <ctime>
@@ -115,7 +116,14 @@ void State::count_received(std::uint64_t sequence, std::uint64_t time_ns) const 
   if (sequence >= counts_->highest) {
     counts_->highest = sequence + 1;
   }
+  counts_->times_ns[counts_->received % kTimes] = time_ns;
   ++counts_->received;
+}
+
+std::uint64_t State::received_after(std::uint64_t time_ns) const {
+  const auto kept = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(counts_->received, kTimes));
+  return static_cast<std::uint64_t>(std::count_if(counts_->times_ns.begin(), counts_->times_ns.begin() + kept,
+                                                  [&](const auto& time) { return time > time_ns; }));
 }
 
 void State::announce() const {

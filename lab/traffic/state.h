@@ -2,6 +2,7 @@
 // sleeping.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,8 @@
 namespace lab {
 
 enum class Phase : std::uint32_t { none, listening, connecting, connected, paused, closed, finished };
+
+inline constexpr std::size_t kTimes = std::size_t{1} << 16U;
 
 // The file's contents. One process writes, any number read. Times are CLOCK_REALTIME in nanoseconds: what the kernel
 // stamps packets with.
@@ -29,6 +32,7 @@ struct Counts {
   std::atomic<std::uint64_t> first_ns;   // when the kernel got the first packet of the present connection
   std::atomic<std::uint64_t> last_ns;    // ... and the last one
   std::atomic<std::uint64_t> largest_gap_ns;
+  std::array<std::atomic<std::uint64_t>, kTimes> times_ns;  // of the last kTimes records received, as a ring
 };
 
 // A mapping of a state file. Move-only.
@@ -56,6 +60,8 @@ class State {
   // Blocks until `holds` or the time is up; false then.
   [[nodiscard]] bool wait(const std::function<bool(const Counts&)>& holds, std::uint64_t most_ms) const;
   [[nodiscard]] std::string json() const;
+  // Records that the kernel got later than that; of more than kTimes the last ones only.
+  [[nodiscard]] std::uint64_t received_after(std::uint64_t time_ns) const;
 
  private:
   void clear() const;

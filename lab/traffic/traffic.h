@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "common/ip.h"
@@ -9,20 +10,31 @@
 
 namespace lab {
 
+inline constexpr std::uint64_t kRecordBytes = 1000;  // fits the MTU of a WireGuard interface
+
 struct Plan {
   common::Endpoint endpoint;  // to listen on, or to send to
   std::string state_file;
   std::uint64_t records_per_s = 200;
+  std::uint64_t record_bytes = kRecordBytes;  // UDP only: kFewestRecordBytes to kMostRecordBytes
+  std::uint64_t segments = 1;  // UDP only: records that go to the kernel in one piece, 1 to kMostSegments
 };
+
+inline constexpr std::uint64_t kFewestRecordBytes = 16;
+inline constexpr std::uint64_t kMostRecordBytes = 65'000;
+inline constexpr std::uint64_t kMostSegments = 64;  // UDP_MAX_SEGMENTS of Linux before 6.9
 
 // TCP: both ends send records at the plan's rate as soon as they are connected. The receiver serves one connection at a
 // time and takes a new one when it comes; the sender makes one connection and never another.
 common::Result<void> serve_tcp(const Plan& plan);
 common::Result<void> send_tcp(const Plan& plan);
 
-// UDP: both ends send records at the plan's rate, the receiver to whom it heard from last. SIGUSR1 ends the sending,
-// not the receiving.
+// UDP: both ends send records at the plan's rate, the receiver to whom it heard from last. Both ends use the same
+// record_bytes. SIGUSR1 ends the sending, not the receiving.
 common::Result<void> serve_udp(const Plan& plan);
 common::Result<void> send_udp(const Plan& plan);
+
+// Sends one ICMP (to an IPv4 address) or ICMPv6 message. `message` begins with the type; its checksum is filled in.
+common::Result<void> send_icmp(const common::Ip& to, std::span<const std::byte> message);
 
 }  // namespace lab

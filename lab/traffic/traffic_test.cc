@@ -110,6 +110,37 @@ TEST_F(Traffic, UdpLosesNothingOnceBothEndsPause) {
   EXPECT_EQ(b->counts().misplaced, 0U);
 }
 
+TEST_F(Traffic, UdpRecordsThatTravelInOnePieceAreCountedOneByOne) {
+  Plan server = plan("a", port(1));
+  Plan client = plan("b", port(1));
+  server.record_bytes = client.record_bytes = 1200;
+  client.segments = 20;
+  auto a = State::open(server.state_file);
+  auto b = State::open(client.state_file);
+  ASSERT_TRUE(a && b);
+  Child serving([&] { return serve_udp(server); });
+  ASSERT_TRUE(a->wait(is_listening, kMostMs));
+  Child sending([&] { return send_udp(client); });
+  EXPECT_TRUE(a->wait([](const Counts& c) { return c.received >= 500; }, kMostMs));
+  ::kill(static_cast<pid_t>(b->counts().pid.load()), SIGUSR1);
+  EXPECT_TRUE(b->wait([](const Counts& c) { return c.phase == Phase::paused; }, kMostMs));
+  EXPECT_TRUE(a->wait([&](const Counts& c) { return c.received == b->counts().sent; }, kMostMs));
+  EXPECT_EQ(a->counts().received % 20, 0U);
+  EXPECT_EQ(a->counts().misplaced, 0U);
+}
+
+TEST_F(Traffic, TellsHowManyCameAfterAMoment) {
+  auto a = State::open(plan("a", 0).state_file);
+  ASSERT_TRUE(a);
+  a->begin(Phase::connected);
+  for (std::uint64_t i = 0; i < kTimes + 10; ++i) {
+    a->count_received(i, 1000 + i);
+  }
+  EXPECT_EQ(a->received_after(1000 + kTimes + 10), 0U);
+  EXPECT_EQ(a->received_after(1000 + kTimes + 5), 4U);
+  EXPECT_EQ(a->received_after(0), kTimes);
+}
+
 TEST_F(Traffic, WaitingInVainEnds) {
   auto a = State::open(plan("a", 0).state_file);
   ASSERT_TRUE(a);
