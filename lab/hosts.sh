@@ -72,6 +72,32 @@ underlay() {
   on "$1" ip link set eth0 up
 }
 
+# cable HOST DEVICE HOST DEVICE: joins two hosts directly.
+cable() {
+  in_namespace "$1" ip link add "$2" type veth peer name "$4" netns "${host_holder[$3]}"
+  in_namespace "$1" ip link set "$2" up
+  in_namespace "$3" ip link set "$4" up
+}
+
+# addresses HOST DEVICE ADDRESS/LENGTH...
+addresses() {
+  local name=$1 device=$2 address
+  shift 2
+  for address in "$@"; do
+    if [[ $address == *:* ]]; then on "$name" ip addr add "$address" dev "$device" nodad; else
+      on "$name" ip addr add "$address" dev "$device"
+    fi
+  done
+}
+
+# forwards HOST...: they forward packets of both families.
+forwards() {
+  local name
+  for name in "$@"; do
+    on "$name" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+  done
+}
+
 # on HOST COMMAND...: runs it there. Of another guest's host it gets no standard input.
 on() {
   local name=$1

@@ -2,6 +2,9 @@
 # A Krait mesh on the hosts of hosts.sh. Overlay addresses: 10.90.0.N and fd90::N on wg0; identity = the host's name.
 
 declare -A public_key=() agent_pid=()
+identities=(web db office)  # of the policy
+declare -A host_routes=()   # "PREFIX IDENTITY ..." behind a host; under HOST/PEER: behind PEER as HOST alone sees it
+declare -A host_peers=()    # a host's peers, where they are not all others
 
 # mesh_up HOST...: keys, krait.toml and the agents; prints the log of an agent that does not come up. Every host needs a
 # policy first (put_policy).
@@ -20,6 +23,18 @@ mesh_up() {
   return "$status"
 }
 
+# routes_line "PREFIX IDENTITY ...": the key for krait.toml; nothing without prefixes.
+routes_line() {
+  local -a word tables=()
+  read -ra word <<<"$1"
+  while ((${#word[@]})); do
+    tables+=("{ prefix = \"${word[0]}\", identity = \"${word[1]}\" }")
+    word=("${word[@]:2}")
+  done
+  local IFS=,
+  ((${#tables[@]} == 0)) || echo "routes = [${tables[*]}]"
+}
+
 # mesh_config HOST ALL-HOSTS...: the text of HOST's krait.toml.
 mesh_config() {
   local name=$1 number=${host_number[$1]} peer n
@@ -33,8 +48,9 @@ private_key_file = "/var/lib/krait/host.key"
 listen_port = 51820
 interface = "wg0"
 policy = "/etc/krait/policy.toml"
+$(routes_line "${host_routes[$name]:-}")
 END
-  for peer in "$@"; do
+  for peer in ${host_peers[$name]:-"$@"}; do
     [[ $peer != "$name" ]] || continue
     n=${host_number[$peer]}
     cat <<END
@@ -45,6 +61,7 @@ identity = "$peer"
 public_key = "${public_key[$peer]}"
 endpoint = "${underlay_prefix:-192.0.2.}$n${underlay_suffix:-}:51820"
 addresses = ["10.90.0.$n", "fd90::$n"]
+$(routes_line "${host_routes[$name/$peer]:-${host_routes[$peer]:-}}")
 END
   done
 }
@@ -52,7 +69,7 @@ END
 # policy RULE...: the text of a policy.toml. RULE is "FROM TO PORT...", or "deny FROM TO PORT...".
 policy() {
   local name rule word action ports
-  for name in web db office; do
+  for name in "${identities[@]}"; do
     printf '[[identity]]\nname = "%s"\n\n' "$name"
   done
   for rule in "$@"; do
@@ -108,6 +125,19 @@ allowed() { metric "$1" krait_packets_total "source=$2" "destination=$3" "direct
 rose() { (($(drops "$1" "$2" "$3") >= $4 + ${5:-1})); }
 await_drops() { until_true 20 rose "$@"; }
 
+# not COMMAND...: for checks.
+not() { ! "$@"; }
+
+# denied TEXT HOST REASON DIRECTION COMMAND...: the command fails and the counter moves.
+denied() {
+  local text=$1 host=$2 reason=$3 direction=$4 before
+  shift 4
+  before=$(drops "$host" "$reason" "$direction")
+  check "$text: nothing passes" "" not "$@"
+  check "$text: counted" "$host $reason $direction: $before -> $(drops "$host" "$reason" "$direction")" \
+    rose "$host" "$reason" "$direction" "$before"
+}
+
 # attachment HOST: tcx or clsact.
 attachment() { on "$1" krait status -o json | jq -r .attachment; }
 
@@ -149,6 +179,15 @@ count() { traffic "$1" show "$2" | jq -r ".$3"; }
 
 # milliseconds FROM TO: of two times in nanoseconds, one decimal.
 milliseconds() { awk -v from="$1" -v to="$2" 'BEGIN { printf "%.1f", (to - from) / 1e6 }'; }
+
+# opens HOST ADDRESS:PORT STATE: a TCP connection carries data within three seconds.
+opens() {
+  local status=0
+  send "$1" tcp "$2" "$3"
+  traffic "$1" wait "$3" 1 3 || status=1
+  traffic "$1" stop "$3"
+  return "$status"
+}
 
 # settle STATE: pauses the UDP stream between web and db; true when not one datagram of it is missing.
 settle() {

@@ -112,7 +112,7 @@ common::Result<void> run_udp(const Plan& plan, bool listen) {
       }
       peer = from;
     }
-    while (sending && pacer.due(monotonic_ns())) {
+    for (int turn = 0; sending && turn < kMostTurns && pacer.due(monotonic_ns()); ++turn) {
       for (std::uint64_t i = 0; i < plan.segments; ++i) {
         pacer.sent();
       }

@@ -4,27 +4,6 @@ set -u
 # shellcheck source=lab/scenario.sh
 . /lab/scenario.sh
 
-# denied TEXT HOST REASON DIRECTION COMMAND...: the command fails and the counter moves.
-denied() {
-  local text=$1 host=$2 reason=$3 direction=$4 before
-  shift 4
-  before=$(drops "$host" "$reason" "$direction")
-  check "$text: nothing passes" "" not "$@"
-  check "$text: counted" "$host $reason $direction: $before -> $(drops "$host" "$reason" "$direction")" \
-    rose "$host" "$reason" "$direction" "$before"
-}
-
-not() { ! "$@"; }
-
-# opens HOST ADDRESS:PORT NAME: a TCP connection carries data within three seconds.
-opens() {
-  local status=0
-  send "$1" tcp "$2" "$3"
-  traffic "$1" wait "$3" 1 3 || status=1
-  traffic "$1" stop "$3"
-  return "$status"
-}
-
 ping_once() { on "$1" ping -c 1 -W 2 "${@:2}"; }
 
 # reads_or_expects: what the kernel offers decides the attachment.

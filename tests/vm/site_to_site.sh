@@ -1,0 +1,172 @@
+#!/bin/bash
+# Two networks behind two gateways: judged by the real endpoints, path-MTU discovery through a policy that names no ICMP,
+# traceroute.
+#
+#     alice ---- web ======== db ---- near ---- far ---- bob          site-a 10.1.0.0/16, fd90:1::/32: alice
+#                                  |      1300                        site-b 10.2.0.0/16, fd90:2::/32: the routers, bob
+#                                carol                                vault  10.2.3.3, fd90:2:3::3: carol, within site-b
+#
+# web and db run krait; the others know nothing of it.
+set -u
+# shellcheck source=lab/scenario.sh
+. /lab/scenario.sh
+# shellcheck source=lab/packets.sh
+. /lab/packets.sh
+
+narrow_mtu=1300
+identities=(web db site-a site-b vault)
+host_routes=(
+  [web]="10.1.0.0/16 site-a fd90:1::/32 site-a"
+  [db]="10.2.0.0/16 site-b fd90:2::/32 site-b 10.2.3.3/32 vault fd90:2:3::3/128 vault"
+)
+granted=("site-a site-b tcp/5432 udp/9000" "vault site-a tcp/7000")
+
+# network IPV4/IPV6 HOST DEVICE HOST DEVICE: a cable, the first host has .1 and ::1 there, the other .2 and ::2.
+network() {
+  local net4=${1%%/*} net6=${1##*/}
+  cable "$2" "$3" "$4" "$5"
+  addresses "$2" "$3" "$net4.1/24" "$net6::1/64"
+  addresses "$4" "$5" "$net4.2/24" "$net6::2/64"
+}
+
+# routes HOST PREFIX GATEWAY...
+routes() {
+  local name=$1
+  shift
+  while (($#)); do
+    on "$name" ip route add "$1" via "$2"
+    shift 2
+  done
+}
+
+build_sites() {
+  local name
+  hosts_begin
+  for name in web db; do host_new "$name"; done
+  for name in alice near far bob carol; do hold "$name"; done
+  network 10.1.0/fd90:1:0 web lan alice lan
+  network 10.2.1/fd90:2:1 db lan near west
+  network 10.2.9/fd90:2:9 near east far west
+  network 10.2.2/fd90:2:2 far east bob lan
+  cable db lan2 carol lan
+  addresses db lan2 10.2.3.1/24 fd90:2:3::1/64
+  addresses carol lan 10.2.3.3/24 fd90:2:3::3/64
+  on near ip link set east mtu $narrow_mtu
+  on far ip link set west mtu $narrow_mtu
+  forwards web db near far
+  routes alice default 10.1.0.1 default fd90:1::1
+  routes db 10.2.2.0/24 10.2.1.2 fd90:2:2::/48 fd90:2:1::2
+  routes near default 10.2.1.1 default fd90:2:1::1 10.2.2.0/24 10.2.9.2 fd90:2:2::/48 fd90:2:9::2
+  routes far default 10.2.9.1 default fd90:2:9::1
+  routes bob default 10.2.2.1 default fd90:2:2::1
+  routes carol default 10.2.3.1 default fd90:2:3::1
+}
+
+# runs_both_ways FROM TO PROTOCOL ADDRESS:PORT STATE [RATE BYTES]
+runs_both_ways() {
+  local from=$1 to=$2
+  shift 2
+  serve "$to" "$@" && send "$from" "$@" && traffic "$to" wait "$3" 100 20 && traffic "$from" wait "$3" 100 20
+  local status=$?
+  traffic "$from" stop "$3"
+  traffic "$to" stop "$3"
+  return "$status"
+}
+
+knows_path_mtu() { on alice ip route get "$1" | grep -q "mtu $narrow_mtu"; }
+forget_path_mtu() { on alice ip route flush cache && on alice ip -6 route flush cache; }
+
+# real_endpoints FAMILY ALICE BOB CAROL: the gateways look at who really talks, and the longest prefix says who that is.
+real_endpoints() {
+  local family=$1 alice=$2 bob=$3 carol=$4
+  serve bob tcp "$bob:5432" bob-5432 10
+  serve carol tcp "$carol:5432" carol-5432 10
+  serve alice tcp "$alice:7000" alice-7000 10
+  check "$family: alice opens bob's tcp/5432" "" opens alice "$bob:5432" to-bob
+  check "$family: carol opens alice's tcp/7000" "" opens carol "$alice:7000" to-alice
+  denied "$family: alice opens tcp/5432 of carol, who is not site-b" web no_rule egress opens alice "$carol:5432" to-carol
+  denied "$family: bob, who is not vault, opens alice's tcp/7000" db no_rule egress opens bob "$alice:7000" to-alice
+  traffic bob stop bob-5432
+  traffic carol stop carol-5432
+  traffic alice stop alice-7000
+}
+
+# path_mtu FAMILY ALICE BOB UDP-BYTES: near's answer "too big" crosses both gateways because it speaks of a live flow.
+path_mtu() {
+  local family=$1 alice=$2 bob=$3 bytes=$4 address protocol
+  local -a pace
+  address=${bob//[][]/}
+  for protocol in tcp/5432 udp/9000; do
+    forget_path_mtu
+    pace=(2000) # more than one record to send, so that TCP fills its segments
+    [[ $protocol == tcp/* ]] || pace=(100 "$bytes")
+    check "$family: ${protocol%/*} passes the narrow cable both ways" "" \
+      runs_both_ways alice bob "${protocol%/*}" "$bob:${protocol#*/}" "pmtu-$family-${protocol%/*}" "${pace[@]}"
+    check "$family: alice has learned the path's MTU by it" "$(on alice ip route get "$address" | grep -o 'mtu [0-9]*')" \
+      knows_path_mtu "$address"
+  done
+  check "$family: the routers' messages are counted" "site-b to site-a let in at web" \
+    test "$(allowed web site-b site-a ingress)" -gt 0
+}
+
+# forged FAMILY ALICE BOB: a message about a flow that does not exist, stopped by either gateway.
+forged() {
+  local family=$1 alice=$2 bob=$3 message
+  message=$(too_big 600 "$alice" "$bob" 17 40000 9000)
+  error_dropped "$family: a forged message" db egress near "$alice" "$message"
+  # The gateway of its own site lets everything out, the other one is the judge.
+  put_policy db "${granted[@]}" "site-b site-a any"
+  reload db
+  error_dropped "$family: a forged message" web ingress near "$alice" "$message"
+  put_policy db "${granted[@]}"
+  reload db
+}
+
+# error_dropped TEXT GATEWAY DIRECTION SENDER ADDRESS MESSAGE
+error_dropped() {
+  local before
+  before=$(drops "$2" icmp_error_unrelated "$3")
+  on "$4" krait-lab-traffic icmp "$5" "$6"
+  check "$1: dropped at $2" "icmp_error_unrelated $3" await_drops "$2" icmp_error_unrelated "$3" "$before"
+}
+
+# hops HOST ADDRESS [traceroute's arguments]: the path, one word a hop.
+hops() { on "$1" traceroute -n -q 1 -w 2 -m 8 "${@:3}" "$2" 2>&1 | awk '$1 ~ /^[0-9]+$/ { print $2 }' | tr '\n' ' '; }
+
+# traceroutes: the hops behind db answer "time exceeded" about a live flow, and bob "port unreachable".
+traceroutes() {
+  local seen before
+  put_policy "web db" "${granted[@]}" "site-a site-b udp/33434-33499 icmp/echo-request"
+  reload web db
+  forget_path_mtu
+  seen=$(hops alice 10.2.2.2)
+  check "traceroute by UDP" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 10.2.9.2 10.2.2.2 "
+  seen=$(hops alice 10.2.2.2 -I)
+  check "traceroute by ICMP echo" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 10.2.9.2 10.2.2.2 "
+  seen=$(hops alice fd90:2:2::2 -6)
+  check "traceroute over IPv6" "$seen" test "$seen" = "fd90:1::1 fd90::2 fd90:2:1::2 fd90:2:9::2 fd90:2:2::2 "
+  # A router whose address is nobody's may not speak, whatever it speaks of.
+  addresses near west 198.51.100.1/32
+  on near ip route replace default via 10.2.1.1 src 198.51.100.1
+  before=$(drops db unknown_source egress)
+  seen=$(hops alice 10.2.2.2)
+  check "a router without an identity stays dark" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 * 10.2.9.2 10.2.2.2 "
+  check "its answer is counted" "db unknown_source egress" rose db unknown_source egress "$before"
+}
+
+build_sites
+put_policy "web db" "${granted[@]}"
+mesh_up web db
+check "the gateways are up" "attached by $(attachment db)" test "$(attachment db)" != null
+real_endpoints IPv4 10.1.0.2 10.2.2.2 10.2.3.3
+real_endpoints IPv6 "[fd90:1::2]" "[fd90:2:2::2]" "[fd90:2:3::3]"
+path_mtu IPv4 10.1.0.2 10.2.2.2 1390
+path_mtu IPv6 "[fd90:1::2]" "[fd90:2:2::2]" 1370
+forged IPv4 10.1.0.2 10.2.2.2
+forged IPv6 fd90:1::2 fd90:2:2::2
+traceroutes
+addresses alice lo 10.2.2.99/32
+denied "alice sends from an address of the other site" web source_not_local egress \
+  on alice ping -c 1 -W 2 -I 10.2.2.99 10.2.2.2
+check "no packet is counted for the gateways themselves" "" test "$(allowed db web db ingress)" = 0
+finish site_to_site
