@@ -4,6 +4,10 @@
 
 lab_modules=(wireguard veth bridge tun virtio_pci virtio_net sch_ingress cls_bpf sch_netem)
 lab_tools=(bash ip tc wg jq ping nsenter unshare mount)
+# The benchmarks' guest has more.
+bench_modules=(nf_tables nf_conntrack nft_ct nft_compat xt_tcpudp)
+bench_tools=(iperf3 nft iptables-restore)
+bench_plugins=(libxt_standard.so libxt_tcp.so) # of iptables
 
 # copy_program FILE DESTINATION: the program, stripped, and the libraries that it loads.
 copy_program() {
@@ -16,11 +20,13 @@ copy_program() {
   done < <(ldd "$file" 2>/dev/null | grep -oE '/[^ ]+' || true)
 }
 
+# copy_modules KERNEL-DIRECTORY MODULE...
 copy_modules() {
   local kernel_dir=$1 release module line file
+  shift
   release=$(<"$kernel_dir/release")
   mkdir -p "$tree/modules"
-  for module in "${lab_modules[@]}"; do
+  for module in "$@"; do
     modprobe -C /dev/null -d "$kernel_dir" -S "$release" --show-depends "$module" || return 1
   done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$tree/modules/files"
   while read -r file; do
@@ -33,11 +39,14 @@ copy_modules() {
 
 pack_tree() { (cd "$tree" && find . -print0 | cpio --null --quiet -o -H newc -R 0:0); }
 
-# What changes with the kernel only: made once.
+# base_archive SERIES [bench]: what changes with the kernel only, made once, and sets `archive`.
 base_archive() {
-  local series=$1 archive=$cache_dir/lab/base-$1.cpio tool
+  local series=$1 kind=${2:-base} tool
+  local -a modules=("${lab_modules[@]}") tools=("${lab_tools[@]}")
+  archive=$cache_dir/lab/$kind-$series.cpio
   [[ $archive -nt $root_dir/lab/initramfs.sh && $archive -nt $cache_dir/kernels/$series/release ]] && return 0
-  local tree=$cache_dir/lab/tree-$series
+  [[ $kind == base ]] || { modules+=("${bench_modules[@]}") && tools+=("${bench_tools[@]}"); }
+  local tree=$cache_dir/lab/tree-$kind-$series
   rm -rf "$tree"
   mkdir -p "$tree"/{dev,proc,sys,run,tmp,root,etc,usr/bin,usr/sbin,usr/lib,usr/lib64,var/lib}
   ln -s usr/bin "$tree/bin"
@@ -45,21 +54,34 @@ base_archive() {
   ln -s usr/lib "$tree/lib"
   ln -s usr/lib64 "$tree/lib64"
   cp "$cache_dir/busybox" "$tree/usr/bin/busybox"
-  for tool in "${lab_tools[@]}"; do
+  for tool in "${tools[@]}"; do
     copy_program "$(command -v "$tool")" "$tree/usr/bin/$tool"
   done
-  copy_modules "$cache_dir/kernels/$series" || return 1
+  copy_modules "$cache_dir/kernels/$series" "${modules[@]}" || return 1
+  [[ $kind == base ]] || copy_rivals
   pack_tree >"$archive.new"
   mv "$archive.new" "$archive"
   rm -rf "$tree"
 }
 
-# build_initramfs SERIES OUTPUT PROGRAM...: programs land in /usr/bin.
+# Nebula, and the plugins that iptables looks for.
+copy_rivals() {
+  local plugin program directory
+  for program in nebula nebula-cert; do
+    copy_program "$cache_dir/nebula/usr/bin/$program" "$tree/usr/bin/$program"
+  done
+  directory=/usr/lib/x86_64-linux-gnu/xtables
+  for plugin in "${bench_plugins[@]}"; do
+    install -D -m 755 "$directory/$plugin" "$tree$directory/$plugin"
+  done
+}
+
+# build_initramfs SERIES OUTPUT PROGRAM...: programs land in /usr/bin. With bench=1 it is the benchmarks' guest.
 build_initramfs() {
-  local series=$1 output=$2 program
+  local series=$1 output=$2 program archive
   shift 2
   mkdir -p "$cache_dir/lab"
-  base_archive "$series" || return 1
+  base_archive "$series" ${bench:+bench} || return 1
   local tree
   tree=$(mktemp -d "$cache_dir/lab/tree.XXXXXX")
   mkdir -p "$tree"/{usr/bin,usr/lib,usr/lib64,tests}
@@ -71,6 +93,6 @@ build_initramfs() {
   install -m 755 "$root_dir/lab/init" "$tree/init"
   cp -r "$root_dir/lab" "$tree/lab"
   cp -r "$root_dir/tests/vm" "$tree/tests/vm"
-  { cat "$cache_dir/lab/base-$series.cpio" && pack_tree; } >"$output"
+  { cat "$archive" && pack_tree; } >"$output"
   rm -rf "$tree"
 }

@@ -65,17 +65,27 @@ private_apt() {
   )
 }
 
+# unpack_package PACKAGE DIRECTORY: downloads it and unpacks it there.
+unpack_package() {
+  local -a apt_options
+  private_apt && apt-get "${apt_options[@]}" update || return 1
+  rm -rf "$2"
+  mkdir -p "$2"
+  (cd "$2" && apt-get "${apt_options[@]}" download "$1" && dpkg-deb -x ./*.deb . && rm ./*.deb)
+}
+
 # fetch_busybox: makes .cache/busybox. Not installed, since its package would replace another busybox of the user's.
 fetch_busybox() {
   [[ ! -e $cache_dir/busybox ]] || return 0
-  local -a apt_options
-  local dir=$cache_dir/busybox.new
-  private_apt && apt-get "${apt_options[@]}" update || return 1
-  rm -rf "$dir"
-  mkdir -p "$dir"
-  (cd "$dir" && apt-get "${apt_options[@]}" download busybox-static && dpkg-deb -x ./*.deb .) || return 1
-  mv "$dir/bin/busybox" "$cache_dir/busybox"
-  rm -rf "$dir"
+  unpack_package busybox-static "$cache_dir/busybox.new" || return 1
+  mv "$cache_dir/busybox.new/bin/busybox" "$cache_dir/busybox"
+  rm -rf "$cache_dir/busybox.new"
+}
+
+# fetch_nebula: makes .cache/nebula/usr/bin/nebula.
+fetch_nebula() {
+  [[ ! -e $cache_dir/nebula ]] || return 0
+  unpack_package nebula "$cache_dir/nebula.new" && mv "$cache_dir/nebula.new" "$cache_dir/nebula"
 }
 
 # fetch_kernel SERIES: makes .cache/kernels/SERIES/{vmlinuz,release,lib/modules/...} for 6.1 or 6.12.

@@ -63,7 +63,7 @@ flood() {
   read -ra in_ < <(seen db ingress)
   serve db udp "$2:9000" "$name" 1 $flood_bytes
   send web udp "$2:9000" "$name" 4000 $flood_bytes 20
-  check "$family: a flood runs" "" traffic db wait "$name" 5000 30
+  check "$family: a flood runs" "" traffic db wait "$name" 2000 30
   traffic web pause "$name"
   sent=$(count web "$name" sent)
   check "$family: db judges all that WireGuard hands over" "$(($(received_by_wireguard) - wire)) of $sent sent" \
@@ -90,7 +90,7 @@ denied_flood() {
   refused=$(drops db no_rule ingress)
   serve db udp "$2:9001" "$name" 1 $flood_bytes
   send web udp "$2:9001" "$name" 4000 $flood_bytes 20
-  check "$family: a denied flood runs" "" await_drops db no_rule ingress "$refused" 5000
+  check "$family: a denied flood runs" "" await_drops db no_rule ingress "$refused" 2000
   traffic web pause "$name"
   check "$family: each segment of it is dropped" "$(count web "$name" sent) sent, $(($(received_by_wireguard) - wire)) came, no_rule" \
     until_true 20 refused_all "$refused" "$wire"

@@ -1,0 +1,180 @@
+#!/bin/bash
+# krait beside what people use, on real WireGuard, in one guest: throughput and CPU, and what still passes after a right was
+# withdrawn. Each side has two hosts of its own; all of them exist all the while, and take turns.
+#
+# Lines that begin with "csv," are for the file that `./x bench` writes.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=lab/hosts.sh
+. "$here/hosts.sh"
+# shellcheck source=lab/steps.sh
+. "$here/steps.sh"
+# shellcheck source=lab/mesh.sh
+. "$here/mesh.sh"
+# shellcheck source=lab/rivals.sh
+. "$here/rivals.sh"
+
+sides=(wireguard krait iptables nebula)
+rounds=1
+transfer_s=4
+rules=10000
+watch_s=2 # how long after a revocation's return packets are counted
+aim=0.97
+port=5432
+host_number=(
+  [krait-a]=1 [krait-b]=2 [wireguard-a]=3 [wireguard-b]=4 [iptables-a]=5 [iptables-b]=6 [nftables-a]=7 [nftables-b]=8
+  [nebula-a]=9 [nebula-b]=10
+)
+
+csv() { local IFS=,; echo "csv,$*"; }
+die() { echo "$*" && exit 1; }
+
+# --- The hosts ---------------------------------------------------------------------------------------------------------
+
+# put_krait_policy "HOST..." [RULE]: as many rules as the others have.
+put_krait_policy() {
+  local name
+  {
+    policy "${@:2}"
+    awk -v rules="$((rules - $# + 1))" 'BEGIN {
+      for (i = 0; i < 100; i++) printf "[[identity]]\nname = \"team%d\"\n\n", i
+      for (i = 0; i < rules; i++)
+        printf "[[rule]]\nname = \"r%d\"\naction = \"allow\"\nfrom = [\"team%d\"]\nto = [\"team%d\"]\nports = [\"tcp/%d\"]\n\n",
+          i, i % 100, i / 100 % 100, 1000 + i % 4000
+    }'
+  } >"$lab_dir/policy.toml"
+  for name in $1; do on "$name" cp "$lab_dir/policy.toml" /etc/krait/policy.toml; done
+}
+
+build_sides() {
+  local name
+  hosts_begin
+  for name in "${!host_number[@]}"; do host_new "$name"; done
+  identities=(krait-a krait-b)
+  put_krait_policy "krait-a krait-b" "krait-a krait-b any"
+  mesh_up krait-a krait-b || die "krait does not come up"
+  for name in wireguard iptables nftables; do plain_wireguard "$name-a" "$name-b"; done
+  for name in iptables-a iptables-b; do iptables_rules "$name" $rules || die "no iptables"; done
+  for name in nftables-a nftables-b; do nftables_rules "$name" $port || die "no nftables"; done
+  nebula_network nebula-a nebula-b
+  until_true 30 on nebula-b ping -c 1 -W 2 "$(overlay nebula-a)" || die "no nebula: $(tail -n 5 "$lab_dir"/nebula-?-nebula.log)"
+}
+
+# --- Throughput ----------------------------------------------------------------------------------------------------------
+
+busy_ticks() { awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8 }' /proc/stat; }
+
+# transfer SIDE: sets mbits and cpu_ms, the guest's busy time for each megabyte.
+transfer() {
+  local before result bytes
+  before=$(busy_ticks)
+  result=$(on "$1-a" iperf3 -c "$(overlay "$1-b")" -p 5201 -t $transfer_s -J)
+  bytes=$(jq '.end.sum_received.bytes' <<<"$result")
+  mbits=$(jq '.end.sum_received.bits_per_second / 1e6 * 100 | round / 100' <<<"$result")
+  cpu_ms=$(awk -v ticks="$(($(busy_ticks) - before))" -v bytes="$bytes" 'BEGIN { printf "%.2f", ticks * 10 / (bytes / 1e6) }')
+}
+
+# column FILE SIDE FIELD: its values; field 3: Mbit/s, 4: CPU.
+column() { awk -v side="$2" -v field="$3" '$2 == side { print $field }' "$1"; }
+median() { sort -n | awk '{ value[NR] = $1 } END { print NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2 }'; }
+# ratios FILE SIDE FIELD: to WireGuard without a filter, round by round.
+ratios() {
+  paste <(column "$1" "$2" "$3") <(column "$1" wireguard "$3") | awk '{ printf "%.4f\n", $1 / $2 }'
+}
+
+throughput() {
+  local file=$lab_dir/throughput round side ratio
+  local -a order
+  for side in "${sides[@]}"; do
+    start "$side-b" "$lab_dir/$side-iperf.log" iperf3 -s -p 5201 >/dev/null
+    until_true 10 on "$side-a" iperf3 -c "$(overlay "$side-b")" -p 5201 -t 1
+  done
+  for ((round = 1; round <= rounds; round++)); do
+    mapfile -t order < <(printf '%s\n' "${sides[@]}" | if ((round % 2)); then cat; else tac; fi)
+    for side in "${order[@]}"; do
+      transfer "$side"
+      echo "$round $side $mbits $cpu_ms" >>"$file"
+      csv throughput "$side" "$round" "$mbits" "$cpu_ms"
+    done
+  done
+  echo
+  echo "TCP through the tunnel, medians of $rounds interleaved rounds of $transfer_s s"
+  printf '%-34s %10s %14s %18s %18s\n' "" "Mbit/s" "CPU ms/MB" "Mbit/s, relative" "CPU, relative"
+  for side in "${sides[@]}"; do
+    printf '%-34s %10s %14s %18s %18s\n' "$(describe "$side")" "$(column "$file" "$side" 3 | median)" \
+      "$(column "$file" "$side" 4 | median)" "$(ratios "$file" "$side" 3 | median)" "$(ratios "$file" "$side" 4 | median)"
+  done
+  ratio=$(ratios "$file" krait 3 | median)
+  echo "krait at least $aim of plain WireGuard: $ratio, $(verdict "$ratio" "$aim")"
+}
+
+describe() {
+  case $1 in
+    wireguard) echo "WireGuard" ;;
+    krait) echo "krait on WireGuard, $rules rules" ;;
+    iptables) echo "WireGuard, $rules iptables rules" ;;
+    nftables) echo "nftables, established first" ;;
+    nebula) echo "Nebula" ;;
+  esac
+}
+verdict() { if awk -v value="$1" -v least="$2" 'BEGIN { exit !(value >= least) }'; then echo met; else echo MISSED; fi; }
+
+# --- Revocation ----------------------------------------------------------------------------------------------------------
+
+# prepare SIDE HOST yes|no: writes a's right to open to b, or its absence, where HOST will read it. apply: the call itself.
+prepare() {
+  case $1 in
+    krait) if [[ $3 == yes ]]; then put_krait_policy "$2" "krait-a krait-b any"; else put_krait_policy "$2"; fi ;;
+    nebula) nebula_config "$2" "$(other "$2")" "$(if [[ $3 == yes ]]; then echo any; else echo 1; fi)" ;;
+  esac
+}
+apply() {
+  case $1 in
+    krait) on "$2" krait reload ;;
+    nftables) nftables_rules "$2" "$(if [[ $3 == yes ]]; then echo $port; fi)" ;;
+    nebula) on "$2" kill -HUP "${nebula_pid[$2]}" ;;
+  esac >/dev/null
+}
+other() { case $1 in *-a) echo "${1%a}b" ;; *) echo "${1%b}a" ;; esac; }
+
+# revoke SIDE PROTOCOL there|back: a opened to b; the load goes to b (there) or to a, and is withdrawn where it arrives.
+revoke() {
+  local side=$1 protocol=$2 direction=$3 judge=$1-b forth=100000 back=50 state returned after last
+  [[ $direction == there ]] || { judge=$1-a forth=50 back=100000; }
+  state=$protocol-$direction
+  serve "$side-b" "$protocol" "$(overlay "$side-b"):$port" "$state" $back
+  send "$side-a" "$protocol" "$(overlay "$side-b"):$port" "$state" $forth
+  traffic "$judge" wait "$state" 2000 60 || echo "$side $state does not run"
+  prepare "$side" "$judge" no
+  traffic "$judge" more "$state" 1000 60
+  apply "$side" "$judge" no
+  returned=${EPOCHREALTIME/[.,]/}000
+  sleep $watch_s # what is measured is a time
+  after=$(traffic "$judge" after "$state" "$returned")
+  last=$(milliseconds "$returned" "$(count "$judge" "$state" last_ns)")
+  csv revocation "$side" "$state" "$after" "$last"
+  printf '%-34s %-12s %12s %22s\n' "$(describe "$side")" "$protocol $direction" "$after" "$last"
+  [[ $side != krait ]] || passed_after=$((passed_after + after))
+  traffic "$side-a" stop "$state"
+  traffic "$side-b" stop "$state"
+  prepare "$side" "$judge" yes
+  apply "$side" "$judge" yes
+}
+
+revocation() {
+  local side protocol direction passed_after=0
+  echo
+  echo "Revocation at full load: records of 1000 bytes let through in the $watch_s s after the call returned"
+  printf '%-34s %-12s %12s %22s\n' "" "" "records" "the last after, ms"
+  for protocol in udp tcp; do
+    for direction in there back; do
+      for side in krait nftables nebula; do revoke "$side" "$protocol" "$direction"; done
+    done
+  done
+  echo "krait lets none through: $passed_after, $(if ((passed_after == 0)); then echo met; else echo MISSED; fi)"
+}
+
+build_sides
+echo "Linux $(uname -r), $(nproc) CPUs, krait attached by $(attachment krait-a), $(nebula -version 2>&1 | tr -d '\n')"
+throughput
+revocation
