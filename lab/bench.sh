@@ -2,7 +2,7 @@
 # krait beside what people use, on real WireGuard, in one guest: throughput and CPU, and what still passes after a right was
 # withdrawn. Each side has two hosts of its own; all of them exist all the while, and take turns.
 #
-# Lines that begin with "csv," are for the file that `./x bench` writes.
+# Prints a section in Markdown; lines that begin with "csv," are for a file of their own.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lab/hosts.sh
@@ -15,10 +15,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/rivals.sh"
 
 sides=(wireguard krait iptables nebula)
-rounds=1
-transfer_s=4
+rounds=25 # many and short: the machine has other things to do, neighbours in time share its mood
+transfer_s=1
 rules=10000
-watch_s=2 # how long after a revocation's return packets are counted
+watch_s=3 # how long after a revocation's return packets are counted
 aim=0.97
 port=5432
 host_number=(
@@ -76,10 +76,11 @@ transfer() {
 
 # column FILE SIDE FIELD: its values; field 3: Mbit/s, 4: CPU.
 column() { awk -v side="$2" -v field="$3" '$2 == side { print $field }' "$1"; }
-median() { sort -n | awk '{ value[NR] = $1 } END { print NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2 }'; }
+# quantile N: the value below which N quarters of the values are.
+quantile() { sort -n | awk -v n="$1" '{ value[NR] = $1 } END { print value[int((NR - 1) * n / 4 + 0.5) + 1] }'; }
 # ratios FILE SIDE FIELD: to WireGuard without a filter, round by round.
 ratios() {
-  paste <(column "$1" "$2" "$3") <(column "$1" wireguard "$3") | awk '{ printf "%.4f\n", $1 / $2 }'
+  paste <(column "$1" "$2" "$3") <(column "$1" wireguard "$3") | awk '{ printf "%.3f\n", $1 / $2 }'
 }
 
 throughput() {
@@ -97,27 +98,42 @@ throughput() {
       csv throughput "$side" "$round" "$mbits" "$cpu_ms"
     done
   done
-  echo
-  echo "TCP through the tunnel, medians of $rounds interleaved rounds of $transfer_s s"
-  printf '%-34s %10s %14s %18s %18s\n' "" "Mbit/s" "CPU ms/MB" "Mbit/s, relative" "CPU, relative"
+  cat <<END
+TCP through the tunnel, medians of $rounds interleaved rounds of $transfer_s s. Relative to WireGuard without a filter in the same
+round: median (quartiles).
+
+| | Mbit/s | CPU ms a MB | Mbit/s, relative | CPU, relative |
+| --- | --- | --- | --- | --- |
+END
   for side in "${sides[@]}"; do
-    printf '%-34s %10s %14s %18s %18s\n' "$(describe "$side")" "$(column "$file" "$side" 3 | median)" \
-      "$(column "$file" "$side" 4 | median)" "$(ratios "$file" "$side" 3 | median)" "$(ratios "$file" "$side" 4 | median)"
+    echo "| $(describe "$side") | $(column "$file" "$side" 3 | quantile 2) | $(column "$file" "$side" 4 | quantile 2) |" \
+      "$(spread "$file" "$side" 3) | $(spread "$file" "$side" 4) |"
   done
-  ratio=$(ratios "$file" krait 3 | median)
-  echo "krait at least $aim of plain WireGuard: $ratio, $(verdict "$ratio" "$aim")"
+  echo
+  ratio=$(ratios "$file" krait 3 | quantile 2)
+  aim_line "krait at least $aim of plain WireGuard's throughput" "$(awk -v r="$ratio" -v aim="$aim" 'BEGIN { print r >= aim }')" "$ratio"
+}
+
+# aim_line WHAT 1|0 MEASURED
+aim_line() { printf -- '- aim: %s: **%s** (%s)\n\n' "$1" "$(if (($2)); then echo met; else echo MISSED; fi)" "$3"; }
+
+# spread FILE SIDE FIELD: the ratios' median and quartiles.
+spread() {
+  ratios "$@" >"$1-ratios"
+  echo "$(quantile 2 <"$1-ratios") ($(quantile 1 <"$1-ratios") to $(quantile 3 <"$1-ratios"))"
 }
 
 describe() {
   case $1 in
-    wireguard) echo "WireGuard" ;;
+    wireguard) echo "WireGuard, no filter" ;;
     krait) echo "krait on WireGuard, $rules rules" ;;
     iptables) echo "WireGuard, $rules iptables rules" ;;
     nftables) echo "nftables, established first" ;;
     nebula) echo "Nebula" ;;
+    there) echo "to the one who was asked" ;;
+    back) echo "to the one who asked" ;;
   esac
 }
-verdict() { if awk -v value="$1" -v least="$2" 'BEGIN { exit !(value >= least) }'; then echo met; else echo MISSED; fi; }
 
 # --- Revocation ----------------------------------------------------------------------------------------------------------
 
@@ -150,10 +166,10 @@ revoke() {
   apply "$side" "$judge" no
   returned=${EPOCHREALTIME/[.,]/}000
   sleep $watch_s # what is measured is a time
-  after=$(traffic "$judge" after "$state" "$returned")
+  after=$(traffic "$judge" within "$state" "$returned" "$((returned + watch_s * 1000000000))")
   last=$(milliseconds "$returned" "$(count "$judge" "$state" last_ns)")
   csv revocation "$side" "$state" "$after" "$last"
-  printf '%-34s %-12s %12s %22s\n' "$(describe "$side")" "$protocol $direction" "$after" "$last"
+  echo "| $(describe "$side") | ${protocol^^} | $(describe "$direction") | $after | $last |"
   [[ $side != krait ]] || passed_after=$((passed_after + after))
   traffic "$side-a" stop "$state"
   traffic "$side-b" stop "$state"
@@ -163,18 +179,28 @@ revoke() {
 
 revocation() {
   local side protocol direction passed_after=0
-  echo
-  echo "Revocation at full load: records of 1000 bytes let through in the $watch_s s after the call returned"
-  printf '%-34s %-12s %12s %22s\n' "" "" "records" "the last after, ms"
+  cat <<END
+Revocation at full load: records of 1000 bytes that the receiver's kernel got in the $watch_s s after the call had returned, and
+when the last one came.
+
+| | | load | records | the last, ms after the return |
+| --- | --- | --- | --- | --- |
+END
   for protocol in udp tcp; do
     for direction in there back; do
       for side in krait nftables nebula; do revoke "$side" "$protocol" "$direction"; done
     done
   done
-  echo "krait lets none through: $passed_after, $(if ((passed_after == 0)); then echo met; else echo MISSED; fi)"
+  echo
+  aim_line "krait lets nothing through after the call has returned, on real WireGuard" $((passed_after == 0)) "$passed_after records"
 }
 
 build_sides
-echo "Linux $(uname -r), $(nproc) CPUs, krait attached by $(attachment krait-a), $(nebula -version 2>&1 | tr -d '\n')"
+cat <<END
+## On real WireGuard, in a guest
+
+Linux $(uname -r), $(nproc) CPUs, krait attached by $(attachment krait-a), Nebula $(nebula -version 2>&1 | grep -o '[0-9].*').
+
+END
 throughput
 revocation

@@ -3,7 +3,8 @@
 # guest.sh.
 
 lab_kernels=(6.1 6.12)
-scenario_seconds=240 # the time limit of one scenario, boot included
+bench_seconds=900
+scenario_seconds=300 # the time limit of one scenario, boot included
 
 # The programs that go into a guest.
 guest_programs() {
@@ -18,6 +19,15 @@ prepare_guests() {
   local -a programs
   mapfile -t programs < <(guest_programs)
   build_initramfs "$1" "$cache_dir/lab/initramfs-$1.cpio" "${programs[@]}"
+}
+
+# run_lab_bench: its section in Markdown, with the lines for the CSV file between.
+run_lab_bench() {
+  local -a programs
+  local image=$cache_dir/lab/bench.cpio
+  mapfile -t programs < <(guest_programs)
+  bench=1 build_initramfs 6.12 "$image" "${programs[@]}" || return 1
+  console_log=$log_dir/console-bench.log run_guest "$bench_seconds" 6.12 "$image" /lab/bench.sh
 }
 
 # run_scenario SERIES SCRIPT: SCRIPT is a path in the guest. A guest that did not come up gets one more chance.

@@ -23,7 +23,7 @@ constexpr std::string_view kUsage = R"(usage:
   krait-lab-traffic ready STATE SECONDS        waits until it listens, or sends
   krait-lab-traffic wait STATE RECORDS SECONDS waits until that many records have been received
   krait-lab-traffic more STATE RECORDS SECONDS the same, counted from now on
-  krait-lab-traffic after STATE NANOSECONDS    prints how many records came later than that (Unix time)
+  krait-lab-traffic within STATE AFTER UNTIL   prints how many records came then (Unix times in nanoseconds)
   krait-lab-traffic pause STATE    UDP: ends the sending of the process that writes STATE, not its receiving
   krait-lab-traffic stop STATE     ends the process that writes STATE and waits for its end
   krait-lab-traffic icmp ADDRESS HEX           sends an ICMP or ICMPv6 message, from its type on; fills in the checksum
@@ -96,12 +96,13 @@ int send_icmp(const std::string& address, std::string_view hex) {
   return sent ? 0 : fail(sent.error());
 }
 
-int count_after(const lab::State& state, const std::string& text) {
-  std::uint64_t time_ns = 0;
-  if (!parse_number(text, time_ns)) {
+int count_within(const lab::State& state, Arguments args) {
+  std::uint64_t after_ns = 0;
+  std::uint64_t until_ns = 0;
+  if (!parse_number(args[2], after_ns) || !parse_number(args[3], until_ns)) {
     return usage();
   }
-  fmt::print("{}\n", state.received_after(time_ns));
+  fmt::print("{}\n", state.received_within(after_ns, until_ns));
   return 0;
 }
 
@@ -138,8 +139,8 @@ int dispatch(Arguments args) {
   if (command == "icmp" && args.size() == 3) {
     return send_icmp(args[1], args[2]);
   }
-  const bool waits = ((command == "ready" || command == "after") && args.size() == 3) ||
-                     ((command == "wait" || command == "more") && args.size() == 4);
+  const bool waits = (command == "ready" && args.size() == 3) ||
+                     ((command == "wait" || command == "more" || command == "within") && args.size() == 4);
   const bool plain = (command == "show" || command == "stop" || command == "pause") && args.size() == 2;
   if (!waits && !plain) {
     return usage();
@@ -152,8 +153,8 @@ int dispatch(Arguments args) {
     fmt::print("{}\n", state->json());
     return 0;
   }
-  if (command == "after") {
-    return count_after(*state, args[2]);
+  if (command == "within") {
+    return count_within(*state, args);
   }
   if (command == "stop") {
     return tell(*state, SIGTERM, lab::Phase::finished);

@@ -120,10 +120,11 @@ void State::count_received(std::uint64_t sequence, std::uint64_t time_ns) const 
   ++counts_->received;
 }
 
-std::uint64_t State::received_after(std::uint64_t time_ns) const {
+std::uint64_t State::received_within(std::uint64_t after_ns, std::uint64_t until_ns) const {
   const auto kept = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(counts_->received, kTimes));
-  return static_cast<std::uint64_t>(std::count_if(counts_->times_ns.begin(), counts_->times_ns.begin() + kept,
-                                                  [&](const auto& time) { return time > time_ns; }));
+  return static_cast<std::uint64_t>(
+      std::count_if(counts_->times_ns.begin(), counts_->times_ns.begin() + kept,
+                    [&](const auto& time) { return time > after_ns && time <= until_ns; }));
 }
 
 void State::announce() const {

@@ -60,8 +60,9 @@ class State {
   // Blocks until `holds` or the time is up; false then.
   [[nodiscard]] bool wait(const std::function<bool(const Counts&)>& holds, std::uint64_t most_ms) const;
   [[nodiscard]] std::string json() const;
-  // Records that the kernel got later than that; of more than kTimes the last ones only.
-  [[nodiscard]] std::uint64_t received_after(std::uint64_t time_ns) const;
+  // Records that the kernel got later than `after_ns` and not later than `until_ns`; of more than kTimes the last ones
+  // only.
+  [[nodiscard]] std::uint64_t received_within(std::uint64_t after_ns, std::uint64_t until_ns) const;
 
  private:
   void clear() const;

@@ -129,16 +129,16 @@ TEST_F(Traffic, UdpRecordsThatTravelInOnePieceAreCountedOneByOne) {
   EXPECT_EQ(a->counts().misplaced, 0U);
 }
 
-TEST_F(Traffic, TellsHowManyCameAfterAMoment) {
+TEST_F(Traffic, TellsHowManyCameWithinASpan) {
   auto a = State::open(plan("a", 0).state_file);
   ASSERT_TRUE(a);
   a->begin(Phase::connected);
   for (std::uint64_t i = 0; i < kTimes + 10; ++i) {
     a->count_received(i, 1000 + i);
   }
-  EXPECT_EQ(a->received_after(1000 + kTimes + 10), 0U);
-  EXPECT_EQ(a->received_after(1000 + kTimes + 5), 4U);
-  EXPECT_EQ(a->received_after(0), kTimes);
+  EXPECT_EQ(a->received_within(1000 + kTimes + 9, 9999999), 0U);
+  EXPECT_EQ(a->received_within(1000 + kTimes + 5, 1000 + kTimes + 7), 2U);
+  EXPECT_EQ(a->received_within(0, 9999999), kTimes);
 }
 
 TEST_F(Traffic, WaitingInVainEnds) {
