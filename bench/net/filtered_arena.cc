@@ -1,9 +1,14 @@
 #include "bench/net/filtered_arena.h"
 
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
 #include <utility>
 
 #include "bench/measure.h"
 #include "bench/net/command.h"
+#include "bench/net/sockets.h"
 
 namespace krait::bench {
 namespace {
@@ -70,6 +75,28 @@ common::Result<Outcome> load_tool(Tool tool, const std::vector<HostRule>& rules,
   return Outcome{};
 }
 
+// Sees that the filter is at work: a datagram that no rule allows does not arrive, a later one that the last rule
+// allows does.
+common::Result<void> check(const FilteredArena& made) {
+  const std::array<char, 8> sent{};
+  std::array<char, 8> got{};
+  auto denied = udp_ends(made.arena, Way::to_guarded, kServicePort + 1);
+  auto allowed = udp_ends(made.arena, Way::to_guarded);
+  if (!denied || !allowed) {
+    return denied ? std::move(allowed.error()) : std::move(denied.error());
+  }
+  if (::send(denied->sender.get(), sent.data(), sent.size(), 0) < 0 ||
+      ::send(allowed->sender.get(), sent.data(), sent.size(), 0) < 0 ||
+      ::recv(allowed->receiver.get(), got.data(), got.size(), 0) < 0) {
+    return common::Error::from_errno(errno, "send a datagram that the rules allow");
+  }
+  const bool arrived = ::recv(denied->receiver.get(), got.data(), got.size(), MSG_DONTWAIT) >= 0;
+  if (arrived != (made.tool == Tool::none)) {
+    return common::Error(common::ErrorCode::system, "the filter does not drop what no rule allows");
+  }
+  return {};
+}
+
 }  // namespace
 
 const char* name_of(Tool tool) {
@@ -108,6 +135,9 @@ common::Result<FilteredArena> make_filtered_arena(Tool tool, const std::vector<H
   }
   made.load_s = outcome->seconds;
   made.timed_out = outcome->timed_out;
+  if (auto checked = made.timed_out ? common::Result<void>() : check(made); !checked) {
+    return passed_on(checked, name_of(tool));
+  }
   return made;
 }
 

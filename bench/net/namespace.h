@@ -49,7 +49,7 @@ class Sandbox {
  public:
   static common::Result<Sandbox> enter();
 
-  Sandbox(Sandbox&& other) noexcept : folder_(std::exchange(other.folder_, {})) {}
+  Sandbox(Sandbox&& other) noexcept : folder_(std::exchange(other.folder_, {})), group_nice_(other.group_nice_) {}
   Sandbox& operator=(Sandbox&& other) = delete;
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
@@ -59,7 +59,10 @@ class Sandbox {
 
  private:
   explicit Sandbox(std::string folder) : folder_(std::move(folder)) {}
+  void go_ahead();
+
   std::string folder_;
+  int group_nice_ = 0;  // of the session, before
 };
 
 }  // namespace krait::bench

@@ -10,8 +10,6 @@
 #include <cstring>
 #include <string>
 
-#include "bench/scale.h"
-
 namespace krait::bench {
 namespace {
 
@@ -70,16 +68,16 @@ common::Result<common::Fd> socket_on(const Side& side, int type, std::uint16_t p
 
 }  // namespace
 
-common::Result<Ends> udp_ends(const Arena& arena, Way way) {
+common::Result<Ends> udp_ends(const Arena& arena, Way way, std::uint16_t port) {
   const Side from = sending_side(arena, way);
   const Side to = receiving_side(arena, way);
   auto sender = socket_on(from, SOCK_DGRAM, 0);
-  auto receiver = socket_on(to, SOCK_DGRAM, kServicePort);
+  auto receiver = socket_on(to, SOCK_DGRAM, port);
   if (!sender || !receiver) {
     return sender ? std::move(receiver.error()) : std::move(sender.error());
   }
   ::setsockopt(receiver->get(), SOL_SOCKET, SO_RCVBUFFORCE, &kBufferBytes, sizeof(kBufferBytes));
-  if (auto connected = connect_to(*sender, to.number, kServicePort); !connected) {
+  if (auto connected = connect_to(*sender, to.number, port); !connected) {
     return std::move(connected.error());
   }
   return Ends{.sender = std::move(*sender), .receiver = std::move(*receiver)};

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "bench/net/arena.h"
+#include "bench/scale.h"
 #include "common/fd.h"
 #include "common/result.h"
 
@@ -16,8 +17,8 @@ struct Ends {
 
 enum class Way : std::uint8_t { to_guarded, from_guarded };  // where the data goes; the rules know to_guarded
 
-// Connected on both ends; the receiver's port is kServicePort, its buffer is large.
-common::Result<Ends> udp_ends(const Arena& arena, Way way);
+// The sender is connected; the receiver's buffer is large.
+common::Result<Ends> udp_ends(const Arena& arena, Way way, std::uint16_t port = kServicePort);
 // The sender connects. Fails with system after 5 s without a connection.
 common::Result<Ends> tcp_ends(const Arena& arena, Way way);
 
