@@ -21,7 +21,7 @@ using namespace krait::bench;
 
 constexpr std::uint32_t kSizes[] = {10, 100, 1000, 10000, 100000};
 constexpr int kRounds = 5;  // the median of so many is printed
-constexpr int kPairs = 3;   // measurements of krait, each beside one of no filter, in a round
+constexpr int kPairs = 5;   // of krait and no filter with TCP, in a round
 constexpr double kRoundS = 0.3;
 constexpr double kLoadTimeoutS = 60;  // for a tool to take its rules
 constexpr double kAimTcp = 0.95;      // of no filter
@@ -59,32 +59,39 @@ common::Result<std::vector<Cell>> make_cells(const std::string& bpffs) {
   return cells;
 }
 
+common::Result<void> measure_udp(Cell& cell) {
+  const auto rate = measure(cell.filtered.arena, Protocol::udp, kRoundS);
+  if (!rate) {
+    return rate.error();
+  }
+  cell.udp_packets_per_s.push_back(rate->per_s);
+  cell.udp_cpu_ns.push_back(rate->sender_cpu_ns);
+  return {};
+}
+
+common::Result<void> measure_tcp(Cell& cell) {
+  const auto rate = measure(cell.filtered.arena, Protocol::tcp, kRoundS);
+  if (!rate) {
+    return rate.error();
+  }
+  cell.tcp_bytes_per_s.push_back(rate->per_s);
+  cell.tcp_cpu_ns.push_back(rate->cpu_ns);
+  return {};
+}
+
 common::Result<void> measure_cell(Cell& cell) {
   if (cell.filtered.timed_out) {
     return {};
   }
-  if (!is_tcp_only(cell.tool)) {
-    const auto udp = measure(cell.filtered.arena, Protocol::udp, kRoundS);
-    if (!udp) {
-      return udp.error();
-    }
-    cell.udp_packets_per_s.push_back(udp->per_s);
-    cell.udp_cpu_ns.push_back(udp->sender_cpu_ns);
-  }
-  const auto tcp = measure(cell.filtered.arena, Protocol::tcp, kRoundS);
-  if (!tcp) {
-    return tcp.error();
-  }
-  cell.tcp_bytes_per_s.push_back(tcp->per_s);
-  cell.tcp_cpu_ns.push_back(tcp->cpu_ns);
-  return {};
+  auto done = is_tcp_only(cell.tool) ? common::Result<void>() : measure_udp(cell);
+  return done ? measure_tcp(cell) : std::move(done);
 }
 
-// The cells of one size.
+// The cells of one size. TCP's figures scatter more than UDP's, and krait has an aim there.
 common::Result<void> measure_size(std::span<Cell> cells) {
   for (int pair = 1; pair < kPairs; ++pair) {
     for (Cell& cell : cells.first(2)) {
-      if (auto done = measure_cell(cell); !done) {
+      if (auto done = measure_tcp(cell); !done) {
         return passed_on(done, fmt::format("{} at {} rules", name_of(cell.tool), cell.rules));
       }
     }
@@ -130,26 +137,19 @@ const Cell& find(const std::vector<Cell>& cells, Tool tool, std::uint32_t rules)
   return *std::ranges::find_if(cells, [&](const Cell& cell) { return cell.tool == tool && cell.rules == rules; });
 }
 
-// The median of what two cells' rounds make of each other: neighbours in time, so that a busy machine weighs on both.
-double ratio(const Cell& over, const Cell& under, Samples samples) {
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < (over.*samples).size(); ++i) {
-    ratios.push_back((over.*samples)[i] / (under.*samples)[i]);
-  }
-  return median(ratios);
-}
-
 std::string aims(const std::vector<Cell>& cells) {
-  double worst = 1e9;
+  std::vector<double> ratios;
   for (const std::uint32_t rules : kSizes) {
-    worst =
-        std::min(worst, ratio(find(cells, Tool::krait, rules), find(cells, Tool::none, rules), &Cell::tcp_bytes_per_s));
+    ratios.push_back(median(find(cells, Tool::krait, rules).tcp_bytes_per_s) /
+                     median(find(cells, Tool::none, rules).tcp_bytes_per_s));
   }
+  const double worst = *std::ranges::min_element(ratios);
   const Cell& most = find(cells, Tool::krait, kSizes[std::size(kSizes) - 1]);
   const Cell& least = find(cells, Tool::krait, kSizes[0]);
   const double growth = median(most.udp_cpu_ns) / median(least.udp_cpu_ns);
-  return aim_line("TCP with krait within 5% of no filter, at every size", worst >= kAimTcp,
-                  fmt::format("{:.3f} of no filter at the worst", worst)) +
+  return aim_line(
+             "TCP with krait within 5% of no filter, at every size", worst >= kAimTcp,
+             fmt::format("{:.3f} of no filter at the worst size, {:.3f} at the middle one", worst, median(ratios))) +
          aim_line("krait's CPU time a UDP packet at 100000 rules at most 1.1 times that at 10", growth <= kAimGrowth,
                   fmt::format("{:.3f} times", growth));
 }
