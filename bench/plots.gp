@@ -13,12 +13,11 @@ set xlabel "rules"
 lines(name) = folder."/".name.".csv"
 columns(name) = int(system("head -n 1 ".lines(name)." | tr -cd , | wc -c")) + 1
 
-do for [name in "udp udp_cpu tcp tcp_cpu load program"] {
+do for [name in "udp udp_cpu tcp load program"] {
   if (system("test -e ".lines(name)." && echo there") eq "there") {
     if (name eq "udp") { set title "UDP through a veth, 64-byte packets"; set ylabel "1000 packets/s" }
     if (name eq "udp_cpu") { set title "UDP: the sender's CPU for each packet"; set ylabel "ns" }
     if (name eq "tcp") { set title "TCP through a veth, one connection"; set ylabel "Gbit/s" }
-    if (name eq "tcp_cpu") { set title "TCP: CPU for 64 KiB"; set ylabel "us" }
     if (name eq "load") { set title "Time to load the rules"; set ylabel "s" }
     if (name eq "program") { set title "krait's program over an empty one"; set ylabel "ns a packet" }
     if (name eq "tcp" || name eq "program") { unset logscale y; set yrange [0:*] } else { set logscale y; set yrange [*:*] }

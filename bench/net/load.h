@@ -1,4 +1,6 @@
 // Traffic between the hosts of an arena: as much as one CPU can send. The sender runs on CPU 0, the receiver on CPU 1.
+// Both ask their sockets again and again instead of sleeping: waking a thread costs more than a filter does, and how
+// often it happens is chance.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +28,6 @@ class Load {
   [[nodiscard]] std::uint64_t offered() const;  // taken by the sender's kernel
   [[nodiscard]] std::uint64_t arrived() const;  // at the receiving socket, whether or not its reader kept up
   [[nodiscard]] double sender_cpu_s() const;
-  [[nodiscard]] double receiver_cpu_s() const;
 
  private:
   struct State;
@@ -36,8 +37,7 @@ class Load {
 
 struct Rate {
   double per_s = 0;          // UDP: packets, TCP: bytes
-  double sender_cpu_ns = 0;  // for each of them
-  double cpu_ns = 0;         // the receiver's too
+  double sender_cpu_ns = 0;  // for each of them; UDP only, TCP's sender spins
 };
 // Starts a load towards the guarded host and measures it for so long.
 common::Result<Rate> measure(const Arena& arena, Protocol protocol, double seconds);
