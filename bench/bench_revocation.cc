@@ -97,8 +97,7 @@ class GuardedHost {
     }
     GuardedHost host(guard, std::move(*arena));
     if (guard == Guard::krait) {
-      auto image = image_of(rules_for({}, true));
-      auto filter = image ? KraitFilter::attach(host.arena_, *image, bpffs) : std::move(image.error());
+      auto filter = KraitFilter::attach(host.arena_, krait_scale(rules_for({}, true)), bpffs);
       if (!filter) {
         return std::move(filter.error());
       }

@@ -17,6 +17,7 @@
 #include "bench/net/sockets.h"
 #include "bench/scale.h"
 #include "bench/table.h"
+#include "krait/abi/snapshot.h"
 #include "krait/compile/compile.h"
 
 namespace {
@@ -48,8 +49,8 @@ double us_between(Clock::time_point start, Clock::time_point end) {
 
 // Switches while a thread on CPU 0 spins on the word that packets read. Its spinning slows the store down: that is
 // timed without it.
-void time_visibility(Revision& size) {
-  datapath::SnapshotMap& snapshot = size.filter->snapshot();
+void time_visibility(Revision& revision) {
+  datapath::SnapshotMap& snapshot = revision.filter->snapshot();
   const std::atomic_ref<std::uint32_t> active(snapshot.control().active);
   const std::uint32_t old = active.load();
   std::atomic<bool> spinning = false;
@@ -66,66 +67,62 @@ void time_visibility(Revision& size) {
   const auto start = Clock::now();
   snapshot.switch_over();
   reader.join();
-  size.seen_us.push_back(us_between(start, seen));
+  revision.seen_us.push_back(us_between(start, seen));
 }
 
-common::Result<void> measure_once(Revision& size) {
+common::Result<void> measure_once(Revision& revision) {
   std::optional<common::Result<compile::Snapshot>> snapshot;
-  size.compile_us.push_back(
-      microseconds([&] { snapshot = compile::compile_snapshot(size.scale.bindings, size.scale.policy, 1); }));
+  revision.compile_us.push_back(
+      microseconds([&] { snapshot = compile::compile_snapshot(revision.scale.bindings, revision.scale.policy, 1); }));
   if (!*snapshot) {
     return snapshot->error();
   }
-  datapath::SnapshotMap& map = size.filter->snapshot();
+  datapath::SnapshotMap& map = revision.filter->snapshot();
   common::Result<void> done;
-  size.copy_us.push_back(microseconds([&] { done = map.fill_inactive((*snapshot)->image); }));
+  revision.copy_us.push_back(microseconds([&] { done = map.fill_inactive((*snapshot)->image); }));
   if (!done) {
     return done;
   }
   microseconds([] {});  // the copy has emptied the caches of the clock's code, which is not to be measured
-  size.switch_us.push_back(microseconds([&] { map.switch_over(); }));
-  size.wait_us.push_back(microseconds([&] { done = map.wait_for_readers(); }));
-  time_visibility(size);  // back to the other buffer
+  revision.switch_us.push_back(microseconds([&] { map.switch_over(); }));
+  revision.wait_us.push_back(microseconds([&] { done = map.wait_for_readers(); }));
+  time_visibility(revision);  // back to the other buffer
   return done ? map.wait_for_readers() : std::move(done);
 }
 
-common::Result<void> make_revision(Revision& size, const Arena& arena, const std::string& bpffs) {
-  size.scale = make_scale(size.rules);
-  const auto first = compile::compile_snapshot(size.scale.bindings, size.scale.policy, 1);
-  if (!first) {
-    return first.error();
-  }
-  size.image_bytes = first->image.size();
-  auto filter = KraitFilter::attach(arena, first->image, bpffs);
+common::Result<void> make_revision(Revision& revision, const Arena& arena, const std::string& bpffs) {
+  revision.scale = make_scale(revision.rules);
+  auto filter = KraitFilter::attach(arena, revision.scale, bpffs);
   if (!filter) {
     return std::move(filter.error());
   }
-  size.filter = std::move(*filter);
+  revision.filter = std::move(*filter);
+  revision.image_bytes = std::size_t{revision.filter->snapshot().active()->pages} * KRAIT_PAGE_BYTES;
   return {};
 }
 
-Table table_of(const std::vector<Revision>& sizes) {
+Table table_of(const std::vector<Revision>& revisions) {
   Table table{.header = {"rules", "prefixes", "identities", "MiB", "compile (ms)", "copy (ms)", "switch (us)",
                          "seen by the other CPU (us)", "wait for readers (ms)"}};
-  for (const Revision& size : sizes) {
-    table.rows.push_back({fmt::format("{}", size.rules), fmt::format("{}", size.scale.bindings.size()),
-                          fmt::format("{}", size.scale.policy.identities.size()),
-                          fmt::format("{:.1f}", static_cast<double>(size.image_bytes) / 1048576),
-                          fmt::format("{:.2f}", median(size.compile_us) / 1000),
-                          fmt::format("{:.3f}", median(size.copy_us) / 1000),
-                          fmt::format("{:.3f}", median(size.switch_us)), fmt::format("{:.3f}", median(size.seen_us)),
-                          fmt::format("{:.1f}", median(size.wait_us) / 1000)});
+  for (const Revision& revision : revisions) {
+    table.rows.push_back(
+        {fmt::format("{}", revision.rules), fmt::format("{}", revision.scale.bindings.size()),
+         fmt::format("{}", revision.scale.policy.identities.size()),
+         fmt::format("{:.1f}", static_cast<double>(revision.image_bytes) / 1048576),
+         fmt::format("{:.2f}", median(revision.compile_us) / 1000),
+         fmt::format("{:.3f}", median(revision.copy_us) / 1000), fmt::format("{:.3f}", median(revision.switch_us)),
+         fmt::format("{:.3f}", median(revision.seen_us)), fmt::format("{:.1f}", median(revision.wait_us) / 1000)});
   }
   return table;
 }
 
-void print_report(const std::vector<Revision>& sizes, const Table& table) {
+void print_report(const std::vector<Revision>& revisions, const Table& table) {
   fmt::print("## krait's steps\n\nWhole revisions; medians of {} rounds.\n\n{}\n", kRounds, markdown(table));
   double slowest_us = 0;
-  for (const Revision& size : sizes) {
-    slowest_us = std::max(slowest_us, median(size.switch_us));
+  for (const Revision& revision : revisions) {
+    slowest_us = std::max(slowest_us, median(revision.switch_us));
   }
-  const Revision& largest = sizes.back();
+  const Revision& largest = revisions.back();
   const double revision_ms = (median(largest.compile_us) + median(largest.copy_us) + median(largest.seen_us)) / 1000;
   fmt::print("{}", aim_line("the switch itself under 1 us", slowest_us < kAimSwitchUs,
                             fmt::format("{:.3f} us at the slowest size", slowest_us)));
@@ -138,7 +135,7 @@ common::Result<void> run_all(const std::string& folder) {
   if (!sandbox) {
     return std::move(sandbox.error());
   }
-  std::vector<Revision> sizes;
+  std::vector<Revision> revisions;
   std::vector<Arena> arenas;
   for (const std::uint32_t rules : kSizes) {
     auto arena = make_arena();
@@ -146,21 +143,21 @@ common::Result<void> run_all(const std::string& folder) {
       return std::move(arena.error());
     }
     arenas.push_back(std::move(*arena));
-    sizes.push_back({.rules = rules});
-    if (auto made = make_revision(sizes.back(), arenas.back(), sandbox->folder()); !made) {
+    revisions.push_back({.rules = rules});
+    if (auto made = make_revision(revisions.back(), arenas.back(), sandbox->folder()); !made) {
       return passed_on(made, fmt::format("{} rules", rules));
     }
   }
   run_on_cpu(1);
   for (int round = 0; round < kRounds; ++round) {
-    for (Revision& size : sizes) {
-      if (auto done = measure_once(size); !done) {
+    for (Revision& revision : revisions) {
+      if (auto done = measure_once(revision); !done) {
         return done;
       }
     }
   }
-  const Table table = table_of(sizes);
-  print_report(sizes, table);
+  const Table table = table_of(revisions);
+  print_report(revisions, table);
   return write_csv(table, folder, "snapshot");
 }
 

@@ -17,12 +17,7 @@ common::Result<Outcome> load_krait(FilteredArena& made, const std::vector<HostRu
   const Scale scale = krait_scale(rules);
   common::Result<void> done;
   const double us = microseconds([&] {
-    const auto snapshot = compile::compile_snapshot(scale.bindings, scale.policy, 1);
-    if (!snapshot) {
-      done = snapshot.error();
-      return;
-    }
-    auto filter = KraitFilter::attach(made.arena, snapshot->image, bpffs);
+    auto filter = KraitFilter::attach(made.arena, scale, bpffs);
     if (!filter) {
       done = std::move(filter.error());
       return;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "krait/abi/snapshot.h"
+#include "krait/compile/compile.h"
 #include "krait/datapath/attachment.h"
 #include "krait/datapath/object.h"
 #include "krait/datapath/pins.h"
@@ -18,8 +19,11 @@ struct KraitFilter::State {
   datapath::SnapshotMap snapshot;
 };
 
-common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, std::span<const std::byte> image,
-                                                const std::string& bpffs) {
+common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, const Scale& scale, const std::string& bpffs) {
+  const auto first = compile::compile_snapshot(scale.bindings, scale.policy, 1);
+  if (!first) {
+    return first.error();
+  }
   auto object = datapath::open_krait_object(datapath::Framing::ethernet);
   auto guard = datapath::open_guard_object();
   // The veths' names are all the same; the namespaces' descriptors are not.
@@ -27,9 +31,11 @@ common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, std::span<co
   if (!object || !guard || !pins) {
     return std::move(!object ? object.error() : !guard ? guard.error() : pins.error());
   }
-  const auto pages = static_cast<std::uint32_t>(image.size() / KRAIT_PAGE_BYTES);
+  const auto pages = static_cast<std::uint32_t>(first->image.size() / KRAIT_PAGE_BYTES);
   const std::uint32_t entries = datapath::snapshot_entries(pages + pages / 2);
   auto done = object->set_entries(datapath::kSnapshotMap, entries);
+  const auto rules = static_cast<std::uint32_t>(scale.policy.rules.size());
+  done = done ? object->set_entries(datapath::kRulesMap, datapath::rule_entries(rules)) : std::move(done);
   done = done ? object->load() : std::move(done);
   done = done ? guard->load() : std::move(done);
   done = done ? datapath::seed_flows(object->map_fd(datapath::kFlowsMap)) : std::move(done);
@@ -41,7 +47,7 @@ common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, std::span<co
     return std::move(snapshot.error());
   }
   KraitFilter filter(std::make_unique<State>(State{std::move(*object), std::move(*guard), std::move(*snapshot)}));
-  if (auto published = filter.publish(image); !published) {
+  if (auto published = filter.publish(first->image); !published) {
     return std::move(published.error());
   }
   const datapath::Programs programs{.ingress_fd = filter.state_->object.program_fd("krait_in_eth"),

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bench/net/arena.h"
+#include "bench/scale.h"
 #include "common/result.h"
 #include "krait/datapath/snapshot_map.h"
 
@@ -14,10 +15,9 @@ namespace krait::bench {
 
 class KraitFilter {
  public:
-  // Judges both directions of the guarded host's veth by `image`. Later images may be as large as this one and half as
-  // large again. `bpffs` is the folder of a BPF file system.
-  static common::Result<KraitFilter> attach(const Arena& arena, std::span<const std::byte> image,
-                                            const std::string& bpffs);
+  // Compiles the policy and judges both directions of the guarded host's veth by it. Later images may be as large as
+  // the first and half as large again. `bpffs` is the folder of a BPF file system.
+  static common::Result<KraitFilter> attach(const Arena& arena, const Scale& scale, const std::string& bpffs);
 
   KraitFilter(KraitFilter&&) noexcept;
   KraitFilter& operator=(KraitFilter&&) noexcept;
