@@ -93,7 +93,7 @@ struct Editor::State {
     }
   }
   void index();
-  [[nodiscard]] std::optional<ClassedRule> classed(const model::Rule& rule) const;
+  [[nodiscard]] std::optional<ClassedRule> classed(std::uint32_t number, const model::Rule& rule) const;
   [[nodiscard]] bool is_edit(std::uint32_t number, const model::Rule& rule) const;
   void move_rule(std::uint32_t number, const model::Rule& rule, ClassedRule now, std::vector<std::uint64_t>& touched);
   bool rebuild(std::uint64_t key, std::vector<Patch>& patches);
@@ -109,19 +109,22 @@ void Editor::State::index() {
   }
 }
 
-std::optional<ClassedRule> Editor::State::classed(const model::Rule& rule) const {
+std::optional<ClassedRule> Editor::State::classed(std::uint32_t number, const model::Rule& rule) const {
   const Classes& classes = compilation.classes;
+  const model::Rule& old = policy.rules[number];
   ClassedRule now;
-  if (rule.selectors.empty()) {
-    return now;
+  if (rule.from.identities == old.from.identities && rule.to.identities == old.to.identities) {
+    now.from = classes.rules[number].from;
+    now.to = classes.rules[number].to;
+  } else {
+    auto from = whole_classes(rule.from, classes.source_of_identity, source_members);
+    auto to = whole_classes(rule.to, classes.destination_of_identity, destination_members);
+    if (!from || !to || from->size() * to->size() > kMostPairs) {
+      return std::nullopt;
+    }
+    now.from = std::move(*from);
+    now.to = std::move(*to);
   }
-  auto from = whole_classes(rule.from, classes.source_of_identity, source_members);
-  auto to = whole_classes(rule.to, classes.destination_of_identity, destination_members);
-  if (!from || !to || from->size() * to->size() > kMostPairs) {
-    return std::nullopt;
-  }
-  now.from = std::move(*from);
-  now.to = std::move(*to);
   for (const model::SelectorRange& range : rule.selectors) {
     if (!is_whole(range, classes.port_of_selector)) {
       return std::nullopt;
@@ -143,6 +146,12 @@ bool Editor::State::is_edit(std::uint32_t number, const model::Rule& rule) const
 void Editor::State::move_rule(std::uint32_t number, const model::Rule& rule, ClassedRule now,
                               std::vector<std::uint64_t>& touched) {
   ClassedRule& old = compilation.classes.rules[number];
+  policy.rules[number] = rule;
+  if (old.from == now.from && old.to == now.to) {
+    old.port_bounds = std::move(now.port_bounds);
+    for_each_pair(old, [&](std::uint64_t key) { touched.push_back(key); });
+    return;
+  }
   for_each_pair(old, [&](std::uint64_t key) {
     std::erase(rules_of_pair[key], number);
     touched.push_back(key);
@@ -156,7 +165,6 @@ void Editor::State::move_rule(std::uint32_t number, const model::Rule& rule, Cla
   const auto repeated = std::ranges::unique(touched);
   touched.erase(repeated.begin(), repeated.end());
   old = std::move(now);
-  policy.rules[number] = rule;
 }
 
 bool Editor::State::write_row(std::size_t row, std::vector<Patch>& patches) {
@@ -223,7 +231,7 @@ std::optional<std::vector<Patch>> Editor::replace(std::uint32_t index, const mod
   if (!state_->is_edit(index, rule)) {
     return std::nullopt;
   }
-  auto now = state_->classed(rule);
+  auto now = state_->classed(index, rule);
   if (!now) {
     return std::nullopt;
   }
