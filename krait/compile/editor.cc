@@ -67,6 +67,10 @@ bool is_whole(const model::SelectorRange& range, const std::vector<std::uint32_t
 
 bool names_its_ends(const model::Rule& rule) { return !rule.from.any && !rule.to.any; }
 
+bool same_ends(const model::Rule& a, const model::Rule& b) {
+  return a.from.identities == b.from.identities && a.to.identities == b.to.identities;
+}
+
 }  // namespace
 
 struct Editor::State {
@@ -93,6 +97,7 @@ struct Editor::State {
     }
   }
   void index();
+  // The rule's ports, and its ends unless they are those of before.
   [[nodiscard]] std::optional<ClassedRule> classed(std::uint32_t number, const model::Rule& rule) const;
   [[nodiscard]] bool is_edit(std::uint32_t number, const model::Rule& rule) const;
   void move_rule(std::uint32_t number, const model::Rule& rule, ClassedRule now, std::vector<std::uint64_t>& touched);
@@ -113,10 +118,7 @@ std::optional<ClassedRule> Editor::State::classed(std::uint32_t number, const mo
   const Classes& classes = compilation.classes;
   const model::Rule& old = policy.rules[number];
   ClassedRule now;
-  if (rule.from.identities == old.from.identities && rule.to.identities == old.to.identities) {
-    now.from = classes.rules[number].from;
-    now.to = classes.rules[number].to;
-  } else {
+  if (!same_ends(rule, old)) {
     auto from = whole_classes(rule.from, classes.source_of_identity, source_members);
     auto to = whole_classes(rule.to, classes.destination_of_identity, destination_members);
     if (!from || !to || from->size() * to->size() > kMostPairs) {
@@ -125,6 +127,7 @@ std::optional<ClassedRule> Editor::State::classed(std::uint32_t number, const mo
     now.from = std::move(*from);
     now.to = std::move(*to);
   }
+  now.port_bounds.reserve(2 * rule.selectors.size());
   for (const model::SelectorRange& range : rule.selectors) {
     if (!is_whole(range, classes.port_of_selector)) {
       return std::nullopt;
@@ -146,8 +149,9 @@ bool Editor::State::is_edit(std::uint32_t number, const model::Rule& rule) const
 void Editor::State::move_rule(std::uint32_t number, const model::Rule& rule, ClassedRule now,
                               std::vector<std::uint64_t>& touched) {
   ClassedRule& old = compilation.classes.rules[number];
+  const bool stays = same_ends(rule, policy.rules[number]);
   policy.rules[number] = rule;
-  if (old.from == now.from && old.to == now.to) {
+  if (stays) {
     old.port_bounds = std::move(now.port_bounds);
     for_each_pair(old, [&](std::uint64_t key) { touched.push_back(key); });
     return;
@@ -238,6 +242,7 @@ std::optional<std::vector<Patch>> Editor::replace(std::uint32_t index, const mod
   std::vector<std::uint64_t> touched;
   state_->move_rule(index, rule, std::move(*now), touched);
   std::vector<Patch> patches;
+  patches.reserve(touched.size() * (2 * KRAIT_SHORT_RUNS + 1));
   for (const std::uint64_t key : touched) {
     if (!state_->rebuild(key, patches)) {
       state_->broken = true;

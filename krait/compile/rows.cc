@@ -66,6 +66,7 @@ class OpenRanges {
 // Cuts the runs of these rules out of the port classes.
 Runs runs_of(Cells& cells, const Classes& classes, const std::vector<std::uint32_t>& rules) {
   std::vector<Range> ranges;
+  ranges.reserve(rules.size());
   for (const std::uint32_t rule : rules) {
     const auto& bounds = classes.rules[rule].port_bounds;
     const std::uint32_t cell = cells.of_rule(rule);
@@ -74,7 +75,9 @@ Runs runs_of(Cells& cells, const Classes& classes, const std::vector<std::uint32
     }
   }
   std::ranges::sort(ranges, {}, &Range::first);
-  std::vector<std::uint32_t> bounds{0};
+  std::vector<std::uint32_t> bounds;
+  bounds.reserve(1 + 2 * ranges.size());
+  bounds.push_back(0);
   for (const Range& range : ranges) {
     bounds.push_back(range.first);
     bounds.push_back(range.behind);
@@ -98,6 +101,7 @@ Runs runs_of(Cells& cells, const Classes& classes, const std::vector<std::uint32
 // At every class the stronger cell of the two.
 Runs merge(Cells& cells, const Runs& a, const Runs& b) {
   Runs merged;
+  merged.reserve(a.size() + b.size());
   std::size_t i = 0;
   std::size_t j = 0;
   std::uint32_t cell_a = 0;
