@@ -377,6 +377,61 @@ TEST_F(AgentTest, ReloadsTablesOfAnotherSize) {
   EXPECT_EQ(status()["revision"], revision + 2);
 }
 
+// Packets that the usual policy's rule has decided.
+std::uint64_t counted_by_rule() {
+  const Json answer = krait({"rules", "-o", "json"}).json();
+  for (const Json& rule : answer["rules"]) {
+    if (rule["rule"] == "web to db") {
+      return rule["packets"].get<std::uint64_t>();
+    }
+  }
+  return 0;
+}
+
+TEST_F(AgentTest, ARuleKeepsItsCounterThroughEverything) {
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_EQ(counted_by_rule(), 1U);
+  std::string larger;
+  for (int i = 0; i < 2000; ++i) {
+    larger += "[[rule]]\nname = \"new " + std::to_string(i) +
+              "\"\naction = \"deny\"\nfrom = [\"db\"]\nto = [\"web\"]\nports = [\"tcp/" + std::to_string(i + 1) +
+              "\"]\n";
+  }
+  write_text(kPolicy, usual_policy() + larger);
+  ASSERT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_EQ(counted_by_rule(), 2U) << "more rules than there were counters";
+  std::string routes = "routes = [";
+  for (int i = 0; i < 150'000; ++i) {
+    routes += "{ prefix = \"172." + std::to_string(16 + i / 65536) + "." + std::to_string(i / 256 % 256) + "." +
+              std::to_string(i % 256) + "/32\", identity = \"web\" },\n";
+  }
+  write_text(kConfig, config_text(routes + "]\n"));
+  ASSERT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_EQ(counted_by_rule(), 3U) << "a larger snapshot map";
+  end(pid_, SIGKILL);
+  start();
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_EQ(counted_by_rule(), 4U) << "another agent";
+  write_text(kPolicy, policy_text(allow("web to db", "web", "db", kShutPort)) + larger);
+  ASSERT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_EQ(counted_by_rule(), 4U) << "another port";
+}
+
+TEST_F(AgentTest, ShowsEvents) {
+  EXPECT_FALSE(arrives(kShutPort));
+  const Ran events = krait({"events", "-o", "json"});
+  ASSERT_EQ(events.exit_code, 0) << events.err;
+  const Json event = events.json();
+  EXPECT_EQ(event["reason"], "no_rule");
+  EXPECT_EQ(event["from"], "web");
+  EXPECT_EQ(event["to"], "db");
+  EXPECT_EQ(event["source"], "10.90.0.1");
+  EXPECT_EQ(event["destination_port"], kShutPort);
+  EXPECT_EQ(krait({"events"}).out, "") << "each is shown once";
+}
+
 TEST_F(AgentTest, RefusesToStartOnAWrongPolicyAndSaysWhy) {
   EXPECT_EQ(krait({"down"}).exit_code, 0);
   write_text(kPolicy, "nonsense = 1\n");

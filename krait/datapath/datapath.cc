@@ -68,6 +68,20 @@ bool is_same_map(int map_fd, int other_fd) {
   return info && other && info->id == other->id;
 }
 
+std::vector<krait_rule_record> records_in_force(const Pins& pins) {
+  const common::Fd pinned = pins.get(kSnapshotPin);
+  const auto info = pinned.valid() ? info_of(pinned.get()) : std::nullopt;
+  if (!info || info->value_size != KRAIT_PAGE_BYTES) {
+    return {};
+  }
+  const auto map = SnapshotMap::open(pinned.get(), info->max_entries);
+  if (!map) {
+    return {};
+  }
+  const auto records = map->rule_records();
+  return {records.begin(), records.end()};
+}
+
 }  // namespace
 
 struct Datapath::State {
@@ -85,6 +99,7 @@ struct Datapath::State {
   common::Result<void> choose_snapshot_map(const Options& options);
   common::Result<void> choose_rules_map(std::uint32_t rules);
   common::Result<void> take_over_rule_counts();
+  [[nodiscard]] std::vector<std::pair<const char*, const char*>> pinned_maps() const;
   common::Result<void> share_maps();
   common::Result<void> pin_first_maps();
   common::Result<void> pin_attached_maps();
@@ -137,7 +152,7 @@ common::Result<void> Datapath::State::take_over_rule_counts() {
       return copied;
     }
   }
-  return pins.replace(kRulesPin, fd);
+  return {};
 }
 
 common::Result<void> Datapath::State::share_maps() {
@@ -153,25 +168,30 @@ common::Result<void> Datapath::State::share_maps() {
   return {};
 }
 
-// What an earlier agent pinned stays pinned until the new programs are attached.
-common::Result<void> Datapath::State::pin_first_maps() {
-  for (const SharedMap& map : shared_maps(sizes)) {
-    if (pins.get(map.pin).valid()) {
-      continue;
-    }
-    if (auto done = pins.put(map.pin, object->map_fd(map.name)); !done) {
-      return done;
-    }
-  }
-  return pins.get(kSnapshotPin).valid() ? common::Result<void>() : pins.put(kSnapshotPin, object->map_fd(kSnapshotMap));
-}
-
-common::Result<void> Datapath::State::pin_attached_maps() {
-  std::vector<std::pair<const char*, const char*>> maps{{kSnapshotMap, kSnapshotPin}};
+// Names and pins of all maps that outlive the agent.
+std::vector<std::pair<const char*, const char*>> Datapath::State::pinned_maps() const {
+  std::vector<std::pair<const char*, const char*>> maps{{kSnapshotMap, kSnapshotPin}, {kRulesMap, kRulesPin}};
   for (const SharedMap& map : shared_maps(sizes)) {
     maps.emplace_back(map.name, map.pin);
   }
-  for (const auto& [name, pin] : maps) {
+  return maps;
+}
+
+// What an earlier agent pinned stays pinned until the new programs are attached.
+common::Result<void> Datapath::State::pin_first_maps() {
+  for (const auto& [name, pin] : pinned_maps()) {
+    if (pins.get(pin).valid()) {
+      continue;
+    }
+    if (auto done = pins.put(pin, object->map_fd(name)); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+common::Result<void> Datapath::State::pin_attached_maps() {
+  for (const auto& [name, pin] : pinned_maps()) {
     const int fd = object->map_fd(name);
     const common::Fd pinned = pins.get(pin);
     if (pinned.valid() && is_same_map(pinned.get(), fd)) {
@@ -222,7 +242,7 @@ common::Result<void> Datapath::State::load(const Options& options) {
 common::Result<void> Datapath::State::clear_counts_of_nobody() {
   const int fd = object->map_fd(kRulesMap);
   const auto info = info_of(fd);
-  const auto records = snapshot->rule_records();
+  const auto records = records_in_force(pins);  // this object's snapshot may be a new one
   for (std::uint32_t rule = 0; info && rules_are_adopted && rule < info->max_entries; ++rule) {
     if (rule < records.size() && records[rule].name_hash != 0) {
       continue;
@@ -332,17 +352,7 @@ common::Result<void> Datapath::remove(const Options& options, std::uint32_t inte
 }
 
 std::vector<krait_rule_record> rule_records_in_force(const Options& options) {
-  const common::Fd pinned = Pins::at(options.bpffs, options.interface).get(kSnapshotPin);
-  const auto info = pinned.valid() ? info_of(pinned.get()) : std::nullopt;
-  if (!info || info->value_size != KRAIT_PAGE_BYTES) {
-    return {};
-  }
-  const auto map = SnapshotMap::open(pinned.get(), info->max_entries);
-  if (!map) {
-    return {};
-  }
-  const auto records = map->rule_records();
-  return {records.begin(), records.end()};
+  return records_in_force(Pins::at(options.bpffs, options.interface));
 }
 
 bool has_pins(const Options& options) { return Pins::at(options.bpffs, options.interface).any(); }
