@@ -46,10 +46,13 @@ std::string_view meaning_of(std::uint32_t reason) {
 
 bool is_policy_reason(std::uint32_t reason) {
   return reason == KRAIT_ALLOWED || reason == KRAIT_REASON_DENIED_BY_RULE || reason == KRAIT_REASON_NO_RULE ||
-         reason == KRAIT_REASON_ICMP_ERROR_UNRELATED;
+         reason == KRAIT_REASON_RULE_EXPIRED || reason == KRAIT_REASON_ICMP_ERROR_UNRELATED;
 }
 
 std::string note_of(std::uint32_t reason) {
+  if (reason == KRAIT_REASON_RULE_EXPIRED) {
+    return "this rule allowed it until it expired";
+  }
   if (is_policy_reason(reason)) {
     return reason == KRAIT_REASON_ICMP_ERROR_UNRELATED
                ? "an ICMP error that speaks of a live flow would get that flow's verdict"
@@ -67,7 +70,10 @@ Explanation by_model(const compile::Judgement& judgement, std::uint32_t selector
   if (is_neighbour_discovery(selector)) {
     return {.allowed = false, .rule = {}, .by_program = false, .note = note_of(KRAIT_REASON_NEIGHBOUR_DISCOVERY)};
   }
-  return {.allowed = judgement.action == model::Action::allow, .rule = judgement.rule, .by_program = false, .note = ""};
+  return {.allowed = judgement.action == model::Action::allow,
+          .rule = judgement.rule,
+          .by_program = false,
+          .note = judgement.expired ? note_of(KRAIT_REASON_RULE_EXPIRED) : ""};
 }
 
 Result<datapath::Run> run_probe(datapath::PacketRunner& runner, const compile::Snapshot& snapshot,

@@ -73,6 +73,16 @@ TEST_F(ExplainTest, AgreesAboutEveryKindOfPacket) {
   }
 }
 
+TEST_F(ExplainTest, SaysThatARuleHasExpired) {
+  policy_.rules.at(1).expires = {model::Expiry::Kind::at, 1};
+  const Explanation expired = of(KRAIT_SELECTOR_TCP + 1000);
+  EXPECT_FALSE(expired.allowed);
+  EXPECT_EQ(expired.rule, 1);
+  EXPECT_NE(expired.note.find("until it expired"), std::string::npos) << expired.note;
+  policy_.rules.at(1).expires = {model::Expiry::Kind::after, 3600};
+  EXPECT_TRUE(of(KRAIT_SELECTOR_TCP + 1000).allowed);
+}
+
 TEST_F(ExplainTest, TellsWhatNoRuleDecides) {
   const Explanation discovery = of(KRAIT_SELECTOR_ICMPV6 + 135);
   EXPECT_FALSE(discovery.allowed);
