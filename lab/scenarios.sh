@@ -24,10 +24,12 @@ prepare_guests() {
 # run_lab_bench: its section in Markdown, with the lines for the CSV file between.
 run_lab_bench() {
   local -a programs
-  local image=$cache_dir/lab/bench.cpio
+  local image=$cache_dir/lab/bench.cpio lab_accelerator
+  lab_accelerator=$(guest_accelerator)
+  [[ $lab_accelerator == kvm ]] || lab_accelerator=icount
   mapfile -t programs < <(guest_programs)
   bench=1 build_initramfs 6.12 "$image" "${programs[@]}" || return 1
-  console_log=$log_dir/console-bench.log run_guest "$bench_seconds" 6.12 "$image" /lab/bench.sh
+  console_log=$log_dir/console-bench.log run_guest "$bench_seconds" 6.12 "$image" /lab/bench.sh "$lab_accelerator"
 }
 
 # run_scenario SERIES SCRIPT: SCRIPT is a path in the guest. A guest that did not come up gets one more chance.
