@@ -32,6 +32,7 @@ std::optional<std::vector<std::uint32_t>> whole_classes(const model::Subjects& s
                                                         const std::vector<std::uint32_t>& class_of,
                                                         const Members& members) {
   std::vector<std::uint32_t> classes;
+  classes.reserve(subjects.identities.size());
   for (const std::uint32_t identity : subjects.identities) {
     classes.push_back(class_of[identity]);
   }
