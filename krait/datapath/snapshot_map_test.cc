@@ -1,0 +1,95 @@
+// Edits of the active snapshot, on a map in the kernel. Needs root.
+#include "krait/datapath/snapshot_map.h"
+
+#include <bpf/bpf.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "common/fd.h"
+
+namespace krait::datapath {
+namespace {
+
+constexpr std::uint32_t kPages = 3;
+
+std::vector<std::byte> image(std::byte fill) {
+  std::vector<std::byte> bytes(std::size_t{kPages} * KRAIT_PAGE_BYTES, fill);
+  krait_snapshot_header header{};
+  header.magic = KRAIT_SNAPSHOT_MAGIC;
+  header.abi_version = KRAIT_ABI_VERSION;
+  header.revision = 1;
+  header.pages = kPages;
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  return bytes;
+}
+
+class SnapshotMapTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) {
+      GTEST_SKIP() << "skipped: making BPF maps needs root";
+    }
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_MMAPABLE;
+    fd_.reset(bpf_map_create(BPF_MAP_TYPE_ARRAY, "pages", sizeof(std::uint32_t), KRAIT_PAGE_BYTES,
+                             snapshot_entries(kPages), &options));
+    ASSERT_TRUE(fd_.valid()) << std::strerror(errno);
+    auto map = SnapshotMap::open(fd_.get(), snapshot_entries(kPages));
+    ASSERT_TRUE(map) << map.error().text();
+    map_ = std::move(*map);
+  }
+
+  std::uint32_t word(std::size_t offset) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, reinterpret_cast<const std::byte*>(map_->active()) + offset, sizeof(word));
+    return word;
+  }
+
+  common::Fd fd_;
+  std::optional<SnapshotMap> map_;
+};
+
+TEST_F(SnapshotMapTest, EveryEditBuildsOnTheOnesBefore) {
+  const std::size_t last = std::size_t{kPages} * KRAIT_PAGE_BYTES - 4;
+  ASSERT_TRUE(map_->fill_inactive(image(std::byte{0})));
+  map_->switch_over();
+  map_->begin_edits();
+  map_->edit(std::vector<compile::Patch>{{8192, 1}, {last, 2}}, 2);
+  EXPECT_EQ(map_->active()->revision, 2U);
+  EXPECT_EQ(word(8192), 1U);
+  EXPECT_EQ(word(last), 2U);
+  map_->edit(std::vector<compile::Patch>{{8192, 3}}, 3);
+  EXPECT_EQ(word(8192), 3U);
+  EXPECT_EQ(word(last), 2U) << "the other buffer got the first edit too";
+  map_->edit({}, 4);
+  EXPECT_EQ(map_->active()->revision, 4U);
+  EXPECT_EQ(word(8192), 3U);
+  EXPECT_EQ(word(last), 2U);
+}
+
+TEST_F(SnapshotMapTest, AWholeSnapshotEndsTheEdits) {
+  ASSERT_TRUE(map_->fill_inactive(image(std::byte{0})));
+  map_->switch_over();
+  map_->begin_edits();
+  map_->edit(std::vector<compile::Patch>{{8192, 1}}, 2);
+  ASSERT_TRUE(map_->fill_inactive(image(std::byte{0x11})));
+  map_->switch_over();
+  map_->begin_edits();
+  map_->edit(std::vector<compile::Patch>{{4096, 5}}, 3);
+  EXPECT_EQ(word(4096), 5U);
+  EXPECT_EQ(word(8192), 0x11111111U);
+}
+
+TEST_F(SnapshotMapTest, WithoutASnapshotThereIsNothingToEdit) {
+  map_->begin_edits();
+  map_->edit(std::vector<compile::Patch>{{8192, 1}}, 2);
+  EXPECT_EQ(map_->active(), nullptr);
+}
+
+}  // namespace
+}  // namespace krait::datapath
