@@ -80,9 +80,11 @@ Result<void> up(const Flags& flags, Output& output) {
     return Error(ErrorCode::permission, "only root may do this; run it with sudo");
   }
   // The agent checks too; here the findings keep their places in the files.
-  if (auto plan = agent::make_plan(flags.config); !plan) {
+  auto plan = agent::make_plan(flags.config);
+  if (!plan) {
     return plan.error();
   }
+  output.warn(plan->warnings);
   auto spawn = spawn_of(flags);
   if (!spawn) {
     return spawn.error();
