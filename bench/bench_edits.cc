@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "bench/measure.h"
+#include "bench/net/in_turn.h"
 #include "bench/net/krait_filter.h"
-#include "bench/net/sockets.h"
 #include "bench/scale.h"
 #include "bench/table.h"
 #include "krait/compile/editor.h"
@@ -118,33 +118,12 @@ void print_report(const std::vector<Edited>& sizes, const Table& table) {
 }
 
 common::Result<void> run_all(const std::string& folder) {
-  auto sandbox = Sandbox::enter();
-  if (!sandbox) {
-    return std::move(sandbox.error());
+  const auto sizes = measure_in_turn<Edited>(kSizes, kRounds, make, measure_once);
+  if (!sizes) {
+    return sizes.error();
   }
-  std::vector<Edited> sizes;
-  std::vector<Arena> arenas;
-  for (const std::uint32_t rules : kSizes) {
-    auto arena = make_arena();
-    if (!arena) {
-      return std::move(arena.error());
-    }
-    arenas.push_back(std::move(*arena));
-    sizes.push_back({.rules = rules});
-    if (auto made = make(sizes.back(), arenas.back(), sandbox->folder()); !made) {
-      return passed_on(made, fmt::format("{} rules", rules));
-    }
-  }
-  run_on_cpu(1);
-  for (int round = 0; round < kRounds; ++round) {
-    for (Edited& size : sizes) {
-      if (auto done = measure_once(size); !done) {
-        return passed_on(done, fmt::format("{} rules", size.rules));
-      }
-    }
-  }
-  const Table table = table_of(sizes);
-  print_report(sizes, table);
+  const Table table = table_of(*sizes);
+  print_report(*sizes, table);
   return write_csv(table, folder, "edits");
 }
 

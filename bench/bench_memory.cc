@@ -1,8 +1,6 @@
 // Figure 6: the memory of the maps at each size: what the kernel accounts for each map (memlock in /proc/PID/fdinfo),
 // and the bytes of the compiled policy. Needs root; makes everything in a mount namespace of its own.
 #include <fmt/format.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/net/namespace.h"
 #include "bench/scale.h"
 #include "bench/table.h"
 #include "common/fd.h"
@@ -196,21 +195,6 @@ int fail(const Error& error) {
   return 2;
 }
 
-// A BPF file system that nobody else sees, until the end of the process.
-Result<std::string> own_bpffs() {
-  std::string folder = std::filesystem::temp_directory_path() / "krait-bench-XXXXXX";
-  if (::mkdtemp(folder.data()) == nullptr) {
-    return Error::from_errno(errno, "make a folder");
-  }
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mount("bpf", folder.c_str(), "bpf", 0, "mode=700") != 0) {
-    const Error error = Error::from_errno(errno, "mount a BPF file system of our own");
-    ::rmdir(folder.c_str());
-    return error;
-  }
-  return folder;
-}
-
 Result<std::vector<Measured>> measure_all(const std::vector<Case>& cases, const std::string& folder) {
   std::vector<Measured> all;
   for (const Case& of : cases) {
@@ -241,12 +225,10 @@ Result<void> report(const std::string& bpffs, const std::string& csv_folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto folder = own_bpffs();
-  if (!folder) {
-    return fail(folder.error());
+  const auto sandbox = bench::Sandbox::enter();
+  if (!sandbox) {
+    return fail(sandbox.error());
   }
-  const auto done = report(*folder, argc > 1 ? argv[1] : "");
-  ::umount2(folder->c_str(), MNT_DETACH);
-  ::rmdir(folder->c_str());
+  const auto done = report(sandbox->folder(), argc > 1 ? argv[1] : "");
   return done ? 0 : fail(done.error());
 }

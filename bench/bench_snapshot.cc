@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bench/measure.h"
+#include "bench/net/in_turn.h"
 #include "bench/net/krait_filter.h"
 #include "bench/net/sockets.h"
 #include "bench/scale.h"
@@ -131,33 +132,12 @@ void print_report(const std::vector<Revision>& revisions, const Table& table) {
 }
 
 common::Result<void> run_all(const std::string& folder) {
-  auto sandbox = Sandbox::enter();
-  if (!sandbox) {
-    return std::move(sandbox.error());
+  const auto revisions = measure_in_turn<Revision>(kSizes, kRounds, make_revision, measure_once);
+  if (!revisions) {
+    return revisions.error();
   }
-  std::vector<Revision> revisions;
-  std::vector<Arena> arenas;
-  for (const std::uint32_t rules : kSizes) {
-    auto arena = make_arena();
-    if (!arena) {
-      return std::move(arena.error());
-    }
-    arenas.push_back(std::move(*arena));
-    revisions.push_back({.rules = rules});
-    if (auto made = make_revision(revisions.back(), arenas.back(), sandbox->folder()); !made) {
-      return passed_on(made, fmt::format("{} rules", rules));
-    }
-  }
-  run_on_cpu(1);
-  for (int round = 0; round < kRounds; ++round) {
-    for (Revision& revision : revisions) {
-      if (auto done = measure_once(revision); !done) {
-        return done;
-      }
-    }
-  }
-  const Table table = table_of(revisions);
-  print_report(revisions, table);
+  const Table table = table_of(*revisions);
+  print_report(*revisions, table);
   return write_csv(table, folder, "snapshot");
 }
 
