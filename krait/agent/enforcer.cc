@@ -233,9 +233,7 @@ Result<Rules> Enforcer::rules() const {
       rules.of_rule[rule_of_record[number]] = {.number = number, .count = (*counts)[number], .expires_in_s = {}};
     }
   }
-  const common::Moment now = common::now();
-  const auto former = datapath::rule_records_in_force(datapath_options(interface_));
-  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = now, .former = former});
+  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = common::now(), .former = datapath_.rule_records()});
   for (std::size_t i = 0; i < rules.of_rule.size(); ++i) {
     if (left_ns[i] != compile::kNever) {
       rules.of_rule[i].expires_in_s = left_ns[i] / 1'000'000'000;

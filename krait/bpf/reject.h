@@ -13,7 +13,6 @@
 #define ICMP_ADMIN_PROHIBITED 13 /* RFC 1812 5.2.7.1 */
 #define ICMPV6_UNREACHABLE 1
 #define ICMPV6_ADMIN_PROHIBITED 1 /* RFC 4443 3.1 */
-#define QUOTED_HEAD 8             /* bytes of the transport header in a quote */
 
 static __always_inline __u16 fold(__u32 sum) {
   sum = (sum & 0xffff) + (sum >> 16);

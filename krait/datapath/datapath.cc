@@ -330,9 +330,10 @@ common::Result<Counters> Datapath::counters() const {
                        state_->object->map_fd(kDropsMap));
 }
 
+std::span<const krait_rule_record> Datapath::rule_records() const { return state_->snapshot->rule_records(); }
+
 common::Result<std::vector<krait_count>> Datapath::rule_counts() const {
-  const auto rules = static_cast<std::uint32_t>(state_->snapshot->rule_records().size());
-  return read_rule_counts(state_->object->map_fd(kRulesMap), rules);
+  return read_rule_counts(state_->object->map_fd(kRulesMap), static_cast<std::uint32_t>(rule_records().size()));
 }
 
 common::Result<void> Datapath::remove(const Options& options, std::uint32_t interface_index) {

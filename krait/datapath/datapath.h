@@ -68,6 +68,8 @@ class Datapath {
   [[nodiscard]] bool active() const;             // a snapshot is switched on
   [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none
   common::Result<Counters> counters() const;
+  // Of the active snapshot, valid until the next publish(); none without one.
+  [[nodiscard]] std::span<const krait_rule_record> rule_records() const;
   // What each rule decided, by the number of its record. A system call for each rule.
   common::Result<std::vector<krait_count>> rule_counts() const;
 
