@@ -21,6 +21,7 @@
 #include "krait/agent/protocol.h"
 #include "krait/agent/stream_server.h"
 #include "krait/agent/unix_socket.h"
+#include "krait/agent/upkeep.h"
 #include "krait/agent/version.h"
 
 namespace krait::agent {
@@ -62,6 +63,7 @@ class Service {
   Json status();
   Json rules();
   Json down();
+  Json drain();
 
   Enforcer& enforcer_;
   Loop& loop_;
@@ -75,7 +77,7 @@ void Service::on_signal(int signals) {
       reload();
       continue;
     }
-    log_.info(fmt::format("ending; {} stays guarded", enforcer_.interface()));
+    log_.info(fmt::format("ending; the policy stays in force on {}", enforcer_.interface()));
     loop_.stop();
   }
 }
@@ -124,6 +126,8 @@ Json Service::answer(Request request, const Client& client) {
       return reload();
     case Request::down:
       return down();
+    case Request::drain:
+      return drain();
     case Request::rules:
       return rules();
     case Request::status:
@@ -195,6 +199,16 @@ Json Service::down() {
   return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}};
 }
 
+Json Service::drain() {
+  if (auto drained = enforcer_.drain(); !drained) {
+    log_.error("down: " + drained.error().text());
+    return error_json(drained.error());
+  }
+  log_.info(fmt::format("down: everything on {} is denied", enforcer_.interface()));
+  loop_.stop();
+  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}};
+}
+
 std::string started_text(const Enforcer& enforcer) {
   const Applied& applied = enforcer.last();
   return fmt::format("krait {} {} {}: revision {}, {} rules, {} identities, {} peers configured", kVersion,
@@ -228,11 +242,13 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   auto metrics_server = StreamServer::serve(
       **loop, std::move(*metrics), [&](std::string_view input, const Client&) { return service.on_http(input); });
   auto clock_watched = (*loop)->add(clock->fd(), EPOLLIN, [&](std::uint32_t) { service.on_clock_set(*clock); });
-  if (!watched || !control_server || !metrics_server || !clock_watched) {
+  auto upkeep = Upkeep::start(**loop, *enforcer, log);
+  if (!watched || !control_server || !metrics_server || !clock_watched || !upkeep) {
     return !watched          ? watched.error()
            : !control_server ? control_server.error()
            : !metrics_server ? metrics_server.error()
-                             : clock_watched.error();
+           : !clock_watched  ? clock_watched.error()
+                             : upkeep.error();
   }
   log.info(started_text(*enforcer));
   service.warn();

@@ -5,6 +5,7 @@
 #include "krait/agent/agent.h"
 #include "krait/agent/listen.h"
 #include "krait/agent/notify.h"
+#include "krait/agent/prepare.h"
 #include "krait/agent/protocol.h"
 #include "krait/agent/version.h"
 
@@ -32,6 +33,7 @@ struct Flags {
   std::string interface;
   std::string socket = krait::agent::kDefaultSocket;
   std::string metrics = "127.0.0.1:9517";
+  std::string prepare_for;
 };
 
 void add_flags(CLI::App& app, Flags& flags) {
@@ -44,6 +46,8 @@ void add_flags(CLI::App& app, Flags& flags) {
       ->envname("KRAIT_METRICS")
       ->check(CLI::Validator(check_metrics, "ADDRESS:PORT"))
       ->capture_default_str();
+  app.add_option("--prepare", flags.prepare_for,
+                 "As root: make the place of the pins for an agent that will run as this user, and end");
   app.set_version_flag("--version", std::string("krait-agent ") + krait::agent::kVersion);
 }
 
@@ -58,9 +62,10 @@ krait::agent::AgentOptions options_of(const Flags& flags) {
   return options;
 }
 
-int run(const krait::agent::AgentOptions& options) {
+int run(const Flags& flags) {
   common::Log log("krait-agent");
-  const auto done = krait::agent::run_agent(options, log);
+  const auto done = flags.prepare_for.empty() ? krait::agent::run_agent(options_of(flags), log)
+                                              : krait::agent::prepare_for(flags.prepare_for);
   if (done) {
     return 0;
   }
@@ -78,7 +83,7 @@ int main(int argc, char** argv) {
   add_flags(app, flags);
   try {
     app.parse(argc, argv);
-    return run(options_of(flags));
+    return run(flags);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;
   }

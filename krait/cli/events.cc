@@ -13,6 +13,7 @@
 #include "common/ip.h"
 #include "krait/agent/client.h"
 #include "krait/cli/command.h"
+#include "krait/datapath/bpffs.h"
 #include "krait/datapath/events.h"
 
 namespace krait::cli {
@@ -175,7 +176,7 @@ Result<void> events(const Flags& flags, Output& output) {
   if (!rules) {
     return rules.error();
   }
-  auto reader = datapath::EventReader::open("/sys/fs/bpf", rules->value("interface", ""));
+  auto reader = datapath::EventReader::open(datapath::kBpffs, rules->value("interface", ""));
   if (!reader) {
     return reader.error();
   }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -57,6 +59,16 @@ Result<LinkState> Links::find(const std::string& name) {
   Message message(RTM_GETLINK, 0);
   message.put_header(link_header(0));
   message.put_text(IFLA_IFNAME, name);
+  return find(std::move(message), name);
+}
+
+Result<LinkState> Links::find(std::uint32_t index) {
+  Message message(RTM_GETLINK, 0);
+  message.put_header(link_header(index));
+  return find(std::move(message), fmt::format("number {}", index));
+}
+
+Result<LinkState> Links::find(Message message, const std::string& what) {
   message.put_number<std::uint32_t>(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   std::optional<LinkState> found;
   auto asked = socket_.request(message, [&](const nlmsghdr& answer) {
@@ -64,13 +76,13 @@ Result<LinkState> Links::find(const std::string& name) {
     return Result<void>{};
   });
   if (!asked && asked.error().sys_errno() == ENODEV) {
-    return Error(ErrorCode::not_found, fmt::format("there is no interface {}", name));
+    return Error(ErrorCode::not_found, fmt::format("there is no interface {}", what));
   }
   if (!asked) {
-    return passed_on(asked, fmt::format("look up the interface {}", name));
+    return passed_on(asked, fmt::format("look up the interface {}", what));
   }
   if (!found) {
-    return Error(ErrorCode::system, fmt::format("look up the interface {}: the kernel's answer is malformed", name));
+    return Error(ErrorCode::system, fmt::format("look up the interface {}: the kernel's answer is malformed", what));
   }
   return *found;
 }
@@ -105,6 +117,43 @@ Result<void> Links::set_up(std::uint32_t index) {
   Message message(RTM_NEWLINK, 0);
   message.put_header(header);
   return socket_.request(message);
+}
+
+Result<void> Links::rename(std::uint32_t index, const std::string& name) {
+  Message message(RTM_NEWLINK, 0);
+  message.put_header(link_header(index));
+  message.put_text(IFLA_IFNAME, name);
+  return socket_.request(message);
+}
+
+Result<std::uint32_t> Links::first_filter(std::uint32_t index, std::uint32_t parent) {
+  tcmsg header{};
+  header.tcm_family = AF_UNSPEC;
+  header.tcm_ifindex = static_cast<int>(index);
+  header.tcm_parent = parent;
+  Message message(RTM_GETTFILTER, 0);
+  message.put_header(header);
+  std::optional<std::uint32_t> first;
+  auto read = socket_.dump(
+      message, [&] { first.reset(); },
+      [&](const nlmsghdr& answer) {
+        first = first ? first : parse_filter(answer, index);
+        return Result<void>{};
+      });
+  // Without the clsact qdisc there is nothing to list.
+  if (!read && read.error().sys_errno() != EINVAL && read.error().sys_errno() != ENOENT) {
+    return passed_on(read, "list the interface's TC filters");
+  }
+  return first.value_or(0);
+}
+
+Result<FirstFilterPrograms> Links::first_filters(std::uint32_t index) {
+  const auto ingress = first_filter(index, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS));
+  const auto egress = first_filter(index, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS));
+  if (!ingress || !egress) {
+    return !ingress ? ingress.error() : egress.error();
+  }
+  return FirstFilterPrograms{.ingress_id = *ingress, .egress_id = *egress};
 }
 
 Result<std::vector<AddressState>> Links::addresses(std::uint32_t index) {
@@ -222,6 +271,7 @@ std::optional<LinkState> parse_link(const nlmsghdr& message) {
   find_attributes(message, sizeof *header, table);
   LinkState link;
   link.index = static_cast<std::uint32_t>(header->ifi_index);
+  link.name = attribute_text(table[IFLA_IFNAME]);
   link.up = (header->ifi_flags & IFF_UP) != 0;
   link.mtu_bytes = attribute_value<std::uint32_t>(table[IFLA_MTU]).value_or(0);
   if (table[IFLA_LINKINFO] != nullptr) {
@@ -230,6 +280,23 @@ std::optional<LinkState> parse_link(const nlmsghdr& message) {
     link.kind = attribute_text(info[IFLA_INFO_KIND]);
   }
   return link;
+}
+
+std::optional<std::uint32_t> parse_filter(const nlmsghdr& message, std::uint32_t index) {
+  const auto header = message_header<tcmsg>(message);
+  // The entry of a priority as a whole comes first and has no handle.
+  if (message.nlmsg_type != RTM_NEWTFILTER || !header || static_cast<std::uint32_t>(header->tcm_ifindex) != index ||
+      header->tcm_handle == 0) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, TCA_OPTIONS + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  if (attribute_text(table[TCA_KIND]) != "bpf" || table[TCA_OPTIONS] == nullptr) {
+    return 0;
+  }
+  std::array<const nlattr*, TCA_BPF_ID + 1> options{};
+  find_attributes(*table[TCA_OPTIONS], options);
+  return attribute_value<std::uint32_t>(options[TCA_BPF_ID]).value_or(0);
 }
 
 std::optional<AddressState> parse_address(const nlmsghdr& message, std::uint32_t index) {

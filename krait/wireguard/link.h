@@ -9,11 +9,13 @@
 #include "common/result.h"
 #include "krait/wireguard/netlink.h"
 #include "krait/wireguard/sync.h"
+#include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
 
 struct LinkState {
   std::uint32_t index = 0;
+  std::string name;
   std::string kind;  // "wireguard", "veth", ...; empty for a physical link
   std::uint32_t mtu_bytes = 0;
   bool up = false;
@@ -26,11 +28,15 @@ class Links {
 
   // Fails with not_found, or with invalid_input when `name` can be no interface's.
   common::Result<LinkState> find(const std::string& name);
+  common::Result<LinkState> find(std::uint32_t index);
   // EEXIST when the name is taken, EOPNOTSUPP when the kernel does not know the kind.
   common::Result<void> add(const std::string& name, const std::string& kind);
   common::Result<void> remove(std::uint32_t index);
   common::Result<void> set_mtu(std::uint32_t index, std::uint32_t mtu_bytes);
   common::Result<void> set_up(std::uint32_t index);
+  // EBUSY from kernels that rename only what is down, EEXIST when the name is taken.
+  common::Result<void> rename(std::uint32_t index, const std::string& name);
+  common::Result<FirstFilterPrograms> first_filters(std::uint32_t index);  // of clsact
 
   common::Result<std::vector<AddressState>> addresses(std::uint32_t index);
   common::Result<void> add_address(std::uint32_t index, const common::Ip& ip);
@@ -44,6 +50,8 @@ class Links {
 
  private:
   explicit Links(Socket socket) : socket_(std::move(socket)) {}
+  common::Result<LinkState> find(Message message, const std::string& what);
+  common::Result<std::uint32_t> first_filter(std::uint32_t index, std::uint32_t parent);
   common::Result<void> change_route(Message message, std::uint32_t index, const RouteState& route);
 
   Socket socket_;
@@ -53,6 +61,8 @@ class Links {
 // link, another table).
 std::optional<LinkState> parse_link(const nlmsghdr& message);
 std::optional<AddressState> parse_address(const nlmsghdr& message, std::uint32_t index);
+// The program of a filter that the message describes; 0: it is no BPF filter.
+std::optional<std::uint32_t> parse_filter(const nlmsghdr& message, std::uint32_t index);
 std::optional<RouteState> parse_route(const nlmsghdr& message, std::uint32_t index);
 
 }  // namespace krait::wireguard

@@ -66,7 +66,7 @@ Result<void> explain_port(Result<void> done, const WireguardImage& image) {
 }
 
 Result<void> apply_device(Session& session, const DeviceState& state, const WireguardImage& image,
-                          const PrivateKey& key, Changes& changes) {
+                          const PrivateKey* key, Changes& changes) {
   if (state.listen_port != image.listen_port) {
     auto set = explain_port(session.device.set_port(session.link.index, image.listen_port), image);
     if (!set) {
@@ -74,8 +74,8 @@ Result<void> apply_device(Session& session, const DeviceState& state, const Wire
     }
     changes.device = true;
   }
-  if (state.public_key != key.public_key()) {
-    if (auto set = session.device.set_key(session.link.index, key); !set) {
+  if (key != nullptr && state.public_key != key->public_key()) {
+    if (auto set = session.device.set_key(session.link.index, *key); !set) {
       return passed_on(set, fmt::format("set the private key of {}", image.interface));
     }
     changes.device = true;
@@ -95,6 +95,16 @@ Result<void> apply_peers(Session& session, const DeviceState& state, const Wireg
 }
 
 }  // namespace
+
+Changes& Changes::operator+=(const Changes& other) {
+  peers_added += other.peers_added;
+  peers_changed += other.peers_changed;
+  peers_removed += other.peers_removed;
+  addresses += other.addresses;
+  routes += other.routes;
+  device = device || other.device;
+  return *this;
+}
 
 Result<std::uint32_t> ensure_link(const std::string& interface) {
   auto links = Links::open();
@@ -133,6 +143,34 @@ Result<std::uint32_t> link_index(const std::string& interface) {
   return link->index;
 }
 
+Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index) {
+  auto links = Links::open();
+  if (!links) {
+    return std::move(links.error());
+  }
+  auto link = index != 0 ? links->find(index) : links->find(interface);
+  if (index != 0 && !link && link.error().code() == ErrorCode::not_found) {
+    link = links->find(interface);
+  }
+  if (!link) {
+    return std::move(link.error());
+  }
+  return Whereabouts{.index = link->index, .name = std::move(link->name)};
+}
+
+Result<void> rename_link(std::uint32_t index, const std::string& name) {
+  auto links = Links::open();
+  return links ? links->rename(index, name) : std::move(links.error());
+}
+
+Result<FirstFilterPrograms> first_filters(std::uint32_t index) {
+  auto links = Links::open();
+  if (!links) {
+    return std::move(links.error());
+  }
+  return links->first_filters(index);
+}
+
 Result<Changes> withdraw(const WireguardImage& image) {
   auto session = open_session(image.interface);
   if (!session) {
@@ -147,15 +185,17 @@ Result<Changes> withdraw(const WireguardImage& image) {
     return passed_on(sent, fmt::format("remove peers from {}", image.interface));
   }
   Changes changes;
+  changes.public_key = state->public_key;
   changes.peers_changed = plan.changed;
   changes.peers_removed = plan.removed;
   return changes;
 }
 
-Result<Changes> apply(const WireguardImage& image, const PrivateKey& key, const WireguardImage* previous) {
-  if (std::ranges::find(image.peers, key.public_key(), &model::WireguardPeer::public_key) != image.peers.end()) {
+Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const WireguardImage* previous) {
+  if (key != nullptr &&
+      std::ranges::find(image.peers, key->public_key(), &model::WireguardPeer::public_key) != image.peers.end()) {
     return Error(ErrorCode::invalid_input, fmt::format("the peer {} has this host's own key; every host needs its own",
-                                                       to_base64(key.public_key())));
+                                                       to_base64(key->public_key())));
   }
   auto session = open_session(image.interface);
   if (!session) {

@@ -48,7 +48,13 @@ struct Changes {
   std::uint32_t peers_removed = 0;
   std::uint32_t addresses = 0;
   std::uint32_t routes = 0;
-  bool device = false;  // key, port, MTU or the link's state
+  bool device = false;            // key, port, MTU or the link's state
+  model::PublicKey public_key{};  // of the interface, as it was found; all zero: it had none
+
+  [[nodiscard]] bool any() const {
+    return peers_added + peers_changed + peers_removed + addresses + routes != 0 || device;
+  }
+  Changes& operator+=(const Changes& other);
 };
 
 struct PeerStatus {
@@ -57,6 +63,11 @@ struct PeerStatus {
   std::int64_t last_handshake_s = 0;  // Unix time, 0: never
   std::uint64_t received_bytes = 0;
   std::uint64_t sent_bytes = 0;
+};
+
+struct FirstFilterPrograms {
+  std::uint32_t ingress_id = 0;  // 0: none, or another kind of filter
+  std::uint32_t egress_id = 0;
 };
 
 struct Status {
@@ -82,8 +93,20 @@ common::Result<Changes> withdraw(const model::WireguardImage& image);
 // s). Addresses that the image does not have are removed, except IPv6 link-local ones; of the routes only those are
 // removed that an earlier apply made. Fails with invalid_input when a peer has this host's own key. After a failure a
 // part may be done; applying again goes on from there.
-common::Result<Changes> apply(const model::WireguardImage& image, const PrivateKey& key,
+// Without a key the interface's stays as it is.
+common::Result<Changes> apply(const model::WireguardImage& image, const PrivateKey* key,
                               const model::WireguardImage* previous);
+
+// Where the interface is, by the index that it had (0: by its name only): an interface may have been renamed.
+struct Whereabouts {
+  std::uint32_t index = 0;
+  std::string name;
+};
+common::Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index);  // not_found
+// Gives a link its name back. Fails with EBUSY where the kernel renames only what is down.
+common::Result<void> rename_link(std::uint32_t index, const std::string& name);
+// The BPF programs of the first TC filters on clsact in each direction, by the kernel's numbers.
+common::Result<FirstFilterPrograms> first_filters(std::uint32_t index);
 
 common::Result<Status> status(const std::string& interface);
 
