@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -99,8 +100,9 @@ class Enforcer {
   common::Result<Applied> reload();
 
   // Looks whether the interface is as it was put in force, and mends what is not where that opens nothing.
-  // `moved_away`: it is known to have gone to another network namespace, and is not made anew.
-  Inspection inspect(bool moved_away);
+  // `has_moved_away` is asked when the interface is missing: one that went to another network namespace is not made
+  // anew.
+  Inspection inspect(const std::function<bool()>& has_moved_away);
 
   // Denies everything and takes the peers away; interface, addresses, routes, programs and guard stay.
   common::Result<void> drain();

@@ -39,7 +39,7 @@ std::string changes_text(const std::string& interface, const wireguard::Changes&
 
 }  // namespace
 
-Inspection Enforcer::inspect(bool moved_away) {
+Inspection Enforcer::inspect(const std::function<bool()>& has_moved_away) {
   Inspection seen;
   const auto where = wireguard::find_link(interface_, interface_index_);
   if (where) {
@@ -50,7 +50,7 @@ Inspection Enforcer::inspect(bool moved_away) {
     look_at_pins(seen);
     look_at_wireguard(seen);
   } else if (where.error().code() == ErrorCode::not_found) {
-    bring_back(moved_away, seen);
+    bring_back(has_moved_away(), seen);
   } else {
     note(seen, where.error(), "");
   }

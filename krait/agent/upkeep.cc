@@ -98,14 +98,19 @@ Result<void> Upkeep::watch_everything() {
   return {};
 }
 
-void Upkeep::on_change() {
+wireguard::Noticed Upkeep::read_changes() {
   auto noticed = watch_.read(enforcer_.interface(), enforcer_.interface_index());
   if (!noticed) {
     log_.error(noticed.error().text());
-    return;
+    return {.lost = true};
   }
   moved_away_ = moved_away_ || noticed->moved_away;
-  if (noticed->interface || noticed->lost) {
+  return *noticed;
+}
+
+void Upkeep::on_change() {
+  const wireguard::Noticed noticed = read_changes();
+  if (noticed.interface || noticed.lost) {
     inspect();
   }
   auto resting = loop_.change(watch_token_, 0);
@@ -131,7 +136,12 @@ void Upkeep::on_minute() {
 }
 
 void Upkeep::inspect() {
-  const Inspection seen = enforcer_.inspect(moved_away_);
+  // The kernel tells that a link moves away after it has told that its addresses go; once the link cannot be found, all
+  // of that has been told.
+  const Inspection seen = enforcer_.inspect([this] {
+    read_changes();
+    return moved_away_;
+  });
   moved_away_ = moved_away_ && enforcer_.interface_index() == 0;
   for (const std::string& mended : seen.mended) {
     log_.warning(mended);

@@ -29,6 +29,7 @@ class Upkeep {
       : loop_(loop), enforcer_(enforcer), log_(log), watch_(std::move(watch)) {}
 
   common::Result<void> watch_everything();
+  wireguard::Noticed read_changes();
   void on_change();
   void on_rested();
   void on_mounts();
