@@ -6,15 +6,21 @@ find_package(fmt REQUIRED)
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
+if(KRAIT_SANITIZE AND KRAIT_SANITIZE_THREADS)
+  message(FATAL_ERROR "the address and the thread sanitizer do not go together: set one of KRAIT_SANITIZE, KRAIT_SANITIZE_THREADS")
+endif()
+
 add_library(krait_flags INTERFACE)
 target_include_directories(krait_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(krait_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
   $<$<BOOL:${KRAIT_WERROR}>:-Werror>
   $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer>
+  $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>
   $<$<BOOL:${KRAIT_FUZZ}>:-fsanitize=fuzzer-no-link>)
 target_link_options(krait_flags INTERFACE
-  $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined>)
+  $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined>
+  $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>)
 
 # krait_library(NAME SOURCES ... DEPS ... PRIVATE_DEPS ...): a folder's static library.
 function(krait_library name)
