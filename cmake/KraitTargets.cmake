@@ -38,7 +38,7 @@ function(krait_program name)
 endfunction()
 
 # krait_test(NAME SOURCES ... DEPS ... [LABELS ...]): a GoogleTest program, one CTest entry for the whole program. Labels:
-# unit (default; no root, seconds), bpf (root), netns (root).
+# unit (default; no root, seconds), bpf (root), netns (root); besides, threads: run under the thread sanitizer too.
 function(krait_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
