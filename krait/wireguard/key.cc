@@ -35,9 +35,11 @@ struct Secret {
   ~Secret() { sodium_memzero(bytes.data(), bytes.size()); }
 };
 
+// libsodium 1.0.18 takes some bytes beyond ASCII for characters of base64.
 bool decode(std::string_view text, std::array<std::uint8_t, 32>& key) {
   std::size_t length = 0;
   return text.size() == kBase64Characters &&
+         std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; }) &&
          sodium_base642bin(key.data(), key.size(), text.data(), text.size(), nullptr, &length, nullptr,
                            sodium_base64_VARIANT_ORIGINAL) == 0 &&
          length == key.size();
