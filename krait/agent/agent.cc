@@ -19,6 +19,7 @@
 #include "krait/agent/metrics.h"
 #include "krait/agent/notify.h"
 #include "krait/agent/protocol.h"
+#include "krait/agent/rights.h"
 #include "krait/agent/stream_server.h"
 #include "krait/agent/unix_socket.h"
 #include "krait/agent/upkeep.h"
@@ -49,7 +50,8 @@ Result<Fd> open_signals() {
 // The serving part. Everything it refers to outlives it.
 class Service {
  public:
-  Service(Enforcer& enforcer, Loop& loop, common::Log& log) : enforcer_(enforcer), loop_(loop), log_(log) {}
+  Service(Enforcer& enforcer, Loop& loop, common::Log& log, const Rights& rights)
+      : enforcer_(enforcer), loop_(loop), log_(log), rights_(rights) {}
 
   void on_signal(int signals);
   void on_clock_set(ClockWatch& clock);
@@ -68,6 +70,7 @@ class Service {
   Enforcer& enforcer_;
   Loop& loop_;
   common::Log& log_;
+  const Rights& rights_;
 };
 
 void Service::on_signal(int signals) {
@@ -118,8 +121,8 @@ std::optional<Answer> Service::on_http(std::string_view input) {
 }
 
 Json Service::answer(Request request, const Client& client) {
-  if (needs_root(request) && !client.root) {
-    return error_json(Error(ErrorCode::permission, "only root may do this; run it with sudo"));
+  if (needs_right(request) && !client.may_change) {
+    return error_json(Error(ErrorCode::permission, refusal(rights_)));
   }
   switch (request) {
     case Request::reload:
@@ -216,6 +219,15 @@ std::string started_text(const Enforcer& enforcer) {
                      applied.rules, applied.identities, applied.peers);
 }
 
+// Without the group databases only root and the agent's own user may change anything.
+Rights rights_of_clients(common::Log& log) {
+  auto rights = Rights::look_up();
+  if (!rights) {
+    log.warning("only root may change anything here: " + rights.error().text());
+  }
+  return rights ? *rights : Rights{.own_user = ::geteuid(), .group = {}};
+}
+
 }  // namespace
 
 Result<void> run_agent(const AgentOptions& options, common::Log& log) {
@@ -234,11 +246,12 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   if (!enforcer) {
     return enforcer.error();
   }
-  Service service(*enforcer, **loop, log);
+  const Rights rights = rights_of_clients(log);
+  Service service(*enforcer, **loop, log, rights);
   auto watched = (*loop)->add(signals->get(), EPOLLIN, [&](std::uint32_t) { service.on_signal(signals->get()); });
-  auto control_server = StreamServer::serve(**loop, control->take(), [&](std::string_view input, const Client& client) {
-    return service.on_control(input, client);
-  });
+  auto control_server = StreamServer::serve(
+      **loop, control->take(),
+      [&](std::string_view input, const Client& client) { return service.on_control(input, client); }, rights);
   auto metrics_server = StreamServer::serve(
       **loop, std::move(*metrics), [&](std::string_view input, const Client&) { return service.on_http(input); });
   auto clock_watched = (*loop)->add(clock->fd(), EPOLLIN, [&](std::uint32_t) { service.on_clock_set(*clock); });

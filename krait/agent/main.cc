@@ -2,6 +2,7 @@
 #include <string>
 
 #include "common/log.h"
+#include "common/process.h"
 #include "krait/agent/agent.h"
 #include "krait/agent/listen.h"
 #include "krait/agent/notify.h"
@@ -63,6 +64,7 @@ krait::agent::AgentOptions options_of(const Flags& flags) {
 }
 
 int run(const Flags& flags) {
+  common::forbid_memory_dumps();  // the private key passes through
   common::Log log("krait-agent");
   const auto done = flags.prepare_for.empty() ? krait::agent::run_agent(options_of(flags), log)
                                               : krait::agent::prepare_for(flags.prepare_for);

@@ -111,7 +111,7 @@ std::string request_line(Request request) {
   return json_line({{"version", kProtocolVersion}, {"request", name_in(kRequests, request)}});
 }
 
-bool needs_root(Request request) { return request != Request::status && request != Request::rules; }
+bool needs_right(Request request) { return request != Request::status; }
 
 Json error_json(const Error& error) {
   Json json{{"version", kProtocolVersion}, {"error", error.text()}, {"code", name_in(kCodes, error.code())}};

@@ -271,8 +271,8 @@ TEST_F(AgentTest, ReloadsOnHangup) {
   EXPECT_FALSE(arrives(kOpenPort));
 }
 
-TEST_F(AgentTest, OnlyRootChangesAnything) {
-  for (const char* command : {"reload", "down"}) {
+TEST_F(AgentTest, OthersThanRootMayAskForTheStatusOnly) {
+  for (const char* command : {"rules", "reload", "down"}) {
     const Ran refused = krait({command, "-o", "json"}, 65534);
     EXPECT_EQ(refused.exit_code, 2);
     EXPECT_EQ(refused.json()["code"], "permission");

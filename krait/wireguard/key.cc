@@ -35,9 +35,11 @@ struct Secret {
   ~Secret() { sodium_memzero(bytes.data(), bytes.size()); }
 };
 
+// libsodium 1.0.18 takes some bytes beyond ASCII for characters of base64.
 bool decode(std::string_view text, std::array<std::uint8_t, 32>& key) {
   std::size_t length = 0;
   return text.size() == kBase64Characters &&
+         std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; }) &&
          sodium_base642bin(key.data(), key.size(), text.data(), text.size(), nullptr, &length, nullptr,
                            sodium_base64_VARIANT_ORIGINAL) == 0 &&
          length == key.size();
@@ -111,14 +113,21 @@ Result<PrivateKey> PrivateKey::load(const std::string& path) {
   if (!size) {
     return std::move(size.error());
   }
-  const std::string_view all(text.bytes.data(), *size);
-  PrivateKey key;
-  const bool good = all.size() >= kBase64Characters && all.size() < kMostFileBytes &&
-                    all.find_first_not_of(" \t\r\n", kBase64Characters) == std::string_view::npos &&
-                    decode(all.substr(0, kBase64Characters), key.bytes_);
-  if (!good || sodium_is_zero(key.bytes_.data(), key.bytes_.size()) != 0) {
+  auto key = parse({text.bytes.data(), *size});
+  if (!key) {
     return Error(ErrorCode::invalid_input,
                  fmt::format("the key file {} holds no private key; it takes 32 bytes in base64 (krait keygen)", path));
+  }
+  return std::move(*key);
+}
+
+std::optional<PrivateKey> PrivateKey::parse(std::string_view text) {
+  PrivateKey key;
+  const bool good = text.size() >= kBase64Characters && text.size() < kMostFileBytes &&
+                    text.find_first_not_of(" \t\r\n", kBase64Characters) == std::string_view::npos &&
+                    decode(text.substr(0, kBase64Characters), key.bytes_);
+  if (!good || sodium_is_zero(key.bytes_.data(), key.bytes_.size()) != 0) {
+    return std::nullopt;
   }
   return key;
 }

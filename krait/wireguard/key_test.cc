@@ -119,8 +119,9 @@ TEST(PublicKey, ReadsItsOwnTextAndNothingElse) {
   const auto key = public_key_from_base64(kPublic);
   ASSERT_TRUE(key);
   EXPECT_EQ(to_base64(*key), kPublic);
-  for (const std::string& text : {std::string(), std::string(kPublic) + "\n", std::string(kPublic, 43),
-                                  std::string(44, '!'), std::string(44, 'A')}) {
+  for (const std::string& text :
+       {std::string(), std::string(kPublic) + "\n", std::string(kPublic, 43), std::string(44, '!'),
+        std::string(44, 'A'), "AAAAA\xcc" + std::string(37, 'A') + "="}) {
     EXPECT_FALSE(public_key_from_base64(text)) << text;
   }
 }

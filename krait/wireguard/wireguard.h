@@ -20,6 +20,8 @@ class PrivateKey {
   // Reads a key file: 32 bytes in base64 and at most white space behind. Refuses a file that group or others may access
   // (the message says: chmod 600).
   static common::Result<PrivateKey> load(const std::string& path);
+  // What a key file holds; none when it is no key, all zeros included. Pure; the text stays the caller's to wipe.
+  static std::optional<PrivateKey> parse(std::string_view text);
   static PrivateKey generate();  // from the kernel's random numbers, clamped (RFC 7748)
 
   PrivateKey(PrivateKey&& other) noexcept;

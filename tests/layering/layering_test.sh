@@ -33,7 +33,7 @@ sources() { find "$1" -name .cache -prune -o -name build -prune -o -type f \( -n
 
 contains() { [[ " $1 " == *" $2 "* ]]; }
 
-# "FILE FOLDER KIND TARGET" of every #include in the folders of the law; tests beside their sources may use more.
+# "FILE FOLDER KIND TARGET" of every #include in the folders of the law; tests and fuzz targets beside their sources may use more.
 includes() {
   local folder
   for folder in "${!may_include[@]}"; do
@@ -51,7 +51,7 @@ breaches() {
       reached=${target%/*}
       if [[ $target != */* ]]; then
         echo "$file: \"$target\": write the path from the repository's root"
-      elif [[ $reached != "$folder" && $reached != "$folder"/* && $file != *_test.cc ]] &&
+      elif [[ $reached != "$folder" && $reached != "$folder"/* && $file != *_test.cc && $file != */*fuzz*.* ]] &&
         ! contains "${may_include[$folder]}" "$reached" && [[ $target != *.skel.h ]]; then
         echo "$file: $folder may not include $target"
       fi
