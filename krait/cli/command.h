@@ -27,7 +27,7 @@ class Output {
   // The command did what it was asked to, and what it found is bad: exit code 1.
   void found_problems() { problems_ = true; }
   [[nodiscard]] bool problems() const { return problems_; }
-  [[nodiscard]] bool finish();             // flushes; false: somebody could not be told
+  [[nodiscard]] bool finish();  // flushes; false: somebody could not be told
   [[nodiscard]] bool json() const { return json_; }
 
  private:

@@ -32,7 +32,8 @@ Result<void> bundle(const doctor::Where& where, const std::string& file, Output&
 
 void add_debug(Shell& shell) {
   CLI::App& group = shell.group("debug", "Help with finding a fault");
-  auto where = std::make_shared<doctor::Where>(doctor::Where{.config = kDefaultConfig, .socket = agent::kDefaultSocket});
+  auto where =
+      std::make_shared<doctor::Where>(doctor::Where{.config = kDefaultConfig, .socket = agent::kDefaultSocket});
   auto file = std::make_shared<std::string>();
   CLI::App& command = shell.command(
       group, "bundle", "Put everything that helps with a fault into one archive, without secrets",

@@ -49,7 +49,8 @@ Result<void> examine(const doctor::Where& where, Output& output) {
 }  // namespace
 
 void add_doctor(Shell& shell) {
-  auto where = std::make_shared<doctor::Where>(doctor::Where{.config = kDefaultConfig, .socket = agent::kDefaultSocket});
+  auto where =
+      std::make_shared<doctor::Where>(doctor::Where{.config = kDefaultConfig, .socket = agent::kDefaultSocket});
   CLI::App& command = shell.command(
       "doctor", "Find what is wrong on this host, and say how to mend it",
       "Looks at kernel, clock, key, interface, port, programs, MTU, routes, firewalls and the agent; changes nothing.\n"

@@ -208,8 +208,8 @@ Result<Bundle> make_bundle(const Where& where, const std::string& file) {
     collection.add("missing.json", agent::Json(bundle.missing));
   }
   const std::set<model::PublicKey> public_keys = public_keys_of(*facts, where.socket);
-  const Secrets secrets = find_secrets(
-      facts->config.mesh ? facts->config.mesh->host.private_key_file : kUsualKeyFile, public_keys);
+  const Secrets secrets =
+      find_secrets(facts->config.mesh ? facts->config.mesh->host.private_key_file : kUsualKeyFile, public_keys);
   for (Member& member : collection.members()) {
     member.text = without_secrets(std::move(member.text), secrets, public_keys);
     bundle.members.push_back(member.name);

@@ -18,8 +18,8 @@ struct Bundle {
 // "krait-debug-HOST-20260102T030405Z.tar.gz"
 std::string bundle_name();
 
-// Gathers and writes `file` with mode 0600, or replaces it. What cannot be had is left out and named in the bundle. Blocks
-// on the kernel, on files and on the agent's answers.
+// Gathers and writes `file` with mode 0600, or replaces it. What cannot be had is left out and named in the bundle.
+// Blocks on the kernel, on files and on the agent's answers.
 common::Result<Bundle> make_bundle(const Where& where, const std::string& file);
 
 }  // namespace krait::doctor

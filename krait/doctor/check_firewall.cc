@@ -193,8 +193,9 @@ std::set<std::uint32_t> open_selectors(const model::Mesh& mesh, const model::Pol
   const auto own = std::ranges::find(policy.identities, mesh.host.identity.name, &model::Identity::name);
   std::set<std::uint32_t> samples;
   for (const model::Rule& rule : policy.rules) {
-    const bool to_us = rule.to.any || std::ranges::binary_search(rule.to.identities, static_cast<std::uint32_t>(
-                                                                                         own - policy.identities.begin()));
+    const bool to_us =
+        rule.to.any ||
+        std::ranges::binary_search(rule.to.identities, static_cast<std::uint32_t>(own - policy.identities.begin()));
     if (rule.action != model::Action::allow || !to_us) {
       continue;
     }
@@ -234,8 +235,14 @@ Findings check_firewall_port(const Facts& facts) {
   const std::uint16_t port = facts.link.listen_port.value_or(facts.config.mesh->host.listen_port);
   for (const Family family : endpoint_families(facts)) {
     for (const std::string& underlay : underlays(facts)) {
-      const Packet packet{.family = family, .protocol = kUdp, .port = port, .icmp_type = {}, .source = {},
-                          .destination = {}, .in = underlay, .out = {}};
+      const Packet packet{.family = family,
+                          .protocol = kUdp,
+                          .port = port,
+                          .icmp_type = {},
+                          .source = {},
+                          .destination = {},
+                          .in = underlay,
+                          .out = {}};
       if (const Chain* chain = dropped_by(*facts.firewall.ruleset, packet, "input")) {
         const Owner owner = owner_of(*facts.firewall.ruleset, *chain);
         return {{kName, Grade::problem,
@@ -301,8 +308,13 @@ Findings check_firewall_forward(const Facts& facts) {
     return findings;
   }
   for (const model::Route& route : facts.config.mesh->host.routes) {
-    Packet packet{.family = route.prefix.ip.family, .protocol = kTcp, .port = {}, .icmp_type = {}, .source = {},
-                  .destination = route.prefix.ip, .in = facts.interface,
+    Packet packet{.family = route.prefix.ip.family,
+                  .protocol = kTcp,
+                  .port = {},
+                  .icmp_type = {},
+                  .source = {},
+                  .destination = route.prefix.ip,
+                  .in = facts.interface,
                   .out = link_towards(facts, route.prefix.ip)};
     for (int way = 0; way < 2; ++way) {
       if (const Chain* chain = dropped_by(*facts.firewall.ruleset, packet, "forward")) {
@@ -323,10 +335,10 @@ Findings check_firewall_forward(const Facts& facts) {
 Findings check_all(const Facts& facts) {
   Findings all;
   for (const auto& check :
-       {check_kernel, check_wireguard, check_config, check_key_file, check_clock, check_pins, check_agent,
-        check_capabilities, check_interface, check_port, check_programs, check_mtu, check_reverse_path, check_forwarding,
-        check_endpoints, check_addresses, check_routes, check_firewall_port, check_firewall_input,
-        check_firewall_forward}) {
+       {check_kernel,    check_wireguard, check_config,        check_key_file,       check_clock,
+        check_pins,      check_agent,     check_capabilities,  check_interface,      check_port,
+        check_programs,  check_mtu,       check_reverse_path,  check_forwarding,     check_endpoints,
+        check_addresses, check_routes,    check_firewall_port, check_firewall_input, check_firewall_forward}) {
     const Findings found = check(facts);
     all.insert(all.end(), found.begin(), found.end());
   }

@@ -97,6 +97,15 @@ TEST(FirewallPortTest, AConditionThatIsNotKnownIsTakenForTheBetter) {
   EXPECT_FALSE(drops_port(made));
 }
 
+// ufw's chain ufw-not-local: what is for this host returns (xt addrtype, which is not known), the rest is dropped.
+TEST(FirewallPortTest, AReturnThatIsNotKnownIsTaken) {
+  Made made;
+  made.chain("input", "input", "accept").chain("not-local");
+  made.rule("input", R"({"jump":{"target":"not-local"}})");
+  made.rule("not-local", R"({"xt":{"type":"match","name":"addrtype"}},{"return":null})").rule("not-local", kDrop);
+  EXPECT_FALSE(drops_port(made));
+}
+
 TEST(FirewallPortTest, FollowsJumpsSetsAndMaps) {
   Made made;
   made.chain("input", "input", "drop").chain("mesh").set("ports", "22,{\"range\":[51800,51900]}");
@@ -106,7 +115,8 @@ TEST(FirewallPortTest, FollowsJumpsSetsAndMaps) {
   EXPECT_TRUE(drops_port(made));
   EXPECT_FALSE(drops_port(closed(R"({"vmap":{"key":)" + kState + R"(,"data":{"set":[["established",{"drop":null}],)" +
                                  R"(["new",{"accept":null}]]}}})")));
-  EXPECT_TRUE(drops_port(closed(R"({"vmap":{"key":)" + kState + R"(,"data":{"set":[["established",{"accept":null}]]}}})")));
+  EXPECT_TRUE(
+      drops_port(closed(R"({"vmap":{"key":)" + kState + R"(,"data":{"set":[["established",{"accept":null}]]}}})")));
 }
 
 TEST(FirewallPortTest, ADropBeforeTheAcceptWins) {
@@ -136,7 +146,9 @@ TEST(FirewallPortTest, OtherFamiliesAndHooksDoNotMatter) {
 TEST(FirewallPortTest, TheMendIsTheOwners) {
   Made ufw;
   ufw.family = "ip";
-  ufw.chain("INPUT", "input", "drop").chain("ufw-before-input").rule("INPUT", R"({"jump":{"target":"ufw-before-input"}})");
+  ufw.chain("INPUT", "input", "drop")
+      .chain("ufw-before-input")
+      .rule("INPUT", R"({"jump":{"target":"ufw-before-input"}})");
   EXPECT_EQ(port_finding(ufw).mend, "ufw allow 51820/udp");
   Made iptables;
   iptables.family = "ip";
@@ -144,7 +156,8 @@ TEST(FirewallPortTest, TheMendIsTheOwners) {
   EXPECT_EQ(port_finding(iptables).mend, "iptables -I INPUT -p udp --dport 51820 -j ACCEPT");
   Made firewalld;
   firewalld.table = "firewalld";
-  firewalld.chain("filter_INPUT", "input").rule("filter_INPUT", R"({"reject":{"type":"icmpx","expr":"admin-prohibited"}})");
+  firewalld.chain("filter_INPUT", "input")
+      .rule("filter_INPUT", R"({"reject":{"type":"icmpx","expr":"admin-prohibited"}})");
   EXPECT_TRUE(speaks_of(port_finding(firewalld).mend, "firewall-cmd --permanent --add-port=51820/udp"));
 }
 
@@ -189,7 +202,9 @@ Finding forward_finding(const Made& made) {
 TEST(FirewallForwardTest, DockersPolicyDropsWhatIsRouted) {
   Made docker;
   docker.family = "ip";
-  docker.chain("FORWARD", "forward", "drop").chain("DOCKER-USER").rule("FORWARD", R"({"jump":{"target":"DOCKER-USER"}})");
+  docker.chain("FORWARD", "forward", "drop")
+      .chain("DOCKER-USER")
+      .rule("FORWARD", R"({"jump":{"target":"DOCKER-USER"}})");
   const Finding finding = forward_finding(docker);
   EXPECT_EQ(finding.grade, Grade::problem);
   EXPECT_EQ(finding.mend, "iptables -I DOCKER-USER -i wg0 -j ACCEPT && iptables -I DOCKER-USER -o wg0 -j ACCEPT");

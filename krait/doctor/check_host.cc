@@ -101,8 +101,7 @@ Findings check_config(const Facts& facts) {
   if (!facts.config.error.empty()) {
     return {{"configuration", Grade::problem, facts.config.error, "krait check"}};
   }
-  return {{"configuration", Grade::ok,
-           fmt::format("{} and the policy are valid", facts.config.file), ""}};
+  return {{"configuration", Grade::ok, fmt::format("{} and the policy are valid", facts.config.file), ""}};
 }
 
 Findings check_key_file(const Facts& facts) {

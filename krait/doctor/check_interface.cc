@@ -24,7 +24,8 @@ std::string name_of(const datapath::AttachedProgram& program) {
 }
 
 std::string name_of(const wireguard::NetworkFilter& filter) {
-  return filter.program.empty() ? fmt::format("{} filter of priority {}", filter.kind, filter.priority) : filter.program;
+  return filter.program.empty() ? fmt::format("{} filter of priority {}", filter.kind, filter.priority)
+                                : filter.program;
 }
 
 Finding ahead(const Facts& facts, const std::string& program, bool ingress, std::string mend) {
@@ -152,7 +153,7 @@ Findings check_port(const Facts& facts) {
     return {{"port", Grade::ok, fmt::format("{} listens on UDP port {}", facts.interface, port), ""}};
   }
   if (facts.port.used) {
-    const std::string who = facts.port.by_kernel ? "another interface of the kernel's"
+    const std::string who = facts.port.by_kernel         ? "another interface of the kernel's"
                             : facts.port.process.empty() ? "another program"
                                                          : facts.port.process;
     return {{"port", Grade::problem, fmt::format("UDP port {} is taken by {}", port, who),
@@ -185,10 +186,10 @@ Findings check_programs(const Facts& facts) {
     check_filters(facts, ingress, findings);
   }
   if (findings.empty()) {
-    findings.push_back({"programs", Grade::ok,
-                        fmt::format("krait's stand first on {} ({}), the guard behind them", facts.interface,
-                                    facts.agent.attachment),
-                        ""});
+    findings.push_back(
+        {"programs", Grade::ok,
+         fmt::format("krait's stand first on {} ({}), the guard behind them", facts.interface, facts.agent.attachment),
+         ""});
   }
   return findings;
 }
@@ -206,11 +207,12 @@ Findings check_mtu(const Facts& facts) {
     if (!endpoint.way.reachable || path == 0 || own + overhead <= path) {
       continue;
     }
-    return {{"mtu", Grade::warning,
-             fmt::format("{} has MTU {}, but the way to {} ({}) carries {} bytes, {} of them WireGuard's: large packets "
-                         "are fragmented or lost",
-                         facts.interface, own, endpoint.peer, endpoint.endpoint.ip.text(), path, overhead),
-             fmt::format("ip link set {} mtu {}", facts.interface, path > overhead ? path - overhead : path)}};
+    return {
+        {"mtu", Grade::warning,
+         fmt::format("{} has MTU {}, but the way to {} ({}) carries {} bytes, {} of them WireGuard's: large packets "
+                     "are fragmented or lost",
+                     facts.interface, own, endpoint.peer, endpoint.endpoint.ip.text(), path, overhead),
+         fmt::format("ip link set {} mtu {}", facts.interface, path > overhead ? path - overhead : path)}};
   }
   return {{"mtu", Grade::ok, fmt::format("{} bytes fit the way to every endpoint", own), ""}};
 }
@@ -224,11 +226,12 @@ Findings check_reverse_path(const Facts& facts) {
   const int value = std::max(*sysctls.rp_filter_all, *sysctls.rp_filter_interface);
   if (value == 1) {
     const bool by_all = *sysctls.rp_filter_all == 1;
-    return {{"rp_filter", Grade::warning,
-             fmt::format("net.ipv4.conf.{}.rp_filter is 1 (strict): what comes from an address that the main route does "
-                         "not lead back through {} is dropped without a trace",
-                         by_all ? "all" : facts.interface, facts.interface),
-             fmt::format("sysctl -w net.ipv4.conf.{}.rp_filter=2", facts.interface)}};
+    return {
+        {"rp_filter", Grade::warning,
+         fmt::format("net.ipv4.conf.{}.rp_filter is 1 (strict): what comes from an address that the main route does "
+                     "not lead back through {} is dropped without a trace",
+                     by_all ? "all" : facts.interface, facts.interface),
+         fmt::format("sysctl -w net.ipv4.conf.{}.rp_filter=2", facts.interface)}};
   }
   return {{"rp_filter", Grade::ok, value == 0 ? "off" : "loose", ""}};
 }
@@ -242,10 +245,10 @@ Findings check_forwarding(const Facts& facts) {
     const auto& routes = facts.config.mesh->host.routes;
     const auto route = std::ranges::find(routes, family, [](const model::Route& r) { return r.prefix.ip.family; });
     if (route != routes.end() && value && *value == 0) {
-      findings.push_back({"forwarding", Grade::problem,
-                          fmt::format("{} is behind this host, but {} is 0: nothing gets there", route->prefix.text(),
-                                      name),
-                          fmt::format("sysctl -w {}=1, and for good in /etc/sysctl.d/krait.conf", name)});
+      findings.push_back(
+          {"forwarding", Grade::problem,
+           fmt::format("{} is behind this host, but {} is 0: nothing gets there", route->prefix.text(), name),
+           fmt::format("sysctl -w {}=1, and for good in /etc/sysctl.d/krait.conf", name)});
     }
   };
   need(common::Family::v4, facts.sysctls.forward_v4, "net.ipv4.ip_forward");

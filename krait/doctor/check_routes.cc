@@ -18,9 +18,9 @@ using wireguard::RuleAction;
 
 namespace {
 
-constexpr std::size_t kMostShown = 5;           // of one kind; a wrong route may hit every peer
-constexpr std::uint32_t kLocalTable = 255;      // RT_TABLE_LOCAL, include/uapi/linux/rtnetlink.h
-constexpr std::uint32_t kMainTable = 254;       // RT_TABLE_MAIN
+constexpr std::size_t kMostShown = 5;       // of one kind; a wrong route may hit every peer
+constexpr std::uint32_t kLocalTable = 255;  // RT_TABLE_LOCAL, include/uapi/linux/rtnetlink.h
+constexpr std::uint32_t kMainTable = 254;   // RT_TABLE_MAIN
 
 // Where overlay packets of this host go.
 std::vector<Prefix> overlay_of(const model::Mesh& mesh) {
@@ -158,8 +158,8 @@ void walk(Walk& state, const Prefix& overlay) {
     const bool is_rule = rule.table != kMainTable && rule.table != kLocalTable;
     const std::string who = (is_rule ? rule_text(rule) + " and " : "") + route_text(network, *route);
     (concern == Concern::all ? state.problems : state.warnings)
-        .insert(fmt::format("{} {} {} instead of {}", who, concern == Concern::all ? "takes" : "may take", overlay.text(),
-                            state.facts.interface));
+        .insert(fmt::format("{} {} {} instead of {}", who, concern == Concern::all ? "takes" : "may take",
+                            overlay.text(), state.facts.interface));
     if (concern == Concern::all) {
       return;
     }
@@ -208,8 +208,8 @@ Findings check_endpoints(const Facts& facts) {
   }
   report(into_tunnel, Grade::problem, "endpoints",
          "give the endpoint a route of its own through the underlay: ip route add ENDPOINT via GATEWAY", findings);
-  report(unreachable, Grade::problem, "endpoints", "ip route get ENDPOINT; give this host a route, or mend the endpoint",
-         findings);
+  report(unreachable, Grade::problem, "endpoints",
+         "ip route get ENDPOINT; give this host a route, or mend the endpoint", findings);
   if (findings.empty()) {
     findings.push_back({"endpoints", Grade::ok,
                         facts.network.endpoints.empty()
@@ -240,9 +240,10 @@ Findings check_addresses(const Facts& facts) {
     }
     for (const Prefix& prefix : overlay) {
       if (address.prefix.length != address.prefix.ip.bits() && address.prefix.masked().contains(prefix.ip)) {
-        overlaps.insert(fmt::format("the network {} of {} holds overlay addresses, such as {}: its hosts of the same "
-                                    "addresses cannot be reached",
-                                    address.prefix.masked().text(), link, prefix.ip.text()));
+        overlaps.insert(
+            fmt::format("the network {} of {} holds overlay addresses, such as {}: its hosts of the same "
+                        "addresses cannot be reached",
+                        address.prefix.masked().text(), link, prefix.ip.text()));
         break;
       }
       if (prefix.contains(address.prefix.ip)) {
@@ -279,9 +280,9 @@ Findings check_routes(const Facts& facts) {
   report(state.warnings, Grade::warning, "routes",
          "put an exception before it: ip rule add to OVERLAY lookup main priority 1", findings);
   if (findings.empty()) {
-    findings.push_back({"routes", Grade::ok,
-                        fmt::format("all {} overlay addresses and networks lead to {}", overlay.size(), facts.interface),
-                        ""});
+    findings.push_back(
+        {"routes", Grade::ok,
+         fmt::format("all {} overlay addresses and networks lead to {}", overlay.size(), facts.interface), ""});
   }
   return findings;
 }

@@ -56,8 +56,9 @@ TEST(CheckRoutesTest, FollowsARuleForEverythingToItsTable) {
   EXPECT_EQ(only(check_routes(facts)).grade, Grade::ok) << "an empty table";
   facts.network.routes.push_back(route_by_hand(200, "0.0.0.0/0", kEth0));
   EXPECT_EQ(check_routes(facts).size(), 2U);
-  EXPECT_TRUE(speaks_of(check_routes(facts)[0].found, "the routing rule 100 and the default route through eth0 of table "
-                                                      "200 takes 10."));
+  EXPECT_TRUE(speaks_of(check_routes(facts)[0].found,
+                        "the routing rule 100 and the default route through eth0 of table "
+                        "200 takes 10."));
   facts.network.rules[1].suppressed_length = 0;
   EXPECT_EQ(only(check_routes(facts)).grade, Grade::ok) << "its default route is suppressed";
 }

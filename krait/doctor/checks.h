@@ -1,5 +1,5 @@
-// The checks: facts in, findings out. Pure. A check always has something to say, if only that all is well or why it could
-// not look.
+// The checks: facts in, findings out. Pure. A check always has something to say, if only that all is well or why it
+// could not look.
 #pragma once
 
 #include "krait/doctor/facts.h"

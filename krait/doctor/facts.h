@@ -1,5 +1,5 @@
-// What the checks look at, as plain values: gathered by gather.h, or made by hand in a test. An optional that is empty was
-// not to be had (no root, or this kernel has no such thing); where the reason matters a text beside it says it.
+// What the checks look at, as plain values: gathered by gather.h, or made by hand in a test. An optional that is empty
+// was not to be had (no root, or this kernel has no such thing); where the reason matters a text beside it says it.
 #pragma once
 
 #include <cstdint>
@@ -51,20 +51,20 @@ struct AgentFacts {
   std::string socket;
   std::int64_t pid = 0;
   std::string version;
-  std::string mode;        // "manage" or "guard"
-  std::string state;       // where the lifecycle stands; empty: an agent that does not say
+  std::string mode;   // "manage" or "guard"
+  std::string state;  // where the lifecycle stands; empty: an agent that does not say
   std::string interface;
   std::string attachment;  // "tcx", "clsact" or "none"
   std::uint64_t revision = 0;
-  std::uint32_t user = 0;                      // it runs as
-  std::optional<std::uint64_t> capabilities;   // effective ones, bit by number
+  std::uint32_t user = 0;                     // it runs as
+  std::optional<std::uint64_t> capabilities;  // effective ones, bit by number
 };
 
 // Who has the listen port, by /proc/net/udp and udp6.
 struct PortFacts {
   bool used = false;
-  bool by_kernel = false;     // a socket without a process, as WireGuard's
-  std::string process;        // its name, where it could be found
+  bool by_kernel = false;  // a socket without a process, as WireGuard's
+  std::string process;     // its name, where it could be found
 };
 
 struct InterfaceFacts {
@@ -103,8 +103,8 @@ struct NetworkFacts {
 
 struct FirewallFacts {
   std::optional<Ruleset> ruleset;
-  std::string error;                       // why there is none
-  std::optional<bool> legacy_tables;       // iptables-legacy has tables; empty: only root may look
+  std::string error;                  // why there is none
+  std::optional<bool> legacy_tables;  // iptables-legacy has tables; empty: only root may look
 };
 
 struct ConfigFacts {
@@ -115,9 +115,9 @@ struct ConfigFacts {
 };
 
 struct Facts {
-  bool root = false;           // the caller
+  bool root = false;               // the caller
   std::uint64_t capabilities = 0;  // the caller's effective ones
-  std::string interface;       // by the agent, else by the configuration
+  std::string interface;           // by the agent, else by the configuration
   ConfigFacts config;
   KernelFacts kernel;
   ClockFacts clock;

@@ -84,7 +84,9 @@ inline Facts facts_by_hand() {
   facts.config.mesh = mesh_by_hand();
   facts.config.policy = policy_by_hand();
   facts.kernel = {.release = "6.12.41-amd64", .has_bpf = true, .has_tcx = true, .wireguard_loaded = true};
-  facts.clock = {.now_s = 1'790'000'000, .synchronized = true, .newest_file_s = 1'780'000'000,
+  facts.clock = {.now_s = 1'790'000'000,
+                 .synchronized = true,
+                 .newest_file_s = 1'780'000'000,
                  .newest_file = "/etc/krait/krait.toml"};
   facts.key_file = {.exists = true, .visible = true, .mode = 0600, .owner = 0};
   facts.pins = {.directory = "/run/krait/bpf", .exists = true, .is_bpffs = true, .owner = 0};
@@ -98,14 +100,17 @@ inline Facts facts_by_hand() {
   facts.agent.revision = 7;
   facts.agent.capabilities = kAgentCapabilities;
   facts.port = {.used = true, .by_kernel = true, .process = {}};
-  facts.network.links = {{1, "lo", "", 65536, true}, {kEth0, "eth0", "", 1500, true}, {kWg0, "wg0", "wireguard", 1420, true}};
+  facts.network.links = {
+      {1, "lo", "", 65536, true}, {kEth0, "eth0", "", 1500, true}, {kWg0, "wg0", "wireguard", 1420, true}};
   facts.link.link = facts.network.links[2];
   facts.link.listen_port = 51820;
   facts.link.filters = {guard_by_hand(true), guard_by_hand(false)};
   facts.link.tcx_ingress = {{20, "krait_ingress", "0011223344556677"}};
   facts.link.tcx_egress = {{21, "krait_egress", "0011223344556677"}};
   facts.sysctls = {.rp_filter_all = 0, .rp_filter_interface = 0, .forward_v4 = 1, .forward_v6 = 1};
-  facts.network.addresses = {{1, prefix("127.0.0.1/8")}, {kEth0, prefix("192.0.2.2/24")}, {kWg0, prefix("10.90.0.2/32")},
+  facts.network.addresses = {{1, prefix("127.0.0.1/8")},
+                             {kEth0, prefix("192.0.2.2/24")},
+                             {kWg0, prefix("10.90.0.2/32")},
                              {kEth0, prefix("10.30.0.1/24")}};
   facts.network.routes = {route_by_hand(254, "0.0.0.0/0", kEth0), route_by_hand(254, "10.90.0.1/32", kWg0),
                           route_by_hand(254, "10.20.0.0/16", kWg0), route_by_hand(254, "10.30.0.0/24", kEth0)};
@@ -120,7 +125,8 @@ inline Facts facts_by_hand() {
 
 // The one finding that a check must have come to.
 inline Finding only(const Findings& findings) {
-  return findings.size() == 1 ? findings.front() : Finding{"not one but " + std::to_string(findings.size()), {}, "", ""};
+  return findings.size() == 1 ? findings.front()
+                              : Finding{"not one but " + std::to_string(findings.size()), {}, "", ""};
 }
 
 inline bool speaks_of(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }

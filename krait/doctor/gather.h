@@ -1,5 +1,5 @@
-// Gathers the facts that the checks look at: netlink, /proc, /sys, the agent. Changes nothing; what the caller may not see is
-// left empty. Blocks on the kernel, on files and on the agent's answer.
+// Gathers the facts that the checks look at: netlink, /proc, /sys, the agent. Changes nothing; what the caller may not
+// see is left empty. Blocks on the kernel, on files and on the agent's answer.
 #pragma once
 
 #include <string>

@@ -76,7 +76,8 @@ std::optional<std::uint64_t> status_line(const std::string& status, std::string_
   const std::size_t at = status.find(start);
   std::uint64_t value = 0;
   if (at == std::string::npos ||
-      std::from_chars(status.data() + at + start.size(), status.data() + status.size(), value, base).ec != std::errc()) {
+      std::from_chars(status.data() + at + start.size(), status.data() + status.size(), value, base).ec !=
+          std::errc()) {
     return std::nullopt;
   }
   return value;

@@ -176,8 +176,8 @@ Result<void> gather_network(Facts& facts) {
   };
   for (auto done : {take(network->links(), facts.network.links), take(network->addresses(), facts.network.addresses),
                     take(network->routes(), facts.network.routes), take(network->rules(), facts.network.rules),
-                    take(network->qdiscs(), facts.network.qdiscs),
-                    gather_interface(*network, facts), gather_endpoints(*network, facts)}) {
+                    take(network->qdiscs(), facts.network.qdiscs), gather_interface(*network, facts),
+                    gather_endpoints(*network, facts)}) {
     if (!done) {
       return done;
     }

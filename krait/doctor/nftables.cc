@@ -22,8 +22,8 @@ bool is_not_loaded() {
   }
   utsname names{};
   ::uname(&names);
-  const auto builtin = common::read_file(fmt::format("/lib/modules/{}/modules.builtin", names.release),
-                                         kMostModulesBytes);
+  const auto builtin =
+      common::read_file(fmt::format("/lib/modules/{}/modules.builtin", names.release), kMostModulesBytes);
   // Where no modules are installed none can be loaded either.
   return builtin && builtin->find("/nf_tables.ko") == std::string::npos;
 }

@@ -7,8 +7,8 @@
 
 namespace krait::doctor {
 
-// The JSON of `nft -j list ruleset`, of the caller's network namespace; without a table where the kernel has no nftables
-// loaded (asking would load it). Needs CAP_NET_ADMIN (permission). Blocks for the kernel's answer only.
+// The JSON of `nft -j list ruleset`, of the caller's network namespace; without a table where the kernel has no
+// nftables loaded (asking would load it). Needs CAP_NET_ADMIN (permission). Blocks for the kernel's answer only.
 common::Result<std::string> list_ruleset();
 
 }  // namespace krait::doctor

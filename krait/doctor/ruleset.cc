@@ -67,7 +67,7 @@ struct Value {
   std::optional<std::int64_t> number;
   std::optional<std::string> text;
   std::optional<common::Ip> ip;
-  bool absent = false;  // the packet has no such thing: nothing matches
+  bool absent = false;     // the packet has no such thing: nothing matches
   bool pins_down = false;  // a port or an interface: who asks for it means this packet
 };
 
@@ -214,6 +214,7 @@ class Walk {
   const Ruleset& ruleset_;
   const Packet& packet_;
   bool maybe_accepted_ = false;
+  bool may_return_ = false;  // from the chain that is being walked, under a condition that is not known
 };
 
 Truth Walk::matches_set(const Chain& chain, const Value& value, const Json& elements, int depth) const {
@@ -295,12 +296,13 @@ std::optional<Verdict> Walk::act(const Chain& chain, const Json& action, const M
     return accept();
   }
   const Json* xt = member(action, "xt");
-  const bool xt_drops =
-      xt != nullptr && text_of(*xt, "type") == "target" && (text_of(*xt, "name") == "REJECT" || text_of(*xt, "name") == "DROP");
+  const bool xt_drops = xt != nullptr && text_of(*xt, "type") == "target" &&
+                        (text_of(*xt, "name") == "REJECT" || text_of(*xt, "name") == "DROP");
   if (member(action, "drop") != nullptr || member(action, "reject") != nullptr || xt_drops) {
     return sure ? std::optional(Verdict::drop) : std::nullopt;
   }
   if (member(action, "return") != nullptr) {
+    may_return_ = may_return_ || !sure;
     return sure ? std::optional(Verdict::none) : std::nullopt;
   }
   for (const char* way : {"jump", "goto"}) {
@@ -358,12 +360,19 @@ std::optional<Verdict> Walk::rule(const Chain& chain, const Json& expressions, i
 }
 
 Verdict Walk::chain(const Chain& chain, int depth) {
+  const bool outer = std::exchange(may_return_, false);
+  Verdict verdict = Verdict::none;
   for (const Json& expressions : chain.rules) {
-    if (const auto verdict = rule(chain, expressions, depth)) {
-      return *verdict;
+    if (const auto decided = rule(chain, expressions, depth)) {
+      verdict = *decided;
+      break;
     }
   }
-  return Verdict::none;
+  if (verdict == Verdict::drop && may_return_) {
+    verdict = Verdict::none;
+  }
+  may_return_ = outer;
+  return verdict;
 }
 
 }  // namespace
@@ -386,7 +395,8 @@ common::Result<Ruleset> parse_ruleset(std::string_view json) {
                  .rules = {}};
       ruleset.chains.emplace(ChainName{made.family, made.table, made.name}, made);
     } else if (const Json* rule = member(item, "rule")) {
-      const auto home = ruleset.chains.find({text_of(*rule, "family"), text_of(*rule, "table"), text_of(*rule, "chain")});
+      const auto home =
+          ruleset.chains.find({text_of(*rule, "family"), text_of(*rule, "table"), text_of(*rule, "chain")});
       const Json* expressions = member(*rule, "expr");
       if (home != ruleset.chains.end() && expressions != nullptr && expressions->is_array()) {
         home->second.rules.push_back(*expressions);

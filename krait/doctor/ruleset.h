@@ -1,8 +1,8 @@
 // A host's nftables rules (iptables-nft's are among them), and what becomes of one packet by them. Pure.
 //
-// Of what a rule may look at, this knows interfaces, addresses, protocol, destination port, ICMP type and the state of the
-// connection; everything else is "unknown". A rule that would drop under an unknown condition is taken not to, one that
-// would accept only counts when it names the packet's port or interface: so what is said to be dropped is dropped.
+// Of what a rule may look at, this knows interfaces, addresses, protocol, destination port, ICMP type and the state of
+// the connection; everything else is "unknown". A rule that would drop under an unknown condition is taken not to, one
+// that would accept only counts when it names the packet's port or interface: so what is said to be dropped is dropped.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,9 @@ struct Chain {
   std::string family;  // "ip", "ip6", "inet", ...
   std::string table;
   std::string name;
-  std::string type;  // of a base chain: "filter", "nat", "route"
-  std::string hook;  // of a base chain: "input", ...; else empty
-  bool drops = false;  // its policy
+  std::string type;         // of a base chain: "filter", "nat", "route"
+  std::string hook;         // of a base chain: "input", ...; else empty
+  bool drops = false;       // its policy
   std::vector<Json> rules;  // the expressions of each, as libnftables writes them
 };
 
@@ -49,7 +49,7 @@ struct Packet {
   std::optional<std::uint8_t> icmp_type;
   std::optional<common::Ip> source;
   std::optional<common::Ip> destination;
-  std::string in;   // the interfaces' names; empty: not known
+  std::string in;  // the interfaces' names; empty: not known
   std::string out;
 };
 

@@ -60,7 +60,8 @@ std::string replace_coded(const std::string& text, std::size_t characters, const
   std::string kept;
   std::size_t at = 0;
   while (at < text.size()) {
-    const auto key = at + characters <= text.size() ? read(std::string_view(text).substr(at, characters)) : std::nullopt;
+    const auto key =
+        at + characters <= text.size() ? read(std::string_view(text).substr(at, characters)) : std::nullopt;
     const bool is_secret = key && std::ranges::find(secrets.keys(), *key) != secrets.keys().end();
     if (key && (is_secret || !public_keys.contains(*key))) {
       kept += kLeftOut;

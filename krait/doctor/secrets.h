@@ -27,8 +27,8 @@ class Secrets {
   std::vector<model::PublicKey> keys_;  // of the same size as a public one
 };
 
-// The host's private key, and whatever else in its folder is a key but none of `public_keys` (one that was replaced, say). Of
-// what the caller may not read there is nothing.
+// The host's private key, and whatever else in its folder is a key but none of `public_keys` (one that was replaced,
+// say). Of what the caller may not read there is nothing.
 Secrets find_secrets(const std::string& private_key_file, const std::set<model::PublicKey>& public_keys);
 
 // The text without private keys: every secret (raw, in base64 or in hexadecimal) is replaced by "[left out]", and so is

@@ -266,7 +266,8 @@ std::optional<RoutingRule> parse_routing_rule(const nlmsghdr& message) {
        {FRA_IIFNAME, FRA_OIFNAME, FRA_FWMARK, FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE}) {
     rule.narrowed = rule.narrowed || table[static_cast<std::size_t>(type)] != nullptr;
   }
-  rule.narrowed = rule.narrowed || header->tos != 0 || attribute_value<std::uint8_t>(table[FRA_L3MDEV]).value_or(0) != 0;
+  rule.narrowed =
+      rule.narrowed || header->tos != 0 || attribute_value<std::uint8_t>(table[FRA_L3MDEV]).value_or(0) != 0;
   rule.inverted = (header->flags & FIB_RULE_INVERT) != 0;
   const auto suppressed = attribute_value<std::uint32_t>(table[FRA_SUPPRESS_PREFIXLEN]);
   if (suppressed && *suppressed != ~0U) {

@@ -1,5 +1,5 @@
-// The whole host's links, addresses, routes, routing rules and traffic control, read over rtnetlink. Changes nothing and
-// needs no privilege. Every call blocks for the kernel's answer only.
+// The whole host's links, addresses, routes, routing rules and traffic control, read over rtnetlink. Changes nothing
+// and needs no privilege. Every call blocks for the kernel's answer only.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +52,8 @@ struct RoutingRule {
   std::uint32_t table = 0;
   std::optional<common::Prefix> source;
   std::optional<common::Prefix> destination;
-  bool narrowed = false;  // by anything else: mark, interface, user, protocol, port
-  bool inverted = false;  // `not`
+  bool narrowed = false;                           // by anything else: mark, interface, user, protocol, port
+  bool inverted = false;                           // `not`
   std::optional<std::uint32_t> suppressed_length;  // routes of this prefix length and shorter do not count
 };
 
