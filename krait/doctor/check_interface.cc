@@ -152,6 +152,12 @@ Findings check_port(const Facts& facts) {
   if (ours && *facts.link.listen_port == port) {
     return {{"port", Grade::ok, fmt::format("{} listens on UDP port {}", facts.interface, port), ""}};
   }
+  const bool up = facts.link.link && facts.link.link->up;
+  if (up && !facts.link.listen_port && facts.port.by_kernel) {
+    return {{"port", Grade::ok,
+             fmt::format("the kernel listens on UDP port {}, as it does for {}", port, facts.interface),
+             ""}};  // only root may ask the interface itself
+  }
   if (facts.port.used) {
     const std::string who = facts.port.by_kernel         ? "another interface of the kernel's"
                             : facts.port.process.empty() ? "another program"

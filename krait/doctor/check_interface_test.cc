@@ -36,7 +36,15 @@ TEST(CheckPortTest, TellsOursFromTakenOnes) {
   facts.port.used = false;
   EXPECT_TRUE(speaks_of(only(check_port(facts)).found, "4000"));
   facts.link.listen_port.reset();
+  EXPECT_TRUE(speaks_of(only(check_port(facts)).found, "free"));
+}
+
+TEST(CheckPortTest, WithoutPrivilegeTheKernelsSocketIsTakenForOurs) {
+  Facts facts = facts_by_hand();
+  facts.link.listen_port.reset();
   EXPECT_EQ(only(check_port(facts)).grade, Grade::ok);
+  facts.port = {.used = true, .by_kernel = false, .process = "named"};
+  EXPECT_EQ(only(check_port(facts)).grade, Grade::problem);
 }
 
 TEST(CheckPortTest, ALinkThatIsDownDoesNotListen) {
