@@ -186,6 +186,16 @@ TEST(FirewallInputTest, WhatThePolicyLetsInMustPassBehindUs) {
   EXPECT_EQ(input_finding(closed(match(kTcpPort, "5432") + kAccept)).grade, Grade::ok) << "that is all that is open";
 }
 
+// ufw accepts pings by a match of iptables-nft's that libnftables cannot show.
+TEST(FirewallInputTest, TakesAMatchOnIcmpForTheBetter) {
+  Facts facts = facts_by_hand();
+  facts.config.policy->rules[0].selectors = {{196608 + 8, 196608 + 8}};
+  facts.firewall.ruleset = closed(match(R"({"meta":{"key":"l4proto"}})", R"("icmp")") +
+                                  R"({"xt":{"type":"match","name":"icmp"}},)" + kAccept)
+                               .ruleset();
+  EXPECT_EQ(only(check_firewall_input(facts)).grade, Grade::ok);
+}
+
 TEST(FirewallInputTest, LooksAtTheHardestPortOfARange) {
   Facts facts = facts_by_hand();
   facts.config.policy->rules[0].selectors = {{0, 65535}};

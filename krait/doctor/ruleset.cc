@@ -275,7 +275,8 @@ void Walk::look(const Chain& chain, const Json& expression, Match& match) const 
   const Json* xt = member(expression, "xt");
   if (xt != nullptr && text_of(*xt, "type") != "target") {
     const std::string name = text_of(*xt, "name");
-    match.pins_down = match.pins_down || name == "multiport" || name == "udp" || name == "tcp" || name == "set";
+    match.pins_down = match.pins_down || name == "multiport" || name == "udp" || name == "tcp" || name == "icmp" ||
+                      name == "icmp6" || name == "set";
     match.truth = both(match.truth, Truth::unknown);
   } else if (member(expression, "limit") != nullptr || member(expression, "ct count") != nullptr) {
     match.truth = both(match.truth, Truth::unknown);
