@@ -85,7 +85,10 @@ TEST(CheckPinsTest, MissesTheFileSystemUnderARunningAgent) {
 
 TEST(CheckAgentTest, WantsOneThatEnforces) {
   Facts facts = facts_by_hand();
-  facts.agent.state = "attached";
+  facts.agent.faults = {{"another program stands first", "detach it"}};
+  EXPECT_EQ(only(check_agent(facts)).mend, "detach it");
+  facts.agent.faults.clear();
+  facts.agent.stage = "attached";
   EXPECT_EQ(only(check_agent(facts)).grade, Grade::problem);
   facts.agent.revision = 0;
   EXPECT_TRUE(speaks_of(only(check_agent(facts)).found, "everything is denied"));

@@ -42,8 +42,25 @@ Finding behind(const Facts& facts, const std::string& program, bool ingress) {
           "attach it elsewhere, or remove it"};
 }
 
-// Foreign TCX programs of one direction.
-void check_tcx(const Facts& facts, bool ingress, Findings& findings) {
+// How krait is attached: by the agent's word, and without one by what is there.
+std::string attachment_of(const Facts& facts) {
+  if (facts.agent.answers) {
+    return facts.agent.attachment;
+  }
+  const auto has_tcx = [](const auto& programs) {
+    return std::ranges::any_of(programs, [](const auto& program) { return is_ours(program.name); });
+  };
+  if (has_tcx(facts.link.tcx_ingress) || has_tcx(facts.link.tcx_egress)) {
+    return "tcx";
+  }
+  const bool has_filter = std::ranges::any_of(facts.link.filters, [](const auto& filter) {
+    return is_ours(filter.program) && filter.priority != kGuardPriority;
+  });
+  return has_filter ? "clsact" : "none";
+}
+
+// Foreign TCX programs of one direction, and whether ours is there.
+void check_tcx(const Facts& facts, bool tcx, bool ingress, Findings& findings) {
   const auto& programs = ingress ? facts.link.tcx_ingress : facts.link.tcx_egress;
   bool seen_ours = false;
   bool all_seen = facts.link.tcx_error.empty();
@@ -55,14 +72,15 @@ void check_tcx(const Facts& facts, bool ingress, Findings& findings) {
       findings.push_back({"programs", Grade::skipped,
                           fmt::format("only root may see whose TCX program {} is", program.id),
                           "run krait doctor as root"});
-    } else if (seen_ours || facts.agent.attachment != "tcx") {
-      findings.push_back(facts.agent.attachment == "tcx" ? behind(facts, name_of(program), ingress)
-                                                         : ahead(facts, name_of(program), ingress, "detach it"));
+    } else if (!tcx) {
+      findings.push_back(ahead(facts, name_of(program), ingress, "detach it"));
+    } else if (seen_ours) {
+      findings.push_back(behind(facts, name_of(program), ingress));
     } else {
       findings.push_back(ahead(facts, name_of(program), ingress, "detach it, or attach it behind: BPF_F_AFTER"));
     }
   }
-  if (facts.agent.attachment == "tcx" && all_seen && !seen_ours) {
+  if (tcx && all_seen && !seen_ours) {
     findings.push_back({"programs", Grade::problem,
                         fmt::format("krait's TCX program is gone from {}'s {}", facts.interface, side(ingress)),
                         "krait reload, or restart the agent"});
@@ -70,8 +88,7 @@ void check_tcx(const Facts& facts, bool ingress, Findings& findings) {
 }
 
 // The clsact filters of one direction: ours first (where there is no TCX), the guard last.
-void check_filters(const Facts& facts, bool ingress, Findings& findings) {
-  const bool tcx = facts.agent.attachment == "tcx";
+void check_filters(const Facts& facts, bool tcx, bool ingress, Findings& findings) {
   bool seen_ours = tcx;
   bool seen_guard = false;
   for (const wireguard::NetworkFilter& filter : facts.link.filters) {
@@ -178,8 +195,9 @@ Findings check_programs(const Facts& facts) {
   if (!facts.link.link) {
     return {{"programs", Grade::skipped, "there is no interface", ""}};
   }
-  if (!facts.agent.answers) {
-    return {{"programs", Grade::skipped, "no agent runs that says how it is attached", ""}};
+  const std::string attachment = attachment_of(facts);
+  if (!facts.agent.answers && attachment == "none") {
+    return {{"programs", Grade::skipped, "no agent runs, and nothing of krait's is to be seen", ""}};
   }
   Findings findings;
   if (!facts.link.tcx_error.empty()) {
@@ -188,8 +206,8 @@ Findings check_programs(const Facts& facts) {
                         "run krait doctor as root"});
   }
   for (const bool ingress : {true, false}) {
-    check_tcx(facts, ingress, findings);
-    check_filters(facts, ingress, findings);
+    check_tcx(facts, attachment == "tcx", ingress, findings);
+    check_filters(facts, attachment == "tcx", ingress, findings);
   }
   if (findings.empty()) {
     findings.push_back(

@@ -78,6 +78,15 @@ TEST(CheckProgramsTest, MissesOurProgramAndTheGuard) {
   EXPECT_EQ(only(check_programs(facts)).grade, Grade::skipped) << "what cannot be seen is not gone";
 }
 
+TEST(CheckProgramsTest, LooksWithoutAnAgentToo) {
+  Facts facts = facts_by_hand();
+  facts.agent.answers = false;
+  facts.agent.attachment.clear();
+  EXPECT_EQ(only(check_programs(facts)).grade, Grade::ok);
+  facts.link.filters.pop_back();
+  EXPECT_TRUE(speaks_of(only(check_programs(facts)).found, "the guard is missing"));
+}
+
 TEST(CheckProgramsTest, ReadsTheOrderOfClsactFilters) {
   Facts facts = facts_by_hand();
   facts.agent.attachment = "clsact";

@@ -45,6 +45,12 @@ struct PinsFacts {
   std::optional<std::uint32_t> owner;
 };
 
+// What the agent noticed and could not repair.
+struct Fault {
+  std::string what;
+  std::string mend;
+};
+
 struct AgentFacts {
   bool answers = false;
   std::string error;  // why not
@@ -52,7 +58,8 @@ struct AgentFacts {
   std::int64_t pid = 0;
   std::string version;
   std::string mode;   // "manage" or "guard"
-  std::string state;  // where the lifecycle stands; empty: an agent that does not say
+  std::string stage;  // where its lifecycle stands (docs/lifecycle.md)
+  std::vector<Fault> faults;
   std::string interface;
   std::string attachment;  // "tcx", "clsact" or "none"
   std::uint64_t revision = 0;

@@ -94,7 +94,7 @@ inline Facts facts_by_hand() {
   facts.agent.pid = 100;
   facts.agent.version = "0.1.0";
   facts.agent.mode = "manage";
-  facts.agent.state = "enforcing";
+  facts.agent.stage = "enforcing";
   facts.agent.interface = "wg0";
   facts.agent.attachment = "tcx";
   facts.agent.revision = 7;

@@ -101,7 +101,10 @@ void gather_agent(const std::string& socket, AgentFacts& agent) {
   agent.pid = about.value("pid", std::int64_t{0});
   agent.version = text_at(about, "version");
   agent.mode = text_at(about, "mode");
-  agent.state = text_at(status, "state");
+  agent.stage = text_at(status, "stage");
+  for (const Json& fault : status.value("faults", Json::array())) {
+    agent.faults.push_back({text_at(fault, "what"), text_at(fault, "mend")});
+  }
   agent.interface = text_at(status, "interface");
   agent.attachment = text_at(status, "attachment");
   agent.revision = status.value("revision", std::uint64_t{0});

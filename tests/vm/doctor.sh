@@ -63,6 +63,8 @@ check "the private key is not in it in base64" "" not on db grep -rqF -- "$key" 
 check "nor in hexadecimal" "" not on db grep -rqiF -- "$hex" /run/unpacked
 check "public keys are" "" on db grep -qF -- "${public_key[web]}" /run/unpacked/krait-debug/krait.toml
 
+agent=$(on db krait status -o json | jq -r .agent.pid)
+check "the agent is killed: it would put back what goes" "" kill_hard db "$agent"
 on db tc filter del dev wg0 egress pref 65535
 check "a missing guard is named" "$(findings db programs)" names db programs problem "the guard is missing behind wg0's egress"
 on db krait down
