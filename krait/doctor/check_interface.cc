@@ -212,8 +212,7 @@ Findings check_programs(const Facts& facts) {
   if (findings.empty()) {
     findings.push_back(
         {"programs", Grade::ok,
-         fmt::format("krait's stand first on {} ({}), the guard behind them", facts.interface, facts.agent.attachment),
-         ""});
+         fmt::format("krait's stand first on {} ({}), the guard behind them", facts.interface, attachment), ""});
   }
   return findings;
 }
