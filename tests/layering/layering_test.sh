@@ -17,7 +17,8 @@ declare -A may_include=(
   [krait/datapath]="common krait/abi krait/bpf krait/model krait/config krait/compile"
   [krait/wireguard]="common krait/abi krait/model krait/config krait/compile"
   [krait/agent]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard"
-  [krait/cli]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent"
+  [krait/doctor]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent"
+  [krait/cli]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent krait/doctor"
   [lab/traffic]="common"
 )
 
@@ -25,7 +26,8 @@ declare -A may_include=(
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="krait/wireguard" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
   [pcap]="krait/cli" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli"
-  [nlohmann]="krait/agent krait/cli"
+  [nlohmann]="krait/agent krait/doctor krait/cli" [nftables]="krait/doctor" [archive.h]="krait/doctor"
+  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor"
 )
 shown_in_headers=" nlohmann CLI "
 
@@ -100,6 +102,8 @@ plant krait/model/a.cc '#include "krait/config/load.h"'
 plant krait/config/a.cc '#include "krait/compile/compile.h"'
 plant krait/compile/a.cc '#include "krait/datapath/datapath.h"'
 plant krait/wireguard/a.cc '#include "krait/agent/agent.h"'
+plant krait/doctor/a.cc '#include "krait/cli/command.h"'
+plant krait/doctor/a.h '#include <nftables/libnftables.h>'
 plant krait/bpf/a.c '#include "krait/model/policy.h"'
 plant krait/agent/a.cc '#include "agent.h"'
 plant krait/agent/a.cc '#include <libmnl/libmnl.h>'
