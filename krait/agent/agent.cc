@@ -50,8 +50,8 @@ Result<Fd> open_signals() {
 // The serving part. Everything it refers to outlives it.
 class Service {
  public:
-  Service(Enforcer& enforcer, Loop& loop, common::Log& log, const Rights& rights)
-      : enforcer_(enforcer), loop_(loop), log_(log), rights_(rights) {}
+  Service(Enforcer& enforcer, Upkeep& upkeep, Loop& loop, common::Log& log, const Rights& rights)
+      : enforcer_(enforcer), upkeep_(upkeep), loop_(loop), log_(log), rights_(rights) {}
 
   void on_signal(int signals);
   void on_clock_set(ClockWatch& clock);
@@ -66,8 +66,10 @@ class Service {
   Json rules();
   Json down();
   Json drain();
+  Json rotate_key();
 
   Enforcer& enforcer_;
+  Upkeep& upkeep_;
   Loop& loop_;
   common::Log& log_;
   const Rights& rights_;
@@ -131,6 +133,8 @@ Json Service::answer(Request request, const Client& client) {
       return down();
     case Request::drain:
       return drain();
+    case Request::rotate_key:
+      return rotate_key();
     case Request::rules:
       return rules();
     case Request::status:
@@ -149,6 +153,7 @@ Json Service::reload() {
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
   warn();
+  upkeep_.await_peers_keys();
   return applied_json(*applied);
 }
 
@@ -202,6 +207,17 @@ Json Service::down() {
   return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}};
 }
 
+Json Service::rotate_key() {
+  auto key = enforcer_.rotate_key();
+  if (!key) {
+    log_.error("key rotate: " + key.error().text());
+    return error_json(key.error());
+  }
+  const std::string text = wireguard::to_base64(*key);
+  log_.info("the key is now the one whose public key is " + text);
+  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}, {"public_key", text}};
+}
+
 Json Service::drain() {
   if (auto drained = enforcer_.drain(); !drained) {
     log_.error("down: " + drained.error().text());
@@ -247,7 +263,11 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
     return enforcer.error();
   }
   const Rights rights = rights_of_clients(log);
-  Service service(*enforcer, **loop, log, rights);
+  auto upkeep = Upkeep::start(**loop, *enforcer, log);
+  if (!upkeep) {
+    return upkeep.error();
+  }
+  Service service(*enforcer, **upkeep, **loop, log, rights);
   auto watched = (*loop)->add(signals->get(), EPOLLIN, [&](std::uint32_t) { service.on_signal(signals->get()); });
   auto control_server = StreamServer::serve(
       **loop, control->take(),
@@ -255,13 +275,11 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   auto metrics_server = StreamServer::serve(
       **loop, std::move(*metrics), [&](std::string_view input, const Client&) { return service.on_http(input); });
   auto clock_watched = (*loop)->add(clock->fd(), EPOLLIN, [&](std::uint32_t) { service.on_clock_set(*clock); });
-  auto upkeep = Upkeep::start(**loop, *enforcer, log);
-  if (!watched || !control_server || !metrics_server || !clock_watched || !upkeep) {
+  if (!watched || !control_server || !metrics_server || !clock_watched) {
     return !watched          ? watched.error()
            : !control_server ? control_server.error()
            : !metrics_server ? metrics_server.error()
-           : !clock_watched  ? clock_watched.error()
-                             : upkeep.error();
+                             : clock_watched.error();
   }
   log.info(started_text(*enforcer));
   service.warn();

@@ -109,6 +109,14 @@ class Enforcer {
   // Opens up: removes the interface (managed) and everything of the data path.
   common::Result<void> remove();
 
+  // Goes over to the key in the file beside the key file (next_key_file()), which takes the key file's place. Fails
+  // with not_found when there is none, in guard mode with unsupported.
+  common::Result<model::PublicKey> rotate_key();
+  // Peers that have announced their next key may go over to it at any moment: their addresses are to follow.
+  [[nodiscard]] bool awaits_peers_keys() const;
+  // Looks whether one has, and lets its addresses follow. True: one had.
+  common::Result<bool> follow_peers_keys();
+
   // Compiles the policy in force again: its expiries stand on the clock that was set.
   common::Result<void> clock_was_set();
 
@@ -162,6 +170,9 @@ class Enforcer {
   Plan plan_;                            // in force, without its snapshot's image
   Applied last_;
 };
+
+// Where the key that a host will use next waits.
+std::string next_key_file(const std::string& key_file);
 
 // What the data path needs for a plan; of an interface alone, for finding what is left of it.
 datapath::Options datapath_options(const std::string& interface);

@@ -16,11 +16,12 @@ using common::Result;
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Request>, 5> kRequests{{{"status", Request::status},
+constexpr std::array<std::pair<std::string_view, Request>, 6> kRequests{{{"status", Request::status},
                                                                          {"rules", Request::rules},
                                                                          {"reload", Request::reload},
                                                                          {"down", Request::down},
-                                                                         {"drain", Request::drain}}};
+                                                                         {"drain", Request::drain},
+                                                                         {"rotate_key", Request::rotate_key}}};
 
 constexpr std::array<std::pair<std::string_view, ErrorCode>, 7> kCodes{{{"invalid_input", ErrorCode::invalid_input},
                                                                         {"not_found", ErrorCode::not_found},
@@ -104,7 +105,8 @@ Result<Request> parse_request(std::string_view line) {
       return request;
     }
   }
-  return Error(ErrorCode::invalid_input, "unknown request; the requests are status, rules, reload, down and drain");
+  return Error(ErrorCode::invalid_input,
+               "unknown request; the requests are status, rules, reload, down, drain and rotate_key");
 }
 
 std::string request_line(Request request) {

@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 inline constexpr int kProtocolVersion = 1;
 inline constexpr const char* kDefaultSocket = "/run/krait/krait.sock";
 
-enum class Request : std::uint8_t { status, rules, reload, down, drain };
+enum class Request : std::uint8_t { status, rules, reload, down, drain, rotate_key };
 
 // One line without its newline. Fails with invalid_input and words for the client.
 common::Result<Request> parse_request(std::string_view line);

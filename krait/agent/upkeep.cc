@@ -22,6 +22,9 @@ namespace {
 constexpr time_t kMinuteS = 60;
 // Between two looks at the interface: a storm of notifications costs a few looks a second, not one each.
 constexpr long kRestNs = 200'000'000;
+// For peers that have announced a new key: the kernel does not tell of handshakes.
+constexpr long kGlanceNs = 250'000'000;
+constexpr unsigned kGlances = 10 * 60 * 4;
 
 Result<Fd> make_timer() {
   Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -70,9 +73,11 @@ Result<void> Upkeep::watch_everything() {
   }
   auto minute = make_timer();
   auto rest = make_timer();
-  if (!minute || !rest) {
-    return !minute ? minute.error() : rest.error();
+  auto glance = make_timer();
+  if (!minute || !rest || !glance) {
+    return !minute ? minute.error() : !rest ? rest.error() : glance.error();
   }
+  glance_ = std::move(*glance);
   minute_ = std::move(*minute);
   rest_ = std::move(*rest);
   if (auto armed = arm(minute_, {.it_interval = {kMinuteS, 0}, .it_value = {kMinuteS, 0}}); !armed) {
@@ -95,6 +100,7 @@ Result<void> Upkeep::watch_everything() {
     tokens_.push_back(*token);
   }
   watch_token_ = tokens_.front();
+  await_peers_keys();
   return {};
 }
 
@@ -124,6 +130,27 @@ void Upkeep::on_rested() {
   clear(rest_);
   if (auto watching = loop_.change(watch_token_, EPOLLIN); !watching) {
     log_.error(watching.error().text());
+  }
+}
+
+void Upkeep::await_peers_keys() {
+  glances_left_ = enforcer_.awaits_peers_keys() ? kGlances : 0;
+  const timespec often{0, glances_left_ != 0 ? kGlanceNs : 0};
+  if (auto armed = arm(glance_, {.it_interval = often, .it_value = often}); !armed) {
+    log_.error(armed.error().text());
+  }
+}
+
+void Upkeep::on_glance() {
+  clear(glance_);
+  auto followed = enforcer_.follow_peers_keys();
+  if (!followed) {
+    log_.error(followed.error().text());
+  } else if (*followed) {
+    log_.info("a peer has gone over to the key that it had announced");
+  }
+  if (glances_left_ == 0 || --glances_left_ == 0) {
+    std::ignore = arm(glance_, {});
   }
 }
 

@@ -20,6 +20,10 @@ class Upkeep {
  public:
   static common::Result<std::unique_ptr<Upkeep>> start(Loop& loop, Enforcer& enforcer, common::Log& log);
 
+  // To be called whenever other files were put in force: for ten minutes from then on a peer that goes over to a key
+  // which these announce is noticed within a quarter of a second, later within the minute.
+  void await_peers_keys();
+
   Upkeep(const Upkeep&) = delete;
   Upkeep& operator=(const Upkeep&) = delete;
   ~Upkeep();
@@ -34,6 +38,7 @@ class Upkeep {
   void on_rested();
   void on_mounts();
   void on_minute();
+  void on_glance();
   void inspect();
 
   Loop& loop_;
@@ -43,6 +48,8 @@ class Upkeep {
   common::Fd mounts_;  // /proc/self/mountinfo
   common::Fd minute_;  // timers
   common::Fd rest_;
+  common::Fd glance_;
+  unsigned glances_left_ = 0;
   std::vector<Loop::Token> tokens_;
   Loop::Token watch_token_ = 0;
   bool moved_away_ = false;  // the interface is in another network namespace

@@ -117,7 +117,7 @@ int run(int argc, const char* const* argv) {
   app.require_subcommand(1);
   Shell shell(app);
   for (const auto& add : {add_up, add_down, add_status, add_rules, add_events, add_reload, add_check, add_policy,
-                          add_trace, add_doctor, add_debug, add_keygen, add_version}) {
+                          add_trace, add_doctor, add_debug, add_key, add_keygen, add_version}) {
     add(shell);
   }
   try {

@@ -79,6 +79,7 @@ void add_rules(Shell& shell);
 void add_events(Shell& shell);
 void add_doctor(Shell& shell);
 void add_debug(Shell& shell);  // with bundle
+void add_key(Shell& shell);    // with next and rotate
 void add_keygen(Shell& shell);
 void add_version(Shell& shell);
 

@@ -39,6 +39,7 @@ constexpr auto kPeerKeys = std::to_array<Key>({
     {"name", Shape::text, true, R"(name = "db1")"},
     {"identity", Shape::text, true, R"(identity = "db")"},
     {"public_key", Shape::text, true, R"(public_key = "...")"},
+    {"next_public_key", Shape::text, false, R"(next_public_key = "...")"},
     {"endpoint", Shape::text, false, R"(endpoint = "192.0.2.2:51820")"},
     {"addresses", Shape::texts, true, R"(addresses = ["10.90.0.2"])"},
     {"routes", Shape::tables, false, kRoutesExample},
@@ -111,7 +112,8 @@ class MeshReader {
     peer.at = value.at;
     peer.name = read_name(table);
     peer.identity = read_identity(table);
-    read_key(table, peer);
+    peer.public_key = read_key(table, "public_key").value_or(model::PublicKey{});
+    peer.next_public_key = read_key(table, "next_public_key");
     if (table.has("endpoint")) {
       const Text text = table.text("endpoint");
       if (auto endpoint = read_endpoint(text.text)) {
@@ -162,22 +164,22 @@ class MeshReader {
     return beside(mesh_.file, path.text);
   }
 
-  void read_key(const Table& table, model::Peer& peer) {
-    const Text text = table.text("public_key");
-    if (!table.has("public_key")) {
-      return;
+  std::optional<model::PublicKey> read_key(const Table& table, std::string_view name) {
+    const Text text = table.text(name);
+    if (!table.has(name)) {
+      return std::nullopt;
     }
     auto key = read_public_key(text.text);
     if (!key) {
       findings_.add(text.at, std::move(key.error()));
-      return;
+      return std::nullopt;
     }
-    peer.public_key = *key;
     const auto [first, fresh] = line_of_key_.try_emplace(*key, text.at.line);
     if (!fresh) {
       findings_.add(text.at, fmt::format("duplicate public key, first in line {}", first->second),
                     "each peer has a key of its own; put all its addresses in one [[peer]]");
     }
+    return *key;
   }
 
   std::vector<model::Address> read_addresses(const Table& table) {

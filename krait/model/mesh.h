@@ -49,6 +49,7 @@ struct Peer {
   std::string name;
   IdentityName identity;
   PublicKey public_key{};
+  std::optional<PublicKey> next_public_key;  // announced: the peer may go over to it at any moment
   std::optional<common::Endpoint> endpoint;  // none: it will call us
   std::vector<Address> addresses;            // at least one
   std::vector<Route> routes;

@@ -10,6 +10,7 @@
 #include "krait/wireguard/device.h"
 #include "krait/wireguard/link.h"
 #include "krait/wireguard/link_sync.h"
+#include "krait/wireguard/rotation.h"
 #include "krait/wireguard/sync.h"
 
 namespace krait::wireguard {
@@ -85,7 +86,9 @@ Result<void> apply_device(Session& session, const DeviceState& state, const Wire
 
 Result<void> apply_peers(Session& session, const DeviceState& state, const WireguardImage& image,
                          const WireguardImage* previous, Changes& changes) {
-  const PeerPlan plan = plan_peers(state, image, previous, std::time(nullptr));
+  const WireguardImage followed = follow_announced(image, state);
+  const auto before = previous != nullptr ? std::optional(follow_announced(*previous, state)) : std::nullopt;
+  const PeerPlan plan = plan_peers(state, followed, before ? &*before : nullptr, std::time(nullptr));
   if (auto sent = session.device.update_peers(session.link.index, plan.updates); !sent) {
     return passed_on(sent, fmt::format("set the peers of {}", image.interface));
   }
@@ -180,7 +183,8 @@ Result<Changes> withdraw(const WireguardImage& image) {
   if (!state) {
     return state.error();
   }
-  const PeerPlan plan = plan_withdrawal(*state, image, PrivateKey::generate().public_key());
+  const WireguardImage followed = follow_announced(image, *state);
+  const PeerPlan plan = plan_withdrawal(*state, followed, PrivateKey::generate().public_key());
   if (auto sent = session->device.update_peers(session->link.index, plan.updates); !sent) {
     return passed_on(sent, fmt::format("remove peers from {}", image.interface));
   }
@@ -217,6 +221,31 @@ Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const 
     return std::move(done.error());
   }
   return changes;
+}
+
+Result<bool> has_rotated_peer(const WireguardImage& image) {
+  auto session = open_session(image.interface);
+  if (!session) {
+    return std::move(session.error());
+  }
+  const auto state = session->device.read(session->link.index);
+  if (!state) {
+    return state.error();
+  }
+  return has_gone_over(image, *state);
+}
+
+Result<void> change_key(const std::string& interface, const PrivateKey& key) {
+  auto session = open_session(interface);
+  if (!session) {
+    return std::move(session.error());
+  }
+  const auto state = session->device.read(session->link.index);
+  auto done = state ? session->device.set_key(session->link.index, key) : Result<void>(state.error());
+  if (!done) {
+    return passed_on(done, fmt::format("set the private key of {}", interface));
+  }
+  return session->device.call_peers(session->link.index, state->peers);
 }
 
 Result<Status> status(const std::string& interface) {

@@ -112,6 +112,14 @@ common::Result<FirstFilterPrograms> first_filters(std::uint32_t index);
 
 common::Result<Status> status(const std::string& interface);
 
+// Whether a peer that has announced its next key (WireguardPeer::next_public_key) uses it and its allowed IPs still
+// belong to its former one: the next withdraw() and apply() move them.
+common::Result<bool> has_rotated_peer(const model::WireguardImage& image);
+
+// Gives the interface another key and shakes hands with every peer that it can call, as the kernel forgets its
+// sessions.
+common::Result<void> change_key(const std::string& interface, const PrivateKey& key);
+
 // Deletes the link, and with it its addresses and routes. No error when it does not exist.
 common::Result<void> remove_link(const std::string& interface);
 
