@@ -153,6 +153,13 @@ upgraded_under_traffic() {
   check "nothing forbidden has passed" "" test "$(count web forbidden received)" = 0
 }
 
+# For whoever reads why a step failed.
+show_journals() {
+  local name
+  ((steps_failed)) || return
+  for name in "${both[@]}"; do on "$name" journalctl --no-pager -q -b -u krait-agent | tail -n 40 | sed "s/^/$name: /"; done
+}
+
 package_is_removed() {
   local name
   traffic web stop again
@@ -178,5 +185,6 @@ agent_dies
 right_is_withdrawn
 host_reboots
 upgraded_under_traffic
+show_journals
 package_is_removed
 finish guide
