@@ -17,6 +17,7 @@ wire() {
 
 script() {
   local status=0
+  mkdir -p /tmp/krait-lab
   cd /root || return
   if [[ $LAB_ROLE == db ]]; then
     nc -ll -p 901 -e /lab/remote_call.sh >/dev/null 2>&1
