@@ -38,14 +38,22 @@ std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh
   return options.guarded_interface.value_or(mesh.host.interface);
 }
 
+Result<wireguard::PrivateKey> load_key(const model::Host& host) {
+  const std::string& file = host.private_key_file;
+  auto key = file.empty() ? wireguard::PrivateKey::load_credential(host.private_key_credential)
+                          : wireguard::PrivateKey::load(file);
+  if (!key && key.error().code() == ErrorCode::not_found) {
+    return Error(
+        ErrorCode::invalid_input,
+        file.empty() ? key.error().text() : fmt::format("there is no key file {0}; make one: krait keygen {0}", file));
+  }
+  return key;
+}
+
 Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed) {
   Enforcer::Prepared prepared;
   if (managed) {
-    auto key = wireguard::PrivateKey::load(mesh.host.private_key_file);
-    if (!key && key.error().code() == ErrorCode::not_found) {
-      return Error(ErrorCode::invalid_input,
-                   fmt::format("there is no key file {0}; make one: krait keygen {0}", mesh.host.private_key_file));
-    }
+    auto key = load_key(mesh.host);
     if (!key) {
       return common::passed_on(key, "read the private key");
     }

@@ -181,6 +181,9 @@ datapath::Options datapath_options(const std::string& interface, const Plan& pla
 // The interface that the files are about.
 std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh);
 
+// From the file or the credential that the host's configuration names; invalid_input when there is none.
+common::Result<wireguard::PrivateKey> load_key(const model::Host& host);
+
 // Does what can fail without having changed anything but an interface that is down.
 common::Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed);
 

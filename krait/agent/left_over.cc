@@ -30,9 +30,16 @@ Result<std::string> own_interface(const std::string& config_file) {
   if (!device) {
     return common::passed_on(device, "look at " + interface);
   }
-  auto key = wireguard::PrivateKey::load(mesh->host.private_key_file);
+  auto key = load_key(mesh->host);
+  const bool has_key = device->public_key != model::PublicKey{};
+  if (has_key && !key && !mesh->host.private_key_credential.empty()) {
+    return Error(ErrorCode::invalid_input,
+                 fmt::format("whether {} is ours shows its key, a credential that only the service has; "
+                             "systemctl start krait-agent, then krait down",
+                             interface));
+  }
   // Without a key its set-up was interrupted.
-  if (device->public_key != model::PublicKey{} && (!key || key->public_key() != device->public_key)) {
+  if (has_key && (!key || key->public_key() != device->public_key)) {
     return Error(ErrorCode::invalid_input,
                  fmt::format("{0} has another key than {1} says, so it is not ours to delete; "
                              "to stop guarding it: krait down --iface {0}",

@@ -83,6 +83,9 @@ void add_key(Shell& shell);    // with next and rotate
 void add_keygen(Shell& shell);
 void add_version(Shell& shell);
 
+// All of them, on the whole command line `app`.
+void add_commands(CLI::App& app, Shell& shell);
+
 // Parses, runs, prints; the exit code.
 int run(int argc, const char* const* argv);
 

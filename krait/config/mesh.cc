@@ -20,6 +20,8 @@ constexpr std::int64_t kMostPort = 65535;
 
 constexpr std::string_view kRoutesExample = R"(routes = [{ prefix = "10.20.0.0/16", identity = "office" }])";
 
+constexpr std::string_view kKeyFileExample = R"(private_key_file = "/var/lib/krait/host.key")";
+
 constexpr auto kRootKeys = std::to_array<Key>({
     {"host", Shape::table, true, "[host]"},
     {"peer", Shape::tables, false, "[[peer]]"},
@@ -29,7 +31,8 @@ constexpr auto kHostKeys = std::to_array<Key>({
     {"name", Shape::text, true, R"(name = "web1")"},
     {"identity", Shape::text, true, R"(identity = "web")"},
     {"addresses", Shape::texts, true, R"(addresses = ["10.90.0.1"])"},
-    {"private_key_file", Shape::text, true, R"(private_key_file = "/var/lib/krait/host.key")"},
+    {"private_key_file", Shape::text, false, kKeyFileExample},
+    {"private_key_credential", Shape::text, false, R"(private_key_credential = "host.key")"},
     {"listen_port", Shape::integer, false, "listen_port = 51820"},
     {"interface", Shape::text, false, R"(interface = "wg0")"},
     {"policy", Shape::text, false, R"(policy = "/etc/krait/policy.toml")"},
@@ -91,7 +94,7 @@ class MeshReader {
     host.identity = read_identity(table);
     host.addresses = read_addresses(table);
     host.routes = read_routes(table);
-    host.private_key_file = read_path(table, "private_key_file", {});
+    read_private_key(table);
     host.policy_file = read_path(table, "policy", kDefaultPolicy);
     if (const Value* port = table.find("listen_port")) {
       if (port->integer() < 1 || port->integer() > kMostPort) {
@@ -103,6 +106,24 @@ class MeshReader {
     host.interface = table.has("interface") ? table.text("interface").text : kDefaultInterface;
     if (auto fault = check_interface(host.interface)) {
       findings_.add(table.text("interface").at, std::move(*fault));
+    }
+  }
+
+  void read_private_key(const Table& table) {
+    model::Host& host = mesh_.host;
+    host.private_key_file = read_path(table, "private_key_file", {});
+    const Text credential = table.text("private_key_credential");
+    host.private_key_credential = credential.text;
+    const bool named = table.has("private_key_credential");
+    if (named && table.has("private_key_file")) {
+      findings_.add(credential.at, "the private key stands in a file and is a credential",
+                    "keep private_key_file or private_key_credential");
+    } else if (named) {
+      if (auto fault = check_name(credential.text)) {
+        findings_.add(credential.at, std::move(*fault));
+      }
+    } else if (!table.has("private_key_file")) {
+      findings_.add(table.at(), "[host] lacks its private key", fmt::format("add {}", kKeyFileExample));
     }
   }
 

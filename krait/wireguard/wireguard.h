@@ -22,6 +22,9 @@ class PrivateKey {
   static common::Result<PrivateKey> load(const std::string& path);
   // What a key file holds; none when it is no key, all zeros included. Pure; the text stays the caller's to wipe.
   static std::optional<PrivateKey> parse(std::string_view text);
+  // Reads the credential that the service manager has laid ready under this name (systemd.exec(5), LoadCredential=).
+  // Without a service manager that has any: not_found.
+  static common::Result<PrivateKey> load_credential(const std::string& name);
   static PrivateKey generate();  // from the kernel's random numbers, clamped (RFC 7748)
 
   PrivateKey(PrivateKey&& other) noexcept;
@@ -31,12 +34,14 @@ class PrivateKey {
   ~PrivateKey();
 
   [[nodiscard]] model::PublicKey public_key() const;
-  // Writes the key file with mode 0600; never over an existing file (invalid_input).
+  // Writes the key file with mode 0600; never over an existing file (invalid_input). Written by root it belongs to
+  // whoever owns the folder.
   common::Result<void> save(const std::string& path) const;
   [[nodiscard]] const std::uint8_t* bytes() const { return bytes_.data(); }
 
  private:
   PrivateKey() = default;
+  static common::Result<PrivateKey> read(int fd, const std::string& path);
   std::array<std::uint8_t, 32> bytes_{};
 };
 
