@@ -171,8 +171,8 @@ class Enforcer {
   Applied last_;
 };
 
-// Where the key that a host will use next waits.
-std::string next_key_file(const std::string& key_file);
+// Where the key that a host will use next waits; unsupported when its key is a credential.
+common::Result<std::string> next_key_file(const model::Host& host);
 
 // What the data path needs for a plan; of an interface alone, for finding what is left of it.
 datapath::Options datapath_options(const std::string& interface);

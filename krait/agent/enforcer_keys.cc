@@ -17,6 +17,9 @@ using common::Result;
 
 namespace {
 
+constexpr const char* kIsCredential =
+    "the key comes from the service manager: put the new one into the credential, then systemctl restart krait-agent";
+
 Result<void> rename_file(const std::string& from, const std::string& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0) {
     return Error::from_errno(errno, fmt::format("rename {} to {}", from, to));
@@ -26,7 +29,12 @@ Result<void> rename_file(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-std::string next_key_file(const std::string& key_file) { return key_file + ".next"; }
+Result<std::string> next_key_file(const model::Host& host) {
+  if (host.private_key_file.empty()) {
+    return Error(ErrorCode::unsupported, kIsCredential);
+  }
+  return host.private_key_file + ".next";
+}
 
 // The file first: an agent that is killed between the two steps finds the new key there and gives it to the interface.
 Result<model::PublicKey> Enforcer::rotate_key() {
@@ -34,7 +42,11 @@ Result<model::PublicKey> Enforcer::rotate_key() {
     return Error(ErrorCode::unsupported, fmt::format("{} is only guarded: its key is not krait's", interface_));
   }
   const std::string& file = plan_.mesh.host.private_key_file;
-  const std::string next_file = next_key_file(file);
+  const auto next_file_of_host = next_key_file(plan_.mesh.host);
+  if (!next_file_of_host) {
+    return next_file_of_host.error();
+  }
+  const std::string& next_file = *next_file_of_host;
   const std::string former_file = file + ".former";
   auto key = wireguard::PrivateKey::load(next_file);
   if (!key) {

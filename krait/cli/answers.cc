@@ -78,6 +78,10 @@ std::string status_text(const Json& status) {
       fmt::format("{}: {} by krait-agent {} (pid {}), {} attachment\n", text_at(status, "interface", "?"),
                   text_at(agent, "mode", "") == "guard" ? "guarded" : "managed", text_at(agent, "version", "?"),
                   number_at(agent, "pid"), text_at(status, "attachment", "no"));
+  text += fmt::format("stage: {}\n", text_at(status, "stage", "?"));
+  for (const Json& fault : list_at(status, "faults")) {
+    text += fmt::format("fault: {}; {}\n", text_at(fault, "what", "?"), text_at(fault, "mend", ""));
+  }
   text += fmt::format("policy: revision {}, {} rules, {} identities, from {}\n", number_at(status, "revision"),
                       number_at(status, "rules"), number_at(status, "identities"), text_at(status, "policy", "?"));
   text += fmt::format("public key: {}\n", text_at(status, "public_key", "none, this is no WireGuard interface"));

@@ -37,13 +37,16 @@ Result<void> next(const std::string& config, Output& output) {
   if (!mesh) {
     return mesh.error();
   }
-  const std::string file = agent::next_key_file(mesh->host.private_key_file);
-  auto key = next_key(file);
+  const auto file = agent::next_key_file(mesh->host);
+  if (!file) {
+    return file.error();
+  }
+  auto key = next_key(*file);
   if (!key) {
     return key.error();
   }
   const std::string text = wireguard::to_base64(key->public_key());
-  output.report(text, {{"version", agent::kProtocolVersion}, {"file", file}, {"next_public_key", text}});
+  output.report(text, {{"version", agent::kProtocolVersion}, {"file", *file}, {"next_public_key", text}});
   return {};
 }
 

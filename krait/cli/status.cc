@@ -4,6 +4,7 @@
 #include "krait/agent/client.h"
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
+#include "krait/datapath/bpffs.h"
 
 namespace krait::cli {
 
@@ -23,6 +24,12 @@ Result<void> status(const std::string& socket, Output& output) {
 }
 
 Result<void> reload(const std::string& socket, Output& output) {
+  // An agent without privileges cannot mount. It pins again when it is told of the mount.
+  if (::geteuid() == 0) {
+    if (auto mended = datapath::mend_bpffs(datapath::kBpffs); !mended) {
+      return mended.error();
+    }
+  }
   auto answer = agent::ask(socket, agent::Request::reload);
   if (!answer) {
     return answer.error();

@@ -65,8 +65,9 @@ struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-// The folder and all that is in it. By descriptors, for whoever owns a folder may exchange what is in it meanwhile.
-bool give_all(const Fd& folder, uid_t user, gid_t group) {
+// The folder and the files in it, and all folders when `deeply`. By descriptors, for whoever owns a folder may exchange
+// what is in it meanwhile.
+bool give_all(const Fd& folder, uid_t user, gid_t group, bool deeply) {
   if (::fchownat(folder.get(), "", user, group, AT_EMPTY_PATH) != 0) {
     return false;
   }
@@ -78,7 +79,7 @@ bool give_all(const Fd& folder, uid_t user, gid_t group) {
       continue;
     }
     const Fd inner(::openat(folder.get(), entry->d_name, kFolderFlags));
-    const bool given = inner.valid() ? give_all(inner, user, group)
+    const bool given = inner.valid() ? !deeply || give_all(inner, user, group, deeply)
                                      : ::fchownat(folder.get(), entry->d_name, user, group, AT_SYMLINK_NOFOLLOW) == 0;
     if (!given) {
       return false;
@@ -135,8 +136,18 @@ Result<void> give_bpffs(const std::string& path, uid_t user, gid_t group) {
   if (!is_bpffs(*folder)) {
     return Error(common::ErrorCode::invalid_input, fmt::format("{} is no BPF file system", path));
   }
-  const bool given = ::fchownat(parent->get(), "", user, group, AT_EMPTY_PATH) == 0 && give_all(*folder, user, group);
+  // The lock files that an agent of root has left are in the folder around it.
+  const bool given = give_all(*parent, user, group, false) && give_all(*folder, user, group, true);
   return given ? Result<void>() : Error::from_errno(errno, fmt::format("give {} to user {}", path, user));
+}
+
+Result<void> mend_bpffs(const std::string& path) {
+  struct stat owner{};
+  if (is_bpffs(path) || ::lstat(place_of(path).parent.c_str(), &owner) != 0) {
+    return {};
+  }
+  auto mounted = mount_bpffs(path);
+  return mounted ? give_bpffs(path, owner.st_uid, owner.st_gid) : std::move(mounted);
 }
 
 namespace {

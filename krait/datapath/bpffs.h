@@ -20,9 +20,13 @@ bool is_bpffs(const std::string& path);
 // CAP_SYS_ADMIN; without it the error names the mend.
 common::Result<void> mount_bpffs(const std::string& path);
 
-// Gives the file system with all that is pinned, and the folder that it stands in, to that user, so that an agent
-// without privileges over files can pin there. Needs root.
+// Gives the file system with all that is pinned, and the folder that it stands in with its files, to that user, so that
+// an agent without privileges over files can work there. Needs root.
 common::Result<void> give_bpffs(const std::string& path, uid_t user, gid_t group);
+
+// Mounts it again for the agent whose folder it stands in, and gives it to that agent's user; nothing where that folder is
+// missing or the file system is there. Needs root.
+common::Result<void> mend_bpffs(const std::string& path);
 
 // Unmounts it when nothing is pinned there any more. Without CAP_SYS_ADMIN, or while it is in use, it stays.
 void release_bpffs(const std::string& path);
