@@ -4,9 +4,11 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <fstream>
 #include <memory>
+#include <new>
 #include <vector>
 
 namespace {
@@ -33,6 +35,14 @@ TEST(Memory, WhatIsFreeBelowWhatIsUsedGoesBack) {
   blocks.clear();
   common::release_free_memory();
   EXPECT_LT(resident_bytes() + kBlocks * kBlockBytes / 2, full_bytes);
+}
+
+TEST(Memory, WantOfItIsAnError) {
+  const auto given = common::within_memory([]() -> common::Result<int> { throw std::bad_alloc(); });
+  ASSERT_FALSE(given);
+  EXPECT_EQ(given.error().sys_errno(), ENOMEM);
+  EXPECT_EQ(given.error().text().substr(0, 13), "out of memory");
+  EXPECT_EQ(common::within_memory([]() -> common::Result<int> { return 1; }).value(), 1);
 }
 
 }  // namespace

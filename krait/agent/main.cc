@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/process.h"
+#include "common/memory.h"
 #include "krait/agent/agent.h"
 #include "krait/agent/listen.h"
 #include "krait/agent/notify.h"
@@ -66,8 +67,10 @@ krait::agent::AgentOptions options_of(const Flags& flags) {
 int run(const Flags& flags) {
   common::forbid_memory_dumps();  // the private key passes through
   common::Log log("krait-agent");
-  const auto done = flags.prepare_for.empty() ? krait::agent::run_agent(options_of(flags), log)
-                                              : krait::agent::prepare_for(flags.prepare_for);
+  const auto done = common::within_memory([&] {
+    return flags.prepare_for.empty() ? krait::agent::run_agent(options_of(flags), log)
+                                     : krait::agent::prepare_for(flags.prepare_for);
+  });
   if (done) {
     return 0;
   }
