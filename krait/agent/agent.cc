@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/fd.h"
+#include "common/memory.h"
 #include "krait/agent/clock_watch.h"
 #include "krait/agent/http.h"
 #include "krait/agent/listen.h"
@@ -141,6 +142,7 @@ Json Service::answer(Request request, const Client& client) {
 
 Json Service::reload() {
   auto applied = enforcer_.reload();
+  common::release_free_memory();
   if (!applied) {
     log_.error("reload refused, revision " + fmt::format("{}", enforcer_.last().revision) + " stays in force:\n" +
                applied.error().text());
@@ -183,6 +185,7 @@ void Service::on_clock_set(ClockWatch& clock) {
   if (auto done = enforcer_.clock_was_set(); !done) {
     log_.error("expiries still follow the old clock: " + done.error().text());
   }
+  common::release_free_memory();
   warn();
 }
 
@@ -263,6 +266,7 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
            : !clock_watched  ? clock_watched.error()
                              : upkeep.error();
   }
+  common::release_free_memory();
   log.info(started_text(*enforcer));
   service.warn();
   notify_ready();
