@@ -6,27 +6,23 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <optional>
+#include <thread>
 
+#include "common/clock.h"
 #include "common/fd.h"
 
 namespace common {
 
-Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd.valid()) {
-    return Error::from_errno(errno, fmt::format("open {}", path));
-  }
-  struct stat status{};
-  if (::fstat(fd.get(), &status) != 0) {
-    return Error::from_errno(errno, fmt::format("stat {}", path));
-  }
-  if (!S_ISREG(status.st_mode)) {
-    return Error(ErrorCode::invalid_input, fmt::format("{} is not a regular file", path));
-  }
+namespace {
+
+Result<std::string> read_all(int fd, const std::string& path, std::size_t most_bytes) {
   std::string text;
   std::string chunk(std::size_t{1} << 16U, '\0');
   for (;;) {
-    const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
+    const ssize_t got = ::read(fd, chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) {
       continue;
     }
@@ -41,6 +37,71 @@ Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
       return Error(ErrorCode::limit, fmt::format("{} is larger than {} bytes", path, most_bytes));
     }
   }
+}
+
+// A read lease (fcntl(2)) is refused while somebody has the file open for writing, and makes who wants to open it so
+// wait until it is closed. Where the kernel gives none the times have to do.
+bool is_open_for_writing(int fd) {
+  ::fcntl(fd, F_SETSIG, SIGURG);  // tells of who waits; SIGURG is ignored by default, SIGIO would end the process
+  return ::fcntl(fd, F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN;
+}
+
+// ctime: unlike mtime nobody sets it.
+bool is_unchanged(const struct stat& before, const struct stat& after) {
+  return before.st_dev == after.st_dev && before.st_ino == after.st_ino && before.st_size == after.st_size &&
+         before.st_ctim.tv_sec == after.st_ctim.tv_sec && before.st_ctim.tv_nsec == after.st_ctim.tv_nsec;
+}
+
+bool is_old(const struct stat& status) {
+  const auto changed = std::chrono::seconds(status.st_ctim.tv_sec) + std::chrono::nanoseconds(status.st_ctim.tv_nsec);
+  return std::chrono::nanoseconds(now().unix_ns) - changed >= kSettle;
+}
+
+// Nothing: somebody writes. `seen` is what was found kSettle ago, and becomes what is found now: the clock may be set,
+// so that a file can be younger than now for years.
+Result<std::optional<std::string>> read_settled(const std::string& path, std::size_t most_bytes, struct stat& seen) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd.valid()) {
+    return Error::from_errno(errno, fmt::format("open {}", path));
+  }
+  struct stat before{};
+  if (::fstat(fd.get(), &before) != 0) {
+    return Error::from_errno(errno, fmt::format("stat {}", path));
+  }
+  if (!S_ISREG(before.st_mode)) {
+    return Error(ErrorCode::invalid_input, fmt::format("{} is not a regular file", path));
+  }
+  const bool settled = is_unchanged(seen, before) || is_old(before);
+  seen = before;
+  if (!settled || is_open_for_writing(fd.get())) {
+    return std::optional<std::string>();
+  }
+  auto text = read_all(fd.get(), path, most_bytes);
+  struct stat after{};
+  if (!text) {
+    return std::move(text.error());
+  }
+  if (::fstat(fd.get(), &after) != 0) {
+    return Error::from_errno(errno, fmt::format("stat {}", path));
+  }
+  return is_unchanged(before, after) ? std::optional(std::move(*text)) : std::nullopt;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
+  struct stat seen{};
+  for (int tries = 0; tries < kMostSettles; ++tries) {
+    auto text = read_settled(path, most_bytes, seen);
+    if (!text) {
+      return std::move(text.error());
+    }
+    if (*text) {
+      return std::move(**text);
+    }
+    std::this_thread::sleep_for(kSettle);
+  }
+  return Error(ErrorCode::unavailable, fmt::format("{} is being written", path));
 }
 
 Result<void> write_file(const std::string& path, std::string_view text, unsigned mode) {

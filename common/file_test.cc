@@ -1,11 +1,19 @@
 #include "common/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <latch>
+#include <string>
+#include <thread>
+
+#include "common/fd.h"
 
 namespace common {
 namespace {
@@ -41,6 +49,59 @@ TEST_F(File, RefusesWhatIsNoFile) {
   ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
   EXPECT_EQ(read_file(path("pipe"), 4).error().code(), ErrorCode::invalid_input);  // and does not wait for a writer
   EXPECT_EQ(read_file("/dev/zero", 4).error().code(), ErrorCode::invalid_input);
+}
+
+// Writes "first", waits, writes "second".
+void write_in_pieces(const std::string& path, std::chrono::milliseconds pause, bool close_between, std::latch& begun) {
+  int fd = ::open(path.c_str(), O_WRONLY | O_TRUNC);
+  EXPECT_EQ(::write(fd, "first", 5), 5);
+  if (close_between) {
+    ::close(fd);
+  }
+  begun.count_down();
+  std::this_thread::sleep_for(pause);
+  if (close_between) {
+    fd = ::open(path.c_str(), O_WRONLY | O_APPEND);
+  }
+  EXPECT_EQ(::write(fd, "second", 6), 6);
+  ::close(fd);
+}
+
+TEST_F(File, WaitsForWhoHasItOpenForWriting) {
+  ASSERT_TRUE(write_file(path("f"), "old", 0600));
+  std::latch begun(1);
+  std::jthread writer([&] { write_in_pieces(path("f"), 4 * kSettle, false, begun); });
+  begun.wait();
+  EXPECT_EQ(read_file(path("f"), 100).value(), "firstsecond");
+}
+
+TEST_F(File, WaitsForAFileToSettle) {
+  ASSERT_TRUE(write_file(path("f"), "old", 0600));
+  std::latch begun(1);
+  std::jthread writer([&] { write_in_pieces(path("f"), kSettle / 2, true, begun); });
+  begun.wait();
+  EXPECT_EQ(read_file(path("f"), 100).value(), "firstsecond");
+}
+
+TEST_F(File, RefusesWhatIsWrittenForEver) {
+  const Fd writer(::open(path("f").c_str(), O_WRONLY | O_CREAT, 0600));
+  ASSERT_TRUE(writer.valid());
+  EXPECT_EQ(read_file(path("f"), 100).error().code(), ErrorCode::unavailable);
+}
+
+TEST_F(File, WhoWantsToWriteDoesNotEndTheReader) {
+  ASSERT_TRUE(write_file(path("f"), std::string(std::size_t{1} << 20U, 'x'), 0600));
+  std::atomic<bool> done = false;
+  std::jthread writer([&] {
+    while (!done) {
+      Fd(::open(path("f").c_str(), O_WRONLY)).reset();  // breaks the lease, and waits for the reader
+      std::this_thread::sleep_for(kSettle / 50);
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(read_file(path("f"), std::size_t{1} << 20U).value_or("").size(), std::size_t{1} << 20U);
+  }
+  done = true;
 }
 
 TEST_F(File, ReplacesAtOnceWithTheModeAsked) {

@@ -19,6 +19,8 @@ rounds=11
 transfer_s=1
 rules=10000
 watch_s=3 # how long after a revocation's return packets are counted
+idle_s=30
+rest_transfer_s=5
 aim=0.97
 port=5432
 host_number=(
@@ -196,6 +198,44 @@ END
   aim_line "krait lets nothing through after the call has returned, on real WireGuard" $((passed_after == 0)) "$passed_after records"
 }
 
+# --- At rest -------------------------------------------------------------------------------------------------------------
+
+# process_of HOST: the one that keeps its tunnel.
+process_of() { case $1 in krait-*) echo "${agent_pid[$1]}" ;; *) echo "${nebula_pid[$1]}" ;; esac; }
+# switches and cpu_ms of a process, all its threads.
+switches() { cat "/proc/$1"/task/*/status | awk '/ctxt_switches/ { sum += $2 } END { print sum }'; }
+cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/$1/stat"; }
+resident_kb() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$1/status"; }
+
+# during PID COMMAND...: sets its context switches and CPU milliseconds meanwhile.
+during() {
+  local pid=$1 switches_before cpu_before
+  shift
+  switches_before=$(switches "$pid") cpu_before=$(cpu_ms "$pid")
+  "$@" >/dev/null 2>&1
+  switched=$(($(switches "$pid") - switches_before)) used_ms=$(($(cpu_ms "$pid") - cpu_before))
+}
+
+at_rest() {
+  local side pid idle_switched idle_ms
+  cat <<END
+What keeps the tunnel, on the receiving host: $idle_s s idle, then a TCP transfer of $rest_transfer_s s at full rate. Context switches of
+all its threads, its own CPU time, resident memory after both.
+
+| | idle: switches | idle: CPU ms | transfer: switches | transfer: CPU ms | resident kB |
+| --- | --- | --- | --- | --- | --- |
+END
+  for side in krait nebula; do
+    pid=$(process_of "$side-b")
+    during "$pid" sleep $idle_s # what is measured is a time
+    idle_switched=$switched idle_ms=$used_ms
+    during "$pid" on "$side-a" iperf3 -c "$(overlay "$side-b")" -p 5201 -t $rest_transfer_s
+    csv rest "$side" "$idle_switched" "$idle_ms" "$switched" "$used_ms" "$(resident_kb "$pid")"
+    echo "| $(describe "$side") | $idle_switched | $idle_ms | $switched | $used_ms | $(resident_kb "$pid") |"
+  done
+  echo
+}
+
 build_sides
 cat <<END
 ## On real WireGuard, in a guest
@@ -205,4 +245,5 @@ $(if [[ ${LAB_ROLE:-} == icount ]]; then echo "Emulated: the guest's time is the
 
 END
 throughput
+at_rest
 revocation

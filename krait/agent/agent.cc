@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/fd.h"
+#include "common/memory.h"
 #include "krait/agent/clock_watch.h"
 #include "krait/agent/http.h"
 #include "krait/agent/listen.h"
@@ -145,6 +146,7 @@ Json Service::answer(Request request, const Client& client) {
 
 Json Service::reload() {
   auto applied = enforcer_.reload();
+  common::release_free_memory();
   if (!applied) {
     log_.error("reload refused, revision " + fmt::format("{}", enforcer_.last().revision) + " stays in force:\n" +
                applied.error().text());
@@ -188,6 +190,7 @@ void Service::on_clock_set(ClockWatch& clock) {
   if (auto done = enforcer_.clock_was_set(); !done) {
     log_.error("expiries still follow the old clock: " + done.error().text());
   }
+  common::release_free_memory();
   warn();
 }
 
@@ -281,6 +284,7 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
            : !metrics_server ? metrics_server.error()
                              : clock_watched.error();
   }
+  common::release_free_memory();
   log.info(started_text(*enforcer));
   service.warn();
   notify_ready();

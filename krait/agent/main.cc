@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/process.h"
 #include "krait/agent/agent.h"
 #include "krait/agent/flags.h"
@@ -13,8 +14,10 @@ namespace {
 int run(const krait::agent::Flags& flags) {
   common::forbid_memory_dumps();  // the private key passes through
   common::Log log("krait-agent");
-  const auto done = flags.prepare_for.empty() ? krait::agent::run_agent(krait::agent::options_of(flags), log)
-                                              : krait::agent::prepare_for(flags.prepare_for);
+  const auto done = common::within_memory([&] {
+    return flags.prepare_for.empty() ? krait::agent::run_agent(krait::agent::options_of(flags), log)
+                                     : krait::agent::prepare_for(flags.prepare_for);
+  });
   if (done) {
     return 0;
   }

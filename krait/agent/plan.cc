@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/memory.h"
 #include "krait/abi/snapshot.h"
 #include "krait/compile/evaluate.h"
 #include "krait/compile/limits.h"
@@ -27,9 +28,7 @@ Result<compile::Snapshot> compile_and_test(const std::vector<compile::Binding>& 
   return snapshot;
 }
 
-}  // namespace
-
-Result<Files> load_files(const std::string& config_file, const std::string& policy_file) {
+Result<Files> read_both(const std::string& config_file, const std::string& policy_file) {
   auto mesh = config::load_mesh(config_file);
   if (!mesh) {
     return mesh.error();
@@ -47,7 +46,7 @@ Result<Files> load_files(const std::string& config_file, const std::string& poli
   return Files{.mesh = std::move(*mesh), .policy = std::move(*policy)};
 }
 
-Result<Plan> make_plan(Files files, const compile::Origin& origin) {
+Result<Plan> compile_plan(Files files, const compile::Origin& origin) {
   Plan plan{.mesh = std::move(files.mesh),
             .policy = std::move(files.policy),
             .bindings = {},
@@ -66,6 +65,16 @@ Result<Plan> make_plan(Files files, const compile::Origin& origin) {
   plan.wireguard = compile::wireguard_image(plan.mesh);
   plan.warnings = compile::expired_rules(plan.policy, origin);
   return plan;
+}
+
+}  // namespace
+
+Result<Files> load_files(const std::string& config_file, const std::string& policy_file) {
+  return common::within_memory([&] { return read_both(config_file, policy_file); });
+}
+
+Result<Plan> make_plan(Files files, const compile::Origin& origin) {
+  return common::within_memory([&] { return compile_plan(std::move(files), origin); });
 }
 
 Result<Plan> make_plan(const std::string& config_file, const std::string& policy_file) {

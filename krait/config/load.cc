@@ -20,6 +20,8 @@ common::Error whole_file(const std::string& path, const common::Error& error) {
     mend = "split the policy or use prefixes";
   } else if (error.code() == common::ErrorCode::not_found) {
     mend = "check the path";
+  } else if (error.code() == common::ErrorCode::unavailable) {
+    mend = "try again when it is complete";
   }
   return common::Error::from_diagnostics({{path, 0, 0, error.text(), mend}});
 }
