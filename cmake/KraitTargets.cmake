@@ -18,7 +18,9 @@ target_compile_options(krait_flags INTERFACE
   $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer>
   $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>
   $<$<BOOL:${KRAIT_FUZZ}>:-fsanitize=fuzzer-no-link>)
+# No binding at run time: it would save the registers, with whatever secret is in them, on the stack.
 target_link_options(krait_flags INTERFACE
+  -Wl,-z,relro,-z,now
   $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined>
   $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>)
 

@@ -42,7 +42,7 @@ TEST(EventText, TakesAnyBytes) {
   for (const int byte : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
     std::memset(&event, byte, sizeof(event));
     EXPECT_FALSE(event_text(event_json(event, EventNames(Json(5)), kNow)).empty());
-    EXPECT_FALSE(event_text(event_json(event, EventNames({{"rules", {1, {{"number", "x"}}}}}), {})).empty());
+    EXPECT_FALSE(event_text(event_json(event, EventNames(Json{{"rules", {1, {{"number", "x"}}}}}), {})).empty());
   }
 }
 

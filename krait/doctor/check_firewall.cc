@@ -138,7 +138,8 @@ std::set<Family> endpoint_families(const Facts& facts) {
 // Empty: the rules can be looked at.
 Findings unreadable(const Facts& facts, const char* name) {
   if (!facts.firewall.ruleset) {
-    return {{name, Grade::skipped, facts.firewall.error, "run krait doctor as root"}};
+    const std::string why = facts.firewall.error.empty() ? "the rules were not read" : facts.firewall.error;
+    return {{name, Grade::skipped, why, "run krait doctor as root"}};
   }
   return {};
 }

@@ -36,6 +36,7 @@ TEST(CheckPortTest, TellsOursFromTakenOnes) {
   facts.port.used = false;
   EXPECT_TRUE(speaks_of(only(check_port(facts)).found, "4000"));
   facts.link.listen_port.reset();
+  facts.port = {};
   EXPECT_TRUE(speaks_of(only(check_port(facts)).found, "free"));
 }
 

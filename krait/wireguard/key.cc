@@ -25,6 +25,8 @@ namespace {
 constexpr std::size_t kBase64Characters = 44;  // of 32 bytes, with padding
 constexpr std::size_t kMostFileBytes = 256;    // a key and some white space
 
+constexpr std::size_t kSpilledBytes = 8192;        // more than the calls that see a key take of the stack
+
 // Memory for secrets on the stack, wiped at the end of the scope.
 template <std::size_t Size>
 struct Secret {
@@ -198,7 +200,11 @@ PrivateKey& PrivateKey::operator=(PrivateKey&& other) noexcept {
   return *this;
 }
 
-PrivateKey::~PrivateKey() { sodium_memzero(bytes_.data(), bytes_.size()); }
+// What read the key may have spilled registers with parts of it below its own frame, where nobody writes for long.
+PrivateKey::~PrivateKey() {
+  sodium_memzero(bytes_.data(), bytes_.size());
+  sodium_stackzero(kSpilledBytes);
+}
 
 model::PublicKey PrivateKey::public_key() const {
   model::PublicKey key{};
