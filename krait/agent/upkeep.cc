@@ -91,7 +91,8 @@ Result<void> Upkeep::watch_everything() {
   // The list of mounts is always readable; a change is an exceptional condition (proc_pid_mountinfo(5)).
   for (const Source& source :
        {Source{watch_.fd(), EPOLLIN, &Upkeep::on_change}, Source{mounts_.get(), EPOLLPRI, &Upkeep::on_mounts},
-        Source{minute_.get(), EPOLLIN, &Upkeep::on_minute}, Source{rest_.get(), EPOLLIN, &Upkeep::on_rested}}) {
+        Source{minute_.get(), EPOLLIN, &Upkeep::on_minute}, Source{glance_.get(), EPOLLIN, &Upkeep::on_glance},
+        Source{rest_.get(), EPOLLIN, &Upkeep::on_rested}}) {
     auto token =
         loop_.add(source.fd, source.events, [this, handler = source.handler](std::uint32_t) { (this->*handler)(); });
     if (!token) {
