@@ -72,7 +72,7 @@ TEST_F(File, WaitsForWhoHasItOpenForWriting) {
   std::latch begun(1);
   std::jthread writer([&] { write_in_pieces(path("f"), 4 * kSettle, false, begun); });
   begun.wait();
-  EXPECT_EQ(read_file(path("f"), 100).value(), "firstsecond");
+  EXPECT_EQ(read_settled_file(path("f"), 100).value(), "firstsecond");
 }
 
 TEST_F(File, WaitsForAFileToSettle) {
@@ -80,13 +80,13 @@ TEST_F(File, WaitsForAFileToSettle) {
   std::latch begun(1);
   std::jthread writer([&] { write_in_pieces(path("f"), kSettle / 2, true, begun); });
   begun.wait();
-  EXPECT_EQ(read_file(path("f"), 100).value(), "firstsecond");
+  EXPECT_EQ(read_settled_file(path("f"), 100).value(), "firstsecond");
 }
 
 TEST_F(File, RefusesWhatIsWrittenForEver) {
   const Fd writer(::open(path("f").c_str(), O_WRONLY | O_CREAT, 0600));
   ASSERT_TRUE(writer.valid());
-  EXPECT_EQ(read_file(path("f"), 100).error().code(), ErrorCode::unavailable);
+  EXPECT_EQ(read_settled_file(path("f"), 100).error().code(), ErrorCode::unavailable);
 }
 
 TEST_F(File, WhoWantsToWriteDoesNotEndTheReader) {
@@ -99,7 +99,7 @@ TEST_F(File, WhoWantsToWriteDoesNotEndTheReader) {
     }
   });
   for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(read_file(path("f"), std::size_t{1} << 20U).value_or("").size(), std::size_t{1} << 20U);
+    EXPECT_EQ(read_settled_file(path("f"), std::size_t{1} << 20U).value_or("").size(), std::size_t{1} << 20U);
   }
   done = true;
 }
