@@ -18,6 +18,20 @@ namespace common {
 
 namespace {
 
+Result<Fd> open_regular(const std::string& path, struct stat& status) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd.valid()) {
+    return Error::from_errno(errno, fmt::format("open {}", path));
+  }
+  if (::fstat(fd.get(), &status) != 0) {
+    return Error::from_errno(errno, fmt::format("stat {}", path));
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return Error(ErrorCode::invalid_input, fmt::format("{} is not a regular file", path));
+  }
+  return fd;
+}
+
 Result<std::string> read_all(int fd, const std::string& path, std::size_t most_bytes) {
   std::string text;
   std::string chunk(std::size_t{1} << 16U, '\0');
@@ -60,28 +74,22 @@ bool is_old(const struct stat& status) {
 // Nothing: somebody writes. `seen` is what was found kSettle ago, and becomes what is found now: the clock may be set,
 // so that a file can be younger than now for years.
 Result<std::optional<std::string>> read_settled(const std::string& path, std::size_t most_bytes, struct stat& seen) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd.valid()) {
-    return Error::from_errno(errno, fmt::format("open {}", path));
-  }
   struct stat before{};
-  if (::fstat(fd.get(), &before) != 0) {
-    return Error::from_errno(errno, fmt::format("stat {}", path));
-  }
-  if (!S_ISREG(before.st_mode)) {
-    return Error(ErrorCode::invalid_input, fmt::format("{} is not a regular file", path));
+  const auto fd = open_regular(path, before);
+  if (!fd) {
+    return fd.error();
   }
   const bool settled = is_unchanged(seen, before) || is_old(before);
   seen = before;
-  if (!settled || is_open_for_writing(fd.get())) {
+  if (!settled || is_open_for_writing(fd->get())) {
     return std::optional<std::string>();
   }
-  auto text = read_all(fd.get(), path, most_bytes);
+  auto text = read_all(fd->get(), path, most_bytes);
   struct stat after{};
   if (!text) {
     return std::move(text.error());
   }
-  if (::fstat(fd.get(), &after) != 0) {
+  if (::fstat(fd->get(), &after) != 0) {
     return Error::from_errno(errno, fmt::format("stat {}", path));
   }
   return is_unchanged(before, after) ? std::optional(std::move(*text)) : std::nullopt;
@@ -90,6 +98,12 @@ Result<std::optional<std::string>> read_settled(const std::string& path, std::si
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
+  struct stat status{};
+  const auto fd = open_regular(path, status);
+  return fd ? read_all(fd->get(), path, most_bytes) : fd.error();
+}
+
+Result<std::string> read_settled_file(const std::string& path, std::size_t most_bytes) {
   struct stat seen{};
   for (int tries = 0; tries < kMostSettles; ++tries) {
     auto text = read_settled(path, most_bytes, seen);

@@ -10,12 +10,14 @@
 
 namespace common {
 
-// Reads a regular file of at most `most_bytes` bytes, and never a part of what somebody writes meanwhile: a file that
-// is open for writing (where the kernel tells: to its owner and with CAP_LEASE) or was changed within the last kSettle
-// is waited for, at most kMostSettles times that long. Blocks on the file system. Fails with not_found, permission,
-// limit (larger than most_bytes), invalid_input (a directory, a device or a pipe: those could block or never end) or
-// unavailable (it is still being written).
+// Reads a regular file of at most `most_bytes` bytes. Blocks on the file system. Fails with not_found, permission,
+// limit (larger than most_bytes), or invalid_input (a directory, a device or a pipe: those could block or never end).
 Result<std::string> read_file(const std::string& path, std::size_t most_bytes);
+
+// The same, and never a part of what somebody writes meanwhile: a file that is open for writing (where the kernel
+// tells: to its owner and with CAP_LEASE) or was changed within the last kSettle is waited for, at most kMostSettles
+// times that long. Fails also with unavailable (it is still being written).
+Result<std::string> read_settled_file(const std::string& path, std::size_t most_bytes);
 
 // More than two ticks of the kernel's clock (10 ms each at most), which stamps files: a file that has settled and is
 // written again gets another stamp.

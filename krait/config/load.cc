@@ -67,12 +67,12 @@ class References {
 }  // namespace
 
 common::Result<model::Policy> load_policy(const std::string& path) {
-  const common::Result<std::string> text = common::read_file(path, kMostFileBytes);
+  const common::Result<std::string> text = common::read_settled_file(path, kMostFileBytes);
   return text ? parse_policy(*text, path) : whole_file(path, text.error());
 }
 
 common::Result<model::Mesh> load_mesh(const std::string& path) {
-  const common::Result<std::string> text = common::read_file(path, kMostFileBytes);
+  const common::Result<std::string> text = common::read_settled_file(path, kMostFileBytes);
   return text ? parse_mesh(*text, path) : whole_file(path, text.error());
 }
 

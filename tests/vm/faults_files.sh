@@ -47,10 +47,10 @@ hostile_key() {
 # shellcheck disable=SC2016 # the host's shell expands $key
 hostile_keys() {
   fault_begin "hostile key files"
-  hostile_key empty "holds no private key" 'install -m 600 /dev/null $key'
+  hostile_key empty "holds no private key" '(umask 077; : >$key)'
   hostile_key truncated "holds no private key" '(umask 077; head -c 20 $key.kept >$key)'
   hostile_key "of garbage" "holds no private key" '(umask 077; head -c 44 /dev/urandom >$key)'
-  hostile_key huge "holds no private key" '(umask 077; head -c 1000000 /dev/zero >$key)'
+  hostile_key huge "holds no private key" '(umask 077; head -c 30000 /dev/zero >$key)'
   hostile_key "that is a directory" "not a regular file" 'mkdir -m 700 $key'
   hostile_key "that is a pipe" "not a regular file" 'mkfifo -m 600 $key'
   hostile_key "that is a loop of links" "Too many levels" 'ln -s $key $key' 2

@@ -37,7 +37,7 @@ starting=0 ready=0 reloading=0 failed=0
 for ((i = 1; i < kills; i++)); do
   start
   case $((i % 4)) in
-    0 | 1) pause "$start_us" && starting=$((starting + 1)) ;;
+    0 | 1) pause "$start_us"; starting=$((starting + 1)) ;;
     2) await && ready=$((ready + 1)) || failed=$((failed + 1)) ;;
     3)
       cp "$dir/$((i / 4 % 2))" /etc/krait/policy.new && mv /etc/krait/policy.new /etc/krait/policy.toml
