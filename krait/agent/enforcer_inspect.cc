@@ -132,11 +132,17 @@ void Enforcer::look_at_order(Inspection& seen) {
   if (datapath_.is_first(interface_index_, filters)) {
     return;
   }
+  if (datapath_.attachment() == datapath::Attachment::clsact) {
+    seen.faults.push_back(
+        {.what = fmt::format("somebody else's TC filter stands ahead of krait's on {}", interface_),
+         .mend = fmt::format("take it off: tc filter show dev {0} ingress (and egress), tc filter del", interface_)});
+    return;
+  }
   const std::string what = fmt::format("somebody else's TC program stood ahead of krait's on {}", interface_);
   auto anew = datapath::Datapath::open(datapath_options(interface_, plan_), datapath::Open::load);
-  auto done = anew ? anew->get_ahead(interface_index_) : anew.error();
+  auto done = anew ? anew->attach(interface_index_) : Result<datapath::Mended>(anew.error());
   if (!done) {
-    return note(seen, std::move(done.error()).with_context(what), "take it off: bpftool net detach, or tc filter del");
+    return note(seen, std::move(done.error()).with_context(what), "take it off: bpftool net detach");
   }
   datapath_ = std::move(*anew);
   seen.mended.push_back(what + ": krait's are first again");

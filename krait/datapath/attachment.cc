@@ -251,21 +251,6 @@ bool are_first_tcx(std::uint32_t interface_index, const Programs& programs) {
          first_program(interface_index, kSides[1]) == program_id(programs.egress_fd);
 }
 
-common::Result<void> put_filters_first(std::uint32_t interface_index, const Programs& programs) {
-  const std::array<int, 2> program_fds{programs.ingress_fd, programs.egress_fd};
-  for (std::size_t i = 0; i < kSides.size(); ++i) {
-    const Filter former = own_filter(interface_index, kSides[i]);
-    // The kernel puts a new filter ahead of those of the same priority (net/sched/cls_bpf.c, cls_bpf_change).
-    const Filter next{.priority = kFirstPriority,
-                      .handle = former.handle == kFilterHandles[0] ? kFilterHandles[1] : kFilterHandles[0]};
-    if (auto put = put_filter(interface_index, kSides[i], next, program_fds[i]); !put) {
-      return put;
-    }
-    take_filter(interface_index, kSides[i], former);
-  }
-  return {};
-}
-
 bool is_attached(std::uint32_t interface_index, int program_fd, const Links& links) {
   const std::uint32_t id = program_id(program_fd);
   for (std::size_t i = 0; i < kSides.size(); ++i) {

@@ -43,9 +43,6 @@ common::Result<bool> pin_links(const Links& links, const Pins& pins);
 // Whether krait's programs are the first of the interface's TCX programs.
 bool are_first_tcx(std::uint32_t interface_index, const Programs& programs);
 
-// On clsact: puts the filters ahead of all others; new ones first, then the old ones go.
-common::Result<void> put_filters_first(std::uint32_t interface_index, const Programs& programs);
-
 // True when the program is attached to the interface, or to the one that a link is on.
 bool is_attached(std::uint32_t interface_index, int program_fd, const Links& links);
 

@@ -24,8 +24,8 @@ common::Result<void> mount_bpffs(const std::string& path);
 // an agent without privileges over files can work there. Needs root.
 common::Result<void> give_bpffs(const std::string& path, uid_t user, gid_t group);
 
-// Mounts it again for the agent whose folder it stands in, and gives it to that agent's user; nothing where that folder is
-// missing or the file system is there. Needs root.
+// Mounts it again for the agent whose folder it stands in, and gives it to that agent's user; nothing where that folder
+// is missing or the file system is there. Needs root.
 common::Result<void> mend_bpffs(const std::string& path);
 
 // Unmounts it when nothing is pinned there any more. Without CAP_SYS_ADMIN, or while it is in use, it stays.

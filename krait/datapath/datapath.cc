@@ -283,15 +283,6 @@ Result<bool> Datapath::keep_pins() {
   return !were_pinned || *links;
 }
 
-Result<void> Datapath::get_ahead(std::uint32_t interface_index) {
-  auto attached = attach(interface_index);
-  if (!attached) {
-    return std::move(attached.error());
-  }
-  return state_->attachment == Attachment::clsact ? put_filters_first(interface_index, state_->loaded.programs())
-                                                  : Result<void>();
-}
-
 bool Datapath::is_first(std::uint32_t interface_index, const FirstFilters& clsact) const {
   const Programs programs = state_->loaded.programs();
   if (state_->attachment == Attachment::tcx) {

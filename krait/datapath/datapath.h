@@ -99,9 +99,7 @@ class Datapath {
   // False: somebody else's program decides before krait's. `clsact` are the first filters' programs, for kernels
   // without TCX.
   [[nodiscard]] bool is_first(std::uint32_t interface_index, const FirstFilters& clsact) const;
-  // attach() for a data path that was opened with Open::load because another is not first: it gets ahead of everybody
-  // and takes the other's place.
-  common::Result<void> get_ahead(std::uint32_t interface_index);
+  // A data path that is opened with Open::load then gets ahead of everybody at attach(), on TCX.
 
   [[nodiscard]] Attachment attachment() const;
   [[nodiscard]] bool active() const;             // a snapshot is switched on

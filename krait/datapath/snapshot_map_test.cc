@@ -45,8 +45,10 @@ class SnapshotMapTest : public testing::Test {
   }
 
   std::uint32_t word(std::size_t offset) {
+    const std::size_t at = std::size_t{map_->control().active} * KRAIT_PAGE_BYTES + offset;
+    const auto memory = MappedMap::map(fd_.get(), at, sizeof(std::uint32_t));
     std::uint32_t word = 0;
-    std::memcpy(&word, reinterpret_cast<const std::byte*>(map_->active()) + offset, sizeof(word));
+    std::memcpy(&word, memory->memory().data(), sizeof(word));
     return word;
   }
 

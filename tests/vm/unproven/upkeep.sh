@@ -54,11 +54,6 @@ on db ip route del 10.90.0.1/32 dev wg0
 mended "route removed" "1 routes set right" eval 'on db ip route show dev wg0 | grep -qF 10.90.0.1'
 on db tc qdisc del dev wg0 clsact
 mended "qdisc removed" "the guard was taken off wg0" guarded
-if [[ $(attachment db) == clsact ]]; then
-  on db tc filter add dev wg0 ingress protocol all pref 1 handle 9 bpf da bytecode '1,6 0 0 0'
-  mended "a TC program put ahead" "stood ahead" \
-    eval '[[ $(on db tc filter show dev wg0 ingress | grep -m 1 -o "krait_ingress\|bytecode") == krait_ingress ]]'
-fi
 on db umount -l /run/krait/bpf
 mended "pins unmounted" "pinned again" on db test -e /run/krait/bpf/wg0/snapshot
 on db mount -t tmpfs tmpfs /run/krait/bpf
