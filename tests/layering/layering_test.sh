@@ -25,7 +25,7 @@ declare -A may_include=(
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="krait/wireguard" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
   [pcap]="krait/cli" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli"
-  [nlohmann]="krait/agent krait/cli"
+  [nlohmann]="krait/agent krait/cli" [ares.h]="krait/agent" [xxhash.h]="common"
 )
 shown_in_headers=" nlohmann CLI "
 
