@@ -57,6 +57,16 @@ Result<LinkState> Links::find(const std::string& name) {
   Message message(RTM_GETLINK, 0);
   message.put_header(link_header(0));
   message.put_text(IFLA_IFNAME, name);
+  return find(std::move(message), name);
+}
+
+Result<LinkState> Links::find(std::uint32_t index) {
+  Message message(RTM_GETLINK, 0);
+  message.put_header(link_header(index));
+  return find(std::move(message), fmt::format("number {}", index));
+}
+
+Result<LinkState> Links::find(Message message, const std::string& name) {
   message.put_number<std::uint32_t>(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   std::optional<LinkState> found;
   auto asked = socket_.request(message, [&](const nlmsghdr& answer) {
@@ -213,6 +223,28 @@ Result<void> Links::remove_route(std::uint32_t index, const RouteState& route) {
   return removed;
 }
 
+Result<std::optional<Way>> Links::way_to(const common::Ip& ip) {
+  rtmsg header{};
+  header.rtm_family = address_family(ip.family);
+  header.rtm_dst_len = ip.bits();
+  Message message(RTM_GETROUTE, 0);
+  message.put_header(header);
+  message.put_ip(RTA_DST, ip);
+  std::optional<Way> way;
+  auto asked = socket_.request(message, [&](const nlmsghdr& answer) {
+    way = parse_way(answer);
+    return Result<void>{};
+  });
+  // A refusal is an answer too: unreachable, blackhole, prohibited, or a family that is switched off.
+  if (!asked && asked.error().sys_errno() != 0 && asked.error().sys_errno() != EPERM) {
+    return std::optional<Way>();
+  }
+  if (!asked) {
+    return passed_on(asked, fmt::format("look up the way to {}", ip.text()));
+  }
+  return way;
+}
+
 std::optional<LinkState> parse_link(const nlmsghdr& message) {
   const auto header = message_header<ifinfomsg>(message);
   if (message.nlmsg_type != RTM_NEWLINK || !header) {
@@ -273,6 +305,26 @@ std::optional<RouteState> parse_route(const nlmsghdr& message, std::uint32_t ind
     route.prefix.ip = *destination;
   }
   return header->rtm_dst_len <= route.prefix.ip.bits() ? std::optional(route) : std::nullopt;
+}
+
+std::optional<Way> parse_way(const nlmsghdr& message) {
+  const auto header = message_header<rtmsg>(message);
+  if (message.nlmsg_type != RTM_NEWROUTE || !header) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, RTA_METRICS + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  const auto link_index = attribute_value<std::uint32_t>(table[RTA_OIF]);
+  if (!link_index) {
+    return std::nullopt;
+  }
+  Way way{.link_index = *link_index, .mtu_bytes = {}};
+  if (table[RTA_METRICS] != nullptr) {
+    std::array<const nlattr*, RTAX_MTU + 1> metrics{};
+    find_attributes(*table[RTA_METRICS], metrics);
+    way.mtu_bytes = attribute_value<std::uint32_t>(metrics[RTAX_MTU]);
+  }
+  return way.mtu_bytes == 0U ? Way{way.link_index, {}} : way;
 }
 
 }  // namespace krait::wireguard

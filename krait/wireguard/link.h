@@ -19,6 +19,12 @@ struct LinkState {
   bool up = false;
 };
 
+// How the kernel would send something.
+struct Way {
+  std::uint32_t link_index = 0;
+  std::optional<std::uint32_t> mtu_bytes;  // of the route, or of the path as learned; none: the link's
+};
+
 // A conversation with rtnetlink.
 class Links {
  public:
@@ -26,6 +32,7 @@ class Links {
 
   // Fails with not_found, or with invalid_input when `name` can be no interface's.
   common::Result<LinkState> find(const std::string& name);
+  common::Result<LinkState> find(std::uint32_t index);
   // EEXIST when the name is taken, EOPNOTSUPP when the kernel does not know the kind.
   common::Result<void> add(const std::string& name, const std::string& kind);
   common::Result<void> remove(std::uint32_t index);
@@ -42,8 +49,12 @@ class Links {
   common::Result<void> replace_route(std::uint32_t index, const RouteState& route);
   common::Result<void> remove_route(std::uint32_t index, const RouteState& route);  // no error when it is gone
 
+  // The way that the kernel's routing takes; none when there is none.
+  common::Result<std::optional<Way>> way_to(const common::Ip& ip);
+
  private:
   explicit Links(Socket socket) : socket_(std::move(socket)) {}
+  common::Result<LinkState> find(Message message, const std::string& what);
   common::Result<void> change_route(Message message, std::uint32_t index, const RouteState& route);
 
   Socket socket_;
@@ -54,5 +65,6 @@ class Links {
 std::optional<LinkState> parse_link(const nlmsghdr& message);
 std::optional<AddressState> parse_address(const nlmsghdr& message, std::uint32_t index);
 std::optional<RouteState> parse_route(const nlmsghdr& message, std::uint32_t index);
+std::optional<Way> parse_way(const nlmsghdr& message);
 
 }  // namespace krait::wireguard
