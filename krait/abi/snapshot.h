@@ -21,7 +21,7 @@
 #define KRAIT_PAGE_BYTES 4096U
 #define KRAIT_BUFFERS 2U
 #define KRAIT_SNAPSHOT_MAGIC 0x4b524149U
-#define KRAIT_ABI_VERSION 2U /* raised with every change to a struct in this folder */
+#define KRAIT_ABI_VERSION 3U /* raised with every change to a struct in this folder */
 
 #define KRAIT_LENGTH_NODES                                                                                        \
   256U                       /* one for each of IPv4 /0 .. /31 and IPv6 /0 .. /127, and any __u8 is a valid index \
@@ -31,10 +31,10 @@
 
 /* Page 0 of the map. */
 struct krait_control {
-  __u32 active;      /* the active buffer's first page; 0: none, everything is denied */
-  __u32 abi_version; /* KRAIT_ABI_VERSION */
-  __u32 flags;       /* KRAIT_CONTROL_*: the agent's memory */
-  __u32 reserved;
+  __u32 active;          /* the active buffer's first page; 0: none, everything is denied */
+  __u32 abi_version;     /* KRAIT_ABI_VERSION */
+  __u32 flags;           /* KRAIT_CONTROL_*: the agent's memory */
+  __u32 clamp_mtu_bytes; /* the interface's MTU, to which the MSS of passing TCP connections is lowered; 0: it is not */
   __u64 test_now_jiffies; /* the clocks of programs loaded with krait_test_clock */
   __u64 test_now_boot_ns;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <optional>
 #include <utility>
@@ -93,6 +94,7 @@ struct Datapath::State {
   std::optional<Object> guard;
   std::optional<SnapshotMap> snapshot;
   std::uint32_t former_flags = 0;  // of a snapshot map that ours is to replace
+  std::uint32_t former_clamp_mtu_bytes = 0;
   bool rules_are_adopted = false;
   Attachment attachment = Attachment::none;
 
@@ -124,6 +126,8 @@ common::Result<void> Datapath::State::choose_snapshot_map(const Options& options
   if (info && info->value_size == KRAIT_PAGE_BYTES) {
     const auto former = SnapshotMap::open(pinned.get(), info->max_entries);
     former_flags = former ? former->control().flags : 0;
+    const bool same = former && former->control().abi_version == KRAIT_ABI_VERSION;
+    former_clamp_mtu_bytes = same ? former->control().clamp_mtu_bytes : 0;
   }
   return object->set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options)));
 }
@@ -233,6 +237,9 @@ common::Result<void> Datapath::State::load(const Options& options) {
     return std::move(map.error());
   }
   snapshot = std::move(*map);
+  if (former_clamp_mtu_bytes != 0) {
+    snapshot->control().clamp_mtu_bytes = former_clamp_mtu_bytes;
+  }
   // An agent that was killed between its switch and its wait left readers in what is now the inactive buffer, and
   // counts of rules that are gone.
   auto waited = snapshot->wait_for_readers();
@@ -314,6 +321,12 @@ common::Result<void> Datapath::attach(std::uint32_t interface_index) {
   state_->attachment = attached->kind;
   state_->snapshot->control().flags |= state_->former_flags | (attached->made_qdisc ? KRAIT_CONTROL_OWN_QDISC : 0);
   return state_->pin_attached_maps();
+}
+
+void Datapath::clamp_mss_to(std::uint32_t mtu_bytes) {
+  // Programs read it meanwhile; either value is right for a packet of this moment.
+  std::atomic_ref<std::uint32_t>(state_->snapshot->control().clamp_mtu_bytes)
+      .store(mtu_bytes, std::memory_order_relaxed);
 }
 
 Attachment Datapath::attachment() const { return state_->attachment; }
