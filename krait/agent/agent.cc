@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "krait/agent/clock_watch.h"
+#include "krait/agent/endpoint_keeper.h"
 #include "krait/agent/http.h"
 #include "krait/agent/listen.h"
 #include "krait/agent/loop.h"
@@ -48,11 +49,13 @@ Result<Fd> open_signals() {
 // The serving part. Everything it refers to outlives it.
 class Service {
  public:
-  Service(Enforcer& enforcer, Loop& loop, common::Log& log) : enforcer_(enforcer), loop_(loop), log_(log) {}
+  Service(Enforcer& enforcer, EndpointKeeper& endpoints, Loop& loop, common::Log& log)
+      : enforcer_(enforcer), endpoints_(endpoints), loop_(loop), log_(log) {}
 
   void on_signal(int signals);
   void on_clock_set(ClockWatch& clock);
   void warn();  // about the policy in force
+  void keep_endpoints();
   std::optional<Answer> on_control(std::string_view input, const Client& client);
   std::optional<Answer> on_http(std::string_view input);
 
@@ -64,6 +67,7 @@ class Service {
   Json down();
 
   Enforcer& enforcer_;
+  EndpointKeeper& endpoints_;
   Loop& loop_;
   common::Log& log_;
 };
@@ -142,6 +146,7 @@ Json Service::reload() {
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
   warn();
+  keep_endpoints();
   return applied_json(*applied);
 }
 
@@ -151,6 +156,7 @@ Json Service::status() {
     log_.error("status: " + state.error().text());
     return error_json(state.error());
   }
+  endpoints_.annotate(*state);
   return status_json(*state, enforcer_.policy(), {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
 }
 
@@ -177,6 +183,13 @@ void Service::on_clock_set(ClockWatch& clock) {
     log_.error("expiries still follow the old clock: " + done.error().text());
   }
   warn();
+}
+
+// Of an interface that something else manages the endpoints are not ours to set.
+void Service::keep_endpoints() {
+  if (!enforcer_.options().guarded_interface) {
+    endpoints_.configured(enforcer_.interface(), enforcer_.mesh());
+  }
 }
 
 void Service::warn() {
@@ -220,7 +233,11 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   if (!enforcer) {
     return enforcer.error();
   }
-  Service service(*enforcer, **loop, log);
+  auto endpoints = EndpointKeeper::create(**loop, log);
+  if (!endpoints) {
+    return endpoints.error();
+  }
+  Service service(*enforcer, **endpoints, **loop, log);
   auto watched = (*loop)->add(signals->get(), EPOLLIN, [&](std::uint32_t) { service.on_signal(signals->get()); });
   auto control_server = StreamServer::serve(**loop, control->take(), [&](std::string_view input, const Client& client) {
     return service.on_control(input, client);
@@ -236,6 +253,7 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   }
   log.info(started_text(*enforcer));
   service.warn();
+  service.keep_endpoints();
   notify_ready();
   return (*loop)->run();
 }

@@ -92,7 +92,33 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   return enforcer;
 }
 
+// The files say what is in force, and the kernel still has it.
+bool Enforcer::is_in_force() const {
+  if (!config::is_unchanged(options_.config_file, plan_.mesh.digest) ||
+      !config::is_unchanged(plan_.mesh.host.policy_file, plan_.policy.digest)) {
+    return false;
+  }
+  const auto index = wireguard::link_index(interface_);
+  if (!index || *index != interface_index_ || datapath_.attachment() == datapath::Attachment::none) {
+    return false;
+  }
+  if (!managed()) {
+    return true;
+  }
+  const auto key = wireguard::PrivateKey::load(plan_.mesh.host.private_key_file);
+  if (!key) {
+    return false;
+  }
+  const auto applied = wireguard::is_applied(plan_.wireguard, *key);
+  return applied && *applied;
+}
+
 Result<Applied> Enforcer::reload() {
+  if (is_in_force()) {
+    last_.changes = {.mtu_bytes = last_.changes.mtu_bytes};
+    last_.warnings = compile::expired_rules(plan_.policy, {.now = common::now(), .former = datapath_.rule_records()});
+    return last_;
+  }
   auto files = load_files(options_.config_file);
   if (!files) {
     return files.error();
@@ -164,7 +190,9 @@ Result<wireguard::Changes> Enforcer::switch_over(const Plan& plan, const Prepare
     changes.addresses += applied->addresses;
     changes.routes += applied->routes;
     changes.device = changes.device || applied->device;
+    changes.mtu_bytes = applied->mtu_bytes;
   }
+  datapath_.clamp_mss_to(changes.mtu_bytes);  // in guard mode packets stay as they are
   return changes;
 }
 
@@ -196,6 +224,19 @@ Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapa
     datapath_ = std::move(*successor);
   }
   return {};
+}
+
+Result<bool> Enforcer::fit_mtu() {
+  if (!managed()) {
+    return false;
+  }
+  const auto mtu = wireguard::fit_mtu(interface_);
+  if (!mtu) {
+    return mtu.error();
+  }
+  datapath_.clamp_mss_to(mtu->bytes);
+  last_.changes.mtu_bytes = mtu->bytes;
+  return mtu->changed;
 }
 
 Result<void> Enforcer::clock_was_set() {

@@ -24,6 +24,8 @@ struct PeerState {
   std::string name;      // empty: a peer of the interface that the configuration does not have
   std::string identity;  // likewise
   wireguard::PeerStatus wireguard;
+  std::string endpoint_name{};     // as the configuration has it; empty: an address or nothing
+  std::string endpoint_failure{};  // why the name has no address; empty: it has one, or was not looked up
 };
 
 // What is in force, read from the kernel when asked for.
@@ -73,8 +75,9 @@ class Enforcer {
   // Loads the files and puts them in force, adopting whatever an earlier agent left.
   static common::Result<Enforcer> start(EnforcerOptions options);
 
-  // Reads the files again and switches to them without dropping a packet of what stays allowed. A wrong file changes
-  // nothing. When a call to the kernel fails half-way the error says what is in force.
+  // Reads the files again and switches to them without dropping a packet of what stays allowed. Unchanged files that
+  // are still in force are neither parsed nor compiled, and nothing is touched: the revision stays. A wrong file
+  // changes nothing. When a call to the kernel fails half-way the error says what is in force.
   common::Result<Applied> reload();
 
   // Opens up: removes the interface (managed) and everything of the data path.
@@ -83,11 +86,17 @@ class Enforcer {
   // Compiles the policy in force again: its expiries stand on the clock that was set.
   common::Result<void> clock_was_set();
 
+  // Fits the interface's MTU to the underlay as it is now; after a change of a link or a route, and once a minute for
+  // path MTUs, which nobody announces. Says whether it changed; last().changes.mtu_bytes is the MTU. Does nothing in
+  // guard mode.
+  common::Result<bool> fit_mtu();
+
   [[nodiscard]] common::Result<State> state() const;
   // Costs a system call for each rule.
   [[nodiscard]] common::Result<Rules> rules() const;
   [[nodiscard]] const Applied& last() const { return last_; }
   [[nodiscard]] const model::Policy& policy() const { return plan_.policy; }
+  [[nodiscard]] const model::Mesh& mesh() const { return plan_.mesh; }
   [[nodiscard]] const std::string& interface() const { return interface_; }
   [[nodiscard]] const EnforcerOptions& options() const { return options_; }
 
@@ -95,6 +104,7 @@ class Enforcer {
   Enforcer(EnforcerOptions options, std::string interface, datapath::Datapath datapath)
       : options_(std::move(options)), interface_(std::move(interface)), datapath_(std::move(datapath)) {}
 
+  [[nodiscard]] bool is_in_force() const;
   [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
   common::Result<void> put_in_force(Plan plan, const Prepared& prepared);
   common::Result<wireguard::Changes> switch_over(const Plan& plan, const Prepared& prepared);
