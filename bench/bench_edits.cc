@@ -51,8 +51,7 @@ common::Result<void> make(Edited& size, const Arena& arena, const std::string& b
   }
   size.editor = std::move(*editor);
   size.filter = std::move(*filter);
-  size.filter->snapshot().begin_edits();
-  return {};
+  return size.filter->snapshot().begin_edits();
 }
 
 // Makes `rule` the one in the middle of the policy and puts it in force.

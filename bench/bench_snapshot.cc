@@ -98,7 +98,7 @@ common::Result<void> make_revision(Revision& revision, const Arena& arena, const
     return std::move(filter.error());
   }
   revision.filter = std::move(*filter);
-  revision.image_bytes = std::size_t{revision.filter->snapshot().active()->pages} * KRAIT_PAGE_BYTES;
+  revision.image_bytes = std::size_t{(*revision.filter->snapshot().header())->pages} * KRAIT_PAGE_BYTES;
   return {};
 }
 

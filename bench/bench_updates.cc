@@ -129,10 +129,10 @@ class Subject {
     if (!editor) {
       return std::move(editor.error());
     }
-    auto published = filtered_.krait->publish(editor->snapshot().image);
-    filtered_.krait->snapshot().begin_edits();
+    auto done = filtered_.krait->publish(editor->snapshot().image);
+    done = done ? filtered_.krait->snapshot().begin_edits() : std::move(done);
     editor_ = std::move(*editor);
-    return published;
+    return done;
   }
 
   // Makes the last rule what it was, or one that decides nothing.

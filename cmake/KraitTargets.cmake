@@ -6,15 +6,21 @@ find_package(fmt REQUIRED)
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
+if(KRAIT_SANITIZE AND KRAIT_SANITIZE_THREADS)
+  message(FATAL_ERROR "the address and the thread sanitizer do not go together: set one of KRAIT_SANITIZE, KRAIT_SANITIZE_THREADS")
+endif()
+
 add_library(krait_flags INTERFACE)
 target_include_directories(krait_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(krait_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
   $<$<BOOL:${KRAIT_WERROR}>:-Werror>
   $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer>
+  $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>
   $<$<BOOL:${KRAIT_FUZZ}>:-fsanitize=fuzzer-no-link>)
 target_link_options(krait_flags INTERFACE
-  $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined>)
+  $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined>
+  $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>)
 
 # krait_library(NAME SOURCES ... DEPS ... PRIVATE_DEPS ...): a folder's static library.
 function(krait_library name)
@@ -32,7 +38,7 @@ function(krait_program name)
 endfunction()
 
 # krait_test(NAME SOURCES ... DEPS ... [LABELS ...]): a GoogleTest program, one CTest entry for the whole program. Labels:
-# unit (default; no root, seconds), bpf (root), netns (root).
+# unit (default; no root, seconds), bpf (root), netns (root); besides, threads: run under the thread sanitizer too.
 function(krait_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})

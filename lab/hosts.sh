@@ -7,7 +7,7 @@
 #         | eth0                  | eth0                  | eth0
 #     ----+-----------------------+-----------------------+----   a bridge in a namespace of its own
 #
-# A host is a network and a mount namespace: /run, /etc/krait, /var/lib/krait, /sys/fs/bpf are its own, so every path in it
+# A host is a network and a mount namespace: /run, /etc/krait, /var/lib/krait are its own, so every path in it
 # is the natural one. Nothing outside these namespaces changes. The same calls work with two guests joined by a virtual
 # wire, each of them one host (two_guests_begin).
 
@@ -38,7 +38,6 @@ hold() {
     mount -t tmpfs tmpfs /etc/krait
     mount -t tmpfs tmpfs /var/lib/krait
     mount -t sysfs sysfs /sys
-    mount -t bpf bpf /sys/fs/bpf
     ip link set lo up
     echo $$
     exec >/dev/null
@@ -161,7 +160,6 @@ two_guests_begin() {
   host_holder=([$1]=self [$2]=remote)
   lab_dir=/tmp/krait-lab
   mkdir -p "$lab_dir" /etc/krait /var/lib/krait
-  mount -t bpf bpf /sys/fs/bpf
   underlay "$1" "${host_number[$1]}"
 }
 

@@ -2,11 +2,11 @@
 # The guest's file system: one initramfs of busybox, kernel modules, the programs under test with their shared libraries,
 # and the scripts of lab/ and tests/vm/. Needs: root_dir, cache_dir, kernels.sh.
 
-lab_modules=(wireguard veth bridge tun virtio_pci virtio_net sch_ingress cls_bpf sch_netem)
-lab_tools=(bash ip tc wg jq ping nsenter unshare mount dnsmasq)
+lab_modules=(wireguard veth bridge tun virtio_pci virtio_net sch_ingress cls_bpf sch_netem nf_tables nft_ct nft_chain_nat nft_masq)
+lab_tools=(bash ip tc wg jq ping nsenter unshare mount setpriv nft dnsmasq)
 # The benchmarks' guest has more.
-bench_modules=(nf_tables nf_conntrack nft_ct nft_compat xt_tcpudp)
-bench_tools=(iperf3 nft iptables-restore)
+bench_modules=(nft_compat xt_tcpudp)
+bench_tools=(iperf3 iptables-restore)
 bench_plugins=(libxt_standard.so libxt_tcp.so) # of iptables
 
 # copy_program FILE DESTINATION: the program, stripped, and the libraries that it loads.

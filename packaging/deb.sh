@@ -1,46 +1,39 @@
 #!/bin/bash
-# Makes build/krait_VERSION_ARCHITECTURE.deb from the release build.
+# Makes FOLDER/krait_VERSION_ARCHITECTURE.deb from the release build, with debhelper.
+# usage: deb.sh FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
+folder=$(realpath "$1")
 version=$(sed -n 's/^project(krait VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
-architecture=$(dpkg --print-architecture)
+built=build/release
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-tree=$work/tree
+tree=$work/krait
+mkdir -p "$tree/bin"
+cp -r packaging/debian packaging/etc packaging/examples README.md ARCHITECTURE.md docs "$tree"
+cp packaging/krait-agent.service "$tree/debian/krait.krait-agent.service"
+cp "$built/bin/krait" "$built/bin/krait-agent" "$tree/bin"
 
+reference=$built/bin/krait_reference
+mkdir -p "$tree"/man "$tree"/completions/{bash,zsh,fish}
+"$reference" man krait >"$tree/man/krait.1"
+"$reference" man krait-agent >"$tree/man/krait-agent.8"
+for file in krait.toml policy.toml; do packaging/manual_5.sh "$file" >"$tree/man/$file.5"; done
 for program in krait krait-agent; do
-  install -D -m 755 -s "build/release/bin/$program" "$tree/usr/bin/$program"
+  "$reference" bash "$program" >"$tree/completions/bash/$program"
+  "$reference" zsh "$program" >"$tree/completions/zsh/_$program"
+  "$reference" fish "$program" >"$tree/completions/fish/$program.fish"
 done
-install -D -m 644 packaging/krait-agent.service "$tree/lib/systemd/system/krait-agent.service"
-install -D -m 644 -t "$tree/usr/share/doc/krait/examples" packaging/examples/*.toml
-for text in README.md ARCHITECTURE.md; do
-  [[ ! -e $text ]] || install -D -m 644 "$text" "$tree/usr/share/doc/krait/$text"
-done
-[[ ! -e LICENSE ]] || install -D -m 644 LICENSE "$tree/usr/share/doc/krait/copyright"
-install -D -m 644 -t "$tree/usr/share/doc/krait/docs" docs/*.md
-install -d -m 755 "$tree/etc/krait"
-install -d -m 700 "$tree/var/lib/krait"
 
-# dpkg-shlibdeps reads the name of the package from a source tree.
-mkdir -p "$work/debian" "$tree/DEBIAN"
-printf 'Source: krait\n\nPackage: krait\nArchitecture: any\n' >"$work/debian/control"
-depends=$(cd "$work" && dpkg-shlibdeps -O --ignore-missing-info tree/usr/bin/* 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
+# The date of the sources, so that the same sources give the same package.
+cat >"$tree/debian/changelog" <<END
+krait ($version) unstable; urgency=medium
 
-cat >"$tree/DEBIAN/control" <<END
-Package: krait
-Version: $version
-Architecture: $architecture
-Maintainer: The Krait authors <krait@localhost>
-Section: net
-Priority: optional
-Depends: $depends
-Installed-Size: $(du -sk "$tree" | cut -f1)
-Description: identity policy in the kernel for a WireGuard mesh
- Hosts join a WireGuard mesh; eBPF programs on the interface let through what the
- policy allows between identities and drop everything else, from the next packet
- on when the policy changes.
+  * Built from its sources; their history tells what changed.
+
+ -- The Krait authors <krait@localhost.localdomain>  $(git log -1 --format=%cD 2>/dev/null || date -R)
 END
-printf '#!/bin/sh\nset -e\n[ ! -d /run/systemd/system ] || systemctl daemon-reload\n' >"$tree/DEBIAN/postinst"
-chmod 755 "$tree/DEBIAN/postinst"
-dpkg-deb --root-owner-group --build "$tree" "build/krait_${version}_$architecture.deb"
+(cd "$tree" && dpkg-buildpackage --build=binary --unsigned-changes --no-check-builddeps)
+rm -f "$folder"/krait_*.deb
+mv "$work"/krait_*.deb "$folder"

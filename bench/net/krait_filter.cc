@@ -7,6 +7,7 @@
 #include "krait/abi/snapshot.h"
 #include "krait/compile/compile.h"
 #include "krait/datapath/attachment.h"
+#include "krait/datapath/flow_migration.h"
 #include "krait/datapath/object.h"
 #include "krait/datapath/pins.h"
 #include "krait/datapath/program.h"
@@ -53,10 +54,14 @@ common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, const Scale&
   const datapath::Programs programs{.ingress_fd = filter.state_->object.program_fd("krait_in_eth"),
                                     .egress_fd = filter.state_->object.program_fd("krait_out_eth"),
                                     .guard_fd = filter.state_->guard.program_fd("krait_guard")};
+  datapath::Links links;
   auto attached =
-      inside(arena.guarded, [&] { return datapath::attach_programs(arena.guarded_index, programs, *pins); });
+      inside(arena.guarded, [&] { return datapath::attach_programs(arena.guarded_index, programs, links); });
   if (!attached) {
     return std::move(attached.error());
+  }
+  if (auto pinned = datapath::pin_links(links, *pins); !pinned) {
+    return std::move(pinned.error());
   }
   return filter;
 }

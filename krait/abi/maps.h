@@ -38,8 +38,9 @@ KRAIT_ASSERT_SIZE(struct krait_flow, 56);
  * An array of buckets; a flow lives in the one that its hash names. A mark is the flow's hash with its lowest bits
  * replaced: bit 0 set, bit 1 says that b initiated. It is written last and holds with the key: of an entry that two
  * CPUs write at once, either mark and key fit together or nobody finds it. Bucket 0 holds no flows; its first mark is
- * the hash's seed.
+ * the hash's seed, its second the layout of the table (0: of tables made before it was written down, which is 1).
  */
+#define KRAIT_FLOWS_LAYOUT 1U /* raised when flows of an older table have to be converted */
 #define KRAIT_FLOW_WAYS 8U
 #define KRAIT_MARK_USED 1ULL
 #define KRAIT_MARK_FROM_B 2ULL
@@ -48,6 +49,23 @@ struct krait_flow_bucket {
   struct krait_flow flows[KRAIT_FLOW_WAYS];
 };
 KRAIT_ASSERT_SIZE(struct krait_flow_bucket, 512);
+
+/* Two lanes, for the sake of latency. Keys are compared whole, so the seed only has to keep buckets from being aimed
+ * at. */
+static inline __attribute__((always_inline)) __u64 krait_flow_hash(const struct krait_flow_key* key, __u64 seed) {
+  const __u64* words = (const __u64*)key;
+  __u64 x = (words[1] ^ seed) * 0x9e3779b97f4a7c15ULL;
+  __u64 y = (words[3] + seed) * 0xd6e8feb86659fd93ULL;
+  x = ((x ^ x >> 32) + words[0] + words[4]) * 0xff51afd7ed558ccdULL;
+  y = ((y ^ y >> 32) + words[2]) * 0xc4ceb9fe1a85ec53ULL;
+  x ^= y ^ x >> 29 ^ y >> 31;
+  x *= 0x9e3779b97f4a7c15ULL;
+  return x ^ x >> 32;
+}
+
+/* Of a flow's hash: its mark but for who initiated, and its bucket in a table of mask + 1 buckets. */
+#define KRAIT_FLOW_MARK(hash) (((hash) & ~KRAIT_MARK_FROM_B) | KRAIT_MARK_USED)
+#define KRAIT_FLOW_BUCKET(hash, mask) (1 + ((__u32)((hash) >> 32) & (mask)))
 
 /*
  * In a bucket of live flows a new one takes the oldest flow of its own pair of identities once that pair has this many

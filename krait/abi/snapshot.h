@@ -21,7 +21,8 @@
 #define KRAIT_PAGE_BYTES 4096U
 #define KRAIT_BUFFERS 2U
 #define KRAIT_SNAPSHOT_MAGIC 0x4b524149U
-#define KRAIT_ABI_VERSION 3U /* raised with every change to a struct in this folder */
+#define KRAIT_ABI_VERSION 3U       /* raised with every change to a struct in this folder */
+#define KRAIT_ABI_RECORDS_SINCE 2U /* from this version on, header and rule records read as they do now */
 
 #define KRAIT_LENGTH_NODES                                                                                        \
   256U                       /* one for each of IPv4 /0 .. /31 and IPv6 /0 .. /127, and any __u8 is a valid index \
@@ -31,14 +32,18 @@
 
 /* Page 0 of the map. */
 struct krait_control {
-  __u32 active;          /* the active buffer's first page; 0: none, everything is denied */
-  __u32 abi_version;     /* KRAIT_ABI_VERSION */
-  __u32 flags;           /* KRAIT_CONTROL_*: the agent's memory */
-  __u32 clamp_mtu_bytes; /* the interface's MTU, to which the MSS of passing TCP connections is lowered; 0: it is not */
+  __u32 active;      /* the active buffer's first page; 0: none, everything is denied */
+  __u32 abi_version; /* KRAIT_ABI_VERSION */
+  __u32 flags;       /* KRAIT_CONTROL_*: the agent's memory */
+  __u32 reserved;
   __u64 test_now_jiffies; /* the clocks of programs loaded with krait_test_clock */
   __u64 test_now_boot_ns;
+  __u64 build; /* of the programs that are pinned and attached (krait/datapath/loaded.h); 0: they are being replaced */
+  __u64 last_revision;   /* that was switched on */
+  __u32 clamp_mtu_bytes; /* the interface's MTU, to which the MSS of passing TCP connections is lowered; 0: it is not */
+  __u32 reserved_end;
 };
-KRAIT_ASSERT_SIZE(struct krait_control, 32);
+KRAIT_ASSERT_SIZE(struct krait_control, 56);
 #define KRAIT_CONTROL_OWN_QDISC 0x1U /* the agent made the clsact qdisc and removes it again */
 
 /* A step of the search for the longest prefix: is there an entry of this length? */
@@ -172,7 +177,7 @@ KRAIT_ASSERT_SIZE(struct krait_moment, 16);
 struct krait_rule_record {
   __u64 name_hash;      /* 0: nobody's */
   __u64 duration_hash;  /* of a rule that expires some time after its load: of all that it says; else 0 */
-  __u64 loaded_boot_ns; /* when a rule of this duration_hash was first loaded */
+  __u64 loaded_boot_ns; /* when a rule of this duration_hash was first loaded; 0 without one */
   __u64 reserved;
 };
 KRAIT_ASSERT_SIZE(struct krait_rule_record, 32);

@@ -20,8 +20,10 @@
 #include "krait/agent/metrics.h"
 #include "krait/agent/notify.h"
 #include "krait/agent/protocol.h"
+#include "krait/agent/rights.h"
 #include "krait/agent/stream_server.h"
 #include "krait/agent/unix_socket.h"
+#include "krait/agent/upkeep.h"
 #include "krait/agent/version.h"
 
 namespace krait::agent {
@@ -49,8 +51,19 @@ Result<Fd> open_signals() {
 // The serving part. Everything it refers to outlives it.
 class Service {
  public:
-  Service(Enforcer& enforcer, EndpointKeeper& endpoints, Loop& loop, common::Log& log)
-      : enforcer_(enforcer), endpoints_(endpoints), loop_(loop), log_(log) {}
+  // Who keeps what is in force up while the agent runs.
+  struct Keepers {
+    EndpointKeeper& endpoints;
+    Upkeep& upkeep;
+  };
+
+  Service(Enforcer& enforcer, Keepers keepers, Loop& loop, common::Log& log, const Rights& rights)
+      : enforcer_(enforcer),
+        endpoints_(keepers.endpoints),
+        upkeep_(keepers.upkeep),
+        loop_(loop),
+        log_(log),
+        rights_(rights) {}
 
   void on_signal(int signals);
   void on_clock_set(ClockWatch& clock);
@@ -65,11 +78,15 @@ class Service {
   Json status();
   Json rules();
   Json down();
+  Json drain();
+  Json rotate_key();
 
   Enforcer& enforcer_;
   EndpointKeeper& endpoints_;
+  Upkeep& upkeep_;
   Loop& loop_;
   common::Log& log_;
+  const Rights& rights_;
 };
 
 void Service::on_signal(int signals) {
@@ -79,7 +96,7 @@ void Service::on_signal(int signals) {
       reload();
       continue;
     }
-    log_.info(fmt::format("ending; {} stays guarded", enforcer_.interface()));
+    log_.info(fmt::format("ending; the policy stays in force on {}", enforcer_.interface()));
     loop_.stop();
   }
 }
@@ -120,14 +137,18 @@ std::optional<Answer> Service::on_http(std::string_view input) {
 }
 
 Json Service::answer(Request request, const Client& client) {
-  if (needs_root(request) && !client.root) {
-    return error_json(Error(ErrorCode::permission, "only root may do this; run it with sudo"));
+  if (needs_right(request) && !client.may_change) {
+    return error_json(Error(ErrorCode::permission, refusal(rights_)));
   }
   switch (request) {
     case Request::reload:
       return reload();
     case Request::down:
       return down();
+    case Request::drain:
+      return drain();
+    case Request::rotate_key:
+      return rotate_key();
     case Request::rules:
       return rules();
     case Request::status:
@@ -147,6 +168,7 @@ Json Service::reload() {
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
   warn();
   keep_endpoints();
+  upkeep_.await_peers_keys();
   return applied_json(*applied);
 }
 
@@ -208,11 +230,41 @@ Json Service::down() {
   return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}};
 }
 
+Json Service::rotate_key() {
+  auto key = enforcer_.rotate_key();
+  if (!key) {
+    log_.error("key rotate: " + key.error().text());
+    return error_json(key.error());
+  }
+  const std::string text = wireguard::to_base64(*key);
+  log_.info("the key is now the one whose public key is " + text);
+  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}, {"public_key", text}};
+}
+
+Json Service::drain() {
+  if (auto drained = enforcer_.drain(); !drained) {
+    log_.error("down: " + drained.error().text());
+    return error_json(drained.error());
+  }
+  log_.info(fmt::format("down: everything on {} is denied", enforcer_.interface()));
+  loop_.stop();
+  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}};
+}
+
 std::string started_text(const Enforcer& enforcer) {
   const Applied& applied = enforcer.last();
   return fmt::format("krait {} {} {}: revision {}, {} rules, {} identities, {} peers configured", kVersion,
                      enforcer.options().guarded_interface ? "guards" : "runs", enforcer.interface(), applied.revision,
                      applied.rules, applied.identities, applied.peers);
+}
+
+// Without the group databases only root and the agent's own user may change anything.
+Rights rights_of_clients(common::Log& log) {
+  auto rights = Rights::look_up();
+  if (!rights) {
+    log.warning("only root may change anything here: " + rights.error().text());
+  }
+  return rights ? *rights : Rights{.own_user = ::geteuid(), .group = {}};
 }
 
 }  // namespace
@@ -233,15 +285,20 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   if (!enforcer) {
     return enforcer.error();
   }
+  const Rights rights = rights_of_clients(log);
   auto endpoints = EndpointKeeper::create(**loop, log);
   if (!endpoints) {
     return endpoints.error();
   }
-  Service service(*enforcer, **endpoints, **loop, log);
+  auto upkeep = Upkeep::start(**loop, *enforcer, **endpoints, log);
+  if (!upkeep) {
+    return upkeep.error();
+  }
+  Service service(*enforcer, {**endpoints, **upkeep}, **loop, log, rights);
   auto watched = (*loop)->add(signals->get(), EPOLLIN, [&](std::uint32_t) { service.on_signal(signals->get()); });
-  auto control_server = StreamServer::serve(**loop, control->take(), [&](std::string_view input, const Client& client) {
-    return service.on_control(input, client);
-  });
+  auto control_server = StreamServer::serve(
+      **loop, control->take(),
+      [&](std::string_view input, const Client& client) { return service.on_control(input, client); }, rights);
   auto metrics_server = StreamServer::serve(
       **loop, std::move(*metrics), [&](std::string_view input, const Client&) { return service.on_http(input); });
   auto clock_watched = (*loop)->add(clock->fd(), EPOLLIN, [&](std::uint32_t) { service.on_clock_set(*clock); });

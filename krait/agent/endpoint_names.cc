@@ -30,11 +30,13 @@ void EndpointNames::configure(const model::Mesh& mesh) {
     if (!peer.named_endpoint) {
       continue;
     }
-    const auto found = former.find(peer.public_key);
-    if (found != former.end() && found->second.named.endpoint == *peer.named_endpoint) {
-      peers_.insert(*found);
-    } else {
-      peers_[peer.public_key] = {.named = {*peer.named_endpoint, {}}, .changed = configured_};
+    for (const model::PublicKey& key : {peer.public_key, peer.next_public_key.value_or(peer.public_key)}) {
+      const auto found = former.find(key);
+      if (found != former.end() && found->second.named.endpoint == *peer.named_endpoint) {
+        peers_.insert(*found);
+      } else {
+        peers_[key] = {.named = {*peer.named_endpoint, {}}, .changed = configured_};
+      }
     }
   }
   configured_ = true;

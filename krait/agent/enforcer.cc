@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "krait/abi/snapshot.h"
+#include "krait/compile/compile.h"
 #include "krait/config/load.h"
 
 namespace krait::agent {
@@ -17,19 +17,45 @@ using common::Result;
 
 namespace {
 
+Result<Plan> plan_from(Files files, const std::string& interface) {
+  const auto former = datapath::rule_records_in_force(datapath_options(interface));
+  return make_plan(std::move(files), {.now = common::now(), .former = former});
+}
+
+Result<LockFile> lock_interface(const std::string& interface) {
+  const std::string path = fmt::format("{}/{}.lock", kRunDirectory, interface);
+  if (auto made = make_directory_of(path); !made) {
+    return std::move(made.error());
+  }
+  return LockFile::take(path, fmt::format("another agent already keeps {}; stop it first", interface));
+}
+
+const wireguard::PrivateKey* key_of(const Enforcer::Prepared& prepared) {
+  return prepared.key ? &*prepared.key : nullptr;
+}
+
+}  // namespace
+
 std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh) {
   return options.guarded_interface.value_or(mesh.host.interface);
 }
 
-// Does what can fail without having changed anything but an interface that is down.
+Result<wireguard::PrivateKey> load_key(const model::Host& host) {
+  const std::string& file = host.private_key_file;
+  auto key = file.empty() ? wireguard::PrivateKey::load_credential(host.private_key_credential)
+                          : wireguard::PrivateKey::load(file);
+  if (!key && key.error().code() == ErrorCode::not_found) {
+    return Error(
+        ErrorCode::invalid_input,
+        file.empty() ? key.error().text() : fmt::format("there is no key file {0}; make one: krait keygen {0}", file));
+  }
+  return key;
+}
+
 Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed) {
   Enforcer::Prepared prepared;
   if (managed) {
-    auto key = wireguard::PrivateKey::load(mesh.host.private_key_file);
-    if (!key && key.error().code() == ErrorCode::not_found) {
-      return Error(ErrorCode::invalid_input,
-                   fmt::format("there is no key file {0}; make one: krait keygen {0}", mesh.host.private_key_file));
-    }
+    auto key = load_key(mesh.host);
     if (!key) {
       return common::passed_on(key, "read the private key");
     }
@@ -60,19 +86,16 @@ datapath::Options datapath_options(const std::string& interface, const Plan& pla
   return options;
 }
 
-Result<Plan> plan_from(Files files, const std::string& interface) {
-  const auto former = datapath::rule_records_in_force(datapath_options(interface));
-  return make_plan(std::move(files), {.now = common::now(), .former = former});
-}
-
-}  // namespace
-
 Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   auto files = load_files(options.config_file);
   if (!files) {
     return files.error();
   }
   const std::string interface = interface_of(options, files->mesh);
+  auto lock = lock_interface(interface);
+  if (!lock) {
+    return lock.error();
+  }
   auto plan = plan_from(std::move(*files), interface);
   if (!plan) {
     return plan.error();
@@ -85,7 +108,7 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   if (!datapath) {
     return common::passed_on(datapath, "open the data path of " + interface);
   }
-  Enforcer enforcer(std::move(options), interface, std::move(*datapath));
+  Enforcer enforcer(std::move(options), interface, std::move(*lock), std::move(*datapath));
   if (auto done = enforcer.put_in_force(std::move(*plan), *prepared); !done) {
     return done.error();
   }
@@ -94,18 +117,22 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
 
 // The files say what is in force, and the kernel still has it.
 bool Enforcer::is_in_force() const {
+  // A peer that goes over to its next key has its addresses moved, and a reload tries again what could not be mended.
+  if (lifecycle_.stage() != Stage::enforcing || !faults_.empty() || awaits_peers_keys()) {
+    return false;
+  }
   if (!config::is_unchanged(options_.config_file, plan_.mesh.digest) ||
       !config::is_unchanged(plan_.mesh.host.policy_file, plan_.policy.digest)) {
     return false;
   }
   const auto index = wireguard::link_index(interface_);
-  if (!index || *index != interface_index_ || datapath_.attachment() == datapath::Attachment::none) {
+  if (!index || *index != interface_index_ || !datapath_.active() || !datapath_.is_attached(*index)) {
     return false;
   }
   if (!managed()) {
     return true;
   }
-  const auto key = wireguard::PrivateKey::load(plan_.mesh.host.private_key_file);
+  const auto key = load_key(plan_.mesh.host);
   if (!key) {
     return false;
   }
@@ -115,8 +142,12 @@ bool Enforcer::is_in_force() const {
 
 Result<Applied> Enforcer::reload() {
   if (is_in_force()) {
+    const auto records = datapath_.rule_records();
+    if (!records) {
+      return records.error();
+    }
     last_.changes = {.mtu_bytes = last_.changes.mtu_bytes};
-    last_.warnings = compile::expired_rules(plan_.policy, {.now = common::now(), .former = datapath_.rule_records()});
+    last_.warnings = compile::expired_rules(plan_.policy, {.now = common::now(), .former = *records});
     return last_;
   }
   auto files = load_files(options_.config_file);
@@ -144,8 +175,22 @@ Result<Applied> Enforcer::reload() {
 }
 
 Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
-  set_revision(plan.snapshot, datapath_.revision() + 1);
-  auto changes = switch_over(plan, prepared);
+  set_revision(plan.snapshot, datapath_.last_revision() + 1);
+  // What somebody else manages is in use already: there the policy is switched on before the programs are attached.
+  const bool is_judged = datapath_.active() && datapath_.is_attached(prepared.interface_index);
+  auto changes = Result<wireguard::Changes>();
+  if (is_judged || !managed()) {
+    changes = switch_over(plan, prepared);
+  } else {
+    auto successor = make_room(plan);
+    if (!successor) {
+      return successor.error();
+    }
+    if (*successor) {
+      datapath_ = std::move(**successor);
+    }
+    changes = bring_up(plan.wireguard, plan.snapshot.image, prepared);
+  }
   if (!changes) {
     return changes.error();
   }
@@ -158,6 +203,37 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
   plan.snapshot.image = {};
   plan_ = std::move(plan);
   return {};
+}
+
+Result<wireguard::Changes> Enforcer::bring_up(const model::WireguardImage& wanted, std::span<const std::byte> image,
+                                              const Prepared& prepared) {
+  auto is_in_kernel = image.empty() ? Result<bool>(true) : datapath_.is_published(image);
+  if (!is_in_kernel) {
+    return is_in_kernel.error();
+  }
+  auto done = lifecycle_.go(Stage::absent);
+  done = done ? datapath_.deny_all() : std::move(done);
+  done = done ? attach(datapath_, prepared.interface_index) : std::move(done);
+  done = done ? lifecycle_.go(Stage::attached) : std::move(done);
+  auto changes = done ? wireguard::withdraw(wanted) : done.error();
+  auto applied = changes ? wireguard::apply(wanted, key_of(prepared), nullptr) : changes.error();
+  if (!applied) {
+    return common::passed_on(applied, fmt::format("set up {}; everything on it is denied", interface_));
+  }
+  key_ = prepared.key ? std::optional(prepared.key->public_key()) : std::nullopt;
+  *changes += *applied;
+  clamp_mss_to(changes->mtu_bytes);
+  done = lifecycle_.go(Stage::peers_loaded);
+  if (done && *is_in_kernel) {
+    datapath_.resume();
+  } else if (done) {
+    done = datapath_.publish(image);
+  }
+  done = done ? lifecycle_.go(Stage::enforcing) : std::move(done);
+  if (!done) {
+    return common::passed_on(done, "switch the policy on; everything is denied");
+  }
+  return changes;
 }
 
 // An address that moves from one peer to another must never be the wrong identity's: it is taken from the old peer
@@ -180,19 +256,22 @@ Result<wireguard::Changes> Enforcer::switch_over(const Plan& plan, const Prepare
   }
   if (prepared.key) {
     const bool adopted = plan_.wireguard.interface.empty();
-    auto applied = wireguard::apply(plan.wireguard, *prepared.key, adopted ? nullptr : &plan_.wireguard);
+    auto applied = wireguard::apply(plan.wireguard, key_of(prepared), adopted ? nullptr : &plan_.wireguard);
     if (!applied) {
       return common::passed_on(applied, "set up the peers; the new policy is in force");
     }
-    changes.peers_added += applied->peers_added;
-    changes.peers_changed += applied->peers_changed;
-    changes.peers_removed += applied->peers_removed;
-    changes.addresses += applied->addresses;
-    changes.routes += applied->routes;
-    changes.device = changes.device || applied->device;
-    changes.mtu_bytes = applied->mtu_bytes;
+    key_ = prepared.key->public_key();
+    changes += *applied;
   }
-  datapath_.clamp_mss_to(changes.mtu_bytes);  // in guard mode packets stay as they are
+  for (const Stage stage : {Stage::attached, Stage::peers_loaded, Stage::enforcing}) {
+    if (lifecycle_.stage() == Stage::enforcing) {
+      break;
+    }
+    if (auto stepped = lifecycle_.go(stage); !stepped) {
+      return stepped.error();
+    }
+  }
+  clamp_mss_to(changes.mtu_bytes);  // in guard mode packets stay as they are
   return changes;
 }
 
@@ -211,15 +290,16 @@ Result<std::optional<datapath::Datapath>> Enforcer::make_room(const Plan& plan) 
 Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapath> successor,
                                 std::uint32_t interface_index) {
   datapath::Datapath& next = successor ? *successor : datapath_;
-  if (auto published = next.publish(plan.snapshot.image); !published) {
+  const auto is_in_force = next.is_published(plan.snapshot.image);
+  auto published = !is_in_force   ? Result<void>(is_in_force.error())
+                   : *is_in_force ? Result<void>()
+                                  : next.publish(plan.snapshot.image);
+  if (!published) {
     return common::passed_on(published, "switch the policy; the former one stays in force");
   }
-  if (interface_index != interface_index_ || next.attachment() == datapath::Attachment::none) {
-    if (auto attached = next.attach(interface_index); !attached) {
-      return common::passed_on(attached, "attach to " + interface_);
-    }
+  if (auto attached = attach(next, interface_index); !attached) {
+    return attached;
   }
-  interface_index_ = interface_index;
   if (successor) {
     datapath_ = std::move(*successor);
   }
@@ -234,9 +314,24 @@ Result<bool> Enforcer::fit_mtu() {
   if (!mtu) {
     return mtu.error();
   }
-  datapath_.clamp_mss_to(mtu->bytes);
-  last_.changes.mtu_bytes = mtu->bytes;
+  clamp_mss_to(mtu->bytes);
   return mtu->changed;
+}
+
+void Enforcer::clamp_mss_to(std::uint32_t mtu_bytes) {
+  datapath_.clamp_mss_to(mtu_bytes);
+  last_.changes.mtu_bytes = mtu_bytes;
+}
+
+Result<void> Enforcer::attach(datapath::Datapath& datapath, std::uint32_t interface_index) {
+  if (auto attached = datapath.attach(interface_index); !attached) {
+    return common::passed_on(attached, "attach to " + interface_);
+  }
+  interface_index_ = interface_index;
+  if (auto pinned = datapath.keep_pins(); !pinned) {
+    return common::passed_on(pinned, "pin the data path of " + interface_);
+  }
+  return {};
 }
 
 Result<void> Enforcer::clock_was_set() {
@@ -249,7 +344,7 @@ Result<void> Enforcer::clock_was_set() {
   if (!plan) {
     return plan.error();
   }
-  set_revision(plan->snapshot, datapath_.revision() + 1);
+  set_revision(plan->snapshot, datapath_.last_revision() + 1);
   auto successor = make_room(*plan);
   auto done = successor ? judge_by(*plan, std::move(*successor), interface_index_) : successor.error();
   if (!done) {
@@ -261,118 +356,38 @@ Result<void> Enforcer::clock_was_set() {
   return {};
 }
 
-Result<Rules> Enforcer::rules() const {
-  auto counts = datapath_.rule_counts();
-  if (!counts) {
-    return common::passed_on(counts, "read the rules' counters");
+Result<void> Enforcer::drain() {
+  if (auto stepped = lifecycle_.go(Stage::draining); !stepped) {
+    return stepped;
   }
-  Rules rules{.interface = interface_, .revision = datapath_.revision(), .of_rule = {}};
-  rules.of_rule.resize(plan_.policy.rules.size());
-  const auto& rule_of_record = plan_.snapshot.rule_of_record;
-  for (std::uint32_t number = 0; number < rule_of_record.size() && number < counts->size(); ++number) {
-    if (rule_of_record[number] != compile::kNoRule) {
-      rules.of_rule[rule_of_record[number]] = {.number = number, .count = (*counts)[number], .expires_in_s = {}};
+  if (auto denied = datapath_.deny_all(); !denied) {
+    return common::passed_on(denied, "deny everything on " + interface_);
+  }
+  if (managed()) {
+    model::WireguardImage nobody = plan_.wireguard;
+    nobody.peers.clear();
+    if (auto withdrawn = wireguard::withdraw(nobody); !withdrawn) {
+      return common::passed_on(withdrawn, fmt::format("take the peers off {}; everything on it is denied", interface_));
     }
   }
-  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = common::now(), .former = datapath_.rule_records()});
-  for (std::size_t i = 0; i < rules.of_rule.size(); ++i) {
-    if (left_ns[i] != compile::kNever) {
-      rules.of_rule[i].expires_in_s = left_ns[i] / 1'000'000'000;
-    }
-  }
-  return rules;
+  return lifecycle_.go(Stage::attached);
 }
 
 Result<void> Enforcer::remove() {
-  if (managed()) {
+  if (managed() && lifecycle_.stage() != Stage::absent) {
+    if (auto drained = drain(); !drained) {
+      return drained;
+    }
     if (auto removed = wireguard::remove_link(interface_); !removed) {
       return common::passed_on(removed, "remove the interface " + interface_);
     }
   }
   const auto index = wireguard::link_index(interface_);
-  return datapath::Datapath::remove(datapath_options(interface_), index ? *index : 0);
-}
-
-Result<State> Enforcer::state() const {
-  auto counters = datapath_.counters();
-  if (!counters) {
-    return common::passed_on(counters, "read the counters");
+  if (auto removed = datapath::Datapath::remove(datapath_options(interface_), index ? *index : 0); !removed) {
+    return removed;
   }
-  State state;
-  state.interface = interface_;
-  state.interface_index = interface_index_;
-  state.managed = managed();
-  state.attachment = datapath_.attachment();
-  state.revision = datapath_.revision();
-  state.counters = std::move(*counters);
-  auto device = wireguard::status(interface_);
-  if (!device) {
-    return state;  // guarding something that is not WireGuard, or the interface is gone: the counters still stand
-  }
-  state.public_key = device->public_key;
-  std::map<model::PublicKey, const model::Peer*> known;
-  for (const model::Peer& peer : plan_.mesh.peers) {
-    known.emplace(peer.public_key, &peer);
-  }
-  for (const wireguard::PeerStatus& peer : device->peers) {
-    const auto found = known.find(peer.public_key);
-    const bool here = found != known.end();
-    state.peers.push_back({here ? found->second->name : "", here ? found->second->identity.name : "", peer});
-  }
-  return state;
-}
-
-namespace {
-
-// The interface that the files manage, after a check that it is theirs: one that something else made must not be
-// deleted.
-Result<std::string> own_interface(const std::string& config_file) {
-  auto mesh = config::load_mesh(config_file);
-  if (!mesh) {
-    return mesh.error();
-  }
-  const std::string& interface = mesh->host.interface;
-  if (!wireguard::link_index(interface)) {
-    return interface;
-  }
-  auto device = wireguard::status(interface);
-  if (!device) {
-    return common::passed_on(device, "look at " + interface);
-  }
-  auto key = wireguard::PrivateKey::load(mesh->host.private_key_file);
-  // Without a key its set-up was interrupted.
-  if (device->public_key != model::PublicKey{} && (!key || key->public_key() != device->public_key)) {
-    return Error(ErrorCode::invalid_input,
-                 fmt::format("{0} has another key than {1} says, so it is not ours to delete; "
-                             "to stop guarding it: krait down --iface {0}",
-                             interface, config_file));
-  }
-  return interface;
-}
-
-}  // namespace
-
-Result<bool> remove_left_over(const EnforcerOptions& options) {
-  auto interface =
-      options.guarded_interface ? Result<std::string>(*options.guarded_interface) : own_interface(options.config_file);
-  if (!interface) {
-    return interface.error();
-  }
-  const bool managed = !options.guarded_interface;
-  const auto datapath = datapath_options(*interface);
-  if (!datapath::has_pins(datapath) && (!managed || !wireguard::link_index(*interface))) {
-    return false;
-  }
-  if (managed) {
-    if (auto removed = wireguard::remove_link(*interface); !removed) {
-      return common::passed_on(removed, "remove the interface " + *interface);
-    }
-  }
-  const auto index = wireguard::link_index(*interface);
-  if (auto removed = datapath::Datapath::remove(datapath, index ? *index : 0); !removed) {
-    return removed.error();
-  }
-  return true;
+  lock_.remove_file();
+  return lifecycle_.go(Stage::absent);
 }
 
 }  // namespace krait::agent

@@ -1,13 +1,16 @@
 // Keeps one interface as the files say: WireGuard and the data path, in the order in which nothing is ever open by
-// mistake.
+// mistake (lifecycle.h).
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/result.h"
+#include "krait/agent/lifecycle.h"
+#include "krait/agent/lock_file.h"
 #include "krait/agent/plan.h"
 #include "krait/datapath/datapath.h"
 #include "krait/wireguard/wireguard.h"
@@ -28,11 +31,28 @@ struct PeerState {
   std::string endpoint_failure{};  // why the name has no address; empty: it has one, or was not looked up
 };
 
+// What is not as it should be and was not mended.
+struct Fault {
+  std::string what;
+  std::string mend;
+
+  [[nodiscard]] std::string text() const { return mend.empty() ? what : what + "; " + mend; }
+  bool operator==(const Fault&) const = default;
+};
+
+// What looking after the interface found.
+struct Inspection {
+  std::vector<std::string> mended;  // sentences
+  std::vector<Fault> faults;
+};
+
 // What is in force, read from the kernel when asked for.
 struct State {
   std::string interface;
   std::uint32_t interface_index = 0;
   bool managed = false;
+  Stage stage = Stage::absent;
+  std::vector<Fault> faults;
   datapath::Attachment attachment = datapath::Attachment::none;
   std::uint64_t revision = 0;
   datapath::Counters counters{};
@@ -72,16 +92,32 @@ class Enforcer {
     std::uint32_t interface_index = 0;
   };
 
-  // Loads the files and puts them in force, adopting whatever an earlier agent left.
+  // Loads the files and puts them in force, adopting whatever an earlier agent left. Fails with unavailable when
+  // another agent keeps the interface.
   static common::Result<Enforcer> start(EnforcerOptions options);
 
   // Reads the files again and switches to them without dropping a packet of what stays allowed. Unchanged files that
-  // are still in force are neither parsed nor compiled, and nothing is touched: the revision stays. A wrong file
-  // changes nothing. When a call to the kernel fails half-way the error says what is in force.
+  // are still in force are neither parsed nor compiled, and files that say what is in force touch nothing: the revision
+  // stays. A wrong file changes nothing. When a call to the kernel fails half-way the error says what is in force.
   common::Result<Applied> reload();
 
+  // Looks whether the interface is as it was put in force, and mends what is not where that opens nothing.
+  // `has_moved_away` is asked when the interface is missing: one that went to another network namespace is not made
+  // anew.
+  Inspection inspect(const std::function<bool()>& has_moved_away);
+
+  // Denies everything and takes the peers away; interface, addresses, routes, programs and guard stay.
+  common::Result<void> drain();
   // Opens up: removes the interface (managed) and everything of the data path.
   common::Result<void> remove();
+
+  // Goes over to the key in the file beside the key file (next_key_file()), which takes the key file's place. Fails
+  // with not_found when there is none, in guard mode with unsupported.
+  common::Result<model::PublicKey> rotate_key();
+  // Peers that have announced their next key may go over to it at any moment: their addresses are to follow.
+  [[nodiscard]] bool awaits_peers_keys() const;
+  // Looks whether one has, and lets its addresses follow. True: one had.
+  common::Result<bool> follow_peers_keys();
 
   // Compiles the policy in force again: its expiries stand on the clock that was set.
   common::Result<void> clock_was_set();
@@ -98,15 +134,23 @@ class Enforcer {
   [[nodiscard]] const model::Policy& policy() const { return plan_.policy; }
   [[nodiscard]] const model::Mesh& mesh() const { return plan_.mesh; }
   [[nodiscard]] const std::string& interface() const { return interface_; }
+  [[nodiscard]] std::uint32_t interface_index() const { return interface_index_; }
   [[nodiscard]] const EnforcerOptions& options() const { return options_; }
 
  private:
-  Enforcer(EnforcerOptions options, std::string interface, datapath::Datapath datapath)
-      : options_(std::move(options)), interface_(std::move(interface)), datapath_(std::move(datapath)) {}
+  Enforcer(EnforcerOptions options, std::string interface, LockFile lock, datapath::Datapath datapath)
+      : options_(std::move(options)),
+        interface_(std::move(interface)),
+        lock_(std::move(lock)),
+        datapath_(std::move(datapath)) {}
 
   [[nodiscard]] bool is_in_force() const;
   [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
   common::Result<void> put_in_force(Plan plan, const Prepared& prepared);
+  // The two ways: onto an interface that nobody judges yet, and from one policy to another. An empty image stands for
+  // the snapshot that is in the kernel.
+  common::Result<wireguard::Changes> bring_up(const model::WireguardImage& wanted, std::span<const std::byte> image,
+                                              const Prepared& prepared);
   common::Result<wireguard::Changes> switch_over(const Plan& plan, const Prepared& prepared);
   // A data path that has room for the plan, ready but not attached; none: the open one has.
   common::Result<std::optional<datapath::Datapath>> make_room(const Plan& plan) const;
@@ -114,18 +158,43 @@ class Enforcer {
   // or switched leaves the former in force.
   common::Result<void> judge_by(const Plan& plan, std::optional<datapath::Datapath> successor,
                                 std::uint32_t interface_index);
+  common::Result<void> attach(datapath::Datapath& datapath, std::uint32_t interface_index);
+  void clamp_mss_to(std::uint32_t mtu_bytes);
+
+  // inspect()'s steps, enforcer_inspect.cc.
+  void bring_back(bool moved_away, Inspection& seen);
+  void look_at_name(const wireguard::Whereabouts& where, Inspection& seen);
+  void look_at_programs(Inspection& seen);
+  void look_at_order(Inspection& seen);
+  void look_at_pins(Inspection& seen);
+  void look_at_wireguard(Inspection& seen);
 
   EnforcerOptions options_;
   std::string interface_;
+  LockFile lock_;
   datapath::Datapath datapath_;
-  std::uint32_t interface_index_ = 0;  // attached to; 0: still to be attached
-  Plan plan_;                          // in force, without its snapshot's image
+  Lifecycle lifecycle_;
+  std::uint32_t interface_index_ = 0;    // attached to; 0: still to be attached
+  std::optional<model::PublicKey> key_;  // that the interface was given
+  std::vector<Fault> faults_;            // that inspect() found last
+  Plan plan_;                            // in force, without its snapshot's image
   Applied last_;
 };
 
-// Removes what a former agent left for the interface of the files, as Enforcer::remove() does. In guard mode nothing
-// but the data path; else the interface must have the configuration's key, so that a guarded one is not deleted by
-// mistake. False: nothing was there.
-common::Result<bool> remove_left_over(const EnforcerOptions& options);
+// Where the key that a host will use next waits.
+std::string next_key_file(const std::string& key_file);
+
+// What the data path needs for a plan; of an interface alone, for finding what is left of it.
+datapath::Options datapath_options(const std::string& interface);
+datapath::Options datapath_options(const std::string& interface, const Plan& plan);
+
+// The interface that the files are about.
+std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh);
+
+// From the file or the credential that the host's configuration names; invalid_input when there is none.
+common::Result<wireguard::PrivateKey> load_key(const model::Host& host);
+
+// Does what can fail without having changed anything but an interface that is down.
+common::Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed);
 
 }  // namespace krait::agent

@@ -1,66 +1,20 @@
 #include <CLI/CLI.hpp>
-#include <string>
 
 #include "common/log.h"
+#include "common/process.h"
 #include "krait/agent/agent.h"
-#include "krait/agent/listen.h"
+#include "krait/agent/flags.h"
 #include "krait/agent/notify.h"
+#include "krait/agent/prepare.h"
 #include "krait/agent/protocol.h"
-#include "krait/agent/version.h"
 
 namespace {
 
-constexpr const char* kDescription =
-    "Keeps one WireGuard interface as krait.toml and its policy say: sets it up, judges every packet on it by "
-    "identity, and\n"
-    "serves `krait status|reload|down` and the metrics page. Ending it (SIGTERM, SIGINT, even SIGKILL) leaves "
-    "everything in\n"
-    "force; SIGHUP reads the files again.";
-
-constexpr const char* kFooter =
-    "Example:  krait-agent --config /etc/krait/krait.toml\n"
-    "          krait-agent --config /etc/krait/krait.toml --iface wg0    (guards a wg0 that wg-quick made)\n"
-    "Exit codes: 0 ended, 1 wrong use or configuration, 2 failure at run time.";
-
-std::string check_metrics(const std::string& text) {
-  const auto endpoint = common::Endpoint::parse(text);
-  return endpoint && krait::agent::is_loopback(endpoint->ip) ? "" : "give a loopback ADDRESS:PORT, as 127.0.0.1:9517";
-}
-
-struct Flags {
-  std::string config = "/etc/krait/krait.toml";
-  std::string interface;
-  std::string socket = krait::agent::kDefaultSocket;
-  std::string metrics = "127.0.0.1:9517";
-};
-
-void add_flags(CLI::App& app, Flags& flags) {
-  app.add_option("--config", flags.config, "The host's configuration")->envname("KRAIT_CONFIG")->capture_default_str();
-  app.add_option("--iface", flags.interface,
-                 "Guard this interface, which something else manages, and change nothing else")
-      ->envname("KRAIT_IFACE");
-  app.add_option("--socket", flags.socket, "The control socket")->envname("KRAIT_SOCKET")->capture_default_str();
-  app.add_option("--metrics", flags.metrics, "Where to serve /metrics: a loopback ADDRESS:PORT")
-      ->envname("KRAIT_METRICS")
-      ->check(CLI::Validator(check_metrics, "ADDRESS:PORT"))
-      ->capture_default_str();
-  app.set_version_flag("--version", std::string("krait-agent ") + krait::agent::kVersion);
-}
-
-krait::agent::AgentOptions options_of(const Flags& flags) {
-  krait::agent::AgentOptions options;
-  options.enforcer.config_file = flags.config;
-  if (!flags.interface.empty()) {
-    options.enforcer.guarded_interface = flags.interface;
-  }
-  options.socket_path = flags.socket;
-  options.metrics = *common::Endpoint::parse(flags.metrics);
-  return options;
-}
-
-int run(const krait::agent::AgentOptions& options) {
+int run(const krait::agent::Flags& flags) {
+  common::forbid_memory_dumps();  // the private key passes through
   common::Log log("krait-agent");
-  const auto done = krait::agent::run_agent(options, log);
+  const auto done = flags.prepare_for.empty() ? krait::agent::run_agent(krait::agent::options_of(flags), log)
+                                              : krait::agent::prepare_for(flags.prepare_for);
   if (done) {
     return 0;
   }
@@ -72,13 +26,12 @@ int run(const krait::agent::AgentOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app(kDescription, "krait-agent");
-  app.footer(kFooter);
-  Flags flags;
-  add_flags(app, flags);
+  CLI::App app("", "krait-agent");
+  krait::agent::Flags flags;
+  krait::agent::add_flags(app, flags);
   try {
     app.parse(argc, argv);
-    return run(options_of(flags));
+    return run(flags);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;
   }

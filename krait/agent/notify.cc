@@ -40,6 +40,12 @@ void notify(std::string_view text) {
 
 void notify_ready() { notify("READY=1\nSTATUS=the policy is in force"); }
 
+void notify_alive() {
+  if (std::getenv("WATCHDOG_USEC") != nullptr) {
+    notify("WATCHDOG=1");
+  }
+}
+
 void notify_failed(std::string_view why) {
   std::string line(why.substr(0, 4096));  // a datagram holds one assignment a line
   std::replace(line.begin(), line.end(), '\n', ' ');

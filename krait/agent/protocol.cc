@@ -16,8 +16,12 @@ using common::Result;
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Request>, 4> kRequests{
-    {{"status", Request::status}, {"rules", Request::rules}, {"reload", Request::reload}, {"down", Request::down}}};
+constexpr std::array<std::pair<std::string_view, Request>, 6> kRequests{{{"status", Request::status},
+                                                                         {"rules", Request::rules},
+                                                                         {"reload", Request::reload},
+                                                                         {"down", Request::down},
+                                                                         {"drain", Request::drain},
+                                                                         {"rotate_key", Request::rotate_key}}};
 
 constexpr std::array<std::pair<std::string_view, ErrorCode>, 7> kCodes{{{"invalid_input", ErrorCode::invalid_input},
                                                                         {"not_found", ErrorCode::not_found},
@@ -103,14 +107,15 @@ Result<Request> parse_request(std::string_view line) {
       return request;
     }
   }
-  return Error(ErrorCode::invalid_input, "unknown request; the requests are status, rules, reload and down");
+  return Error(ErrorCode::invalid_input,
+               "unknown request; the requests are status, rules, reload, down, drain and rotate_key");
 }
 
 std::string request_line(Request request) {
   return json_line({{"version", kProtocolVersion}, {"request", name_in(kRequests, request)}});
 }
 
-bool needs_root(Request request) { return request == Request::reload || request == Request::down; }
+bool needs_right(Request request) { return request != Request::status; }
 
 Json error_json(const Error& error) {
   Json json{{"version", kProtocolVersion}, {"error", error.text()}, {"code", name_in(kCodes, error.code())}};
@@ -169,6 +174,11 @@ Json status_json(const State& state, const model::Policy& policy, const AgentFac
                    {"mode", state.managed ? "manage" : "guard"},
                    {"config", facts.config_file}};
   json["interface"] = state.interface;
+  json["stage"] = stage_name(state.stage);
+  json["faults"] = Json::array();
+  for (const Fault& fault : state.faults) {
+    json["faults"].push_back({{"what", fault.what}, {"mend", fault.mend}});
+  }
   json["interface_index"] = state.interface_index;
   json["attachment"] = attachment_name(state.attachment);
   json["public_key"] = state.public_key ? Json(wireguard::to_base64(*state.public_key)) : Json();

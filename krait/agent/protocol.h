@@ -18,14 +18,14 @@ using Json = nlohmann::ordered_json;
 inline constexpr int kProtocolVersion = 1;
 inline constexpr const char* kDefaultSocket = "/run/krait/krait.sock";
 
-enum class Request : std::uint8_t { status, rules, reload, down };
+enum class Request : std::uint8_t { status, rules, reload, down, drain, rotate_key };
 
 // One line without its newline. Fails with invalid_input and words for the client.
 common::Result<Request> parse_request(std::string_view line);
 std::string request_line(Request request);  // newline included
 
-// Reload and down change something.
-bool needs_root(Request request);
+// Everything but the status is for those who may change something.
+bool needs_right(Request request);
 
 // {"version":1,"error":TEXT,"code":CODE,"diagnostics":[{file,line,column,message,mend}]}.
 Json error_json(const common::Error& error);

@@ -35,10 +35,11 @@ TEST(ParseRequest, RefusesEverythingElse) {
   EXPECT_FALSE(parse_request(std::string(4000, '[')));
 }
 
-TEST(NeedsRoot, OnlyWhatChangesSomething) {
-  EXPECT_FALSE(needs_root(Request::status));
-  EXPECT_TRUE(needs_root(Request::reload));
-  EXPECT_TRUE(needs_root(Request::down));
+TEST(NeedsRight, AllButTheStatus) {
+  EXPECT_FALSE(needs_right(Request::status));
+  for (const Request request : {Request::rules, Request::reload, Request::down}) {
+    EXPECT_TRUE(needs_right(request));
+  }
 }
 
 TEST(ErrorJson, BringsFindingsBackWithTheirPlaces) {

@@ -2,6 +2,8 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -19,42 +21,55 @@ constexpr std::size_t kMostDrainedBytes = std::size_t{64} << 10U;
 
 bool would_block(int why) { return why == EAGAIN || why == EWOULDBLOCK; }
 
-Client client_of(int fd) {
-  ucred credentials{};
-  socklen_t size = sizeof(credentials);
-  int domain = 0;
-  socklen_t domain_size = sizeof(domain);
-  if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) != 0 || domain != AF_UNIX ||
-      ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
-    return {};
-  }
-  return {.root = credentials.uid == 0};
-}
-
 }  // namespace
 
-StreamServer::StreamServer(Loop& loop, Fd listener, Answerer answerer, std::size_t most_clients)
-    : loop_(loop), listener_(std::move(listener)), answerer_(std::move(answerer)), most_clients_(most_clients) {}
+StreamServer::StreamServer(Loop& loop, Fd listener, Answerer answerer, const Rights& rights, const StreamLimits& limits)
+    : loop_(loop), listener_(std::move(listener)), answerer_(std::move(answerer)), rights_(rights), limits_(limits) {}
 
 Result<std::unique_ptr<StreamServer>> StreamServer::serve(Loop& loop, Fd listener, Answerer answerer,
-                                                          std::size_t most_clients) {
-  std::unique_ptr<StreamServer> server(new StreamServer(loop, std::move(listener), std::move(answerer), most_clients));
-  StreamServer* self = server.get();
-  auto token = loop.add(self->listener_.get(), EPOLLIN, [self](std::uint32_t) { self->accept_all(); });
-  if (!token) {
-    return common::passed_on(token, "serve a socket");
+                                                          const Rights& rights, const StreamLimits& limits) {
+  std::unique_ptr<StreamServer> server(
+      new StreamServer(loop, std::move(listener), std::move(answerer), rights, limits));
+  if (auto watched = server->watch(); !watched) {
+    return common::passed_on(watched, "serve a socket");
   }
-  self->listener_token_ = *token;
   return server;
+}
+
+Result<void> StreamServer::watch() {
+  timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer_.valid()) {
+    return common::Error::from_errno(errno, "make a timer");
+  }
+  auto timed = loop_.add(timer_.get(), EPOLLIN, [this](std::uint32_t) { look_for_idle(); });
+  if (!timed) {
+    return timed.error();
+  }
+  timer_token_ = *timed;
+  auto listened = loop_.add(listener_.get(), EPOLLIN, [this](std::uint32_t) { accept_all(); });
+  if (!listened) {
+    return listened.error();
+  }
+  listener_token_ = *listened;
+  return {};
 }
 
 StreamServer::~StreamServer() {
   while (!connections_.empty()) {
     close(connections_.begin()->first);
   }
-  if (listener_token_ != 0) {
-    loop_.remove(listener_token_);
+  for (const Loop::Token token : {listener_token_, timer_token_}) {
+    if (token != 0) {
+      loop_.remove(token);
+    }
   }
+}
+
+template <typename Matches>
+std::optional<StreamServer::Id> StreamServer::oldest(Id except, const Matches& matches) const {
+  const auto found = std::ranges::find_if(
+      connections_, [&](const auto& entry) { return entry.first != except && matches(entry.second); });
+  return found == connections_.end() ? std::nullopt : std::optional(found->first);
 }
 
 void StreamServer::accept_all() {
@@ -77,23 +92,29 @@ void StreamServer::accept_all() {
 }
 
 bool StreamServer::make_room(const Client& client) {
-  if (connections_.size() < most_clients_) {
+  const auto of_user = [&](const Connection& other) {
+    return !other.client.may_change && other.client.user == client.user;
+  };
+  if (!client.may_change && client.user && std::ranges::count_if(connections_, [&](const auto& entry) {
+                                             return of_user(entry.second);
+                                           }) >= static_cast<std::ptrdiff_t>(limits_.clients_of_user)) {
+    close(*oldest(0, of_user));
+  }
+  if (connections_.size() < limits_.clients) {
     return true;
   }
-  auto oldest =
-      std::find_if(connections_.begin(), connections_.end(), [](const auto& c) { return !c.second.client.root; });
-  if (oldest == connections_.end() && client.root) {
-    oldest = connections_.begin();
+  auto victim = oldest(0, [](const Connection& other) { return !other.client.may_change; });
+  if (!victim && client.may_change) {
+    victim = connections_.begin()->first;
   }
-  if (oldest == connections_.end()) {
-    return false;
+  if (victim) {
+    close(*victim);
   }
-  close(oldest->first);
-  return true;
+  return victim.has_value();
 }
 
 void StreamServer::admit(Fd fd) {
-  const Client client = client_of(fd.get());
+  const Client client = client_of(fd.get(), rights_);
   if (!make_room(client)) {
     return;
   }
@@ -106,12 +127,57 @@ void StreamServer::admit(Fd fd) {
   connection.fd = std::move(fd);
   connection.client = client;
   connection.token = *token;
+  connection.moved = true;
+  if (connections_.size() == 1) {
+    set_timer(true);
+  }
 }
 
 void StreamServer::close(Id id) {
   const auto found = connections_.find(id);
   loop_.remove(found->second.token);
   connections_.erase(found);
+  if (connections_.empty()) {
+    set_timer(false);
+  }
+}
+
+void StreamServer::set_timer(bool on) {
+  const timespec period{.tv_sec = on ? limits_.idle_ms / 1000 : 0,
+                        .tv_nsec = on ? static_cast<long>(limits_.idle_ms % 1000) * 1'000'000 : 0};
+  const itimerspec timer{.it_interval = period, .it_value = period};
+  ::timerfd_settime(timer_.get(), 0, &timer, nullptr);
+}
+
+void StreamServer::look_for_idle() {
+  std::uint64_t expirations = 0;
+  if (::read(timer_.get(), &expirations, sizeof(expirations)) != static_cast<ssize_t>(sizeof(expirations))) {
+    return;
+  }
+  while (const auto idle = oldest(0, [](const Connection& connection) { return !connection.moved; })) {
+    close(*idle);
+  }
+  for (auto& [id, connection] : connections_) {
+    connection.moved = false;
+  }
+}
+
+// What clients do not read must not pile up: the oldest unread answers go, the same user's first.
+void StreamServer::bound_waiting(Id newest) {
+  const Client client = connections_.at(newest).client;
+  const auto waits = [](const Connection& other) { return !other.client.may_change && !other.output.empty(); };
+  const auto waits_for_same = [&](const Connection& other) { return waits(other) && other.client.user == client.user; };
+  for (;;) {
+    std::size_t bytes = 0;
+    for (const auto& [id, connection] : connections_) {
+      bytes += waits(connection) && id != newest ? connection.output.size() : 0;
+    }
+    if (bytes <= limits_.waiting_bytes) {
+      return;
+    }
+    const auto own = oldest(newest, waits_for_same);
+    close(own ? *own : *oldest(newest, waits));
+  }
 }
 
 void StreamServer::handle(Id id, std::uint32_t events) {
@@ -125,11 +191,13 @@ void StreamServer::handle(Id id, std::uint32_t events) {
     keep = read_input(connection);
   }
   if (keep && (keep = write_output(connection))) {
-    answer_all(connection);
+    answer_one(connection);
     keep = settle(connection);
   }
   if (!keep) {
     close(id);
+  } else if (!connection.client.may_change && !connection.output.empty()) {
+    bound_waiting(id);
   }
 }
 
@@ -150,6 +218,7 @@ bool StreamServer::read_input(Connection& connection) {
       connection.end_of_input = true;
       return true;
     }
+    connection.moved = true;
     if (!draining) {
       connection.input.append(chunk.data(), static_cast<std::size_t>(got));
     } else if ((connection.drained += static_cast<std::size_t>(got)) > kMostDrainedBytes) {
@@ -158,23 +227,29 @@ bool StreamServer::read_input(Connection& connection) {
   }
 }
 
-void StreamServer::answer_all(Connection& connection) {
-  // One answer at a time: the next request waits until this one's answer has left.
-  while (connection.phase == Phase::open && connection.output.empty() && !connection.input.empty()) {
-    std::optional<Answer> answer = answerer_(connection.input, connection.client);
-    if (!answer) {
-      if (connection.input.size() >= kMostRequestBytes) {
-        connection.phase = Phase::ending;
-      }
-      return;
-    }
-    connection.input.erase(0, answer->consumed);
-    connection.output = std::move(answer->bytes);
-    connection.phase = answer->close ? Phase::ending : Phase::open;
-    if (!write_output(connection)) {
+// One answer at a time: the next request waits until this one's answer has left, and until the others had their turn.
+void StreamServer::answer_one(Connection& connection) {
+  if (connection.phase != Phase::open || !connection.output.empty()) {
+    return;
+  }
+  connection.more = false;
+  if (connection.input.empty()) {
+    return;
+  }
+  std::optional<Answer> answer = answerer_(connection.input, connection.client);
+  if (!answer) {
+    if (connection.input.size() >= kMostRequestBytes) {
       connection.phase = Phase::ending;
-      connection.output.clear();
     }
+    return;
+  }
+  connection.input.erase(0, answer->consumed);
+  connection.output = std::move(answer->bytes);
+  connection.more = !connection.input.empty();
+  connection.phase = answer->close ? Phase::ending : Phase::open;
+  if (!write_output(connection)) {
+    connection.phase = Phase::ending;
+    connection.output.clear();
   }
 }
 
@@ -186,6 +261,7 @@ bool StreamServer::write_output(Connection& connection) {
       return would_block(errno);
     }
     connection.written += put > 0 ? static_cast<std::size_t>(put) : 0;
+    connection.moved = true;
   }
   connection.output.clear();
   connection.output.shrink_to_fit();
@@ -195,7 +271,7 @@ bool StreamServer::write_output(Connection& connection) {
 
 // Decides what to wait for next. False: the connection is over.
 bool StreamServer::settle(Connection& connection) {
-  if (!connection.output.empty()) {
+  if (!connection.output.empty() || (connection.more && connection.phase == Phase::open)) {
     return loop_.change(connection.token, EPOLLOUT).has_value();
   }
   if (connection.end_of_input) {

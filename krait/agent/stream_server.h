@@ -13,14 +13,19 @@
 
 #include "common/fd.h"
 #include "krait/agent/loop.h"
+#include "krait/agent/rights.h"
 
 namespace krait::agent {
 
 // The longest request; a client that sends more without completing one is answered by the Answerer or cut off.
 inline constexpr std::size_t kMostRequestBytes = 8192;
 
-struct Client {
-  bool root = false;  // SO_PEERCRED says user 0
+// What clients may take. Who may change something is held to `clients` and `idle_ms` only.
+struct StreamLimits {
+  std::size_t clients = 32;         // at a time; a further one takes the place of the oldest
+  std::size_t clients_of_user = 8;  // of one user of a Unix socket; a further one takes the place of the user's oldest
+  std::size_t waiting_bytes = std::size_t{8} << 20U;  // of answers that nobody has read yet, beside the newest
+  std::uint32_t idle_ms = 60'000;                     // without a byte either way; cut off after once or twice that
 };
 
 struct Answer {
@@ -32,13 +37,14 @@ struct Answer {
 // Looks at the input that has arrived and answers the first whole request in it, or nothing when more is needed.
 using Answerer = std::function<std::optional<Answer>(std::string_view input, const Client& client)>;
 
-// One thread, inside a Loop. At most `most_clients` at a time: a further one takes the place of the oldest, of a client
-// of root only when it is root itself.
+// One thread, inside a Loop. Answers one request of a client at a time, then the others' turn comes. A client that may
+// change something never has to give way to one that may not. While nobody is connected it never wakes up.
 class StreamServer {
  public:
   // The loop must outlive the server.
   static common::Result<std::unique_ptr<StreamServer>> serve(Loop& loop, common::Fd listener, Answerer answerer,
-                                                             std::size_t most_clients = 32);
+                                                             const Rights& rights = {},
+                                                             const StreamLimits& limits = {});
   StreamServer(const StreamServer&) = delete;
   StreamServer& operator=(const StreamServer&) = delete;
   ~StreamServer();
@@ -58,27 +64,41 @@ class StreamServer {
     std::size_t written = 0;
     std::size_t drained = 0;
     bool end_of_input = false;
+    bool more = false;   // the input may hold another whole request
+    bool moved = false;  // bytes went either way since the last look at who is idle
     Phase phase = Phase::open;
   };
   using Id = std::uint64_t;  // ascending by age
 
-  StreamServer(Loop& loop, common::Fd listener, Answerer answerer, std::size_t most_clients);
+  using Connections = std::map<Id, Connection>;
+
+  StreamServer(Loop& loop, common::Fd listener, Answerer answerer, const Rights& rights, const StreamLimits& limits);
+  common::Result<void> watch();
   void accept_all();
   void admit(common::Fd fd);
   bool make_room(const Client& client);
   void handle(Id id, std::uint32_t events);
   bool read_input(Connection& connection);
-  void answer_all(Connection& connection);
+  void answer_one(Connection& connection);
   bool write_output(Connection& connection);
   bool settle(Connection& connection);
+  void bound_waiting(Id newest);
+  void look_for_idle();
+  void set_timer(bool on);
   void close(Id id);
+  // The oldest connection but `except` for which `matches` holds.
+  template <typename Matches>
+  std::optional<Id> oldest(Id except, const Matches& matches) const;
 
   Loop& loop_;
   common::Fd listener_;
+  common::Fd timer_;
   Loop::Token listener_token_ = 0;
+  Loop::Token timer_token_ = 0;
   Answerer answerer_;
-  std::size_t most_clients_;
-  std::map<Id, Connection> connections_;
+  Rights rights_;
+  StreamLimits limits_;
+  Connections connections_;
   Id next_ = 1;
 };
 

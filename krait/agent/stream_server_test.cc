@@ -41,7 +41,7 @@ class StreamServerTest : public testing::Test {
     ASSERT_TRUE(socket) << socket.error().text();
     socket_ = std::make_unique<ControlSocket>(std::move(*socket));
     loop_ = std::move(*Loop::create());
-    server_ = std::move(*StreamServer::serve(*loop_, socket_->take(), echo, 4));
+    server_ = std::move(*StreamServer::serve(*loop_, socket_->take(), echo, {}, {.clients = 4}));
     stop_.reset(::eventfd(0, EFD_CLOEXEC));
     ASSERT_TRUE(loop_->add(stop_.get(), EPOLLIN, [this](std::uint32_t) { loop_->stop(); }));
     thread_ = std::thread([this] { EXPECT_TRUE(loop_->run()); });

@@ -1,8 +1,6 @@
 #include "krait/agent/unix_socket.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -31,34 +29,6 @@ Result<sockaddr_un> address_of(const std::string& path) {
   return address;
 }
 
-Result<void> make_directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) {
-    return {};
-  }
-  const std::string directory = path.substr(0, slash);
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
-    return Error::from_errno(errno, "make the directory " + directory);
-  }
-  return {};
-}
-
-// The kernel drops the lock with the process, however it ends; the file stays.
-Result<Fd> take_lock(const std::string& path) {
-  const std::string lock_path = path + ".lock";
-  Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!lock.valid()) {
-    return Error::from_errno(errno, "open " + lock_path);
-  }
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
-    return lock;
-  }
-  if (errno == EWOULDBLOCK) {
-    return Error(ErrorCode::unavailable, fmt::format("another agent already serves {}; stop it first", path));
-  }
-  return Error::from_errno(errno, "lock " + lock_path);
-}
-
 Result<Fd> make_socket(int extra_flags) {
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | extra_flags, 0));
   if (!fd.valid()) {
@@ -77,7 +47,7 @@ Result<ControlSocket> ControlSocket::listen(const std::string& path) {
   if (auto made = make_directory_of(path); !made) {
     return made.error();
   }
-  auto lock = take_lock(path);
+  auto lock = LockFile::take(path + ".lock", fmt::format("another agent already serves {}; stop it first", path));
   if (!lock) {
     return lock.error();
   }
@@ -99,8 +69,9 @@ Result<ControlSocket> ControlSocket::listen(const std::string& path) {
 }
 
 ControlSocket::~ControlSocket() {
-  if (lock_.valid()) {
+  if (lock_.held()) {
     ::unlink(path_.c_str());
+    lock_.remove_file();
   }
 }
 

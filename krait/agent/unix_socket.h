@@ -5,10 +5,11 @@
 
 #include "common/fd.h"
 #include "common/result.h"
+#include "krait/agent/lock_file.h"
 
 namespace krait::agent {
 
-// A listening socket and the lock that says there is only one. Move-only; the destructor removes the socket's file.
+// A listening socket and the lock that says there is only one. Move-only; the destructor removes both files.
 class ControlSocket {
  public:
   // Makes the directory (0755) when it is missing, takes the lock <path>.lock, replaces a stale socket and listens;
@@ -23,11 +24,11 @@ class ControlSocket {
   [[nodiscard]] common::Fd take() { return std::move(listener_); }
 
  private:
-  ControlSocket(std::string path, common::Fd lock, common::Fd listener)
+  ControlSocket(std::string path, LockFile lock, common::Fd listener)
       : path_(std::move(path)), lock_(std::move(lock)), listener_(std::move(listener)) {}
 
   std::string path_;
-  common::Fd lock_;
+  LockFile lock_;
   common::Fd listener_;
 };
 

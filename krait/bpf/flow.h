@@ -40,19 +40,6 @@ static __always_inline void make_flow_key(const struct packet* packet, struct fl
   place->from_b = from_b;
 }
 
-/* Two lanes, for the sake of latency. Keys are compared whole, so the seed only has to keep buckets from being aimed
- * at. */
-static __always_inline __u64 hash_key(const struct krait_flow_key* key, __u64 seed) {
-  const __u64* words = (const __u64*)key;
-  __u64 x = (words[1] ^ seed) * 0x9e3779b97f4a7c15ULL;
-  __u64 y = (words[3] + seed) * 0xd6e8feb86659fd93ULL;
-  x = ((x ^ x >> 32) + words[0] + words[4]) * 0xff51afd7ed558ccdULL;
-  y = ((y ^ y >> 32) + words[2]) * 0xc4ceb9fe1a85ec53ULL;
-  x ^= y ^ x >> 29 ^ y >> 31;
-  x *= 0x9e3779b97f4a7c15ULL;
-  return x ^ x >> 32;
-}
-
 static __always_inline int same_key(const struct krait_flow_key* a, const struct krait_flow_key* b) {
   const __u64* x = (const __u64*)a;
   const __u64* y = (const __u64*)b;
@@ -74,9 +61,9 @@ static __always_inline struct krait_flow* find_flow(const struct packet* packet,
   const __u32 zero = 0;
   make_flow_key(packet, place);
   const struct krait_flow_bucket* head = bpf_map_lookup_elem(&krait_flows, &zero);
-  const __u64 hash = head ? hash_key(&place->key, head->marks[0]) : 0;
-  place->mark = (hash & ~KRAIT_MARK_FROM_B) | KRAIT_MARK_USED;
-  place->bucket = 1 + ((__u32)(hash >> 32) & krait_flow_mask);
+  const __u64 hash = head ? krait_flow_hash(&place->key, head->marks[0]) : 0;
+  place->mark = KRAIT_FLOW_MARK(hash);
+  place->bucket = KRAIT_FLOW_BUCKET(hash, krait_flow_mask);
   struct krait_flow_bucket* bucket = flow_bucket(place);
   if (!bucket) {
     return 0;

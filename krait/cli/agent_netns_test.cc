@@ -129,7 +129,6 @@ class AgentTest : public testing::Test {
     for (const char* place : {"/run", "/etc/krait"}) {
       ASSERT_EQ(::mount("tmpfs", place, "tmpfs", 0, "mode=755"), 0) << place << ": " << std::strerror(errno);
     }
-    ASSERT_EQ(::mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=700"), 0) << std::strerror(errno);
     set_up("lo", nullptr);
     ::setenv("PATH", KRAIT_AGENT_DIRECTORY, 1);
     ::setenv("KRAIT_IFACE", "tun0", 1);  // guard mode: this kernel may have no WireGuard
@@ -272,8 +271,8 @@ TEST_F(AgentTest, ReloadsOnHangup) {
   EXPECT_FALSE(arrives(kOpenPort));
 }
 
-TEST_F(AgentTest, OnlyRootChangesAnything) {
-  for (const char* command : {"reload", "down"}) {
+TEST_F(AgentTest, OthersThanRootMayAskForTheStatusOnly) {
+  for (const char* command : {"rules", "reload", "down"}) {
     const Ran refused = krait({command, "-o", "json"}, 65534);
     EXPECT_EQ(refused.exit_code, 2);
     EXPECT_EQ(refused.json()["code"], "permission");
@@ -291,7 +290,7 @@ TEST_F(AgentTest, GoesOnWithoutTheAgentAndAdoptsWhatItLeft) {
   EXPECT_TRUE(leaves(open_, 49152));
   EXPECT_FALSE(arrives(kShutPort));
   start();
-  EXPECT_EQ(status()["revision"], revision + 1);
+  EXPECT_EQ(status()["revision"], revision) << "an unchanged start switches nothing";
   EXPECT_EQ(dropped("no_rule"), 1);
   EXPECT_TRUE(leaves(open_, 49152));
   end(pid_, SIGTERM);
@@ -305,7 +304,7 @@ TEST_F(AgentTest, DownOpensUpAndLeavesNothing) {
   EXPECT_EQ(down.exit_code, 0) << down.err;
   EXPECT_EQ(down.json()["interface"], "tun0");
   EXPECT_TRUE(arrives(kShutPort));
-  EXPECT_NE(::access("/sys/fs/bpf/krait/tun0", F_OK), 0);
+  EXPECT_NE(::access("/run/krait/bpf/tun0", F_OK), 0);
   EXPECT_EQ(krait({"down", "--iface", "tun0", "-o", "json"}).json()["removed"], false);
 }
 
@@ -315,7 +314,7 @@ TEST_F(AgentTest, DownWorksWithoutTheAgent) {
   EXPECT_EQ(down.exit_code, 0) << down.err;
   EXPECT_EQ(down.json()["removed"], true);
   EXPECT_TRUE(arrives(kShutPort));
-  EXPECT_NE(::access("/sys/fs/bpf/krait/tun0", F_OK), 0);
+  EXPECT_NE(::access("/run/krait/bpf/tun0", F_OK), 0);
 }
 
 std::string http(const std::string& request) {
@@ -366,15 +365,14 @@ TEST_F(AgentTest, ReloadsTablesOfAnotherSize) {
   write_text(kConfig, config_text("[limits]\nflows = 2048\npairs = 128\nfragments = 100\n"));
   const Ran reload = krait({"reload", "-o", "json"});
   ASSERT_EQ(reload.exit_code, 0) << reload.err;
-  EXPECT_EQ(reload.json()["revision"], revision + 1);
-  EXPECT_FALSE(leaves(open_, 49152)) << "the flow is forgotten";
+  EXPECT_EQ(reload.json()["revision"], revision) << "the policy is the same";
+  EXPECT_TRUE(leaves(open_, 49152)) << "the flow was carried over";
+  EXPECT_FALSE(arrives(kShutPort));
   EXPECT_EQ(dropped("no_rule"), 2);
-  EXPECT_TRUE(arrives(kOpenPort));
-  EXPECT_TRUE(leaves(open_, 49152));
   end(pid_, SIGKILL);
   start();
   EXPECT_TRUE(leaves(open_, 49152)) << "the next agent adopts the tables";
-  EXPECT_EQ(status()["revision"], revision + 2);
+  EXPECT_EQ(status()["revision"], revision);
 }
 
 // Packets that the usual policy's rule has decided.

@@ -111,15 +111,20 @@ void add_socket_flag(CLI::App& command, std::string& socket) {
   command.add_option("--socket", socket, "The agent's control socket")->envname("KRAIT_SOCKET")->capture_default_str();
 }
 
-int run(int argc, const char* const* argv) {
-  CLI::App app(kDescription, "krait");
+void add_commands(CLI::App& app, Shell& shell) {
+  app.description(kDescription);
   app.footer(kFooter);
   app.require_subcommand(1);
-  Shell shell(app);
   for (const auto& add : {add_up, add_down, add_status, add_rules, add_events, add_reload, add_check, add_policy,
-                          add_trace, add_keygen, add_version}) {
+                          add_trace, add_doctor, add_debug, add_key, add_keygen, add_version}) {
     add(shell);
   }
+}
+
+int run(int argc, const char* const* argv) {
+  CLI::App app("", "krait");
+  Shell shell(app);
+  add_commands(app, shell);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -134,7 +139,10 @@ int run(int argc, const char* const* argv) {
   if (const auto done = shell.chosen()(output); !done) {
     return fail(output, done.error());
   }
-  return output.finish() ? 0 : 2;
+  if (!output.finish()) {
+    return 2;
+  }
+  return output.problems() ? 1 : 0;
 }
 
 }  // namespace krait::cli

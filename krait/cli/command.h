@@ -24,11 +24,15 @@ class Output {
   void report(std::string_view text, const Json& json);
   void warn(const std::vector<common::Diagnostic>& findings);  // on standard error
   void error(const common::Error& error);  // on standard error, and with JSON on standard output too
-  [[nodiscard]] bool finish();             // flushes; false: somebody could not be told
+  // The command did what it was asked to, and what it found is bad: exit code 1.
+  void found_problems() { problems_ = true; }
+  [[nodiscard]] bool problems() const { return problems_; }
+  [[nodiscard]] bool finish();  // flushes; false: somebody could not be told
   [[nodiscard]] bool json() const { return json_; }
 
  private:
   bool json_;
+  bool problems_ = false;
 };
 
 using Action = std::function<common::Result<void>(Output&)>;
@@ -73,8 +77,14 @@ void add_policy(Shell& shell);  // with check and explain
 void add_trace(Shell& shell);
 void add_rules(Shell& shell);
 void add_events(Shell& shell);
+void add_doctor(Shell& shell);
+void add_debug(Shell& shell);  // with bundle
+void add_key(Shell& shell);    // with next and rotate
 void add_keygen(Shell& shell);
 void add_version(Shell& shell);
+
+// All of them, on the whole command line `app`.
+void add_commands(CLI::App& app, Shell& shell);
 
 // Parses, runs, prints; the exit code.
 int run(int argc, const char* const* argv);

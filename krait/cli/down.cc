@@ -5,8 +5,9 @@
 #include <string>
 
 #include "krait/agent/client.h"
-#include "krait/agent/enforcer.h"
+#include "krait/agent/left_over.h"
 #include "krait/cli/command.h"
+#include "krait/datapath/bpffs.h"
 
 namespace krait::cli {
 
@@ -20,9 +21,15 @@ struct Flags {
   std::string config = kDefaultConfig;
   std::string interface;
   std::string socket = agent::kDefaultSocket;
+  bool keep_enforcing = false;
 };
 
-Result<void> remove_without_agent(const Flags& flags, Output& output) {
+std::string done_text(const Flags& flags, const std::string& interface) {
+  return flags.keep_enforcing ? fmt::format("down: everything on {} is denied, its peers are gone", interface)
+                              : fmt::format("down: {} is no longer guarded", interface);
+}
+
+Result<void> down_without_agent(const Flags& flags, Output& output) {
   if (::geteuid() != 0) {
     return Error(ErrorCode::permission, "only root may do this; run it with sudo");
   }
@@ -30,24 +37,29 @@ Result<void> remove_without_agent(const Flags& flags, Output& output) {
   if (!flags.interface.empty()) {
     options.guarded_interface = flags.interface;
   }
-  auto removed = agent::remove_left_over(options);
-  if (!removed) {
-    return removed.error();
+  auto found = flags.keep_enforcing ? agent::drain_left_over(options) : agent::remove_left_over(options);
+  if (!found) {
+    return found.error();
   }
-  ::unlink(flags.socket.c_str());  // an agent that was killed left it
-  output.report(*removed ? "down: removed what a former agent left" : "already down",
-                {{"version", agent::kProtocolVersion}, {"removed", *removed}});
+  ::unlink(flags.socket.c_str());  // an agent that was killed left them
+  ::unlink((flags.socket + ".lock").c_str());
+  const char* text = flags.keep_enforcing ? "down: what a former agent left denies everything now"
+                                          : "down: removed what a former agent left";
+  output.report(*found ? text : "already down",
+                {{"version", agent::kProtocolVersion}, {"removed", *found && !flags.keep_enforcing}});
   return {};
 }
 
 Result<void> down(const Flags& flags, Output& output) {
-  auto answer = agent::ask(flags.socket, agent::Request::down);
+  auto answer = agent::ask(flags.socket, flags.keep_enforcing ? agent::Request::drain : agent::Request::down);
   if (!answer) {
-    return answer.error().code() == ErrorCode::unavailable ? remove_without_agent(flags, output) : answer.error();
+    return answer.error().code() == ErrorCode::unavailable ? down_without_agent(flags, output) : answer.error();
   }
+  // An agent without privileges cannot unmount.
+  datapath::release_bpffs(datapath::kBpffs);
   const auto interface = answer->value("interface", std::string());
-  output.report(fmt::format("down: {} is no longer guarded", interface),
-                {{"version", agent::kProtocolVersion}, {"removed", true}, {"interface", interface}});
+  output.report(done_text(flags, interface),
+                {{"version", agent::kProtocolVersion}, {"removed", !flags.keep_enforcing}, {"interface", interface}});
   return {};
 }
 
@@ -63,6 +75,8 @@ void add_down(Shell& shell) {
   add_config_flag(command, flags->config);
   command.add_option("--iface", flags->interface,
                      "Without a running agent: the interface that was only guarded; nothing but the guard is removed");
+  command.add_flag("--keep-enforcing", flags->keep_enforcing,
+                   "Take the peers away and deny everything, but leave the interface, its routes and the guard");
   add_socket_flag(command, flags->socket);
   shell.on(command, [flags](Output& output) { return down(*flags, output); });
 }

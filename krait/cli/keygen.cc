@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "common/process.h"
 #include "krait/cli/command.h"
 #include "krait/wireguard/wireguard.h"
 
@@ -51,6 +52,7 @@ Result<model::PublicKey> read_key(const std::string& file) {
 }
 
 Result<void> keygen(const Flags& flags, Output& output) {
+  common::forbid_memory_dumps();
   auto key = flags.only_public ? read_key(flags.file) : make_key(flags.file);
   if (!key) {
     return key.error();

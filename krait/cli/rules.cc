@@ -1,9 +1,8 @@
-#include <fmt/format.h>
-
 #include <memory>
 #include <string>
 
 #include "krait/agent/client.h"
+#include "krait/cli/answers.h"
 #include "krait/cli/command.h"
 
 namespace krait::cli {
@@ -11,26 +10,6 @@ namespace krait::cli {
 using common::Result;
 
 namespace {
-
-std::string expiry_text(const Json& rule) {
-  const Json left = rule.value("expires_in_s", Json());
-  if (!left.is_number()) {
-    return "";
-  }
-  const auto seconds = left.get<std::uint64_t>();
-  return seconds == 0 ? "  expired" : fmt::format("  expires in {} h {} min", seconds / 3600, seconds / 60 % 60);
-}
-
-std::string rules_text(const Json& answer) {
-  const std::string file = answer.value("policy", "?");
-  std::string text = fmt::format("{:>12}  {:>14}  rule", "packets", "bytes");
-  for (const Json& rule : answer.value("rules", Json::array())) {
-    text += fmt::format("\n{:>12}  {:>14}  {} \"{}\"  {}:{}{}", rule.value("packets", std::uint64_t{0}),
-                        rule.value("bytes", std::uint64_t{0}), rule.value("action", "?"), rule.value("rule", "?"), file,
-                        rule.value("line", 0), expiry_text(rule));
-  }
-  return text;
-}
 
 Result<void> rules(const std::string& socket, Output& output) {
   auto answer = agent::ask(socket, agent::Request::rules);
@@ -48,7 +27,7 @@ void add_rules(Shell& shell) {
   CLI::App& command =
       shell.command("rules", "Show what each rule has decided, and how long it holds",
                     "Packets of both directions, as the kernel counted them since the rule was first loaded.\n"
-                    "Example:  krait rules");
+                    "Example:  sudo krait rules");
   add_socket_flag(command, *socket);
   shell.on(command, [socket](Output& output) { return rules(*socket, output); });
 }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "common/fd.h"
+#include "krait/cli/notice.h"
 
 namespace krait::cli {
 
@@ -64,6 +65,11 @@ Result<Fd> open_log(const std::string& path) {
   return log;
 }
 
+// The caller's shell may hold secrets in its environment, and the agent lives for long.
+bool is_for_agent(std::string_view variable) {
+  return variable.starts_with("KRAIT_") || variable.starts_with("PATH=") || variable.starts_with("TZ=");
+}
+
 // In the child: only async-signal-safe calls up to exec.
 [[noreturn]] void become_agent(const std::vector<const char*>& arguments, const std::vector<const char*>& environment,
                                int log, int null) {
@@ -89,7 +95,7 @@ Result<Child> start(const Spawn& spawn, const std::string& notify_name) {
   const std::string notify = "NOTIFY_SOCKET=" + notify_name;
   std::vector<const char*> environment{notify.c_str()};
   for (char** variable = ::environ; *variable != nullptr; ++variable) {
-    if (!std::string_view(*variable).starts_with("NOTIFY_SOCKET=")) {
+    if (is_for_agent(*variable)) {
       environment.push_back(*variable);
     }
   }
@@ -111,8 +117,9 @@ Result<Child> start(const Spawn& spawn, const std::string& notify_name) {
   return child;
 }
 
-// One notice, or empty when there is none now. Anybody may send to the socket: only the child is listened to.
-std::string read_notice(int fd, pid_t child) {
+// One datagram, or empty when there is none of the child's now. Anybody may send to the socket: only the child is
+// listened to.
+std::string read_datagram(int fd, pid_t child) {
   std::array<char, 8192> text{};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
   iovec part{text.data(), text.size()};
@@ -123,18 +130,17 @@ std::string read_notice(int fd, pid_t child) {
   message.msg_controllen = control.size();
   const ssize_t got = ::recvmsg(fd, &message, MSG_DONTWAIT);
   const cmsghdr* header = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_type != SCM_CREDENTIALS ||
+  if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_CREDENTIALS ||
       reinterpret_cast<const ucred*>(CMSG_DATA(header))->pid != child) {
     return {};
   }
   return {text.data(), static_cast<std::size_t>(got)};
 }
 
-Error ended(const Child& child, const std::string& said, const std::string& log) {
+Error ended(const Child& child, const Notice& said, const std::string& log) {
   int status = 0;
   ::waitpid(child.pid, &status, 0);
-  constexpr std::string_view kStatus = "STATUS=";
-  const std::string why = said.starts_with(kStatus) ? said.substr(kStatus.size()) : "it ended; see " + log;
+  const std::string why = said.status.empty() ? "it ended; see " + log : said.status;
   const bool wrong_use = WIFEXITED(status) && WEXITSTATUS(status) == 1;
   return {wrong_use ? ErrorCode::invalid_input : ErrorCode::system, "krait-agent: " + why};
 }
@@ -173,14 +179,15 @@ Result<void> spawn_agent(const Spawn& spawn) {
   if (!child) {
     return child.error();
   }
-  std::string said;
+  Notice said;
   for (;;) {
     std::array<pollfd, 2> waiting{{{notices->fd.get(), POLLIN, 0}, {child->pidfd.get(), POLLIN, 0}}};
     if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) {
       return Error::from_errno(errno, "wait for the agent");
     }
-    for (std::string notice; !(notice = read_notice(notices->fd.get(), child->pid)).empty(); said = notice) {
-      if (notice.starts_with("READY=1")) {
+    for (std::string text; !(text = read_datagram(notices->fd.get(), child->pid)).empty();) {
+      said = parse_notice(text);
+      if (said.ready) {
         return {};
       }
     }

@@ -8,6 +8,7 @@
 
 #include "krait/agent/client.h"
 #include "krait/agent/plan.h"
+#include "krait/cli/answers.h"
 #include "krait/cli/command.h"
 #include "krait/cli/spawn.h"
 
@@ -63,10 +64,10 @@ Result<void> report(const std::string& socket, bool was_up, Output& output) {
   for (const char* key : {"interface", "attachment", "revision", "rules", "identities"}) {
     json[key] = status->value(key, Json());
   }
-  json["peers"] = status->value("peers", Json::array()).size();
+  json["peers"] = list_at(*status, "peers").size();
   output.report(
       fmt::format("{}: {}, {} attachment, policy revision {} ({} rules), {} peers", was_up ? "already up" : "up",
-                  status->value("interface", ""), status->value("attachment", "no"), json["revision"].dump(),
+                  text_at(*status, "interface", "?"), text_at(*status, "attachment", "no"), json["revision"].dump(),
                   json["rules"].dump(), json["peers"].dump()),
       json);
   return {};

@@ -63,7 +63,10 @@ model::WireguardImage wireguard_image(const model::Mesh& mesh) {
     image.addresses.push_back(address.ip);
   }
   for (const model::Peer& peer : mesh.peers) {
-    image.peers.push_back({peer.public_key, peer.endpoint, prefixes_of(peer)});
+    image.peers.push_back({.public_key = peer.public_key,
+                           .endpoint = peer.endpoint,
+                           .allowed_ips = prefixes_of(peer),
+                           .next_public_key = peer.next_public_key});
     image.routes.insert(image.routes.end(), image.peers.back().allowed_ips.begin(),
                         image.peers.back().allowed_ips.end());
   }

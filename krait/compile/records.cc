@@ -105,10 +105,11 @@ Records number_rules(const model::Policy& policy, const common::Moment& now,
     const std::uint64_t name_hash = rule_name_hash(rule.name);
     const auto old = known.extract(name_hash);
     const std::uint32_t number = old.empty() ? free.take() : old.mapped();
-    krait_rule_record record{.name_hash = name_hash,
-                             .duration_hash = duration_hash(policy, rule),
-                             .loaded_boot_ns = now.boot_ns,
-                             .reserved = 0};
+    krait_rule_record record{
+        .name_hash = name_hash, .duration_hash = duration_hash(policy, rule), .loaded_boot_ns = 0, .reserved = 0};
+    if (record.duration_hash != 0) {
+      record.loaded_boot_ns = now.boot_ns;
+    }
     if (!old.empty() && record.duration_hash != 0 && former[number].duration_hash == record.duration_hash) {
       record.loaded_boot_ns = former[number].loaded_boot_ns;
     }

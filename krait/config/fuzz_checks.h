@@ -1,21 +1,13 @@
-// What both fuzz targets of this folder ask of an answer. A broken promise ends the process, as libFuzzer wants it.
+// What both fuzz targets of this folder ask of an answer.
 #pragma once
 
-#include <cstdio>
-#include <cstdlib>
 #include <tuple>
 
 #include "common/result.h"
 #include "krait/config/findings.h"
+#include "tests/require.h"
 
 namespace krait::config {
-
-inline void require(bool holds, const char* what) {
-  if (!holds) {
-    std::fprintf(stderr, "broken promise: %s\n", what);
-    std::abort();
-  }
-}
 
 inline void require_findings(const common::Error& error) {
   const auto& found = error.diagnostics();

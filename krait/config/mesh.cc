@@ -20,6 +20,8 @@ constexpr std::int64_t kMostPort = 65535;
 
 constexpr std::string_view kRoutesExample = R"(routes = [{ prefix = "10.20.0.0/16", identity = "office" }])";
 
+constexpr std::string_view kKeyFileExample = R"(private_key_file = "/var/lib/krait/host.key")";
+
 constexpr auto kRootKeys = std::to_array<Key>({
     {"host", Shape::table, true, "[host]"},
     {"peer", Shape::tables, false, "[[peer]]"},
@@ -29,7 +31,8 @@ constexpr auto kHostKeys = std::to_array<Key>({
     {"name", Shape::text, true, R"(name = "web1")"},
     {"identity", Shape::text, true, R"(identity = "web")"},
     {"addresses", Shape::texts, true, R"(addresses = ["10.90.0.1"])"},
-    {"private_key_file", Shape::text, true, R"(private_key_file = "/var/lib/krait/host.key")"},
+    {"private_key_file", Shape::text, false, kKeyFileExample},
+    {"private_key_credential", Shape::text, false, R"(private_key_credential = "host.key")"},
     {"listen_port", Shape::integer, false, "listen_port = 51820"},
     {"interface", Shape::text, false, R"(interface = "wg0")"},
     {"policy", Shape::text, false, R"(policy = "/etc/krait/policy.toml")"},
@@ -39,6 +42,7 @@ constexpr auto kPeerKeys = std::to_array<Key>({
     {"name", Shape::text, true, R"(name = "db1")"},
     {"identity", Shape::text, true, R"(identity = "db")"},
     {"public_key", Shape::text, true, R"(public_key = "...")"},
+    {"next_public_key", Shape::text, false, R"(next_public_key = "...")"},
     {"endpoint", Shape::text, false, R"(endpoint = "192.0.2.2:51820")"},
     {"addresses", Shape::texts, true, R"(addresses = ["10.90.0.2"])"},
     {"routes", Shape::tables, false, kRoutesExample},
@@ -90,7 +94,7 @@ class MeshReader {
     host.identity = read_identity(table);
     host.addresses = read_addresses(table);
     host.routes = read_routes(table);
-    host.private_key_file = read_path(table, "private_key_file", {});
+    read_private_key(table);
     host.policy_file = read_path(table, "policy", kDefaultPolicy);
     if (const Value* port = table.find("listen_port")) {
       if (port->integer() < 1 || port->integer() > kMostPort) {
@@ -105,13 +109,32 @@ class MeshReader {
     }
   }
 
+  void read_private_key(const Table& table) {
+    model::Host& host = mesh_.host;
+    host.private_key_file = read_path(table, "private_key_file", {});
+    const Text credential = table.text("private_key_credential");
+    host.private_key_credential = credential.text;
+    const bool named = table.has("private_key_credential");
+    if (named && table.has("private_key_file")) {
+      findings_.add(credential.at, "the private key stands in a file and is a credential",
+                    "keep private_key_file or private_key_credential");
+    } else if (named) {
+      if (auto fault = check_name(credential.text)) {
+        findings_.add(credential.at, std::move(*fault));
+      }
+    } else if (!table.has("private_key_file")) {
+      findings_.add(table.at(), "[host] lacks its private key", fmt::format("add {}", kKeyFileExample));
+    }
+  }
+
   void read_peer(const Value& value) {
     const Table table(value, "[[peer]]", kPeerKeys, findings_);
     model::Peer peer;
     peer.at = value.at;
     peer.name = read_name(table);
     peer.identity = read_identity(table);
-    read_key(table, peer);
+    peer.public_key = read_key(table, "public_key").value_or(model::PublicKey{});
+    peer.next_public_key = read_key(table, "next_public_key");
     if (table.has("endpoint")) {
       read_endpoint_of(peer, table.text("endpoint"));
     }
@@ -168,22 +191,22 @@ class MeshReader {
     return beside(mesh_.file, path.text);
   }
 
-  void read_key(const Table& table, model::Peer& peer) {
-    const Text text = table.text("public_key");
-    if (!table.has("public_key")) {
-      return;
+  std::optional<model::PublicKey> read_key(const Table& table, std::string_view name) {
+    const Text text = table.text(name);
+    if (!table.has(name)) {
+      return std::nullopt;
     }
     auto key = read_public_key(text.text);
     if (!key) {
       findings_.add(text.at, std::move(key.error()));
-      return;
+      return std::nullopt;
     }
-    peer.public_key = *key;
     const auto [first, fresh] = line_of_key_.try_emplace(*key, text.at.line);
     if (!fresh) {
       findings_.add(text.at, fmt::format("duplicate public key, first in line {}", first->second),
                     "each peer has a key of its own; put all its addresses in one [[peer]]");
     }
+    return *key;
   }
 
   std::vector<model::Address> read_addresses(const Table& table) {

@@ -89,6 +89,14 @@ TEST(Mesh, HasDefaults) {
   EXPECT_TRUE(mesh->peers.empty());
 }
 
+TEST(Mesh, TakesItsKeyFromACredential) {
+  const auto mesh = parse_mesh(
+      "[host]\nname = 'a'\nidentity = 'web'\naddresses = ['10.0.0.1']\nprivate_key_credential = 'host.key'\n", "k");
+  ASSERT_TRUE(mesh) << mesh.error().text();
+  EXPECT_EQ(mesh->host.private_key_credential, "host.key");
+  EXPECT_EQ(mesh->host.private_key_file, "");
+}
+
 TEST(Mesh, FindsRelativePathsBesideItself) {
   const std::string text = std::string(kLeast) + "policy = 'sub/policy.toml'\n";
   const auto elsewhere = parse_mesh(text, "some/where/krait.toml");

@@ -6,7 +6,9 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <optional>
+
+#include "krait/datapath/object.h"
 
 namespace krait::datapath {
 
@@ -28,7 +30,8 @@ struct TcxLinkInfo {
   std::array<std::uint8_t, 256> rest;
 };
 
-constexpr std::uint32_t kFilterHandle = 0x6b72;  // "kr"
+// Two, so that new filters can take their place ahead of all others before the old ones go.
+constexpr std::array<std::uint32_t, 2> kFilterHandles{0x6b72, 0x6b73};  // "kr", "ks"
 constexpr std::uint32_t kFirstPriority = 1;
 constexpr std::uint32_t kLastPriority = 0xffff;
 
@@ -49,73 +52,118 @@ bpf_tc_hook hook_of(std::uint32_t interface_index, bpf_tc_attach_point point) {
   return hook;
 }
 
-bpf_tc_opts filter_of(int program_fd, std::uint32_t priority) {
+struct Filter {
+  std::uint32_t priority;
+  std::uint32_t handle;
+};
+
+bpf_tc_opts options_of(const Filter& filter) {
   bpf_tc_opts options{};
   options.sz = sizeof(options);
-  options.prog_fd = program_fd;
-  options.handle = kFilterHandle;
-  options.priority = priority;
-  options.flags = BPF_TC_F_REPLACE;
+  options.handle = filter.handle;
+  options.priority = filter.priority;
   return options;
 }
 
-bool has_filter(std::uint32_t interface_index, const Side& side, std::uint32_t priority) {
+// The program of a filter; 0: there is no such filter.
+std::uint32_t filter_program(std::uint32_t interface_index, const Side& side, const Filter& filter) {
   const bpf_tc_hook hook = hook_of(interface_index, side.clsact);
-  bpf_tc_opts options{};
-  options.sz = sizeof(options);
-  options.handle = kFilterHandle;
-  options.priority = priority;
-  return bpf_tc_query(&hook, &options) == 0;
+  bpf_tc_opts options = options_of(filter);
+  return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
 }
 
-common::Result<void> put_filter(std::uint32_t interface_index, const Side& side, int program_fd,
-                                std::uint32_t priority) {
+common::Result<void> put_filter(std::uint32_t interface_index, const Side& side, const Filter& filter, int program_fd) {
   const bpf_tc_hook hook = hook_of(interface_index, side.clsact);
-  bpf_tc_opts options = filter_of(program_fd, priority);
+  bpf_tc_opts options = options_of(filter);
+  options.prog_fd = program_fd;
+  options.flags = BPF_TC_F_REPLACE;
   if (const int error = bpf_tc_attach(&hook, &options); error != 0) {
     return common::Error::from_errno(-error, fmt::format("attach a clsact filter to {}", side.text));
   }
   return {};
 }
 
-void take_filter(std::uint32_t interface_index, const Side& side, std::uint32_t priority) {
+void take_filter(std::uint32_t interface_index, const Side& side, const Filter& filter) {
   const bpf_tc_hook hook = hook_of(interface_index, side.clsact);
-  bpf_tc_opts options{};
-  options.sz = sizeof(options);
-  options.handle = kFilterHandle;
-  options.priority = priority;
+  const bpf_tc_opts options = options_of(filter);
   bpf_tc_detach(&hook, &options);
 }
 
-// A pinned link stays behind when its interface is deleted, and an interface may be renamed under it.
-bool link_is_on(int link_fd, std::uint32_t interface_index) {
-  TcxLinkInfo info{};
-  std::uint32_t bytes = sizeof(info);
-  return bpf_obj_get_info_by_fd(link_fd, &info, &bytes) == 0 && info.interface_index == interface_index;
+// True when the filter had another program, or was not there.
+common::Result<bool> renew_filter(std::uint32_t interface_index, const Side& side, const Filter& filter,
+                                  int program_fd) {
+  if (filter_program(interface_index, side, filter) == program_id(program_fd)) {
+    return false;
+  }
+  if (auto put = put_filter(interface_index, side, filter, program_fd); !put) {
+    return std::move(put.error());
+  }
+  return true;
 }
 
-// False: this kernel has no TCX.
-common::Result<bool> attach_tcx(std::uint32_t interface_index, const Side& side, int program_fd, const Pins& pins) {
-  if (const common::Fd pinned = pins.get(side.link_pin); pinned.valid()) {
-    if (link_is_on(pinned.get(), interface_index) && bpf_link_update(pinned.get(), program_fd, nullptr) == 0) {
-      return true;
-    }
-    pins.remove(side.link_pin);
-  }
+// Krait's filter in the place that it has; in the first handle's when there is none.
+Filter own_filter(std::uint32_t interface_index, const Side& side) {
+  const Filter other{.priority = kFirstPriority, .handle = kFilterHandles[1]};
+  return filter_program(interface_index, side, other) != 0
+             ? other
+             : Filter{.priority = kFirstPriority, .handle = kFilterHandles[0]};
+}
+
+constexpr Filter kGuardFilter{.priority = kLastPriority, .handle = kFilterHandles[0]};
+
+std::optional<TcxLinkInfo> link_info(int link_fd) {
+  TcxLinkInfo info{};
+  std::uint32_t bytes = sizeof(info);
+  return bpf_obj_get_info_by_fd(link_fd, &info, &bytes) == 0 ? std::optional(info) : std::nullopt;
+}
+
+std::uint32_t first_program(std::uint32_t interface_index, const Side& side) {
+  std::array<std::uint32_t, 64> ids{};
+  auto count = static_cast<std::uint32_t>(ids.size());
+  std::uint32_t flags = 0;
+  const int error = bpf_prog_query(static_cast<int>(interface_index), side.tcx, 0, &flags, ids.data(), &count);
+  return error == 0 || error == -ENOSPC ? ids[0] : 0;
+}
+
+bool is_same_link(int link_fd, int other_fd) {
+  const auto info = link_info(link_fd);
+  const auto other = link_info(other_fd);
+  return info && other && info->id == other->id;
+}
+
+// A link ahead of all others takes the place of the one that is there. False: this kernel has no TCX.
+common::Result<bool> make_link(std::uint32_t interface_index, const Side& side, int program_fd, common::Fd& link) {
   bpf_link_create_opts options{};
   options.sz = sizeof(options);
   options.flags = kBefore;
-  const common::Fd link(bpf_link_create(program_fd, static_cast<int>(interface_index), side.tcx, &options));
-  if (!link.valid()) {
-    if (errno == EINVAL) {
-      return false;
+  common::Fd made(bpf_link_create(program_fd, static_cast<int>(interface_index), side.tcx, &options));
+  if (made.valid()) {
+    link = std::move(made);
+    return true;
+  }
+  if (errno == EINVAL) {
+    return false;
+  }
+  return common::Error::from_errno(errno, fmt::format("attach a TCX link to {}", side.text));
+}
+
+// False: this kernel has no TCX.
+common::Result<bool> attach_tcx(std::uint32_t interface_index, const Side& side, int program_fd, common::Fd& link,
+                                Mended& mended) {
+  // A link stays behind when its interface is deleted, and an interface may be renamed under it.
+  const auto info = link.valid() ? link_info(link.get()) : std::nullopt;
+  if (info && info->interface_index == interface_index) {
+    const bool is_ours = info->program_id == program_id(program_fd);
+    const bool is_first = first_program(interface_index, side) == info->program_id;
+    const bool updated = !is_ours && is_first && bpf_link_update(link.get(), program_fd, nullptr) == 0;
+    if (is_ours || updated) {
+      mended.program = mended.program || updated;
+      return true;
     }
-    return common::Error::from_errno(errno, fmt::format("attach a TCX link to {}", side.text));
+    mended.order = mended.order || !is_first;
   }
-  if (auto pinned = pins.put(side.link_pin, link.get()); !pinned) {
-    return std::move(pinned.error());
-  }
-  return true;
+  mended.program = true;
+  return make_link(interface_index, side, program_fd, link);
 }
 
 // True when it was not there before.
@@ -128,51 +176,127 @@ common::Result<bool> make_qdisc(std::uint32_t interface_index) {
   return error == 0;
 }
 
+common::Result<void> attach_filters(std::uint32_t interface_index, const Programs& programs, Attached& attached) {
+  const std::array<int, 2> program_fds{programs.ingress_fd, programs.egress_fd};
+  for (std::size_t i = 0; i < kSides.size(); ++i) {
+    if (attached.kind == Attachment::clsact) {
+      auto renewed = renew_filter(interface_index, kSides[i], own_filter(interface_index, kSides[i]), program_fds[i]);
+      if (!renewed) {
+        return std::move(renewed.error());
+      }
+      attached.mended.program = attached.mended.program || *renewed;
+    }
+    auto renewed = renew_filter(interface_index, kSides[i], kGuardFilter, programs.guard_fd);
+    if (!renewed) {
+      return std::move(renewed.error());
+    }
+    attached.mended.guard = attached.mended.guard || *renewed;
+  }
+  return {};
+}
+
 }  // namespace
 
-common::Result<Attached> attach_programs(std::uint32_t interface_index, const Programs& programs, const Pins& pins) {
+std::uint32_t program_id(int program_fd) {
+  bpf_prog_info info{};
+  std::uint32_t bytes = sizeof(info);
+  return bpf_obj_get_info_by_fd(program_fd, &info, &bytes) == 0 ? info.id : 0;
+}
+
+common::Result<Attached> attach_programs(std::uint32_t interface_index, const Programs& programs, Links& links) {
+  silence_libbpf();
   Attached attached;
   const std::array<int, 2> program_fds{programs.ingress_fd, programs.egress_fd};
   attached.kind = Attachment::tcx;
   for (std::size_t i = 0; i < kSides.size() && attached.kind == Attachment::tcx; ++i) {
-    auto done = attach_tcx(interface_index, kSides[i], program_fds[i], pins);
+    auto done = attach_tcx(interface_index, kSides[i], program_fds[i], links[i], attached.mended);
     if (!done) {
       return std::move(done.error());
     }
     attached.kind = *done ? Attachment::tcx : Attachment::clsact;
+  }
+  if (attached.kind == Attachment::clsact) {
+    attached.mended.program = false;  // what the filters say counts
   }
   auto made = make_qdisc(interface_index);
   if (!made) {
     return std::move(made.error());
   }
   attached.made_qdisc = *made;
-  for (std::size_t i = 0; i < kSides.size(); ++i) {
-    if (attached.kind == Attachment::clsact) {
-      if (auto put = put_filter(interface_index, kSides[i], program_fds[i], kFirstPriority); !put) {
-        return std::move(put.error());
-      }
-    }
-    if (auto put = put_filter(interface_index, kSides[i], programs.guard_fd, kLastPriority); !put) {
-      return std::move(put.error());
-    }
+  if (auto filtered = attach_filters(interface_index, programs, attached); !filtered) {
+    return std::move(filtered.error());
   }
   return attached;
 }
 
-Attachment find_attachment(std::uint32_t interface_index, const Pins& pins) {
-  if (const common::Fd pinned = pins.get(kSides[0].link_pin);
-      pinned.valid() && link_is_on(pinned.get(), interface_index)) {
-    return Attachment::tcx;
+Links pinned_links(const Pins& pins) { return {pins.get(kSides[0].link_pin), pins.get(kSides[1].link_pin)}; }
+
+common::Result<bool> pin_links(const Links& links, const Pins& pins) {
+  bool pinned = false;
+  for (std::size_t i = 0; i < kSides.size(); ++i) {
+    const common::Fd present = pins.get(kSides[i].link_pin);
+    if (!links[i].valid() || (present.valid() && is_same_link(present.get(), links[i].get()))) {
+      continue;
+    }
+    if (auto put = pins.replace(kSides[i].link_pin, links[i].get()); !put) {
+      return std::move(put.error());
+    }
+    pinned = true;
   }
-  return has_filter(interface_index, kSides[0], kFirstPriority) ? Attachment::clsact : Attachment::none;
+  return pinned;
+}
+
+bool are_first_tcx(std::uint32_t interface_index, const Programs& programs) {
+  return first_program(interface_index, kSides[0]) == program_id(programs.ingress_fd) &&
+         first_program(interface_index, kSides[1]) == program_id(programs.egress_fd);
+}
+
+common::Result<void> put_filters_first(std::uint32_t interface_index, const Programs& programs) {
+  const std::array<int, 2> program_fds{programs.ingress_fd, programs.egress_fd};
+  for (std::size_t i = 0; i < kSides.size(); ++i) {
+    const Filter former = own_filter(interface_index, kSides[i]);
+    // The kernel puts a new filter ahead of those of the same priority (net/sched/cls_bpf.c, cls_bpf_change).
+    const Filter next{.priority = kFirstPriority,
+                      .handle = former.handle == kFilterHandles[0] ? kFilterHandles[1] : kFilterHandles[0]};
+    if (auto put = put_filter(interface_index, kSides[i], next, program_fds[i]); !put) {
+      return put;
+    }
+    take_filter(interface_index, kSides[i], former);
+  }
+  return {};
+}
+
+bool is_attached(std::uint32_t interface_index, int program_fd, const Links& links) {
+  const std::uint32_t id = program_id(program_fd);
+  for (std::size_t i = 0; i < kSides.size(); ++i) {
+    const auto info = links[i].valid() ? link_info(links[i].get()) : std::nullopt;
+    const Filter filter = own_filter(interface_index, kSides[i]);
+    if ((info && info->interface_index != 0 && info->program_id == id) ||
+        filter_program(interface_index, kSides[i], filter) == id) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool is_on(std::uint32_t interface_index, const Links& links) {
+  const auto judges = [&](std::size_t i) {
+    const auto info = links[i].valid() ? link_info(links[i].get()) : std::nullopt;
+    return (info && info->interface_index == interface_index) ||
+           filter_program(interface_index, kSides[i], own_filter(interface_index, kSides[i])) != 0;
+  };
+  return judges(0) && judges(1);
 }
 
 common::Result<void> detach_programs(std::uint32_t interface_index, const Pins& pins, bool remove_qdisc) {
+  silence_libbpf();
   for (const Side& side : kSides) {
-    take_filter(interface_index, side, kLastPriority);
+    take_filter(interface_index, side, kGuardFilter);
   }
   for (const Side& side : kSides) {
-    take_filter(interface_index, side, kFirstPriority);
+    for (const std::uint32_t handle : kFilterHandles) {
+      take_filter(interface_index, side, {.priority = kFirstPriority, .handle = handle});
+    }
     if (const common::Fd pinned = pins.get(side.link_pin); pinned.valid()) {
       bpf_link_detach(pinned.get());
       pins.remove(side.link_pin);

@@ -2,8 +2,10 @@
 // both.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
+#include "common/fd.h"
 #include "common/result.h"
 #include "krait/datapath/datapath.h"
 #include "krait/datapath/pins.h"
@@ -16,17 +18,39 @@ struct Programs {
   int guard_fd = -1;
 };
 
+// The kernel's number of a program; 0: the descriptor is no program's.
+std::uint32_t program_id(int program_fd);
+
+// The two TCX links while an agent runs: with them open, a lost pin ends no enforcement.
+using Links = std::array<common::Fd, 2>;
+
 struct Attached {
   Attachment kind = Attachment::none;
   bool made_qdisc = false;  // the clsact qdisc was not there before
+  Mended mended;
 };
 
-// Attaches, or replaces what krait attached before, each direction atomically. Krait's programs go first, then the
-// guard: an interface in use is never without a judge, and the guard alone would drop everything.
-common::Result<Attached> attach_programs(std::uint32_t interface_index, const Programs& programs, const Pins& pins);
+// Attaches, or replaces what krait attached before, each direction atomically; touches nothing that is as it should be.
+// Krait's programs go first, then the guard: an interface in use is never without a judge, and the guard alone would
+// drop everything. A program that has to get ahead of somebody else's must not be attached yet (the kernel refuses the
+// same one twice). `links` are those that are pinned; new ones take their place there, and nothing is pinned.
+common::Result<Attached> attach_programs(std::uint32_t interface_index, const Programs& programs, Links& links);
 
-// What is attached already, as far as the pins and filters tell.
-Attachment find_attachment(std::uint32_t interface_index, const Pins& pins);
+Links pinned_links(const Pins& pins);
+// Pins the links that are there and not pinned; true when there were any.
+common::Result<bool> pin_links(const Links& links, const Pins& pins);
+
+// Whether krait's programs are the first of the interface's TCX programs.
+bool are_first_tcx(std::uint32_t interface_index, const Programs& programs);
+
+// On clsact: puts the filters ahead of all others; new ones first, then the old ones go.
+common::Result<void> put_filters_first(std::uint32_t interface_index, const Programs& programs);
+
+// True when the program is attached to the interface, or to the one that a link is on.
+bool is_attached(std::uint32_t interface_index, int program_fd, const Links& links);
+
+// True when krait judges the interface's packets in both directions: by the links, or by its filters.
+bool is_on(std::uint32_t interface_index, const Links& links);
 
 // Takes everything of krait's off the interface, the guard first. `remove_qdisc`: krait made the clsact qdisc.
 common::Result<void> detach_programs(std::uint32_t interface_index, const Pins& pins, bool remove_qdisc);

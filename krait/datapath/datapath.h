@@ -1,6 +1,6 @@
 // The BPF side of one guarded interface: maps, programs, attachment, pins. All of libbpf stays behind this folder.
 //
-// Pins live in <bpffs>/krait/<interface>/ and outlive the process: enforcement goes on without the agent, and the next
+// Pins live in <bpffs>/<interface>/ and outlive the process: enforcement goes on without the agent, and the next
 // agent adopts them. Needs CAP_BPF and CAP_NET_ADMIN. Not thread-safe: one thread owns a Datapath.
 #pragma once
 
@@ -14,13 +14,14 @@
 #include "common/result.h"
 #include "krait/abi/maps.h"
 #include "krait/abi/snapshot.h"
+#include "krait/datapath/bpffs.h"
 #include "krait/datapath/table_sizes.h"
 
 namespace krait::datapath {
 
 struct Options {
   std::string interface;
-  std::string bpffs = "/sys/fs/bpf";        // mounted here when it is not yet
+  std::string bpffs = kBpffs;               // mounted here when it is not yet
   std::uint32_t snapshot_pages = 0;         // the buffer must hold at least this many
   std::uint32_t rules = 0;                  // of the policy; the counters have room for twice as many
   std::uint32_t most_snapshot_pages = ~0U;  // of a buffer, however much the policy may grow
@@ -41,12 +42,34 @@ struct Counters {
 
 enum class Attachment : std::uint8_t { none, tcx, clsact };
 
+// What was not as it should be and is now.
+struct Mended {
+  bool program = false;  // krait's program was missing or another version's
+  bool guard = false;    // the guard behind it, or the clsact qdisc
+  bool order = false;    // somebody else's program stood ahead
+
+  [[nodiscard]] bool any() const { return program || guard || order; }
+};
+
+// The programs of the first clsact filters, by the kernel's numbers; 0: no filter there.
+struct FirstFilters {
+  std::uint32_t ingress_id = 0;
+  std::uint32_t egress_id = 0;
+};
+
+// How a data path is opened.
+enum class Open : std::uint8_t {
+  adopt,  // programs of this build that are pinned are taken as they are
+  load,   // the programs are loaded anew, on the same maps
+};
+
 class Datapath {
  public:
-  // Opens the interface's pins, or makes and pins what is missing; nothing is attached or switched yet. Where the
-  // pinned snapshot map is too small or of another version, or another map of another size, a new one is made beside it
-  // and takes over at attach(): a new table of flows is empty, and new counters begin at nothing.
-  static common::Result<Datapath> open(const Options& options);
+  // Opens the interface's pins, or makes what is missing; nothing is attached, switched or pinned yet. Where the pinned
+  // snapshot map is too small or of another version, or another map of another size, a new one is made beside it and
+  // takes over at attach(); flows are carried over, counters of another size begin at nothing. Fails with unsupported,
+  // having touched nothing, when flows of another version cannot be carried over.
+  static common::Result<Datapath> open(const Options& options, Open how = Open::adopt);
 
   Datapath(Datapath&&) noexcept;
   Datapath& operator=(Datapath&&) noexcept;
@@ -59,10 +82,26 @@ class Datapath {
   // changing nothing, when the image has more pages than a buffer. When it returns, no packet is judged by an older
   // snapshot any more.
   common::Result<void> publish(std::span<const std::byte> image);
+  // Whether the active snapshot is this image but for its revision: publishing it would change nothing.
+  [[nodiscard]] common::Result<bool> is_published(std::span<const std::byte> image) const;
+  // Denies every packet from the next one on, until something is published or resumed. Returns when none is judged
+  // otherwise.
+  common::Result<void> deny_all();
+  void resume();  // what deny_all() took out of force
 
   // Attaches both directions to the interface (or replaces the program that is attached, atomically) and puts the
-  // drop-all guard behind them.
-  common::Result<void> attach(std::uint32_t interface_index);
+  // drop-all guard behind them. Touches nothing that is as it should be, and says what was not.
+  common::Result<Mended> attach(std::uint32_t interface_index);
+  // Whether one of these or of the pinned programs is on the interface: packets are judged already.
+  [[nodiscard]] bool is_attached(std::uint32_t interface_index) const;
+  // Mounts the BPF file system and pins what is attached where somebody took that away. True: somebody had.
+  common::Result<bool> keep_pins();
+  // False: somebody else's program decides before krait's. `clsact` are the first filters' programs, for kernels
+  // without TCX.
+  [[nodiscard]] bool is_first(std::uint32_t interface_index, const FirstFilters& clsact) const;
+  // attach() for a data path that was opened with Open::load because another is not first: it gets ahead of everybody
+  // and takes the other's place.
+  common::Result<void> get_ahead(std::uint32_t interface_index);
 
   // The interface's MTU: the MSS of TCP connections that pass through is lowered to what fits. 0, as at first: it is
   // left alone. Kept for the next agent, and handed on to a map that takes over.
@@ -71,15 +110,19 @@ class Datapath {
   [[nodiscard]] Attachment attachment() const;
   [[nodiscard]] bool active() const;             // a snapshot is switched on
   [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none
+  // The highest that was ever switched on, by this data path or the one whose place it takes.
+  [[nodiscard]] std::uint64_t last_revision() const;
   common::Result<Counters> counters() const;
-  // Of the active snapshot, valid until the next publish(); none without one.
-  [[nodiscard]] std::span<const krait_rule_record> rule_records() const;
+  // Of the active snapshot; none without one.
+  [[nodiscard]] common::Result<std::vector<krait_rule_record>> rule_records() const;
   // What each rule decided, by the number of its record. A system call for each rule.
   common::Result<std::vector<krait_count>> rule_counts() const;
 
   // Takes the programs and the guard off the interface (when it still exists) and removes the pins. The interface is
   // open afterwards; remove its peers or the interface first.
   static common::Result<void> remove(const Options& options, std::uint32_t interface_index);
+  // Denies everything by the programs that a former agent left, if it left any.
+  static common::Result<void> deny_all_left_over(const Options& options);
 
  private:
   struct State;
@@ -87,10 +130,10 @@ class Datapath {
   std::unique_ptr<State> state_;
 };
 
-// The records of the snapshot that an earlier agent put in force; none when there is none, or of another version.
+// The records of the snapshot that an earlier agent put in force; none when there is none, or none that can be read.
 std::vector<krait_rule_record> rule_records_in_force(const Options& options);
 
-// True when <bpffs>/krait/<interface>/ holds anything.
+// True when <bpffs>/<interface>/ holds anything.
 bool has_pins(const Options& options);
 
 }  // namespace krait::datapath

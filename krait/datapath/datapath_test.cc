@@ -86,9 +86,10 @@ class DatapathOnTun : public testing::Test {
     bpffs_ = std::filesystem::temp_directory_path() / "krait-datapath-test";
     std::filesystem::create_directories(bpffs_);
     ASSERT_EQ(::mount("tmpfs", bpffs_.c_str(), "tmpfs", 0, nullptr), 0);
+    bpffs_ /= "bpf";
     make_tun();
   }
-  void TearDown() override { ::umount2(bpffs_.c_str(), MNT_DETACH); }
+  void TearDown() override { ::umount2(bpffs_.parent_path().c_str(), MNT_DETACH); }
 
   void make_tun() {
     tun_.reset(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
@@ -201,7 +202,7 @@ TEST_F(DatapathOnTun, GivesALargerPolicyALargerMap) {
 // The size of a map that the next agent would find.
 std::uint32_t pinned_entries(const std::filesystem::path& bpffs, const char* pin) {
   bpf_attr attributes{};
-  const std::string path = bpffs / "krait" / kInterface / pin;
+  const std::string path = bpffs / kInterface / pin;
   attributes.pathname = reinterpret_cast<std::uint64_t>(path.c_str());
   const common::Fd map(static_cast<int>(::syscall(SYS_bpf, BPF_OBJ_GET, &attributes, sizeof(attributes))));
   bpf_map_info info{};
@@ -255,24 +256,209 @@ TEST_F(DatapathOnTun, ABufferGrowsNoFurtherThanItMay) {
   narrow.most_snapshot_pages = 256;
   auto opened = Datapath::open(narrow);
   ASSERT_TRUE(opened) << opened.error().text();
+  ASSERT_TRUE(opened->attach(index_));
   EXPECT_EQ(pinned_entries(bpffs_, "snapshot"), 1 + 2 * 256U);
 }
 
 TEST_F(DatapathOnTun, FailsClosedWithoutItsPrograms) {
-  Datapath datapath = open();
-  ASSERT_TRUE(datapath.publish(image_of(policy_with({allow_web_to_db(5432)}))));
-  ASSERT_TRUE(datapath.attach(index_));
-  if (datapath.attachment() != Attachment::tcx) {
-    GTEST_SKIP() << "skipped: this kernel has no TCX, whose pins can be removed";
+  {
+    Datapath datapath = open();
+    ASSERT_TRUE(datapath.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+    ASSERT_TRUE(datapath.attach(index_));
+    if (datapath.attachment() != Attachment::tcx) {
+      GTEST_SKIP() << "skipped: this kernel has no TCX, whose pins can be removed";
+    }
+    ASSERT_TRUE(arrives(5432));
+    ASSERT_TRUE(std::filesystem::remove(bpffs_ / kInterface / "link_ingress"));
+    EXPECT_TRUE(arrives(5432)) << "while an agent runs it holds the links";
+    EXPECT_FALSE(arrives(80));
   }
-  ASSERT_TRUE(arrives(5432));
-  ASSERT_TRUE(std::filesystem::remove(bpffs_ / "krait" / kInterface / "link_ingress"));
   // The kernel detaches the link from a work queue some moments later (kernel/bpf/syscall.c, bpf_link_put).
   int tries = 0;
   while (arrives(5432)) {
     ASSERT_LT(++tries, 100'000) << "the guard behind does not drop";
   }
+  Datapath next = open();
+  const auto mended = next.attach(index_);
+  ASSERT_TRUE(mended);
+  EXPECT_TRUE(mended->program);
+  EXPECT_FALSE(mended->guard);
+  EXPECT_TRUE(arrives(5432));
+}
+
+TEST_F(DatapathOnTun, AnUnchangedStartTouchesNothing) {
+  {
+    Datapath first = open();
+    ASSERT_TRUE(first.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+    ASSERT_TRUE(first.attach(index_));
+    EXPECT_FALSE(*first.keep_pins());
+    EXPECT_FALSE(first.attach(index_)->any());
+  }
+  Datapath second = open();
+  EXPECT_TRUE(second.is_attached(index_));
+  EXPECT_FALSE(second.attach(index_)->any());
+  EXPECT_FALSE(*second.keep_pins());
+  EXPECT_TRUE(*second.is_published(image_of(policy_with({allow_web_to_db(5432)}))));
+  EXPECT_FALSE(*second.is_published(image_of(policy_with({allow_web_to_db(80)}))));
+}
+
+TEST_F(DatapathOnTun, PinsWhatSomebodyUnpinned) {
+  Datapath datapath = open();
+  ASSERT_TRUE(datapath.publish(image_of(policy_with({allow_web_to_db(5432)}))));
   ASSERT_TRUE(datapath.attach(index_));
+  ASSERT_EQ(::umount2(bpffs_.c_str(), MNT_DETACH), 0);
+  EXPECT_TRUE(arrives(5432)) << "the agent holds everything";
+  EXPECT_TRUE(*datapath.keep_pins());
+  EXPECT_FALSE(*datapath.keep_pins());
+  EXPECT_TRUE(open().is_attached(index_)) << "the next agent finds it";
+  ASSERT_TRUE(std::filesystem::remove(bpffs_ / kInterface / "program_egress"));
+  EXPECT_TRUE(*datapath.keep_pins());
+}
+
+TEST_F(DatapathOnTun, ProgramsOfAnotherBuildAreReplacedUnderTheSameMaps) {
+  {
+    Datapath first = open();
+    ASSERT_TRUE(first.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+    ASSERT_TRUE(first.attach(index_));
+    EXPECT_FALSE(arrives(80));
+  }
+  {
+    const common::Fd pinned = Pins::at(bpffs_.string(), kInterface).get("snapshot");
+    SnapshotMap::open(pinned.get(), 1)->control().build = 1;
+  }
+  Datapath second = open();
+  const auto mended = second.attach(index_);
+  ASSERT_TRUE(mended) << mended.error().text();
+  EXPECT_TRUE(mended->program);
+  EXPECT_TRUE(arrives(5432));
+  EXPECT_FALSE(arrives(80));
+  EXPECT_EQ(drops(second, KRAIT_REASON_NO_RULE), 2U) << "the counters go on";
+  EXPECT_FALSE(open().attach(index_)->any()) << "the next start finds its own build";
+}
+
+// A snapshot map of another version: its policy cannot be read, a new one takes over with the program.
+TEST_F(DatapathOnTun, AnotherVersionsMapsJudgeUntilTheNewOnesDo) {
+  {
+    Datapath first = open();
+    ASSERT_TRUE(first.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+    ASSERT_TRUE(first.attach(index_));
+  }
+  {
+    const common::Fd pinned = Pins::at(bpffs_.string(), kInterface).get("snapshot");
+    SnapshotMap::open(pinned.get(), 1)->control().abi_version = KRAIT_ABI_VERSION + 1;
+  }
+  Datapath second = open();
+  EXPECT_FALSE(second.active());
+  EXPECT_EQ(second.last_revision(), 7U) << "revisions go on";
+  EXPECT_TRUE(arrives(5432)) << "the former program judges by the former map";
+  ASSERT_TRUE(second.publish(image_of(policy_with({allow_web_to_db(80)}))));
+  EXPECT_TRUE(arrives(5432));
+  ASSERT_TRUE(second.attach(index_));
+  EXPECT_TRUE(arrives(80));
+  EXPECT_FALSE(arrives(5432));
+  EXPECT_EQ(drops(second, KRAIT_REASON_NO_RULE), 1U);
+}
+
+// The flow table's first bucket as it is pinned.
+krait_flow_bucket change_flows_head(const std::filesystem::path& bpffs, std::uint64_t layout) {
+  const common::Fd map = Pins::at(bpffs.string(), kInterface).get("flows");
+  krait_flow_bucket head{};
+  std::uint32_t key = 0;
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<std::uint32_t>(map.get());
+  attributes.key = reinterpret_cast<std::uint64_t>(&key);
+  attributes.value = reinterpret_cast<std::uint64_t>(&head);
+  EXPECT_EQ(::syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attributes, sizeof(attributes)), 0);
+  const krait_flow_bucket before = head;
+  head.marks[1] = layout;
+  EXPECT_EQ(::syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attributes, sizeof(attributes)), 0);
+  return before;
+}
+
+TEST_F(DatapathOnTun, FlowsThatCannotBeCarriedOverAreNotTouched) {
+  {
+    Datapath first = open();
+    ASSERT_TRUE(first.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+    ASSERT_TRUE(first.attach(index_));
+    const common::Fd pinned = Pins::at(bpffs_.string(), kInterface).get("snapshot");
+    SnapshotMap::open(pinned.get(), 1)->control().build = 1;
+  }
+  EXPECT_EQ(change_flows_head(bpffs_, 99).marks[1], KRAIT_FLOWS_LAYOUT);
+  const auto refused = Datapath::open(options());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), common::ErrorCode::unsupported);
+  EXPECT_NE(refused.error().text().find("layout 99"), std::string::npos) << refused.error().text();
+  EXPECT_TRUE(arrives(5432)) << "what is in force stays so";
+  EXPECT_FALSE(arrives(80));
+}
+
+// Killed after it had attached and before its pins were in their place: the next agent finds the attached set.
+TEST_F(DatapathOnTun, FindsTheAttachedSetOfAnAgentThatWasKilledBetween) {
+  const std::filesystem::path pins = bpffs_ / kInterface;
+  {
+    Datapath first = open();
+    ASSERT_TRUE(first.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+    ASSERT_TRUE(first.attach(index_));
+  }
+  Options other = options();
+  other.tables.flows = 2048;
+  {
+    auto second = Datapath::open(other);
+    ASSERT_TRUE(second) << second.error().text();
+    ASSERT_TRUE(second->attach(index_));
+  }
+  // As if the moves had just begun: all but the first are still to be done.
+  std::filesystem::create_directory(pins / "next");
+  for (const auto& entry : std::filesystem::directory_iterator(pins)) {
+    const std::string name = entry.path().filename();
+    if (name != "next" && !name.starts_with("link_") && name != "snapshot") {
+      std::filesystem::rename(entry.path(), pins / "next" / name);
+    }
+  }
+  auto third = Datapath::open(other);
+  ASSERT_TRUE(third) << third.error().text();
+  EXPECT_FALSE(std::filesystem::exists(pins / "next"));
+  EXPECT_FALSE(third->attach(index_)->any()) << "it is what is attached";
+  // And a set that was never attached is thrown away.
+  std::filesystem::create_directory(pins / "next");
+  std::filesystem::rename(pins / "events", pins / "next" / "events");
+  Datapath fourth = std::move(*Datapath::open(other));
+  EXPECT_FALSE(std::filesystem::exists(pins / "next"));
+  EXPECT_TRUE(arrives(5432));
+}
+
+TEST_F(DatapathOnTun, HostilePinsAreReplaced) {
+  const std::filesystem::path pins = bpffs_ / kInterface;
+  {
+    Datapath first = open();
+    ASSERT_TRUE(first.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+    ASSERT_TRUE(first.attach(index_));
+    const common::Fd pinned = Pins::at(bpffs_.string(), kInterface).get("snapshot");
+    SnapshotMap::open(pinned.get(), 4)->control().active = 12345;
+  }
+  std::filesystem::remove(pins / "rules");
+  std::filesystem::rename(pins / "drops", pins / "rules");
+  std::filesystem::remove(pins / "flows");
+  std::filesystem::rename(pins / "program_guard", pins / "flows");
+  EXPECT_FALSE(arrives(5432)) << "a control page that leads nowhere denies";
+  Datapath second = open();
+  EXPECT_FALSE(second.active());
+  ASSERT_TRUE(second.publish(image_of(policy_with({allow_web_to_db(80)}))));
+  ASSERT_TRUE(second.attach(index_));
+  EXPECT_TRUE(arrives(80));
+  EXPECT_FALSE(arrives(5432));
+  EXPECT_EQ(drops(second, KRAIT_REASON_NO_RULE), 1U);
+}
+
+TEST_F(DatapathOnTun, DeniesEverythingAndResumes) {
+  Datapath datapath = open();
+  ASSERT_TRUE(datapath.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+  ASSERT_TRUE(datapath.attach(index_));
+  ASSERT_TRUE(arrives(5432));
+  ASSERT_TRUE(datapath.deny_all());
+  EXPECT_FALSE(arrives(5432));
+  EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_POLICY), 1U);
+  datapath.resume();
   EXPECT_TRUE(arrives(5432));
 }
 
@@ -298,7 +484,7 @@ TEST_F(DatapathOnTun, RemoveRestoresTheDevice) {
   }
   ASSERT_TRUE(Datapath::remove(options(), index_));
   EXPECT_FALSE(has_pins(options()));
-  EXPECT_FALSE(std::filesystem::exists(bpffs_ / "krait"));
+  EXPECT_FALSE(is_bpffs(bpffs_)) << "the file system is unmounted";
   EXPECT_TRUE(arrives(5432));
 }
 

@@ -38,8 +38,10 @@ common::Error no_such(const char* kind, const char* name) {
 
 void Object::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
 
+void silence_libbpf() { libbpf_set_print(stay_silent); }
+
 common::Result<Object> Object::open(std::span<const unsigned char> elf, const char* name) {
-  libbpf_set_print(stay_silent);  // libbpf prints to stderr otherwise; the log below says the same
+  silence_libbpf();
   Object object;
   object.log_ = std::make_unique<std::string>(kLogBytes, '\0');
   bpf_object_open_opts options{};

@@ -14,6 +14,9 @@ struct bpf_program;
 
 namespace krait::datapath {
 
+// libbpf prints to stderr unless told otherwise; what it says is in our errors.
+void silence_libbpf();
+
 class Object {
  public:
   // Parses an embedded ELF object; nothing is in the kernel yet.

@@ -11,6 +11,7 @@
 #include "krait/abi/snapshot.h"
 #include "krait/datapath/counters.h"
 #include "krait/datapath/events.h"
+#include "krait/datapath/flow_migration.h"
 #include "krait/datapath/mapped_map.h"
 #include "krait/datapath/object.h"
 #include "krait/datapath/program.h"
@@ -82,7 +83,7 @@ common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, Ru
   if (!snapshot) {
     return std::move(snapshot.error());
   }
-  auto trace = MappedMap::map(state->object->map_fd(kTraceMap), sizeof(krait_trace));
+  auto trace = MappedMap::map(state->object->map_fd(kTraceMap), 0, sizeof(krait_trace));
   if (!trace) {
     return std::move(trace.error());
   }
@@ -198,8 +199,11 @@ common::Result<Counters> PacketRunner::counters() const {
 }
 
 common::Result<std::vector<krait_count>> PacketRunner::rule_counts() const {
-  const auto rules = static_cast<std::uint32_t>(state_->snapshot->rule_records().size());
-  return read_rule_counts(state_->object->map_fd(kRulesMap), rules);
+  const auto records = state_->snapshot->rule_records();
+  if (!records) {
+    return records.error();
+  }
+  return read_rule_counts(state_->object->map_fd(kRulesMap), static_cast<std::uint32_t>(records->size()));
 }
 
 common::Result<std::vector<krait_event>> PacketRunner::events() {

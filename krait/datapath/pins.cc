@@ -2,10 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
-#include <linux/magic.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,38 +10,45 @@
 #include <filesystem>
 #include <system_error>
 
+#include "krait/datapath/bpffs.h"
+
 namespace krait::datapath {
 
-namespace {
-
-bool is_bpffs(const std::string& path) {
-  struct statfs status{};
-  return ::statfs(path.c_str(), &status) == 0 && static_cast<unsigned long>(status.f_type) == BPF_FS_MAGIC;
+Pins Pins::at(const std::string& bpffs, const std::string& interface) {
+  return Pins(fmt::format("{}/{}", bpffs, interface));
 }
 
-common::Result<void> make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return common::Error::from_errno(errno, fmt::format("make {}", path));
+common::Result<Pins> Pins::open(const std::string& bpffs, const std::string& interface) {
+  if (auto mounted = mount_bpffs(bpffs); !mounted) {
+    return std::move(mounted.error());
+  }
+  Pins pins = at(bpffs, interface);
+  if (auto made = pins.make(); !made) {
+    return std::move(made.error());
+  }
+  return pins;
+}
+
+common::Result<void> Pins::make() const {
+  if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) {
+    return common::Error::from_errno(errno, fmt::format("make {}", folder_));
   }
   return {};
 }
 
-}  // namespace
-
-Pins Pins::at(const std::string& bpffs, const std::string& interface) {
-  return Pins(fmt::format("{}/krait/{}", bpffs, interface));
+common::Result<Pins> Pins::make_inner(const char* name) const {
+  Pins pins = inner(name);
+  if (auto made = pins.make(); !made) {
+    return std::move(made.error());
+  }
+  return pins;
 }
 
-common::Result<Pins> Pins::open(const std::string& bpffs, const std::string& interface) {
-  if (!is_bpffs(bpffs) && ::mount("bpf", bpffs.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") != 0) {
-    return common::Error::from_errno(errno, fmt::format("mount a BPF file system on {}", bpffs));
+common::Result<void> Pins::take(const Pins& from, const char* name) const {
+  if (std::rename(from.path(name).c_str(), path(name).c_str()) != 0 && errno != ENOENT) {
+    return common::Error::from_errno(errno, fmt::format("move {} to {}", from.path(name), path(name)));
   }
-  for (const std::string& folder : {fmt::format("{}/krait", bpffs), fmt::format("{}/krait/{}", bpffs, interface)}) {
-    if (auto made = make_folder(folder); !made) {
-      return std::move(made.error());
-    }
-  }
-  return at(bpffs, interface);
+  return {};
 }
 
 bool Pins::any() const {
@@ -82,7 +86,6 @@ common::Result<void> Pins::remove_all() const {
   if (error && error != std::errc::no_such_file_or_directory) {
     return common::Error::from_errno(error.value(), fmt::format("remove {}", folder_));
   }
-  ::rmdir(std::filesystem::path(folder_).parent_path().c_str());  // stays while it holds another interface's pins
   return {};
 }
 

@@ -1,6 +1,5 @@
 #include "krait/datapath/program.h"
 
-#include <bpf/bpf.h>
 #include <sys/random.h>
 
 #include <cerrno>
@@ -43,22 +42,6 @@ common::Result<Object> open_krait_object(Framing framing, const TableSizes& size
     return std::move(set.error());
   }
   return object;
-}
-
-common::Result<void> seed_flows(int flows_fd) {
-  const std::uint32_t head = 0;
-  krait_flow_bucket bucket{};
-  if (bpf_map_lookup_elem(flows_fd, &head, &bucket) != 0) {
-    return common::Error::from_errno(errno, "read the flow table's seed");
-  }
-  if (bucket.marks[0] != 0) {
-    return {};
-  }
-  if (::getrandom(&bucket.marks[0], sizeof(bucket.marks[0]), 0) != sizeof(bucket.marks[0]) ||
-      bpf_map_update_elem(flows_fd, &head, &bucket, BPF_ANY) != 0) {
-    return common::Error::from_errno(errno, "seed the flow table");
-  }
-  return {};
 }
 
 common::Result<Object> open_guard_object() {

@@ -37,9 +37,6 @@ enum class Framing : std::uint8_t {
 common::Result<Object> open_krait_object(Framing framing, const TableSizes& sizes = {});
 common::Result<Object> open_guard_object();
 
-// Gives a new flow table its seed; one that has a seed keeps it.
-common::Result<void> seed_flows(int flows_fd);
-
 // Ticks a second: the resolution of CLOCK_MONOTONIC_COARSE is one tick.
 std::uint32_t ticks_per_second();
 

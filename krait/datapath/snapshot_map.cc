@@ -1,50 +1,116 @@
 #include "krait/datapath/snapshot_map.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 
 namespace krait::datapath {
 
+namespace {
+
+constexpr std::size_t kRevisionAt = offsetof(krait_snapshot_header, revision);
+constexpr std::size_t kBehindRevision = kRevisionAt + sizeof(krait_snapshot_header::revision);
+
+std::size_t bytes_of(std::uint32_t pages) { return std::size_t{pages} * KRAIT_PAGE_BYTES; }
+
+}  // namespace
+
+std::optional<RecordsPlace> find_records(const krait_snapshot_header& header, std::uint32_t buffer_pages) {
+  if (header.magic != KRAIT_SNAPSHOT_MAGIC || header.abi_version < KRAIT_ABI_RECORDS_SINCE ||
+      header.abi_version > KRAIT_ABI_VERSION) {
+    return std::nullopt;
+  }
+  const std::size_t offset = bytes_of(header.rule_page);
+  const std::size_t bytes = std::size_t{header.rule_records} * sizeof(krait_rule_record);
+  if (header.pages > buffer_pages || offset + bytes > bytes_of(header.pages)) {
+    return std::nullopt;
+  }
+  return RecordsPlace{.offset_bytes = offset, .records = header.rule_records};
+}
+
 common::Result<SnapshotMap> SnapshotMap::open(int map_fd, std::uint32_t entries) {
-  auto mapped = MappedMap::map(map_fd, std::size_t{entries} * KRAIT_PAGE_BYTES);
-  if (!mapped) {
-    return passed_on(mapped, "open the snapshot map");
+  SnapshotMap snapshot;
+  snapshot.map_.reset(::fcntl(map_fd, F_DUPFD_CLOEXEC, 0));
+  auto control_page = snapshot.map_.valid()
+                          ? MappedMap::map(snapshot.map_.get(), 0, KRAIT_PAGE_BYTES)
+                          : common::Result<MappedMap>(common::Error::from_errno(errno, "keep a descriptor"));
+  if (!control_page) {
+    return passed_on(control_page, "open the snapshot map");
   }
   auto barrier = RcuBarrier::create();
   if (!barrier) {
     return std::move(barrier.error());
   }
-  SnapshotMap snapshot;
-  snapshot.mapped_ = std::move(*mapped);
+  snapshot.control_page_ = std::move(*control_page);
   snapshot.barrier_ = std::move(*barrier);
   snapshot.buffer_pages_ = (entries - 1) / KRAIT_BUFFERS;
   krait_control& control = snapshot.control();
-  if (control.active == 0) {
+  if (control.active != 0 && control.active != 1 && control.active != 1 + snapshot.buffer_pages_) {
+    return common::Error(common::ErrorCode::invalid_input,
+                         fmt::format("the snapshot map's control page names page {}, where no buffer begins; it was "
+                                     "damaged: krait down, then krait up",
+                                     control.active));
+  }
+  if (control.abi_version == 0) {
     control.abi_version = KRAIT_ABI_VERSION;
   }
   return snapshot;
 }
 
-krait_control& SnapshotMap::control() const { return *reinterpret_cast<krait_control*>(mapped_.memory().data()); }
+krait_control& SnapshotMap::control() const { return *reinterpret_cast<krait_control*>(control_page_.memory().data()); }
 
-const krait_snapshot_header* SnapshotMap::active() const {
-  const std::uint32_t page = control().active;
-  if (page == 0) {
-    return nullptr;
-  }
-  return reinterpret_cast<const krait_snapshot_header*>(mapped_.memory().data() + std::size_t{page} * KRAIT_PAGE_BYTES);
+common::Result<MappedMap> SnapshotMap::map_pages(std::uint32_t first, std::size_t bytes) const {
+  return MappedMap::map(map_.get(), bytes_of(first), bytes);
 }
 
-std::span<const krait_rule_record> SnapshotMap::rule_records() const {
-  const krait_snapshot_header* header = active();
-  if (header == nullptr || header->abi_version != KRAIT_ABI_VERSION) {
-    return {};
+common::Result<std::optional<krait_snapshot_header>> SnapshotMap::header() const {
+  if (!active()) {
+    return std::optional<krait_snapshot_header>();
   }
-  const std::byte* first =
-      mapped_.memory().data() + (std::size_t{control().active} + header->rule_page) * KRAIT_PAGE_BYTES;
-  return {reinterpret_cast<const krait_rule_record*>(first), header->rule_records};
+  const auto page = map_pages(control().active, KRAIT_PAGE_BYTES);
+  if (!page) {
+    return page.error();
+  }
+  krait_snapshot_header header{};
+  std::memcpy(&header, page->memory().data(), sizeof(header));
+  return std::optional(header);
+}
+
+common::Result<bool> SnapshotMap::is_active(std::span<const std::byte> image) const {
+  if (!active() || image.size() > bytes_of(buffer_pages_)) {
+    return false;
+  }
+  const auto buffer = map_pages(control().active, image.size());
+  if (!buffer) {
+    return buffer.error();
+  }
+  const auto present = buffer->memory();
+  return std::ranges::equal(present.first(kRevisionAt), image.first(kRevisionAt)) &&
+         std::memcmp(present.data() + kBehindRevision, image.data() + kBehindRevision,
+                     image.size() - kBehindRevision) == 0;
+}
+
+common::Result<std::vector<krait_rule_record>> SnapshotMap::rule_records() const {
+  const auto found = header();
+  if (!found) {
+    return found.error();
+  }
+  const auto place = *found ? find_records(**found, buffer_pages_) : std::nullopt;
+  if (!place || place->records == 0) {
+    return std::vector<krait_rule_record>();
+  }
+  std::vector<krait_rule_record> records(place->records);
+  const std::size_t bytes = records.size() * sizeof(krait_rule_record);
+  const auto pages = MappedMap::map(map_.get(), bytes_of(control().active) + place->offset_bytes, bytes);
+  if (!pages) {
+    return pages.error();
+  }
+  std::memcpy(records.data(), pages->memory().data(), bytes);
+  return records;
 }
 
 std::uint32_t SnapshotMap::inactive_page() const { return control().active == 1 ? 1 + buffer_pages_ : 1; }
@@ -56,8 +122,13 @@ common::Result<void> SnapshotMap::fill_inactive(std::span<const std::byte> image
         common::ErrorCode::limit,
         fmt::format("the policy takes {} pages, {} more than a snapshot buffer has", pages, pages - buffer_pages_));
   }
-  const std::size_t start = std::size_t{inactive_page()} * KRAIT_PAGE_BYTES;
-  std::memcpy(mapped_.memory().data() + start, image.data(), image.size());
+  edited_ = {};
+  behind_.clear();
+  const auto buffer = map_pages(inactive_page(), image.size());
+  if (!buffer) {
+    return buffer.error();
+  }
+  std::memcpy(buffer->memory().data(), image.data(), image.size());
   // A copy of some MiB drives it out of the caches, and the switch would wait for it to come back.
   __builtin_prefetch(&control(), 1);
   return {};
@@ -67,28 +138,46 @@ void SnapshotMap::switch_over() {
   std::atomic_ref<std::uint32_t>(control().active).store(inactive_page(), std::memory_order_release);
 }
 
-std::byte* SnapshotMap::page(std::uint32_t number) const {
-  return mapped_.memory().data() + std::size_t{number} * KRAIT_PAGE_BYTES;
+void SnapshotMap::deny_all() {
+  if (active()) {
+    suspended_ = control().active;
+  }
+  std::atomic_ref<std::uint32_t>(control().active).store(0, std::memory_order_release);
 }
 
-void SnapshotMap::begin_edits() {
-  behind_.clear();
-  if (const krait_snapshot_header* header = active(); header != nullptr) {
-    std::memcpy(page(inactive_page()), header, std::size_t{header->pages} * KRAIT_PAGE_BYTES);
+void SnapshotMap::resume() {
+  if (!active()) {
+    std::atomic_ref<std::uint32_t>(control().active).store(suspended_, std::memory_order_release);
   }
+}
+
+common::Result<void> SnapshotMap::begin_edits() {
+  behind_.clear();
+  const auto found = header();
+  if (!found || !*found) {
+    return found ? common::Result<void>() : found.error();
+  }
+  auto whole = map_pages(0, bytes_of(snapshot_entries(buffer_pages_)));
+  if (!whole) {
+    return std::move(whole.error());
+  }
+  edited_ = std::move(*whole);
+  std::memcpy(edited_.memory().data() + bytes_of(inactive_page()), edited_.memory().data() + bytes_of(control().active),
+              bytes_of((*found)->pages));
+  return {};
 }
 
 void SnapshotMap::edit(std::span<const compile::Patch> patches, std::uint64_t revision) {
-  if (active() == nullptr) {
+  if (!active() || edited_.memory().empty()) {
     return;
   }
-  std::byte* buffer = page(inactive_page());
+  std::byte* buffer = edited_.memory().data() + bytes_of(inactive_page());
   for (const std::span<const compile::Patch> all : {std::span<const compile::Patch>(behind_), patches}) {
     for (const compile::Patch& patch : all) {
       std::memcpy(buffer + patch.offset, &patch.word, sizeof(patch.word));
     }
   }
-  std::memcpy(buffer + offsetof(krait_snapshot_header, revision), &revision, sizeof(revision));
+  std::memcpy(buffer + kRevisionAt, &revision, sizeof(revision));
   switch_over();
   behind_.assign(patches.begin(), patches.end());
 }

@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "common/fd.h"
 #include "common/result.h"
 #include "krait/abi/snapshot.h"
 #include "krait/compile/patch.h"
@@ -17,19 +19,31 @@ namespace krait::datapath {
 // Map entries for buffers of this many pages.
 constexpr std::uint32_t snapshot_entries(std::uint32_t buffer_pages) { return 1 + KRAIT_BUFFERS * buffer_pages; }
 
-// One writer at a time; readers are BPF programs.
+// Where the records of the snapshot with this header lie, counted from the buffer's first byte; none when the header is
+// no snapshot's of a version whose records read alike, or points out of a buffer of `buffer_pages`. Pure: a pinned map
+// may hold anything.
+struct RecordsPlace {
+  std::size_t offset_bytes = 0;
+  std::size_t records = 0;
+};
+std::optional<RecordsPlace> find_records(const krait_snapshot_header& header, std::uint32_t buffer_pages);
+
+// One writer at a time; readers are BPF programs. Only the control page stays mapped.
 class SnapshotMap {
  public:
-  // Maps the memory; the descriptor stays the caller's. A new map gets its version here.
+  // Maps the control page. A map that was never used gets its version here. Fails with invalid_input when the control
+  // page names a buffer that the map does not have.
   static common::Result<SnapshotMap> open(int map_fd, std::uint32_t entries);
 
   [[nodiscard]] std::uint32_t buffer_pages() const { return buffer_pages_; }
   [[nodiscard]] krait_control& control() const;
-  // The active buffer's header, or nullptr.
-  [[nodiscard]] const krait_snapshot_header* active() const;
-
-  // The active snapshot's records, valid until the next switch; none without one.
-  [[nodiscard]] std::span<const krait_rule_record> rule_records() const;
+  [[nodiscard]] bool active() const { return control().active != 0; }
+  // The active snapshot's header; none without one.
+  [[nodiscard]] common::Result<std::optional<krait_snapshot_header>> header() const;
+  // Whether the active snapshot is this image, whatever their revisions.
+  [[nodiscard]] common::Result<bool> is_active(std::span<const std::byte> image) const;
+  // The active snapshot's records; none without one.
+  [[nodiscard]] common::Result<std::vector<krait_rule_record>> rule_records() const;
 
   // Three steps; a packet sees either all of the old snapshot or all of the new one.
   common::Result<void> fill_inactive(
@@ -37,18 +51,25 @@ class SnapshotMap {
   void switch_over();                             // one store
   common::Result<void> wait_for_readers() const;  // until nobody reads the old buffer any more
 
+  // From the next packet on everything is denied, until the next switch_over() or resume().
+  void deny_all();
+  void resume();  // what deny_all() took out of force; nothing when there was nothing
+
   // The same for small changes to the active snapshot (compile::Editor): the changed words instead of the whole image.
   // Between two of these calls stands a wait_for_readers(). Without an active snapshot nothing happens.
-  void begin_edits();  // makes the buffers alike; once after the last fill_inactive()
+  common::Result<void> begin_edits();  // makes the buffers alike, and maps them; once after the last fill_inactive()
   void edit(std::span<const compile::Patch> patches, std::uint64_t revision);  // switches too
 
  private:
   [[nodiscard]] std::uint32_t inactive_page() const;
-  [[nodiscard]] std::byte* page(std::uint32_t number) const;
+  [[nodiscard]] common::Result<MappedMap> map_pages(std::uint32_t first, std::size_t bytes) const;
 
-  MappedMap mapped_;
+  common::Fd map_;
+  MappedMap control_page_;
+  MappedMap edited_;  // the whole map, between begin_edits() and the next fill_inactive()
   RcuBarrier barrier_;
   std::uint32_t buffer_pages_ = 0;
+  std::uint32_t suspended_ = 0;         // the buffer that deny_all() took out of force
   std::vector<compile::Patch> behind_;  // what the inactive buffer lacks of the active one, between edits
 };
 

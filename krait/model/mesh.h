@@ -38,9 +38,10 @@ struct Address {
 struct Host {
   std::string name;
   IdentityName identity;
-  std::vector<Address> addresses;  // at least one
-  std::vector<Route> routes;       // networks behind this host
-  std::string private_key_file;
+  std::vector<Address> addresses;      // at least one
+  std::vector<Route> routes;           // networks behind this host
+  std::string private_key_file;        // or
+  std::string private_key_credential;  // one of the two: its name among the service's credentials (systemd.exec(5))
   std::uint16_t listen_port = 51820;
   std::string interface;  // 1..15 characters, no '/' or white space
   std::string policy_file;
@@ -59,6 +60,7 @@ struct Peer {
   std::string name;
   IdentityName identity;
   PublicKey public_key{};
+  std::optional<PublicKey> next_public_key;     // announced: the peer may go over to it at any moment
   std::optional<common::Endpoint> endpoint;     // none: by name, or it will call us
   std::optional<NamedEndpoint> named_endpoint;  // not beside `endpoint`
   std::vector<Address> addresses;               // at least one

@@ -16,6 +16,7 @@ struct WireguardPeer {
   PublicKey public_key{};
   std::optional<common::Endpoint> endpoint;  // where to call it first; the kernel then follows it when it roams
   std::vector<common::Prefix> allowed_ips;   // ascending
+  std::optional<PublicKey> next_public_key = std::nullopt;  // announced: the peer may use it from any moment on
 };
 
 // Everything but the private key, which goes from its file to the kernel and nowhere else, and the MTU, which follows

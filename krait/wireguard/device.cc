@@ -233,6 +233,28 @@ Result<void> Device::set_key(std::uint32_t index, const PrivateKey& key) {
   return socket_.request(message);
 }
 
+Result<void> Device::call_peers(std::uint32_t index, std::span<const PeerState> peers) {
+  // Setting an interval where there was none sends one keepalive at once (drivers/net/wireguard/netlink.c, set_peer).
+  for (const std::uint16_t interval_s : {std::uint16_t{1}, std::uint16_t{0}}) {
+    for (std::size_t first = 0; first < peers.size();) {
+      Message message = device_message(family_, WG_CMD_SET_DEVICE, index, kLargeMessageBytes);
+      const auto list = message.begin_nest(WGDEVICE_A_PEERS);
+      for (; first < peers.size() && message.room_bytes() >= kPeerMostBytes; ++first) {
+        const auto peer = message.begin_nest(0);
+        message.put(WGPEER_A_PUBLIC_KEY, std::as_bytes(std::span(peers[first].public_key)));
+        message.put_number<std::uint32_t>(WGPEER_A_FLAGS, WGPEER_F_UPDATE_ONLY);
+        message.put_number(WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, interval_s);
+        message.end_nest(peer);
+      }
+      message.end_nest(list);
+      if (auto sent = socket_.request(message); !sent) {
+        return passed_on(sent, "call the peers");
+      }
+    }
+  }
+  return {};
+}
+
 Result<void> Device::update_peers(std::uint32_t index, std::span<const PeerUpdate> updates) {
   for (Message& message : peer_messages(family_, index, updates)) {
     if (auto sent = socket_.request(message); !sent) {

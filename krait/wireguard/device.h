@@ -30,6 +30,9 @@ class Device {
   common::Result<void> set_port(std::uint32_t index, std::uint16_t port);
   // The kernel removes a peer that has the same key.
   common::Result<void> set_key(std::uint32_t index, const PrivateKey& key);
+  // Sends each of these peers a packet without content, which makes a session where there is none. Keepalives that
+  // somebody set stay as they are: the peers have none of ours.
+  common::Result<void> call_peers(std::uint32_t index, std::span<const PeerState> peers);
   // In the order given, over as many messages as it takes.
   common::Result<void> update_peers(std::uint32_t index, std::span<const PeerUpdate> updates);
 

@@ -107,7 +107,7 @@ class WireguardDevice : public testing::Test {
   }
 
   void apply_and_expect(const Changes& expected, const WireguardImage* previous = nullptr) {
-    const auto done = apply(image_, key_, previous);
+    const auto done = apply(image_, &key_, previous);
     ASSERT_TRUE(done) << done.error().text();
     expect_changes(*done, expected);
   }
@@ -237,14 +237,14 @@ TEST_F(WireguardDevice, SaysThatThePortIsTaken) {
   address.sin_family = AF_INET;
   address.sin_port = htons(51820);
   ASSERT_EQ(::bind(holder.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  const auto done = apply(image_, key_, nullptr);
+  const auto done = apply(image_, &key_, nullptr);
   ASSERT_FALSE(done);
   EXPECT_NE(done.error().text().find("UDP port 51820 is taken"), std::string::npos) << done.error().text();
 }
 
 TEST_F(WireguardDevice, RefusesItsOwnKeyAsAPeer) {
   image_.peers[0].public_key = key_.public_key();
-  const auto done = apply(image_, key_, nullptr);
+  const auto done = apply(image_, &key_, nullptr);
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ErrorCode::invalid_input);
 }

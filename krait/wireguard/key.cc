@@ -35,12 +35,37 @@ struct Secret {
   ~Secret() { sodium_memzero(bytes.data(), bytes.size()); }
 };
 
+// libsodium 1.0.18 takes some bytes beyond ASCII for characters of base64.
 bool decode(std::string_view text, std::array<std::uint8_t, 32>& key) {
   std::size_t length = 0;
   return text.size() == kBase64Characters &&
+         std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; }) &&
          sodium_base642bin(key.data(), key.size(), text.data(), text.size(), nullptr, &length, nullptr,
                            sodium_base64_VARIANT_ORIGINAL) == 0 &&
          length == key.size();
+}
+
+// O_NONBLOCK: opening a pipe must not wait for its writer.
+Result<common::Fd> open_key(const std::string& path) {
+  common::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd.valid()) {
+    return Error::from_errno(errno, fmt::format("open the key file {}", path));
+  }
+  return fd;
+}
+
+// What root makes for a service must be the service's.
+Result<void> give_to_owner_of_folder(int fd, const std::string& path) {
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  struct stat info{};
+  if (::geteuid() != 0) {
+    return {};
+  }
+  if (::stat(folder.c_str(), &info) != 0 || ::fchown(fd, info.st_uid, info.st_gid) != 0) {
+    return Error::from_errno(errno, fmt::format("give the key file {} to the owner of its folder", path));
+  }
+  return {};
 }
 
 Result<void> check_mode(int fd, const std::string& path) {
@@ -98,27 +123,54 @@ Result<void> write_all(int fd, std::span<const char> bytes, const std::string& p
 }  // namespace
 
 Result<PrivateKey> PrivateKey::load(const std::string& path) {
-  // O_NONBLOCK: opening a pipe must not wait for its writer.
-  const common::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!fd.valid()) {
-    return Error::from_errno(errno, fmt::format("open the key file {}", path));
+  auto fd = open_key(path);
+  if (!fd) {
+    return std::move(fd.error());
   }
-  if (auto checked = check_mode(fd.get(), path); !checked) {
+  if (auto checked = check_mode(fd->get(), path); !checked) {
     return std::move(checked.error());
   }
+  return read(fd->get(), path);
+}
+
+// Its mode is the service manager's business: an access list for the service's user shows as rights of the group.
+Result<PrivateKey> PrivateKey::load_credential(const std::string& name) {
+  const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+  if (directory == nullptr) {
+    return Error(ErrorCode::not_found,
+                 fmt::format("there is no credential {0}: the service manager gives them to the service alone "
+                             "(LoadCredential={0}:FILE in krait-agent.service)",
+                             name));
+  }
+  const std::string path = fmt::format("{}/{}", directory, name);
+  auto fd = open_key(path);
+  if (!fd) {
+    return std::move(fd.error());
+  }
+  return read(fd->get(), path);
+}
+
+Result<PrivateKey> PrivateKey::read(int fd, const std::string& path) {
   Secret<kMostFileBytes> text;
-  auto size = read_all(fd.get(), text.bytes, path);
+  auto size = read_all(fd, text.bytes, path);
   if (!size) {
     return std::move(size.error());
   }
-  const std::string_view all(text.bytes.data(), *size);
-  PrivateKey key;
-  const bool good = all.size() >= kBase64Characters && all.size() < kMostFileBytes &&
-                    all.find_first_not_of(" \t\r\n", kBase64Characters) == std::string_view::npos &&
-                    decode(all.substr(0, kBase64Characters), key.bytes_);
-  if (!good || sodium_is_zero(key.bytes_.data(), key.bytes_.size()) != 0) {
+  auto key = parse({text.bytes.data(), *size});
+  if (!key) {
     return Error(ErrorCode::invalid_input,
                  fmt::format("the key file {} holds no private key; it takes 32 bytes in base64 (krait keygen)", path));
+  }
+  return std::move(*key);
+}
+
+std::optional<PrivateKey> PrivateKey::parse(std::string_view text) {
+  PrivateKey key;
+  const bool good = text.size() >= kBase64Characters && text.size() < kMostFileBytes &&
+                    text.find_first_not_of(" \t\r\n", kBase64Characters) == std::string_view::npos &&
+                    decode(text.substr(0, kBase64Characters), key.bytes_);
+  if (!good || sodium_is_zero(key.bytes_.data(), key.bytes_.size()) != 0) {
+    return std::nullopt;
   }
   return key;
 }
@@ -167,6 +219,9 @@ Result<void> PrivateKey::save(const std::string& path) const {
   sodium_bin2base64(text.bytes.data(), text.bytes.size(), bytes_.data(), bytes_.size(), sodium_base64_VARIANT_ORIGINAL);
   text.bytes.back() = '\n';
   auto written = write_all(fd.get(), text.bytes, path);
+  if (written) {
+    written = give_to_owner_of_folder(fd.get(), path);
+  }
   if (!written) {
     ::unlink(path.c_str());  // a part of a key is no key
   }

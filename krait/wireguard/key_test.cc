@@ -71,6 +71,40 @@ TEST_F(KeyFile, RefusesAFileThatOthersMayAccess) {
   EXPECT_EQ(refusal(kPrivate, 0400), "");
 }
 
+// systemd gives a service's user access by a list, which a mode shows as rights of the group.
+TEST_F(KeyFile, TakesACredentialWhateverItsMode) {
+  write(kPrivate, 0440);
+  ASSERT_EQ(::setenv("CREDENTIALS_DIRECTORY", folder_.c_str(), 1), 0);
+  const auto key = PrivateKey::load_credential("host.key");
+  const auto missing = PrivateKey::load_credential("other");
+  ASSERT_EQ(::unsetenv("CREDENTIALS_DIRECTORY"), 0);
+  ASSERT_TRUE(key) << key.error().text();
+  EXPECT_EQ(to_base64(key->public_key()), kPublic);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), common::ErrorCode::not_found);
+}
+
+TEST_F(KeyFile, HasNoCredentialWithoutAServiceManager) {
+  const auto key = PrivateKey::load_credential("host.key");
+  ASSERT_FALSE(key);
+  EXPECT_NE(key.error().text().find("LoadCredential=host.key"), std::string::npos);
+}
+
+TEST_F(KeyFile, OfRootBelongsToTheOwnerOfItsFolder) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "only root gives files away";
+  }
+  constexpr uid_t kSomebody = 4711;
+  ASSERT_EQ(::chown(folder_.c_str(), kSomebody, kSomebody), 0);
+  const std::string path = folder_ / "new.key";
+  ASSERT_TRUE(PrivateKey::generate().save(path));
+  struct stat info{};
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, kSomebody);
+  EXPECT_EQ(info.st_gid, kSomebody);
+  EXPECT_EQ(info.st_mode & 07777U, 0600U);
+}
+
 TEST_F(KeyFile, RefusesWhatIsNoRegularFile) {
   const std::string pipe = folder_ / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
@@ -119,8 +153,9 @@ TEST(PublicKey, ReadsItsOwnTextAndNothingElse) {
   const auto key = public_key_from_base64(kPublic);
   ASSERT_TRUE(key);
   EXPECT_EQ(to_base64(*key), kPublic);
-  for (const std::string& text : {std::string(), std::string(kPublic) + "\n", std::string(kPublic, 43),
-                                  std::string(44, '!'), std::string(44, 'A')}) {
+  for (const std::string& text :
+       {std::string(), std::string(kPublic) + "\n", std::string(kPublic, 43), std::string(44, '!'),
+        std::string(44, 'A'), "AAAAA\xcc" + std::string(37, 'A') + "="}) {
     EXPECT_FALSE(public_key_from_base64(text)) << text;
   }
 }

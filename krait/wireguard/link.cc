@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -66,7 +68,7 @@ Result<LinkState> Links::find(std::uint32_t index) {
   return find(std::move(message), fmt::format("number {}", index));
 }
 
-Result<LinkState> Links::find(Message message, const std::string& name) {
+Result<LinkState> Links::find(Message message, const std::string& what) {
   message.put_number<std::uint32_t>(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   std::optional<LinkState> found;
   auto asked = socket_.request(message, [&](const nlmsghdr& answer) {
@@ -74,13 +76,13 @@ Result<LinkState> Links::find(Message message, const std::string& name) {
     return Result<void>{};
   });
   if (!asked && asked.error().sys_errno() == ENODEV) {
-    return Error(ErrorCode::not_found, fmt::format("there is no interface {}", name));
+    return Error(ErrorCode::not_found, fmt::format("there is no interface {}", what));
   }
   if (!asked) {
-    return passed_on(asked, fmt::format("look up the interface {}", name));
+    return passed_on(asked, fmt::format("look up the interface {}", what));
   }
   if (!found) {
-    return Error(ErrorCode::system, fmt::format("look up the interface {}: the kernel's answer is malformed", name));
+    return Error(ErrorCode::system, fmt::format("look up the interface {}: the kernel's answer is malformed", what));
   }
   return *found;
 }
@@ -115,6 +117,43 @@ Result<void> Links::set_up(std::uint32_t index) {
   Message message(RTM_NEWLINK, 0);
   message.put_header(header);
   return socket_.request(message);
+}
+
+Result<void> Links::rename(std::uint32_t index, const std::string& name) {
+  Message message(RTM_NEWLINK, 0);
+  message.put_header(link_header(index));
+  message.put_text(IFLA_IFNAME, name);
+  return socket_.request(message);
+}
+
+Result<std::uint32_t> Links::first_filter(std::uint32_t index, std::uint32_t parent) {
+  tcmsg header{};
+  header.tcm_family = AF_UNSPEC;
+  header.tcm_ifindex = static_cast<int>(index);
+  header.tcm_parent = parent;
+  Message message(RTM_GETTFILTER, 0);
+  message.put_header(header);
+  std::optional<std::uint32_t> first;
+  auto read = socket_.dump(
+      message, [&] { first.reset(); },
+      [&](const nlmsghdr& answer) {
+        first = first ? first : parse_filter(answer, index);
+        return Result<void>{};
+      });
+  // Without the clsact qdisc there is nothing to list.
+  if (!read && read.error().sys_errno() != EINVAL && read.error().sys_errno() != ENOENT) {
+    return passed_on(read, "list the interface's TC filters");
+  }
+  return first.value_or(0);
+}
+
+Result<FirstFilterPrograms> Links::first_filters(std::uint32_t index) {
+  const auto ingress = first_filter(index, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS));
+  const auto egress = first_filter(index, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS));
+  if (!ingress || !egress) {
+    return !ingress ? ingress.error() : egress.error();
+  }
+  return FirstFilterPrograms{.ingress_id = *ingress, .egress_id = *egress};
 }
 
 Result<std::vector<AddressState>> Links::addresses(std::uint32_t index) {
@@ -223,28 +262,6 @@ Result<void> Links::remove_route(std::uint32_t index, const RouteState& route) {
   return removed;
 }
 
-Result<std::optional<Way>> Links::way_to(const common::Ip& ip) {
-  rtmsg header{};
-  header.rtm_family = address_family(ip.family);
-  header.rtm_dst_len = ip.bits();
-  Message message(RTM_GETROUTE, 0);
-  message.put_header(header);
-  message.put_ip(RTA_DST, ip);
-  std::optional<Way> way;
-  auto asked = socket_.request(message, [&](const nlmsghdr& answer) {
-    way = parse_way(answer);
-    return Result<void>{};
-  });
-  // A refusal is an answer too: unreachable, blackhole, prohibited, or a family that is switched off.
-  if (!asked && asked.error().sys_errno() != 0 && asked.error().sys_errno() != EPERM) {
-    return std::optional<Way>();
-  }
-  if (!asked) {
-    return passed_on(asked, fmt::format("look up the way to {}", ip.text()));
-  }
-  return way;
-}
-
 std::optional<LinkState> parse_link(const nlmsghdr& message) {
   const auto header = message_header<ifinfomsg>(message);
   if (message.nlmsg_type != RTM_NEWLINK || !header) {
@@ -254,6 +271,7 @@ std::optional<LinkState> parse_link(const nlmsghdr& message) {
   find_attributes(message, sizeof *header, table);
   LinkState link;
   link.index = static_cast<std::uint32_t>(header->ifi_index);
+  link.name = attribute_text(table[IFLA_IFNAME]);
   link.up = (header->ifi_flags & IFF_UP) != 0;
   link.mtu_bytes = attribute_value<std::uint32_t>(table[IFLA_MTU]).value_or(0);
   if (table[IFLA_LINKINFO] != nullptr) {
@@ -262,6 +280,23 @@ std::optional<LinkState> parse_link(const nlmsghdr& message) {
     link.kind = attribute_text(info[IFLA_INFO_KIND]);
   }
   return link;
+}
+
+std::optional<std::uint32_t> parse_filter(const nlmsghdr& message, std::uint32_t index) {
+  const auto header = message_header<tcmsg>(message);
+  // The entry of a priority as a whole comes first and has no handle.
+  if (message.nlmsg_type != RTM_NEWTFILTER || !header || static_cast<std::uint32_t>(header->tcm_ifindex) != index ||
+      header->tcm_handle == 0) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, TCA_OPTIONS + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  if (attribute_text(table[TCA_KIND]) != "bpf" || table[TCA_OPTIONS] == nullptr) {
+    return 0;
+  }
+  std::array<const nlattr*, TCA_BPF_ID + 1> options{};
+  find_attributes(*table[TCA_OPTIONS], options);
+  return attribute_value<std::uint32_t>(options[TCA_BPF_ID]).value_or(0);
 }
 
 std::optional<AddressState> parse_address(const nlmsghdr& message, std::uint32_t index) {
@@ -305,26 +340,6 @@ std::optional<RouteState> parse_route(const nlmsghdr& message, std::uint32_t ind
     route.prefix.ip = *destination;
   }
   return header->rtm_dst_len <= route.prefix.ip.bits() ? std::optional(route) : std::nullopt;
-}
-
-std::optional<Way> parse_way(const nlmsghdr& message) {
-  const auto header = message_header<rtmsg>(message);
-  if (message.nlmsg_type != RTM_NEWROUTE || !header) {
-    return std::nullopt;
-  }
-  std::array<const nlattr*, RTA_METRICS + 1> table{};
-  find_attributes(message, sizeof *header, table);
-  const auto link_index = attribute_value<std::uint32_t>(table[RTA_OIF]);
-  if (!link_index) {
-    return std::nullopt;
-  }
-  Way way{.link_index = *link_index, .mtu_bytes = {}};
-  if (table[RTA_METRICS] != nullptr) {
-    std::array<const nlattr*, RTAX_MTU + 1> metrics{};
-    find_attributes(*table[RTA_METRICS], metrics);
-    way.mtu_bytes = attribute_value<std::uint32_t>(metrics[RTAX_MTU]);
-  }
-  return way.mtu_bytes == 0U ? Way{way.link_index, {}} : way;
 }
 
 }  // namespace krait::wireguard

@@ -9,20 +9,16 @@
 #include "common/result.h"
 #include "krait/wireguard/netlink.h"
 #include "krait/wireguard/sync.h"
+#include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
 
 struct LinkState {
   std::uint32_t index = 0;
+  std::string name;
   std::string kind;  // "wireguard", "veth", ...; empty for a physical link
   std::uint32_t mtu_bytes = 0;
   bool up = false;
-};
-
-// How the kernel would send something.
-struct Way {
-  std::uint32_t link_index = 0;
-  std::optional<std::uint32_t> mtu_bytes;  // of the route, or of the path as learned; none: the link's
 };
 
 // A conversation with rtnetlink.
@@ -38,6 +34,9 @@ class Links {
   common::Result<void> remove(std::uint32_t index);
   common::Result<void> set_mtu(std::uint32_t index, std::uint32_t mtu_bytes);
   common::Result<void> set_up(std::uint32_t index);
+  // EBUSY from kernels that rename only what is down, EEXIST when the name is taken.
+  common::Result<void> rename(std::uint32_t index, const std::string& name);
+  common::Result<FirstFilterPrograms> first_filters(std::uint32_t index);  // of clsact
 
   common::Result<std::vector<AddressState>> addresses(std::uint32_t index);
   common::Result<void> add_address(std::uint32_t index, const common::Ip& ip);
@@ -49,12 +48,10 @@ class Links {
   common::Result<void> replace_route(std::uint32_t index, const RouteState& route);
   common::Result<void> remove_route(std::uint32_t index, const RouteState& route);  // no error when it is gone
 
-  // The way that the kernel's routing takes; none when there is none.
-  common::Result<std::optional<Way>> way_to(const common::Ip& ip);
-
  private:
   explicit Links(Socket socket) : socket_(std::move(socket)) {}
   common::Result<LinkState> find(Message message, const std::string& what);
+  common::Result<std::uint32_t> first_filter(std::uint32_t index, std::uint32_t parent);
   common::Result<void> change_route(Message message, std::uint32_t index, const RouteState& route);
 
   Socket socket_;
@@ -64,7 +61,8 @@ class Links {
 // link, another table).
 std::optional<LinkState> parse_link(const nlmsghdr& message);
 std::optional<AddressState> parse_address(const nlmsghdr& message, std::uint32_t index);
+// The program of a filter that the message describes; 0: it is no BPF filter.
+std::optional<std::uint32_t> parse_filter(const nlmsghdr& message, std::uint32_t index);
 std::optional<RouteState> parse_route(const nlmsghdr& message, std::uint32_t index);
-std::optional<Way> parse_way(const nlmsghdr& message);
 
 }  // namespace krait::wireguard

@@ -136,13 +136,15 @@ TEST_F(LinkTest, AppliesTheImageAndThenTouchesNothing) {
 TEST_F(LinkTest, FindsTheWayAndItsMtu) {
   apply(2, 3, true);
   ASSERT_TRUE(links_->set_mtu(link().index, 1400));
-  const auto nowhere = links_->way_to(ip("192.0.2.1"));
+  auto network = Network::open();
+  ASSERT_TRUE(network);
+  const auto nowhere = network->way_to(ip("192.0.2.1"));
   ASSERT_TRUE(nowhere) << nowhere.error().text();
-  EXPECT_FALSE(*nowhere);
-  const auto by_link = links_->way_to(ip("10.20.0.1"));
-  ASSERT_TRUE(by_link && *by_link);
-  EXPECT_EQ((*by_link)->link_index, link().index);
-  EXPECT_EQ((*by_link)->mtu_bytes, std::nullopt);
+  EXPECT_FALSE(nowhere->reachable);
+  const auto by_link = network->way_to(ip("10.20.0.1"));
+  ASSERT_TRUE(by_link && by_link->reachable);
+  EXPECT_EQ(by_link->index, link().index);
+  EXPECT_EQ(by_link->mtu_bytes, 0U);
 
   auto socket = Socket::open(NETLINK_ROUTE);
   ASSERT_TRUE(socket);
@@ -162,17 +164,18 @@ TEST_F(LinkTest, FindsTheWayAndItsMtu) {
     message.put_number(RTAX_MTU, std::uint32_t{1340});
     message.end_nest(metrics);
     ASSERT_TRUE(socket->request(message)) << text;
-    const auto by_route = links_->way_to(to.ip);
-    ASSERT_TRUE(by_route && *by_route) << text;
-    EXPECT_EQ((*by_route)->mtu_bytes, 1340U) << text;
+    const auto by_route = network->way_to(to.ip);
+    ASSERT_TRUE(by_route && by_route->reachable) << text;
+    EXPECT_EQ(by_route->mtu_bytes, 1340U) << text;
   }
+  const Underlay underlay{*network, *links_};
   constexpr std::uint32_t kOther = 9999;
-  EXPECT_EQ(find_fitting_mtu(*links_, kOther, {{ip("10.20.0.1")}, false}).value(), 1340U);
-  EXPECT_EQ(find_fitting_mtu(*links_, kOther, {{ip("10.20.0.1"), ip("198.51.100.7")}, false}).value(), 1280U);
-  EXPECT_EQ(find_fitting_mtu(*links_, kOther, {{}, true}).value(), 1420U) << "there is no default route";
-  EXPECT_EQ(find_fitting_mtu(*links_, link().index, {{ip("10.20.0.1")}, false}).value(), 1420U) << "into itself";
+  EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{ip("10.20.0.1")}, false}).value(), 1340U);
+  EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{ip("10.20.0.1"), ip("198.51.100.7")}, false}).value(), 1280U);
+  EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{}, true}).value(), 1420U) << "there is no default route";
+  EXPECT_EQ(find_fitting_mtu(underlay, link().index, {{ip("10.20.0.1")}, false}).value(), 1420U) << "into itself";
   ASSERT_TRUE(links_->add_route(link().index, {prefix("0.0.0.0/0"), std::nullopt, kRouteProtocol}));
-  EXPECT_EQ(find_fitting_mtu(*links_, kOther, {{}, true}).value(), 1320U);
+  EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{}, true}).value(), 1320U);
 }
 
 TEST_F(LinkTest, FollowsTheImage) {

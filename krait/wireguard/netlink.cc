@@ -158,7 +158,9 @@ Result<void> Socket::exchange(Message& message, const MessageHandler& handler, b
       continue;
     }
     if (got < 0) {
-      return Error::from_errno(errno, "receive a netlink message");
+      const int why = errno;
+      sodium_memzero(received_.get(), kReceiveBytes);  // of a message that was cut the size is unknown
+      return Error::from_errno(why, "receive a netlink message");
     }
     const auto size = static_cast<std::size_t>(got);
     const auto read = for_each_message({received_.get(), size}, [&](const nlmsghdr& answer) -> Result<void> {

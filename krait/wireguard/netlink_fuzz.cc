@@ -7,6 +7,7 @@
 #include "krait/wireguard/device.h"
 #include "krait/wireguard/link.h"
 #include "krait/wireguard/netlink.h"
+#include "krait/wireguard/network.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace krait::wireguard;
@@ -26,9 +27,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(parse_link(message));
     static_cast<void>(parse_address(message, kIndex));
     static_cast<void>(parse_route(message, kIndex));
-    static_cast<void>(parse_way(message));
     static_cast<void>(parse_device(message, device));
     static_cast<void>(comparison.add(message));
+    static_cast<void>(parse_network_link(message));
+    static_cast<void>(parse_network_address(message));
+    static_cast<void>(parse_network_route(message));
+    static_cast<void>(parse_routing_rule(message));
+    static_cast<void>(parse_way(message));
+    static_cast<void>(parse_qdisc(message));
+    static_cast<void>(parse_filter(message, true));
     return common::Result<void>{};
   });
   static_cast<void>(read);

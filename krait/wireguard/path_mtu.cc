@@ -31,30 +31,30 @@ std::array<Ip, 2> somewhere() {
 // Looks up ways, and each link's MTU once.
 class Ways {
  public:
-  Ways(Links& links, std::uint32_t own_index) : links_(links), own_index_(own_index) {}
+  Ways(Underlay underlay, std::uint32_t own_index) : underlay_(underlay), own_index_(own_index) {}
 
   // The MTU of the way; 0: none.
   Result<std::uint32_t> mtu_bytes(const Ip& to) {
-    const auto way = links_.way_to(to);
+    const auto way = underlay_.network.way_to(to);
     if (!way) {
       return way.error();
     }
-    if (!*way || (*way)->link_index == own_index_) {
+    if (!way->reachable || way->index == own_index_) {
       return 0U;
     }
-    if ((*way)->mtu_bytes) {
-      return *(*way)->mtu_bytes;
+    if (way->mtu_bytes != 0) {
+      return way->mtu_bytes;
     }
-    const auto [found, fresh] = of_link_.try_emplace((*way)->link_index, 0);
+    const auto [found, fresh] = of_link_.try_emplace(way->index, 0);
     if (fresh) {
-      const auto link = links_.find((*way)->link_index);
+      const auto link = underlay_.links.find(way->index);
       found->second = link ? link->mtu_bytes : 0;  // else it has just gone
     }
     return found->second;
   }
 
  private:
-  Links& links_;
+  Underlay underlay_;
   std::uint32_t own_index_;
   std::map<std::uint32_t, std::uint32_t> of_link_;
 };
@@ -99,8 +99,8 @@ std::uint32_t fitting_mtu(std::span<const Path> paths) {
   return std::max(fits, kLeastMtuBytes);
 }
 
-Result<std::uint32_t> find_fitting_mtu(Links& links, std::uint32_t own_index, const Destinations& to) {
-  Ways ways(links, own_index);
+Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_index, const Destinations& to) {
+  Ways ways(underlay, own_index);
   std::vector<Path> paths;
   const auto add = [&](const Ip& ip, Family family) -> Result<void> {
     const auto mtu_bytes = ways.mtu_bytes(ip);

@@ -9,6 +9,7 @@
 #include "common/ip.h"
 #include "common/result.h"
 #include "krait/wireguard/link.h"
+#include "krait/wireguard/network.h"
 #include "krait/wireguard/sync.h"
 
 namespace krait::wireguard {
@@ -42,8 +43,14 @@ std::uint32_t fitting_mtu(std::span<const Path> paths);
 
 // --- Effects
 
+// Whom to ask.
+struct Underlay {
+  Network& network;
+  Links& links;
+};
+
 // Asks the kernel for the way to each destination: its route's MTU, a path MTU that it has learned, or its link's. A
 // system call each. A destination without a way, or with one through the link `own_index`, is left out.
-common::Result<std::uint32_t> find_fitting_mtu(Links& links, std::uint32_t own_index, const Destinations& to);
+common::Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_index, const Destinations& to);
 
 }  // namespace krait::wireguard

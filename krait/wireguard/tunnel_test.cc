@@ -119,13 +119,13 @@ class Tunnel : public testing::Test {
   static void enter(const Fd& name_space) { ASSERT_EQ(::setns(name_space.get(), CLONE_NEWNET), 0); }
 
   void apply_a(const WireguardImage* previous) {
-    const auto done = apply(a_, a_key_, previous);
+    const auto done = apply(a_, &a_key_, previous);
     ASSERT_TRUE(done) << done.error().text();
   }
 
   void apply_b(const WireguardImage* previous) {
     enter(b_namespace_);
-    const auto done = apply(b_, b_key_, previous);
+    const auto done = apply(b_, &b_key_, previous);
     enter(a_namespace_);
     ASSERT_TRUE(done) << done.error().text();
   }

@@ -10,7 +10,9 @@
 #include "krait/wireguard/device.h"
 #include "krait/wireguard/link.h"
 #include "krait/wireguard/link_sync.h"
+#include "krait/wireguard/network.h"
 #include "krait/wireguard/path_mtu.h"
+#include "krait/wireguard/rotation.h"
 #include "krait/wireguard/sync.h"
 
 namespace krait::wireguard {
@@ -32,6 +34,7 @@ Error not_ours(const std::string& interface, const LinkState& link) {
 // Both conversations and the interface that they are about.
 struct Session {
   Links links;
+  Network network;
   Device device;
   LinkState link;
 };
@@ -48,11 +51,15 @@ Result<Session> open_session(const std::string& interface) {
   if (link->kind != kKind) {
     return not_ours(interface, *link);
   }
+  auto network = Network::open();
+  if (!network) {
+    return std::move(network.error());
+  }
   auto device = Device::open();
   if (!device) {
     return std::move(device.error());
   }
-  return Session{std::move(*links), std::move(*device), std::move(*link)};
+  return Session{std::move(*links), std::move(*network), std::move(*device), std::move(*link)};
 }
 
 // Setting the port while the link is up, and bringing the link up, take the UDP port.
@@ -67,7 +74,7 @@ Result<void> explain_port(Result<void> done, const WireguardImage& image) {
 }
 
 Result<void> apply_device(Session& session, const DeviceState& state, const WireguardImage& image,
-                          const PrivateKey& key, Changes& changes) {
+                          const PrivateKey* key, Changes& changes) {
   if (state.listen_port != image.listen_port) {
     auto set = explain_port(session.device.set_port(session.link.index, image.listen_port), image);
     if (!set) {
@@ -75,8 +82,8 @@ Result<void> apply_device(Session& session, const DeviceState& state, const Wire
     }
     changes.device = true;
   }
-  if (state.public_key != key.public_key()) {
-    if (auto set = session.device.set_key(session.link.index, key); !set) {
+  if (key != nullptr && state.public_key != key->public_key()) {
+    if (auto set = session.device.set_key(session.link.index, *key); !set) {
       return passed_on(set, fmt::format("set the private key of {}", image.interface));
     }
     changes.device = true;
@@ -86,7 +93,9 @@ Result<void> apply_device(Session& session, const DeviceState& state, const Wire
 
 Result<PeerPlan> apply_peers(Session& session, const DeviceState& state, const WireguardImage& image,
                              const WireguardImage* previous, Changes& changes) {
-  PeerPlan plan = plan_peers(state, image, previous, std::time(nullptr));
+  const WireguardImage followed = follow_announced(image, state);
+  const auto before = previous != nullptr ? std::optional(follow_announced(*previous, state)) : std::nullopt;
+  PeerPlan plan = plan_peers(state, followed, before ? &*before : nullptr, std::time(nullptr));
   if (auto sent = session.device.update_peers(session.link.index, plan.updates); !sent) {
     return passed_on(sent, fmt::format("set the peers of {}", image.interface));
   }
@@ -96,7 +105,7 @@ Result<PeerPlan> apply_peers(Session& session, const DeviceState& state, const W
 }
 
 Result<Mtu> fit_mtu(Session& session, const std::string& interface, const Destinations& to) {
-  auto fitting = find_fitting_mtu(session.links, session.link.index, to);
+  auto fitting = find_fitting_mtu({session.network, session.links}, session.link.index, to);
   if (!fitting) {
     return passed_on(fitting, fmt::format("find the MTU of {}", interface));
   }
@@ -110,6 +119,17 @@ Result<Mtu> fit_mtu(Session& session, const std::string& interface, const Destin
 }
 
 }  // namespace
+
+Changes& Changes::operator+=(const Changes& other) {
+  peers_added += other.peers_added;
+  peers_changed += other.peers_changed;
+  peers_removed += other.peers_removed;
+  addresses += other.addresses;
+  routes += other.routes;
+  device = device || other.device;
+  mtu_bytes = other.mtu_bytes != 0 ? other.mtu_bytes : mtu_bytes;
+  return *this;
+}
 
 Result<std::uint32_t> ensure_link(const std::string& interface) {
   auto links = Links::open();
@@ -148,6 +168,34 @@ Result<std::uint32_t> link_index(const std::string& interface) {
   return link->index;
 }
 
+Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index) {
+  auto links = Links::open();
+  if (!links) {
+    return std::move(links.error());
+  }
+  auto link = index != 0 ? links->find(index) : links->find(interface);
+  if (index != 0 && !link && link.error().code() == ErrorCode::not_found) {
+    link = links->find(interface);
+  }
+  if (!link) {
+    return std::move(link.error());
+  }
+  return Whereabouts{.index = link->index, .name = std::move(link->name)};
+}
+
+Result<void> rename_link(std::uint32_t index, const std::string& name) {
+  auto links = Links::open();
+  return links ? links->rename(index, name) : std::move(links.error());
+}
+
+Result<FirstFilterPrograms> first_filters(std::uint32_t index) {
+  auto links = Links::open();
+  if (!links) {
+    return std::move(links.error());
+  }
+  return links->first_filters(index);
+}
+
 Result<Changes> withdraw(const WireguardImage& image) {
   auto session = open_session(image.interface);
   if (!session) {
@@ -157,20 +205,23 @@ Result<Changes> withdraw(const WireguardImage& image) {
   if (!state) {
     return state.error();
   }
-  const PeerPlan plan = plan_withdrawal(*state, image, PrivateKey::generate().public_key());
+  const WireguardImage followed = follow_announced(image, *state);
+  const PeerPlan plan = plan_withdrawal(*state, followed, PrivateKey::generate().public_key());
   if (auto sent = session->device.update_peers(session->link.index, plan.updates); !sent) {
     return passed_on(sent, fmt::format("remove peers from {}", image.interface));
   }
   Changes changes;
+  changes.public_key = state->public_key;
   changes.peers_changed = plan.changed;
   changes.peers_removed = plan.removed;
   return changes;
 }
 
-Result<Changes> apply(const WireguardImage& image, const PrivateKey& key, const WireguardImage* previous) {
-  if (std::ranges::find(image.peers, key.public_key(), &model::WireguardPeer::public_key) != image.peers.end()) {
+Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const WireguardImage* previous) {
+  if (key != nullptr &&
+      std::ranges::find(image.peers, key->public_key(), &model::WireguardPeer::public_key) != image.peers.end()) {
     return Error(ErrorCode::invalid_input, fmt::format("the peer {} has this host's own key; every host needs its own",
-                                                       to_base64(key.public_key())));
+                                                       to_base64(key->public_key())));
   }
   auto session = open_session(image.interface);
   if (!session) {
@@ -220,6 +271,31 @@ Result<Mtu> fit_mtu(const std::string& interface) {
     return state.error();
   }
   return fit_mtu(*session, interface, destinations_of(*state, {}));
+}
+
+Result<bool> has_rotated_peer(const WireguardImage& image) {
+  auto session = open_session(image.interface);
+  if (!session) {
+    return std::move(session.error());
+  }
+  const auto state = session->device.read(session->link.index);
+  if (!state) {
+    return state.error();
+  }
+  return has_gone_over(image, *state);
+}
+
+Result<void> change_key(const std::string& interface, const PrivateKey& key) {
+  auto session = open_session(interface);
+  if (!session) {
+    return std::move(session.error());
+  }
+  const auto state = session->device.read(session->link.index);
+  auto done = state ? session->device.set_key(session->link.index, key) : Result<void>(state.error());
+  if (!done) {
+    return passed_on(done, fmt::format("set the private key of {}", interface));
+  }
+  return session->device.call_peers(session->link.index, state->peers);
 }
 
 Result<Status> status(const std::string& interface) {

@@ -21,6 +21,11 @@ class PrivateKey {
   // Reads a key file: 32 bytes in base64 and at most white space behind. Refuses a file that group or others may access
   // (the message says: chmod 600).
   static common::Result<PrivateKey> load(const std::string& path);
+  // What a key file holds; none when it is no key, all zeros included. Pure; the text stays the caller's to wipe.
+  static std::optional<PrivateKey> parse(std::string_view text);
+  // Reads the credential that the service manager has laid ready under this name (systemd.exec(5), LoadCredential=).
+  // Without a service manager that has any: not_found.
+  static common::Result<PrivateKey> load_credential(const std::string& name);
   static PrivateKey generate();  // from the kernel's random numbers, clamped (RFC 7748)
 
   PrivateKey(PrivateKey&& other) noexcept;
@@ -30,12 +35,14 @@ class PrivateKey {
   ~PrivateKey();
 
   [[nodiscard]] model::PublicKey public_key() const;
-  // Writes the key file with mode 0600; never over an existing file (invalid_input).
+  // Writes the key file with mode 0600; never over an existing file (invalid_input). Written by root it belongs to
+  // whoever owns the folder.
   common::Result<void> save(const std::string& path) const;
   [[nodiscard]] const std::uint8_t* bytes() const { return bytes_.data(); }
 
  private:
   PrivateKey() = default;
+  static common::Result<PrivateKey> read(int fd, const std::string& path);
   std::array<std::uint8_t, 32> bytes_{};
 };
 
@@ -53,8 +60,15 @@ struct Changes {
   std::uint32_t peers_removed = 0;
   std::uint32_t addresses = 0;
   std::uint32_t routes = 0;
-  bool device = false;          // key, port, MTU or the link's state
-  std::uint32_t mtu_bytes = 0;  // of the interface now; 0: not looked at
+  bool device = false;            // key, port, MTU or the link's state
+  std::uint32_t mtu_bytes = 0;    // of the interface now; 0: not looked at
+  model::PublicKey public_key{};  // of the interface, as it was found; all zero: it had none
+
+  // The MTU and the key alone are no change.
+  [[nodiscard]] bool any() const {
+    return peers_added + peers_changed + peers_removed + addresses + routes != 0 || device;
+  }
+  Changes& operator+=(const Changes& other);
 };
 
 struct PeerStatus {
@@ -63,6 +77,11 @@ struct PeerStatus {
   std::int64_t last_handshake_s = 0;  // Unix time, 0: never
   std::uint64_t received_bytes = 0;
   std::uint64_t sent_bytes = 0;
+};
+
+struct FirstFilterPrograms {
+  std::uint32_t ingress_id = 0;  // 0: none, or another kind of filter
+  std::uint32_t egress_id = 0;
 };
 
 struct Status {
@@ -88,11 +107,12 @@ common::Result<Changes> withdraw(const model::WireguardImage& image);
 // s). Addresses that the image does not have are removed, except IPv6 link-local ones; of the routes only those are
 // removed that an earlier apply made. Fails with invalid_input when a peer has this host's own key. After a failure a
 // part may be done; applying again goes on from there.
-common::Result<Changes> apply(const model::WireguardImage& image, const PrivateKey& key,
+// Without a key the interface's stays as it is.
+common::Result<Changes> apply(const model::WireguardImage& image, const PrivateKey* key,
                               const model::WireguardImage* previous);
 
-// Whether withdraw() and apply() would have nothing to do, but for the MTU (see fit_mtu()). Reads the device once; for
-// 10,000 peers that is most of what it costs.
+// Whether withdraw() and apply() would have nothing to do, but for the MTU (see fit_mtu()) and for peers that have
+// announced their next key. Reads the device once; for 10,000 peers that is most of what it costs.
 common::Result<bool> is_applied(const model::WireguardImage& image, const PrivateKey& key);
 
 // The MTU of the interface that fits into the ways to its peers' present endpoints: see path_mtu.h.
@@ -105,6 +125,17 @@ struct Mtu {
 // MTU. A system call for each endpoint.
 common::Result<Mtu> fit_mtu(const std::string& interface);
 
+// Where the interface is, by the index that it had (0: by its name only): an interface may have been renamed.
+struct Whereabouts {
+  std::uint32_t index = 0;
+  std::string name;
+};
+common::Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index);  // not_found
+// Gives a link its name back. Fails with EBUSY where the kernel renames only what is down.
+common::Result<void> rename_link(std::uint32_t index, const std::string& name);
+// The BPF programs of the first TC filters on clsact in each direction, by the kernel's numbers.
+common::Result<FirstFilterPrograms> first_filters(std::uint32_t index);
+
 common::Result<Status> status(const std::string& interface);
 
 struct PeerEndpoint {
@@ -116,6 +147,14 @@ struct PeerEndpoint {
 
 // Sets these and nothing else. A peer that has gone meanwhile stays gone.
 common::Result<void> set_endpoints(const std::string& interface, std::span<const PeerEndpoint> endpoints);
+
+// Whether a peer that has announced its next key (WireguardPeer::next_public_key) uses it and its allowed IPs still
+// belong to its former one: the next withdraw() and apply() move them.
+common::Result<bool> has_rotated_peer(const model::WireguardImage& image);
+
+// Gives the interface another key and shakes hands with every peer that it can call, as the kernel forgets its
+// sessions.
+common::Result<void> change_key(const std::string& interface, const PrivateKey& key);
 
 // Deletes the link, and with it its addresses and routes. No error when it does not exist.
 common::Result<void> remove_link(const std::string& interface);

@@ -90,13 +90,14 @@ class Tun : public testing::Test {
     bpffs_ = std::filesystem::temp_directory_path() / "krait-tun-test";
     std::filesystem::create_directories(bpffs_);
     ASSERT_EQ(::mount("tmpfs", bpffs_.c_str(), "tmpfs", 0, nullptr), 0);
+    bpffs_ /= "bpf";
     make_tun();
     add_ipv6();
     guard();
   }
   void TearDown() override {
     if (!bpffs_.empty()) {
-      ::umount2(bpffs_.c_str(), MNT_DETACH);
+      ::umount2(bpffs_.parent_path().c_str(), MNT_DETACH);
     }
   }
 

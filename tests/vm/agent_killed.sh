@@ -43,7 +43,7 @@ check "a reload of a wrong policy fails" "exit 1" bash -c "[[ $(on db krait relo
 check "it says where" "$(head -n 1 "$lab_dir/wrong.log")" grep -q '/etc/krait/policy.toml:1:1: ' "$lab_dir/wrong.log"
 check "the revision in force stays" "$before" test "$(revision db)" = "$before"
 check "so does the traffic" "" traffic db more transfer 100 30
-put_policy db "${rules[@]}" "office db tcp/1"
+put_policy db "${rules[@]}" "office db tcp/9999"
 on db kill -HUP "${agent_pid[db]}"
 check "SIGHUP loads the files" "" until_true 10 revision_beyond "$before"
 

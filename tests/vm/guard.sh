@@ -46,7 +46,7 @@ put_policy db "web db tcp/443"
 reload db
 check "a revocation cuts the transfer" "" await_drops db no_rule ingress "$before" 3
 check "nothing came after the reload" "" test "$(count db transfer last_ns)" -le "$returned_ns"
-check "krait down" "$(on db krait down 2>&1)" eval '! on db test -e /sys/fs/bpf/krait/wg0'
+check "krait down" "$(on db krait down 2>&1)" eval '! on db test -e /run/krait/bpf/wg0'
 check "wg0 is as it was made" "" test "$(interface)" = "$as_made"
 check "and no longer guarded" "" traffic db more transfer 100 60
 finish guard

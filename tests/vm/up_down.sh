@@ -6,7 +6,7 @@ set -u
 
 # Prints what is left of krait on db.
 left_over() {
-  on db sh -c 'ls -d /sys/class/net/wg0 /sys/fs/bpf/krait/wg0 /run/krait/krait.sock 2>/dev/null'
+  on db sh -c 'ls -d /sys/class/net/wg0 /run/krait/bpf /run/krait/krait.sock /run/krait/krait.sock.lock /run/krait/wg0.lock 2>/dev/null'
 }
 nothing_left() { [[ -z $(left_over) ]]; }
 

@@ -1,0 +1,183 @@
+// Looking after the interface: what others changed about it, and what can be mended without opening anything.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "krait/agent/enforcer.h"
+
+namespace krait::agent {
+
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+void note(Inspection& seen, const common::Error& error, std::string mend) {
+  seen.faults.push_back({.what = error.text(), .mend = std::move(mend)});
+}
+
+std::string changes_text(const std::string& interface, const wireguard::Changes& changes) {
+  std::string text;
+  const auto add = [&](std::uint32_t count, std::string_view what) {
+    if (count != 0) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, what);
+    }
+  };
+  add(changes.peers_added, "peers put back");
+  add(changes.peers_changed, "peers set right");
+  add(changes.peers_removed, "peers taken off that no file has");
+  add(changes.addresses, "addresses set right");
+  add(changes.routes, "routes set right");
+  if (changes.device) {
+    text += text.empty() ? "" : ", ";
+    text += "key, port, MTU or up set right";
+  }
+  return fmt::format("{} was changed by somebody else: {}", interface, text);
+}
+
+}  // namespace
+
+Inspection Enforcer::inspect(const std::function<bool()>& has_moved_away) {
+  Inspection seen;
+  const auto where = wireguard::find_link(interface_, interface_index_);
+  if (where) {
+    look_at_name(*where, seen);
+    interface_index_ = where->index;
+    look_at_programs(seen);
+    look_at_order(seen);
+    look_at_pins(seen);
+    look_at_wireguard(seen);
+  } else if (where.error().code() == ErrorCode::not_found) {
+    bring_back(has_moved_away(), seen);
+  } else {
+    note(seen, where.error(), "");
+  }
+  faults_ = seen.faults;
+  return seen;
+}
+
+void Enforcer::bring_back(bool moved_away, Inspection& seen) {
+  interface_index_ = 0;
+  if (auto stepped = lifecycle_.go(Stage::absent); !stepped) {
+    note(seen, stepped.error(), "");
+  }
+  if (!managed()) {
+    seen.faults.push_back({.what = fmt::format("{} is gone", interface_),
+                           .mend = "it is guarded again as soon as somebody makes it, and open until then"});
+    return;
+  }
+  if (moved_away) {
+    seen.faults.push_back({.what = fmt::format("{} was moved to another network namespace with its peers", interface_),
+                           .mend = "move it back, or delete it there: krait makes it anew"});
+    return;
+  }
+  auto prepared = prepare(interface_, plan_.mesh, true);
+  auto changes = prepared ? bring_up(plan_.wireguard, {}, *prepared) : prepared.error();
+  if (!changes) {
+    note(seen, changes.error(), "krait reload tries again");
+    return;
+  }
+  seen.mended.push_back(
+      fmt::format("{} was deleted by somebody else: made anew with {} peers", interface_, plan_.mesh.peers.size()));
+}
+
+void Enforcer::look_at_name(const wireguard::Whereabouts& where, Inspection& seen) {
+  if (where.name == interface_) {
+    return;
+  }
+  const std::string what = fmt::format("{} was renamed to {} by somebody else", interface_, where.name);
+  auto renamed = managed() ? wireguard::rename_link(where.index, interface_)
+                           : Result<void>(common::Error(ErrorCode::unsupported, "not ours"));
+  if (renamed) {
+    seen.mended.push_back(what + ": it has its name back");
+    return;
+  }
+  seen.faults.push_back({.what = what + "; it is judged as before",
+                         .mend = fmt::format("ip link set {0} down; ip link set {0} name {1}; ip link set {1} up",
+                                             where.name, interface_)});
+}
+
+void Enforcer::look_at_programs(Inspection& seen) {
+  auto mended = datapath_.attach(interface_index_);
+  if (!mended) {
+    note(seen, std::move(mended.error()).with_context("attach to " + interface_), "krait reload tries again");
+    return;
+  }
+  for (const Stage stage : {Stage::attached, Stage::peers_loaded, Stage::enforcing}) {
+    if (lifecycle_.stage() != Stage::enforcing && may_follow(lifecycle_.stage(), stage)) {
+      std::ignore = lifecycle_.go(stage);
+    }
+  }
+  if (mended->program) {
+    seen.mended.push_back(
+        fmt::format("krait's programs were taken off {} by somebody else: attached again", interface_));
+  }
+  if (mended->guard) {
+    seen.mended.push_back(fmt::format("the guard was taken off {} by somebody else: put back", interface_));
+  }
+}
+
+// A program that stands ahead decides before krait does, and may let pass what the policy denies.
+void Enforcer::look_at_order(Inspection& seen) {
+  datapath::FirstFilters filters;
+  if (datapath_.attachment() == datapath::Attachment::clsact) {
+    const auto first = wireguard::first_filters(interface_index_);
+    if (!first) {
+      return note(seen, first.error(), "");
+    }
+    filters = {.ingress_id = first->ingress_id, .egress_id = first->egress_id};
+  }
+  if (datapath_.is_first(interface_index_, filters)) {
+    return;
+  }
+  const std::string what = fmt::format("somebody else's TC program stood ahead of krait's on {}", interface_);
+  auto anew = datapath::Datapath::open(datapath_options(interface_, plan_), datapath::Open::load);
+  auto done = anew ? anew->get_ahead(interface_index_) : anew.error();
+  if (!done) {
+    return note(seen, std::move(done.error()).with_context(what), "take it off: bpftool net detach, or tc filter del");
+  }
+  datapath_ = std::move(*anew);
+  seen.mended.push_back(what + ": krait's are first again");
+}
+
+void Enforcer::look_at_pins(Inspection& seen) {
+  auto pinned = datapath_.keep_pins();
+  if (!pinned) {
+    seen.faults.push_back({.what = "the pins are gone, enforcement ends with this agent: " + pinned.error().text(),
+                           .mend = "as root: krait reload"});
+    return;
+  }
+  if (*pinned) {
+    seen.mended.push_back("pins were taken away by somebody else: pinned again");
+  }
+}
+
+void Enforcer::look_at_wireguard(Inspection& seen) {
+  if (!managed()) {
+    return;
+  }
+  auto changes = wireguard::withdraw(plan_.wireguard);
+  Prepared prepared{.key = {}, .interface_index = interface_index_};
+  if (changes && changes->public_key != key_) {
+    auto with_key = prepare(interface_, plan_.mesh, true);
+    if (!with_key) {
+      return note(seen, with_key.error(), "");
+    }
+    prepared = std::move(*with_key);
+  }
+  auto applied = changes ? wireguard::apply(plan_.wireguard, prepared.key ? &*prepared.key : nullptr, &plan_.wireguard)
+                         : std::move(changes.error());
+  if (!applied) {
+    return note(seen, std::move(applied.error()).with_context("set " + interface_ + " right"),
+                "krait reload tries again");
+  }
+  *changes += *applied;
+  clamp_mss_to(changes->mtu_bytes);
+  if (changes->any()) {
+    seen.mended.push_back(changes_text(interface_, *changes));
+  }
+}
+
+}  // namespace krait::agent

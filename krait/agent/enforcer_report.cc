@@ -1,0 +1,69 @@
+// What an Enforcer tells of what is in force.
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "krait/agent/enforcer.h"
+
+namespace krait::agent {
+
+using common::Result;
+
+Result<Rules> Enforcer::rules() const {
+  auto counts = datapath_.rule_counts();
+  if (!counts) {
+    return common::passed_on(counts, "read the rules' counters");
+  }
+  Rules rules{.interface = interface_, .revision = datapath_.revision(), .of_rule = {}};
+  rules.of_rule.resize(plan_.policy.rules.size());
+  const auto& rule_of_record = plan_.snapshot.rule_of_record;
+  for (std::uint32_t number = 0; number < rule_of_record.size() && number < counts->size(); ++number) {
+    if (rule_of_record[number] != compile::kNoRule) {
+      rules.of_rule[rule_of_record[number]] = {.number = number, .count = (*counts)[number], .expires_in_s = {}};
+    }
+  }
+  const auto records = datapath_.rule_records();
+  if (!records) {
+    return records.error();
+  }
+  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = common::now(), .former = *records});
+  for (std::size_t i = 0; i < rules.of_rule.size(); ++i) {
+    if (left_ns[i] != compile::kNever) {
+      rules.of_rule[i].expires_in_s = left_ns[i] / 1'000'000'000;
+    }
+  }
+  return rules;
+}
+
+Result<State> Enforcer::state() const {
+  auto counters = datapath_.counters();
+  if (!counters) {
+    return common::passed_on(counters, "read the counters");
+  }
+  State state;
+  state.interface = interface_;
+  state.interface_index = interface_index_;
+  state.managed = managed();
+  state.stage = lifecycle_.stage();
+  state.faults = faults_;
+  state.attachment = datapath_.attachment();
+  state.revision = datapath_.revision();
+  state.counters = std::move(*counters);
+  auto device = wireguard::status(interface_);
+  if (!device) {
+    return state;  // guarding something that is not WireGuard, or the interface is gone: the counters still stand
+  }
+  state.public_key = device->public_key;
+  std::map<model::PublicKey, const model::Peer*> known;
+  for (const model::Peer& peer : plan_.mesh.peers) {
+    known.emplace(peer.public_key, &peer);
+  }
+  for (const wireguard::PeerStatus& peer : device->peers) {
+    const auto found = known.find(peer.public_key);
+    const bool here = found != known.end();
+    state.peers.push_back({here ? found->second->name : "", here ? found->second->identity.name : "", peer});
+  }
+  return state;
+}
+
+}  // namespace krait::agent

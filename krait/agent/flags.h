@@ -1,0 +1,24 @@
+// The command line of krait-agent.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "krait/agent/agent.h"
+#include "krait/agent/protocol.h"
+
+namespace krait::agent {
+
+struct Flags {
+  std::string config = "/etc/krait/krait.toml";
+  std::string interface;
+  std::string socket = kDefaultSocket;
+  std::string metrics = "127.0.0.1:9517";
+  std::string prepare_for;  // do nothing but this
+};
+
+// What the program is and takes; parsing fills `flags`, which must outlive it.
+void add_flags(CLI::App& app, Flags& flags);
+AgentOptions options_of(const Flags& flags);
+
+}  // namespace krait::agent

@@ -1,0 +1,26 @@
+// Fuzz target: any bytes as a request for the metrics page, whole and piece by piece.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "krait/agent/http.h"
+#include "krait/agent/stream_server.h"
+#include "tests/require.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace krait;
+  using namespace krait::agent;
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const auto whole = http_status(input);
+  require(whole || size < kMostRequestBytes, "a request without end is answered");
+  if (whole) {
+    const std::string response = http_response(*whole, "body");
+    require(response.starts_with("HTTP/1.1 ") && response.find("\r\n\r\n") != std::string::npos, "a response is one");
+  }
+  const auto end = input.find("\r\n\r\n");
+  if (end != std::string_view::npos && end < kMostRequestBytes) {
+    require(http_status(input.substr(0, end + 4)) == whole, "what follows a request changes nothing");
+    require(!http_status(input.substr(0, end + 3)), "a part of a request is none");
+  }
+  return 0;
+}

@@ -1,0 +1,17 @@
+// What an agent that does not run any more left in the kernel.
+#pragma once
+
+#include "common/result.h"
+#include "krait/agent/enforcer.h"
+
+namespace krait::agent {
+
+// Removes it for the interface of the files, as Enforcer::remove() does. In guard mode nothing but the data path; else
+// the interface must have the configuration's key, so that a guarded one is not deleted by mistake. False: nothing was
+// there.
+common::Result<bool> remove_left_over(const EnforcerOptions& options);
+
+// Denies everything and takes the peers away, as Enforcer::drain() does. False: no programs were there.
+common::Result<bool> drain_left_over(const EnforcerOptions& options);
+
+}  // namespace krait::agent

@@ -1,0 +1,32 @@
+// A file that is locked while its owner lives. The kernel drops the lock with the process, however it ends.
+#pragma once
+
+#include <string>
+
+#include "common/fd.h"
+#include "common/result.h"
+
+namespace krait::agent {
+
+inline constexpr const char* kRunDirectory = "/run/krait";
+
+// Makes the directory that `path` stands in (0755) when it is missing; its own directory must exist.
+common::Result<void> make_directory_of(const std::string& path);
+
+// Move-only; the destructor lets go of the lock and leaves the file.
+class LockFile {
+ public:
+  // Fails with unavailable and `taken` when somebody else holds the lock.
+  static common::Result<LockFile> take(const std::string& path, const std::string& taken);
+
+  [[nodiscard]] bool held() const { return fd_.valid(); }
+  void remove_file() const;  // the lock stays held
+
+ private:
+  LockFile(std::string path, common::Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
+  std::string path_;
+  common::Fd fd_;
+};
+
+}  // namespace krait::agent

@@ -1,0 +1,207 @@
+#include "krait/agent/upkeep.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+
+#include "krait/agent/notify.h"
+
+namespace krait::agent {
+
+using common::Error;
+using common::Fd;
+using common::Result;
+
+namespace {
+
+constexpr time_t kMinuteS = 60;
+// Between two looks at the interface: a storm of notifications costs a few looks a second, not one each.
+constexpr long kRestNs = 200'000'000;
+// For peers that have announced a new key: the kernel does not tell of handshakes.
+constexpr long kGlanceNs = 250'000'000;
+constexpr unsigned kGlances = 10 * 60 * 4;
+
+Result<Fd> make_timer() {
+  Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer.valid()) {
+    return Error::from_errno(errno, "make a timer");
+  }
+  return timer;
+}
+
+Result<void> arm(const Fd& timer, const itimerspec& when) {
+  if (::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) {
+    return Error::from_errno(errno, "set a timer");
+  }
+  return {};
+}
+
+void clear(const Fd& timer) {
+  std::uint64_t expirations = 0;
+  std::ignore = ::read(timer.get(), &expirations, sizeof(expirations));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Upkeep>> Upkeep::start(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints,
+                                              common::Log& log) {
+  auto watch = wireguard::Watch::open();
+  if (!watch) {
+    return watch.error();
+  }
+  std::unique_ptr<Upkeep> upkeep(new Upkeep(loop, enforcer, endpoints, log, std::move(*watch)));
+  if (auto watched = upkeep->watch_everything(); !watched) {
+    return watched.error();
+  }
+  return upkeep;
+}
+
+Upkeep::~Upkeep() {
+  for (const Loop::Token token : tokens_) {
+    loop_.remove(token);
+  }
+}
+
+Result<void> Upkeep::watch_everything() {
+  mounts_.reset(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+  if (!mounts_.valid()) {
+    return Error::from_errno(errno, "watch the mounts");
+  }
+  auto minute = make_timer();
+  auto rest = make_timer();
+  auto glance = make_timer();
+  if (!minute || !rest || !glance) {
+    return !minute ? minute.error() : !rest ? rest.error() : glance.error();
+  }
+  glance_ = std::move(*glance);
+  minute_ = std::move(*minute);
+  rest_ = std::move(*rest);
+  if (auto armed = arm(minute_, {.it_interval = {kMinuteS, 0}, .it_value = {kMinuteS, 0}}); !armed) {
+    return armed;
+  }
+  struct Source {
+    int fd;
+    std::uint32_t events;
+    void (Upkeep::*handler)();
+  };
+  // The list of mounts is always readable; a change is an exceptional condition (proc_pid_mountinfo(5)).
+  for (const Source& source :
+       {Source{watch_.fd(), EPOLLIN, &Upkeep::on_change}, Source{mounts_.get(), EPOLLPRI, &Upkeep::on_mounts},
+        Source{minute_.get(), EPOLLIN, &Upkeep::on_minute}, Source{rest_.get(), EPOLLIN, &Upkeep::on_rested}}) {
+    auto token =
+        loop_.add(source.fd, source.events, [this, handler = source.handler](std::uint32_t) { (this->*handler)(); });
+    if (!token) {
+      return token.error();
+    }
+    tokens_.push_back(*token);
+  }
+  watch_token_ = tokens_.front();
+  await_peers_keys();
+  return {};
+}
+
+wireguard::Noticed Upkeep::read_changes() {
+  auto noticed = watch_.read(enforcer_.interface(), enforcer_.interface_index());
+  if (!noticed) {
+    log_.error(noticed.error().text());
+    return {.lost = true};
+  }
+  moved_away_ = moved_away_ || noticed->moved_away;
+  return *noticed;
+}
+
+void Upkeep::on_change() {
+  const wireguard::Noticed noticed = read_changes();
+  if (noticed.interface || noticed.underlay || noticed.lost) {
+    fit_mtu();
+  }
+  if (noticed.interface || noticed.lost) {
+    inspect();
+  }
+  auto resting = loop_.change(watch_token_, 0);
+  resting = resting ? arm(rest_, {.it_interval = {}, .it_value = {0, kRestNs}}) : std::move(resting);
+  if (!resting) {
+    log_.error(resting.error().text());
+  }
+}
+
+void Upkeep::on_rested() {
+  clear(rest_);
+  if (auto watching = loop_.change(watch_token_, EPOLLIN); !watching) {
+    log_.error(watching.error().text());
+  }
+}
+
+void Upkeep::await_peers_keys() {
+  glances_left_ = enforcer_.awaits_peers_keys() ? kGlances : 0;
+  const timespec often{0, glances_left_ != 0 ? kGlanceNs : 0};
+  if (auto armed = arm(glance_, {.it_interval = often, .it_value = often}); !armed) {
+    log_.error(armed.error().text());
+  }
+}
+
+void Upkeep::on_glance() {
+  clear(glance_);
+  auto followed = enforcer_.follow_peers_keys();
+  if (!followed) {
+    log_.error(followed.error().text());
+  } else if (*followed) {
+    log_.info("a peer has gone over to the key that it had announced");
+  }
+  if (glances_left_ == 0 || --glances_left_ == 0) {
+    std::ignore = arm(glance_, {});
+  }
+}
+
+void Upkeep::on_mounts() { inspect(); }
+
+void Upkeep::on_minute() {
+  clear(minute_);
+  notify_alive();
+  fit_mtu();  // nobody tells of a path MTU that the kernel has learned
+  inspect();
+  endpoints_.on_minute();
+}
+
+// Before inspect(), which would take another MTU for somebody else's doing. A failure is inspect()'s to report: it fits
+// the MTU as well.
+void Upkeep::fit_mtu() {
+  const auto changed = enforcer_.fit_mtu();
+  if (changed && *changed) {
+    log_.info(fmt::format("the MTU of {} is now {}, which fits the way to every peer", enforcer_.interface(),
+                          enforcer_.last().changes.mtu_bytes));
+  }
+}
+
+void Upkeep::inspect() {
+  // The kernel tells that a link moves away after it has told that its addresses go; once the link cannot be found, all
+  // of that has been told.
+  const Inspection seen = enforcer_.inspect([this] {
+    read_changes();
+    return moved_away_;
+  });
+  moved_away_ = moved_away_ && enforcer_.interface_index() == 0;
+  for (const std::string& mended : seen.mended) {
+    log_.warning(mended);
+  }
+  if (!seen.mended.empty()) {
+    endpoints_.on_minute();  // a peer that was put back has no endpoint yet when its file has a name
+  }
+  for (const Fault& fault : seen.faults) {
+    if (std::ranges::find(reported_, fault) == reported_.end()) {
+      log_.error(fault.text());
+    }
+  }
+  if (seen.faults.empty() && !reported_.empty()) {
+    log_.info(enforcer_.interface() + " is as it should be again");
+  }
+  reported_ = seen.faults;
+}
+
+}  // namespace krait::agent

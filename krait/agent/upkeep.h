@@ -1,0 +1,63 @@
+// Looks after the interface while the agent runs: at once when the kernel tells that something changed, and once a
+// minute for what it tells nothing about. Sleeps otherwise.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/result.h"
+#include "krait/agent/endpoint_keeper.h"
+#include "krait/agent/enforcer.h"
+#include "krait/agent/loop.h"
+#include "krait/wireguard/watch.h"
+
+namespace krait::agent {
+
+// One thread, inside a Loop. Everything that it refers to outlives it.
+class Upkeep {
+ public:
+  static common::Result<std::unique_ptr<Upkeep>> start(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints,
+                                                       common::Log& log);
+
+  // To be called whenever other files were put in force: for ten minutes from then on a peer that goes over to a key
+  // which these announce is noticed within a quarter of a second, later within the minute.
+  void await_peers_keys();
+
+  Upkeep(const Upkeep&) = delete;
+  Upkeep& operator=(const Upkeep&) = delete;
+  ~Upkeep();
+
+ private:
+  Upkeep(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints, common::Log& log, wireguard::Watch watch)
+      : loop_(loop), enforcer_(enforcer), endpoints_(endpoints), log_(log), watch_(std::move(watch)) {}
+
+  common::Result<void> watch_everything();
+  wireguard::Noticed read_changes();
+  void on_change();
+  void on_rested();
+  void on_mounts();
+  void on_minute();
+  void on_glance();
+  void fit_mtu();
+  void inspect();
+
+  Loop& loop_;
+  Enforcer& enforcer_;
+  EndpointKeeper& endpoints_;
+  common::Log& log_;
+  wireguard::Watch watch_;
+  common::Fd mounts_;  // /proc/self/mountinfo
+  common::Fd minute_;  // timers
+  common::Fd rest_;
+  common::Fd glance_;
+  unsigned glances_left_ = 0;
+  std::vector<Loop::Token> tokens_;
+  Loop::Token watch_token_ = 0;
+  bool moved_away_ = false;  // the interface is in another network namespace
+  std::vector<Fault> reported_;
+};
+
+}  // namespace krait::agent

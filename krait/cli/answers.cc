@@ -1,0 +1,128 @@
+#include "krait/cli/answers.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <optional>
+
+namespace krait::cli {
+
+namespace {
+
+std::optional<std::uint64_t> find_number(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_number_integer() ||
+      (!found->is_number_unsigned() && found->get<std::int64_t>() < 0)) {
+    return std::nullopt;
+  }
+  return found->get<std::uint64_t>();
+}
+
+}  // namespace
+
+std::string text_at(const Json& json, const char* key, const char* otherwise) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : otherwise;
+}
+
+std::uint64_t number_at(const Json& json, const char* key) { return find_number(json, key).value_or(0); }
+
+const Json& object_at(const Json& json, const char* key) {
+  static const Json kNone = Json::object();
+  const auto found = json.find(key);
+  return found != json.end() && found->is_object() ? *found : kNone;
+}
+
+const Json& list_at(const Json& json, const char* key) {
+  static const Json kNone = Json::array();
+  const auto found = json.find(key);
+  return found != json.end() && found->is_array() ? *found : kNone;
+}
+
+namespace {
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string endpoint_text(const Json& peer) {
+  const std::string name = text_at(peer, "endpoint_name", "");
+  const std::string failure = text_at(peer, "endpoint_failure", "");
+  std::string text = text_at(peer, "endpoint", "no endpoint");
+  if (!name.empty()) {
+    text += failure.empty() ? fmt::format(" ({})", name) : fmt::format(" ({}: {})", name, failure);
+  }
+  return text;
+}
+
+std::string peer_text(const Json& peer) {
+  const std::string handshake = !find_number(peer, "handshake_age_s")
+                                    ? "no handshake yet"
+                                    : fmt::format("handshake {} s ago", number_at(peer, "handshake_age_s"));
+  return fmt::format("  {} ({})  {}  {}, {} received, {} sent\n", text_at(peer, "name", "not configured"),
+                     text_at(peer, "identity", text_at(peer, "public_key", "").c_str()), endpoint_text(peer), handshake,
+                     bytes_text(number_at(peer, "received_bytes")), bytes_text(number_at(peer, "sent_bytes")));
+}
+
+std::string expiry_text(const Json& rule) {
+  const auto left_s = find_number(rule, "expires_in_s");
+  if (!left_s) {
+    return "";
+  }
+  return *left_s == 0 ? "  expired" : fmt::format("  expires in {} h {} min", *left_s / 3600, *left_s / 60 % 60);
+}
+
+}  // namespace
+
+std::string status_text(const Json& status) {
+  const Json& agent = object_at(status, "agent");
+  std::string text =
+      fmt::format("{}: {} by krait-agent {} (pid {}), {} attachment\n", text_at(status, "interface", "?"),
+                  text_at(agent, "mode", "") == "guard" ? "guarded" : "managed", text_at(agent, "version", "?"),
+                  number_at(agent, "pid"), text_at(status, "attachment", "no"));
+  text += fmt::format("policy: revision {}, {} rules, {} identities, from {}\n", number_at(status, "revision"),
+                      number_at(status, "rules"), number_at(status, "identities"), text_at(status, "policy", "?"));
+  text += fmt::format("public key: {}\n", text_at(status, "public_key", "none, this is no WireGuard interface"));
+  const Json& peers = list_at(status, "peers");
+  text += fmt::format("peers: {}\n", peers.size());
+  for (const Json& peer : peers) {
+    text += peer_text(peer);
+  }
+  const Json& packets = object_at(status, "packets");
+  text += fmt::format("packets: {} allowed, {} dropped", number_at(packets, "allowed"), number_at(packets, "dropped"));
+  const Json& drops = object_at(status, "drops");
+  for (const auto& [reason, count] : drops.items()) {
+    if (count != 0) {
+      text += fmt::format("\n  {}: {}", reason, number_at(drops, reason.c_str()));
+    }
+  }
+  return text;
+}
+
+std::string rules_text(const Json& rules) {
+  const std::string file = text_at(rules, "policy", "?");
+  std::string text = fmt::format("{:>12}  {:>14}  rule", "packets", "bytes");
+  for (const Json& rule : list_at(rules, "rules")) {
+    text += fmt::format("\n{:>12}  {:>14}  {} \"{}\"  {}:{}{}", number_at(rule, "packets"), number_at(rule, "bytes"),
+                        text_at(rule, "action", "?"), text_at(rule, "rule", "?"), file, number_at(rule, "line"),
+                        expiry_text(rule));
+  }
+  return text;
+}
+
+std::string reload_text(const Json& applied) {
+  const Json& changes = object_at(applied, "changes");
+  return fmt::format("reloaded: revision {}, {} rules, {} identities; peers {} added, {} changed, {} removed",
+                     number_at(applied, "revision"), number_at(applied, "rules"), number_at(applied, "identities"),
+                     number_at(changes, "peers_added"), number_at(changes, "peers_changed"),
+                     number_at(changes, "peers_removed"));
+}
+
+}  // namespace krait::cli

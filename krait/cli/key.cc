@@ -1,0 +1,82 @@
+// krait key: going over to another key.
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "common/process.h"
+#include "krait/agent/client.h"
+#include "krait/agent/enforcer.h"
+#include "krait/cli/command.h"
+#include "krait/config/load.h"
+#include "krait/wireguard/wireguard.h"
+
+namespace krait::cli {
+
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+// The key that waits, made where there is none.
+Result<wireguard::PrivateKey> next_key(const std::string& file) {
+  auto key = wireguard::PrivateKey::load(file);
+  if (key || key.error().code() != ErrorCode::not_found) {
+    return key;
+  }
+  auto made = wireguard::PrivateKey::generate();
+  if (auto saved = made.save(file); !saved) {
+    return saved.error();
+  }
+  return made;
+}
+
+Result<void> next(const std::string& config, Output& output) {
+  common::forbid_memory_dumps();
+  const auto mesh = config::load_mesh(config);
+  if (!mesh) {
+    return mesh.error();
+  }
+  const std::string file = agent::next_key_file(mesh->host.private_key_file);
+  auto key = next_key(file);
+  if (!key) {
+    return key.error();
+  }
+  const std::string text = wireguard::to_base64(key->public_key());
+  output.report(text, {{"version", agent::kProtocolVersion}, {"file", file}, {"next_public_key", text}});
+  return {};
+}
+
+Result<void> rotate(const std::string& socket, Output& output) {
+  auto answer = agent::ask(socket, agent::Request::rotate_key);
+  if (!answer) {
+    return answer.error();
+  }
+  output.report(fmt::format("the key is now {}", answer->value("public_key", Json()).dump()), *answer);
+  return {};
+}
+
+}  // namespace
+
+void add_key(Shell& shell) {
+  CLI::App& group = shell.group("key", "Go over to another key");
+  auto config = std::make_shared<std::string>(kDefaultConfig);
+  CLI::App& prepare =
+      shell.command(group, "next", "Make the key that this host will use next, and print its public key",
+                    "It waits beside the key file, with .next behind its name; a second call prints the same. Give it "
+                    "to every peer as\n"
+                    "next_public_key of this host's [[peer]], and krait reload there. Then: krait key rotate.\n"
+                    "Example:  sudo krait key next");
+  add_config_flag(prepare, *config);
+  shell.on(prepare, [config](Output& output) { return next(*config, output); });
+  auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
+  CLI::App& go = shell.command(group, "rotate", "Go over to the key that krait key next made",
+                               "Peers that know it follow at once, and nothing but a handshake lies between. On the "
+                               "peers, public_key takes the new\n"
+                               "one and next_public_key goes, whenever that suits.\n"
+                               "Example:  sudo krait key rotate");
+  add_socket_flag(go, *socket);
+  shell.on(go, [socket](Output& output) { return rotate(*socket, output); });
+}
+
+}  // namespace krait::cli

@@ -1,0 +1,56 @@
+#include "krait/datapath/survey.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+
+#include "common/fd.h"
+
+namespace krait::datapath {
+
+namespace {
+
+// include/uapi/linux/bpf.h of 6.6; the build's headers may be older.
+constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
+constexpr auto kTcxEgress = static_cast<bpf_attach_type>(47);
+constexpr std::size_t kMostPrograms = 64;  // BPF_MPROG_MAX, include/linux/bpf_mprog.h
+
+AttachedProgram describe(std::uint32_t id) {
+  AttachedProgram program{.id = id, .name = {}, .tag = {}};
+  const common::Fd fd(bpf_prog_get_fd_by_id(id));
+  bpf_prog_info info{};
+  std::uint32_t bytes = sizeof(info);
+  if (!fd.valid() || bpf_obj_get_info_by_fd(fd.get(), &info, &bytes) != 0) {
+    return program;
+  }
+  program.name = info.name;
+  for (const unsigned char byte : info.tag) {
+    program.tag += fmt::format("{:02x}", byte);
+  }
+  return program;
+}
+
+}  // namespace
+
+common::Result<std::optional<std::vector<AttachedProgram>>> tcx_programs(std::uint32_t interface_index, bool ingress) {
+  std::array<std::uint32_t, kMostPrograms> ids{};
+  struct bpf_prog_query_opts options{};
+  options.sz = sizeof(options);
+  options.prog_ids = ids.data();
+  options.prog_cnt = ids.size();
+  if (bpf_prog_query_opts(static_cast<int>(interface_index), ingress ? kTcxIngress : kTcxEgress, &options) != 0) {
+    if (errno == EINVAL) {
+      return std::optional<std::vector<AttachedProgram>>();
+    }
+    return common::Error::from_errno(errno, "ask for the interface's programs");
+  }
+  std::vector<AttachedProgram> programs;
+  for (std::size_t i = 0; i < options.prog_cnt && i < ids.size(); ++i) {
+    programs.push_back(describe(ids[i]));
+  }
+  return std::optional(std::move(programs));
+}
+
+}  // namespace krait::datapath

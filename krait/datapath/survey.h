@@ -1,0 +1,23 @@
+// Who else has programs on an interface, as far as TCX tells (kernel 6.6 and newer).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+
+namespace krait::datapath {
+
+struct AttachedProgram {
+  std::uint32_t id = 0;
+  std::string name;  // empty where the caller may not see it (CAP_SYS_ADMIN)
+  std::string tag;   // 16 hexadecimal digits, likewise
+};
+
+// The programs of one direction in the order in which they run; none at all where this kernel has no TCX. Fails with
+// permission without CAP_NET_ADMIN, and with ENOSYS where the kernel has no BPF.
+common::Result<std::optional<std::vector<AttachedProgram>>> tcx_programs(std::uint32_t interface_index, bool ingress);
+
+}  // namespace krait::datapath

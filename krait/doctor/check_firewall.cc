@@ -1,0 +1,348 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "krait/abi/selector.h"
+#include "krait/doctor/checks.h"
+
+namespace krait::doctor {
+
+using common::Family;
+using common::Ip;
+
+namespace {
+
+constexpr std::uint8_t kIcmp = 1;
+constexpr std::uint8_t kTcp = 6;
+constexpr std::uint8_t kUdp = 17;
+constexpr std::uint8_t kIcmpv6 = 58;
+constexpr std::size_t kMostShown = 3;
+
+// Who writes a table: each has a command of its own, and would overwrite a rule that others put there.
+enum class Owner : std::uint8_t { nft, iptables, firewalld, ufw, docker };
+
+Owner owner_of(const Ruleset& ruleset, const Chain& chain) {
+  if (chain.table == "firewalld") {
+    return Owner::firewalld;
+  }
+  const auto has = [&](std::string_view start) {
+    return std::ranges::any_of(ruleset.chains, [&](const auto& entry) {
+      return entry.second.family == chain.family && entry.second.table == chain.table &&
+             entry.second.name.starts_with(start);
+    });
+  };
+  if (has("ufw-") || has("ufw6-")) {
+    return Owner::ufw;
+  }
+  if (has("DOCKER-USER") && chain.hook == "forward") {
+    return Owner::docker;
+  }
+  return chain.name == "INPUT" || chain.name == "FORWARD" ? Owner::iptables : Owner::nft;
+}
+
+const char* owner_name(Owner owner) {
+  switch (owner) {
+    case Owner::firewalld:
+      return "firewalld";
+    case Owner::ufw:
+      return "ufw";
+    case Owner::docker:
+      return "Docker";
+    case Owner::iptables:
+      return "iptables";
+    case Owner::nft:
+      return "nftables";
+  }
+  return "";
+}
+
+std::string chain_text(Owner owner, const Chain& chain) {
+  return fmt::format("{} (chain {} of table {} {})", owner_name(owner), chain.name, chain.family, chain.table);
+}
+
+const char* iptables_of(const Chain& chain) { return chain.family == "ip6" ? "ip6tables" : "iptables"; }
+
+std::string port_mend(Owner owner, const Chain& chain, std::uint16_t port) {
+  switch (owner) {
+    case Owner::firewalld:
+      return fmt::format("firewall-cmd --permanent --add-port={}/udp && firewall-cmd --reload", port);
+    case Owner::ufw:
+      return fmt::format("ufw allow {}/udp", port);
+    case Owner::iptables:
+    case Owner::docker:
+      return fmt::format("{} -I {} -p udp --dport {} -j ACCEPT", iptables_of(chain), chain.name, port);
+    case Owner::nft:
+      break;
+  }
+  return fmt::format("nft insert rule {} {} {} udp dport {} accept", chain.family, chain.table, chain.name, port);
+}
+
+std::string input_mend(Owner owner, const Chain& chain, const std::string& interface) {
+  switch (owner) {
+    case Owner::firewalld:
+      return fmt::format("firewall-cmd --permanent --zone=trusted --add-interface={} && firewall-cmd --reload",
+                         interface);
+    case Owner::ufw:
+      return fmt::format("ufw allow in on {}", interface);
+    case Owner::iptables:
+    case Owner::docker:
+      return fmt::format("{} -I {} -i {} -j ACCEPT", iptables_of(chain), chain.name, interface);
+    case Owner::nft:
+      break;
+  }
+  return fmt::format("nft insert rule {} {} {} iifname {} accept", chain.family, chain.table, chain.name, interface);
+}
+
+std::string forward_mend(Owner owner, const Chain& chain, const std::string& interface) {
+  switch (owner) {
+    case Owner::firewalld:
+      return "let a policy of firewalld's accept what comes from and goes to the zone of the interface; "
+             "see docs/coexistence.md";
+    case Owner::ufw:
+      return fmt::format("ufw route allow in on {0} && ufw route allow out on {0}", interface);
+    case Owner::docker:
+      return fmt::format("{0} -I DOCKER-USER -i {1} -j ACCEPT && {0} -I DOCKER-USER -o {1} -j ACCEPT",
+                         iptables_of(chain), interface);
+    case Owner::iptables:
+      return fmt::format("{0} -I {1} -i {2} -j ACCEPT && {0} -I {1} -o {2} -j ACCEPT", iptables_of(chain), chain.name,
+                         interface);
+    case Owner::nft:
+      break;
+  }
+  return fmt::format("nft insert rule {0} {1} {2} iifname {3} accept && nft insert rule {0} {1} {2} oifname {3} accept",
+                     chain.family, chain.table, chain.name, interface);
+}
+
+// The names of the links over which peers are reached; one that is not known when there is none.
+std::set<std::string> underlays(const Facts& facts) {
+  std::set<std::string> names;
+  for (const EndpointFacts& endpoint : facts.network.endpoints) {
+    const auto link = std::ranges::find(facts.network.links, endpoint.way.index, &wireguard::NetworkLink::index);
+    if (endpoint.way.reachable && link != facts.network.links.end() && link->name != facts.interface) {
+      names.insert(link->name);
+    }
+  }
+  return names.empty() ? std::set<std::string>{""} : names;
+}
+
+std::set<Family> endpoint_families(const Facts& facts) {
+  std::set<Family> families;
+  for (const EndpointFacts& endpoint : facts.network.endpoints) {
+    families.insert(endpoint.endpoint.ip.family);
+  }
+  return families.empty() ? std::set{Family::v4} : families;
+}
+
+// Empty: the rules can be looked at.
+Findings unreadable(const Facts& facts, const char* name) {
+  if (!facts.firewall.ruleset) {
+    return {{name, Grade::skipped, facts.firewall.error, "run krait doctor as root"}};
+  }
+  return {};
+}
+
+// The packet that a selector of the policy stands for; none for one that no firewall here would tell apart.
+std::optional<Packet> packet_of(std::uint32_t selector) {
+  Packet packet;
+  if (selector < KRAIT_SELECTOR_SCTP) {
+    packet.protocol = selector < KRAIT_SELECTOR_UDP ? kTcp : kUdp;
+    packet.port = static_cast<std::uint16_t>(selector % KRAIT_SELECTOR_UDP);
+    return packet;
+  }
+  if (selector >= KRAIT_SELECTOR_ICMP && selector < KRAIT_SELECTOR_PROTO) {
+    const bool v4 = selector < KRAIT_SELECTOR_ICMPV6;
+    packet.family = v4 ? Family::v4 : Family::v6;
+    packet.protocol = v4 ? kIcmp : kIcmpv6;
+    packet.icmp_type = static_cast<std::uint8_t>(selector - (v4 ? KRAIT_SELECTOR_ICMP : KRAIT_SELECTOR_ICMPV6));
+    return packet;
+  }
+  return std::nullopt;
+}
+
+// The last selector of each protocol that the range reaches into: of a whole range of ports the one that nobody would
+// open by itself.
+std::vector<std::uint32_t> samples_of(const model::SelectorRange& range) {
+  constexpr std::array<std::uint32_t, 5> kEnds{KRAIT_SELECTOR_UDP, KRAIT_SELECTOR_SCTP, KRAIT_SELECTOR_ICMP,
+                                               KRAIT_SELECTOR_ICMPV6, KRAIT_SELECTOR_PROTO};
+  std::vector<std::uint32_t> samples;
+  std::uint32_t begin = 0;
+  for (const std::uint32_t end : kEnds) {
+    if (range.first < end && range.last >= begin) {
+      samples.push_back(std::min(range.last, end - 1));
+    }
+    begin = end;
+  }
+  return samples;
+}
+
+std::string selector_text(const Packet& packet) {
+  switch (packet.protocol) {
+    case kTcp:
+      return fmt::format("tcp/{}", packet.port.value_or(0));
+    case kUdp:
+      return fmt::format("udp/{}", packet.port.value_or(0));
+    default:
+      return fmt::format("{}/{}", packet.protocol == kIcmp ? "icmp" : "icmpv6", packet.icmp_type.value_or(0));
+  }
+}
+
+// What the policy lets others open to this host.
+std::set<std::uint32_t> open_selectors(const model::Mesh& mesh, const model::Policy& policy) {
+  const auto own = std::ranges::find(policy.identities, mesh.host.identity.name, &model::Identity::name);
+  std::set<std::uint32_t> samples;
+  for (const model::Rule& rule : policy.rules) {
+    const bool to_us =
+        rule.to.any ||
+        std::ranges::binary_search(rule.to.identities, static_cast<std::uint32_t>(own - policy.identities.begin()));
+    if (rule.action != model::Action::allow || !to_us) {
+      continue;
+    }
+    for (const model::SelectorRange& range : rule.selectors) {
+      const auto of_range = samples_of(range);
+      samples.insert(of_range.begin(), of_range.end());
+    }
+  }
+  return samples;
+}
+
+// The link behind which a network is, by the longest route; empty: not known.
+std::string link_towards(const Facts& facts, const Ip& ip) {
+  const wireguard::NetworkRoute* best = nullptr;
+  for (const wireguard::NetworkRoute& route : facts.network.routes) {
+    if (route.type == wireguard::RouteType::unicast && route.prefix.contains(ip) &&
+        (best == nullptr || route.prefix.length > best->prefix.length)) {
+      best = &route;
+    }
+  }
+  const auto link = best == nullptr
+                        ? facts.network.links.end()
+                        : std::ranges::find(facts.network.links, best->index, &wireguard::NetworkLink::index);
+  return link == facts.network.links.end() ? "" : link->name;
+}
+
+}  // namespace
+
+Findings check_firewall_port(const Facts& facts) {
+  constexpr const char* kName = "firewall: port";
+  if (Findings findings = unreadable(facts, kName); !findings.empty()) {
+    return findings;
+  }
+  if (!facts.config.mesh) {
+    return {{kName, Grade::skipped, "the configuration does not say which port it is", ""}};
+  }
+  const std::uint16_t port = facts.link.listen_port.value_or(facts.config.mesh->host.listen_port);
+  for (const Family family : endpoint_families(facts)) {
+    for (const std::string& underlay : underlays(facts)) {
+      const Packet packet{.family = family,
+                          .protocol = kUdp,
+                          .port = port,
+                          .icmp_type = {},
+                          .source = {},
+                          .destination = {},
+                          .in = underlay,
+                          .out = {}};
+      if (const Chain* chain = dropped_by(*facts.firewall.ruleset, packet, "input")) {
+        const Owner owner = owner_of(*facts.firewall.ruleset, *chain);
+        return {{kName, Grade::problem,
+                 fmt::format("{} drops what comes for UDP port {}{}: no peer can call this host",
+                             chain_text(owner, *chain), port, underlay.empty() ? "" : " on " + underlay),
+                 port_mend(owner, *chain, port)}};
+      }
+    }
+  }
+  if (facts.firewall.legacy_tables.value_or(false)) {
+    return {{kName, Grade::warning, "iptables-legacy has rules, which krait doctor cannot read",
+             fmt::format("iptables-legacy -S; it must accept UDP port {}", port)}};
+  }
+  return {{kName, Grade::ok, fmt::format("nothing drops what comes for UDP port {}", port), ""}};
+}
+
+Findings check_firewall_input(const Facts& facts) {
+  constexpr const char* kName = "firewall: input";
+  if (Findings findings = unreadable(facts, kName); !findings.empty()) {
+    return findings;
+  }
+  if (!facts.config.mesh || !facts.config.policy) {
+    return {{kName, Grade::skipped, "the configuration does not say what is open", ""}};
+  }
+  Findings findings;
+  for (const std::uint32_t selector : open_selectors(*facts.config.mesh, *facts.config.policy)) {
+    auto packet = packet_of(selector);
+    if (!packet || findings.size() >= kMostShown) {
+      continue;
+    }
+    packet->in = facts.interface;
+    const bool icmp = packet->protocol == kIcmp || packet->protocol == kIcmpv6;
+    std::set<Family> families;
+    for (const model::Address& address : facts.config.mesh->host.addresses) {
+      if (!icmp || address.ip.family == packet->family) {
+        families.insert(address.ip.family);
+      }
+    }
+    for (const Family family : families) {
+      packet->family = family;
+      if (const Chain* chain = dropped_by(*facts.firewall.ruleset, *packet, "input")) {
+        const Owner owner = owner_of(*facts.firewall.ruleset, *chain);
+        findings.push_back({kName, Grade::warning,
+                            fmt::format("the policy lets {} in, but {} drops it behind {}", selector_text(*packet),
+                                        chain_text(owner, *chain), facts.interface),
+                            input_mend(owner, *chain, facts.interface)});
+        break;
+      }
+    }
+  }
+  if (findings.empty()) {
+    findings.push_back({kName, Grade::ok, "nothing drops what the policy lets in", ""});
+  }
+  return findings;
+}
+
+Findings check_firewall_forward(const Facts& facts) {
+  constexpr const char* kName = "firewall: forward";
+  if (!facts.config.mesh || facts.config.mesh->host.routes.empty()) {
+    return {{kName, Grade::ok, "not needed: no network is routed behind this host", ""}};
+  }
+  if (Findings findings = unreadable(facts, kName); !findings.empty()) {
+    return findings;
+  }
+  for (const model::Route& route : facts.config.mesh->host.routes) {
+    Packet packet{.family = route.prefix.ip.family,
+                  .protocol = kTcp,
+                  .port = {},
+                  .icmp_type = {},
+                  .source = {},
+                  .destination = route.prefix.ip,
+                  .in = facts.interface,
+                  .out = link_towards(facts, route.prefix.ip)};
+    for (int way = 0; way < 2; ++way) {
+      if (const Chain* chain = dropped_by(*facts.firewall.ruleset, packet, "forward")) {
+        const Owner owner = owner_of(*facts.firewall.ruleset, *chain);
+        return {{kName, Grade::problem,
+                 fmt::format("{} drops what is forwarded {} {}, which is behind this host", chain_text(owner, *chain),
+                             way == 0 ? "to" : "from", route.prefix.text()),
+                 forward_mend(owner, *chain, facts.interface)}};
+      }
+      std::swap(packet.in, packet.out);
+      packet.source = route.prefix.ip;
+      packet.destination = {};
+    }
+  }
+  return {{kName, Grade::ok, "nothing drops what is forwarded to the networks behind this host", ""}};
+}
+
+Findings check_all(const Facts& facts) {
+  Findings all;
+  for (const auto& check :
+       {check_kernel,    check_wireguard, check_config,        check_key_file,       check_clock,
+        check_pins,      check_agent,     check_capabilities,  check_interface,      check_port,
+        check_programs,  check_mtu,       check_reverse_path,  check_forwarding,     check_endpoints,
+        check_addresses, check_routes,    check_firewall_port, check_firewall_input, check_firewall_forward}) {
+    const Findings found = check(facts);
+    all.insert(all.end(), found.begin(), found.end());
+  }
+  return all;
+}
+
+}  // namespace krait::doctor

@@ -1,0 +1,221 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <ctime>
+#include <utility>
+
+#include "krait/doctor/checks.h"
+
+namespace krait::doctor {
+
+namespace {
+
+constexpr std::pair<unsigned, unsigned> kLeastKernel{5, 11};  // ARCHITECTURE.md
+// Before this day nobody had krait, so a clock that shows it was never set.
+constexpr std::int64_t kLeastClock_s = 1735689600;  // 2025-01-01
+
+// include/uapi/linux/capability.h
+constexpr unsigned kNetAdmin = 12;
+constexpr unsigned kSysAdmin = 21;
+constexpr unsigned kPerfmon = 38;
+constexpr unsigned kBpf = 39;
+
+bool has(std::uint64_t capabilities, unsigned bit) { return (capabilities >> bit & 1U) != 0; }
+
+// What of krait's capabilities is not there, as a list; empty when all are. CAP_SYS_ADMIN stands for the younger ones.
+std::string missing_capabilities(std::uint64_t capabilities) {
+  std::string missing;
+  const auto want = [&](unsigned bit, const char* name, bool also) {
+    if (!has(capabilities, bit) && !also) {
+      missing += (missing.empty() ? "" : ", ") + std::string(name);
+    }
+  };
+  want(kNetAdmin, "CAP_NET_ADMIN", false);
+  want(kBpf, "CAP_BPF", has(capabilities, kSysAdmin));
+  want(kPerfmon, "CAP_PERFMON", has(capabilities, kSysAdmin));
+  return missing;
+}
+
+std::pair<unsigned, unsigned> version_of(std::string_view release) {
+  std::pair<unsigned, unsigned> version{};
+  const char* end = release.data() + release.size();
+  const auto major = std::from_chars(release.data(), end, version.first);
+  if (major.ec == std::errc() && major.ptr != end && *major.ptr == '.') {
+    std::from_chars(major.ptr + 1, end, version.second);
+  }
+  return version;
+}
+
+std::string day(std::int64_t unix_s) {
+  const std::time_t time = unix_s;
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                     parts.tm_hour, parts.tm_min);
+}
+
+bool some_rule_expires(const Facts& facts) {
+  if (facts.config.policy) {
+    for (const model::Rule& rule : facts.config.policy->rules) {
+      if (rule.expires) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Findings check_kernel(const Facts& facts) {
+  const KernelFacts& kernel = facts.kernel;
+  if (version_of(kernel.release) < kLeastKernel) {
+    return {{"kernel", Grade::problem,
+             fmt::format("this is Linux {}; krait needs {}.{} or newer", kernel.release, kLeastKernel.first,
+                         kLeastKernel.second),
+             "boot a newer kernel"}};
+  }
+  if (!kernel.has_bpf) {
+    return {{"kernel", Grade::problem, fmt::format("Linux {} is built without BPF", kernel.release),
+             "boot a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"}};
+  }
+  const char* tcx = !kernel.has_tcx ? "" : *kernel.has_tcx ? ", with TCX" : ", without TCX (clsact filters do)";
+  return {{"kernel", Grade::ok, fmt::format("Linux {}, with BPF{}", kernel.release, tcx), ""}};
+}
+
+Findings check_wireguard(const Facts& facts) {
+  if (facts.kernel.wireguard_loaded) {
+    return {{"wireguard", Grade::ok, "the kernel has WireGuard", ""}};
+  }
+  if (facts.kernel.wireguard_available) {
+    return {{"wireguard", Grade::ok, "WireGuard is a module that the kernel loads when krait asks for it", ""}};
+  }
+  if (facts.agent.mode == "guard") {
+    return {{"wireguard", Grade::ok, "the kernel has no WireGuard, and krait only guards an interface", ""}};
+  }
+  return {{"wireguard", Grade::problem, "this kernel has no WireGuard, neither built in nor as a module",
+           "boot a kernel with CONFIG_WIREGUARD (every Debian kernel has it)"}};
+}
+
+Findings check_config(const Facts& facts) {
+  if (!facts.config.error.empty()) {
+    return {{"configuration", Grade::problem, facts.config.error, "krait check"}};
+  }
+  return {{"configuration", Grade::ok, fmt::format("{} and the policy are valid", facts.config.file), ""}};
+}
+
+Findings check_key_file(const Facts& facts) {
+  if (!facts.config.mesh) {
+    return {{"key file", Grade::skipped, "the configuration does not say where it is", ""}};
+  }
+  const std::string& file = facts.config.mesh->host.private_key_file;
+  const KeyFileFacts& key = facts.key_file;
+  if (facts.agent.mode == "guard") {
+    return {{"key file", Grade::ok, "not needed: krait only guards the interface", ""}};
+  }
+  if (!key.visible) {
+    return {{"key file", Grade::skipped, fmt::format("only root may look at {}", file), "run krait doctor as root"}};
+  }
+  if (!key.exists) {
+    return {{"key file", Grade::problem, fmt::format("{} does not exist", file), fmt::format("krait keygen {}", file)}};
+  }
+  if ((key.mode & 077U) != 0) {
+    return {{"key file", Grade::problem,
+             fmt::format("{} has mode {:04o}: others may get at it, and the agent refuses it", file, key.mode),
+             fmt::format("chmod 600 {}", file)}};
+  }
+  if (facts.agent.answers && facts.agent.user != 0 && key.owner != facts.agent.user) {
+    return {{"key file", Grade::problem,
+             fmt::format("{} belongs to user {}, and the agent, which runs as user {}, cannot read it", file, key.owner,
+                         facts.agent.user),
+             fmt::format("chown {} {}", facts.agent.user, file)}};
+  }
+  return {{"key file", Grade::ok, fmt::format("{} has mode {:04o}", file, key.mode), ""}};
+}
+
+Findings check_clock(const Facts& facts) {
+  const ClockFacts& clock = facts.clock;
+  const char* mend = "set the clock and keep it by NTP: timedatectl set-ntp true";
+  if (clock.now_s < kLeastClock_s) {
+    return {{"clock", Grade::problem, fmt::format("the clock says {}: it was never set", day(clock.now_s)), mend}};
+  }
+  // A file may have been made on another host; an hour is beyond what clocks that are kept differ.
+  if (clock.newest_file_s > clock.now_s + 3600) {
+    return {{"clock", Grade::problem,
+             fmt::format("the clock says {}, but {} was changed at {}", day(clock.now_s), clock.newest_file,
+                         day(clock.newest_file_s)),
+             mend}};
+  }
+  if (!clock.synchronized) {
+    return {{"clock", Grade::warning,
+             some_rule_expires(facts)
+                 ? "nothing keeps the clock right, and the policy has rules that expire"
+                 : "nothing keeps the clock right; peers refuse the handshakes of a host whose clock went back",
+             mend}};
+  }
+  return {{"clock", Grade::ok, fmt::format("{}, kept by NTP", day(clock.now_s)), ""}};
+}
+
+Findings check_pins(const Facts& facts) {
+  const PinsFacts& pins = facts.pins;
+  if (!pins.exists || !pins.is_bpffs) {
+    if (!facts.agent.answers) {
+      return {{"bpffs", Grade::ok, fmt::format("{} is mounted when the agent starts", pins.directory), ""}};
+    }
+    return {{"bpffs", Grade::problem,
+             fmt::format("no BPF file system is on {}: the next agent will not find what is in force", pins.directory),
+             "restart the agent"}};
+  }
+  if (pins.owner && facts.agent.answers && *pins.owner != facts.agent.user && facts.agent.user != 0) {
+    return {{"bpffs", Grade::problem,
+             fmt::format("{} belongs to user {}, but the agent runs as user {}", pins.directory, *pins.owner,
+                         facts.agent.user),
+             fmt::format("chown {} {}", facts.agent.user, pins.directory)}};
+  }
+  return {{"bpffs", Grade::ok, fmt::format("mounted on {}", pins.directory), ""}};
+}
+
+Findings check_agent(const Facts& facts) {
+  const AgentFacts& agent = facts.agent;
+  if (!agent.answers) {
+    return {{"agent", Grade::problem, agent.error, "systemctl start krait, or krait up; what was in force stays so"}};
+  }
+  const std::string what = fmt::format("krait-agent {} (pid {}) {} {}", agent.version, agent.pid,
+                                       agent.mode == "guard" ? "guards" : "manages", agent.interface);
+  if (agent.revision == 0) {
+    return {{"agent", Grade::problem, what + ", but no policy is in force: everything is denied", "krait reload"}};
+  }
+  if (agent.stage != "enforcing") {
+    return {{"agent", Grade::problem, fmt::format("{}, but its stage is \"{}\"", what, agent.stage),
+             "read the agent's log: journalctl -u krait"}};
+  }
+  if (!agent.faults.empty()) {
+    Findings findings;
+    for (const Fault& fault : agent.faults) {
+      findings.push_back({"agent", Grade::problem, fault.what, fault.mend});
+    }
+    return findings;
+  }
+  return {{"agent", Grade::ok, fmt::format("{}, policy revision {}", what, agent.revision), ""}};
+}
+
+Findings check_capabilities(const Facts& facts) {
+  if (!facts.agent.answers) {
+    const std::string missing = missing_capabilities(facts.capabilities);
+    return {{"capabilities", Grade::skipped,
+             missing.empty() ? "no agent runs; the caller has what one needs"
+                             : fmt::format("no agent runs; the caller could not start one: it lacks {}", missing),
+             ""}};
+  }
+  if (!facts.agent.capabilities) {
+    return {{"capabilities", Grade::skipped, "the agent's are not to be seen from here", "run krait doctor as root"}};
+  }
+  const std::string missing = missing_capabilities(*facts.agent.capabilities);
+  if (!missing.empty()) {
+    return {{"capabilities", Grade::problem, fmt::format("the agent lacks {}", missing),
+             "give them in the unit: AmbientCapabilities=CAP_NET_ADMIN CAP_BPF CAP_PERFMON"}};
+  }
+  return {{"capabilities", Grade::ok, "the agent has what it needs", ""}};
+}
+
+}  // namespace krait::doctor

@@ -1,0 +1,141 @@
+// What the checks look at, as plain values: gathered by gather.h, or made by hand in a test. An optional that is empty
+// was not to be had (no root, or this kernel has no such thing); where the reason matters a text beside it says it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/ip.h"
+#include "krait/datapath/survey.h"
+#include "krait/doctor/ruleset.h"
+#include "krait/model/mesh.h"
+#include "krait/model/policy.h"
+#include "krait/wireguard/network.h"
+
+namespace krait::doctor {
+
+struct KernelFacts {
+  std::string release;  // as uname says: "6.1.0-38-amd64"
+  bool has_bpf = true;
+  std::optional<bool> has_tcx;
+  bool wireguard_loaded = false;     // or built in
+  bool wireguard_available = false;  // as a module that is not loaded yet
+};
+
+struct ClockFacts {
+  std::int64_t now_s = 0;  // Unix time
+  bool synchronized = false;
+  std::int64_t newest_file_s = 0;  // of the configuration, the policy and krait's program
+  std::string newest_file;
+};
+
+struct KeyFileFacts {
+  bool exists = false;
+  bool visible = true;  // false: its folder does not let the caller look
+  unsigned mode = 0;    // permission bits
+  std::uint32_t owner = 0;
+};
+
+struct PinsFacts {
+  std::string directory;  // of the BPF file system
+  bool exists = false;
+  bool is_bpffs = false;
+  std::optional<std::uint32_t> owner;
+};
+
+// What the agent noticed and could not repair.
+struct Fault {
+  std::string what;
+  std::string mend;
+};
+
+struct AgentFacts {
+  bool answers = false;
+  std::string error;  // why not
+  std::string socket;
+  std::int64_t pid = 0;
+  std::string version;
+  std::string mode;   // "manage" or "guard"
+  std::string stage;  // where its lifecycle stands (docs/lifecycle.md)
+  std::vector<Fault> faults;
+  std::string interface;
+  std::string attachment;  // "tcx", "clsact" or "none"
+  std::uint64_t revision = 0;
+  std::uint32_t user = 0;                     // it runs as
+  std::optional<std::uint64_t> capabilities;  // effective ones, bit by number
+};
+
+// Who has the listen port, by /proc/net/udp and udp6.
+struct PortFacts {
+  bool used = false;
+  bool by_kernel = false;  // a socket without a process, as WireGuard's
+  std::string process;     // its name, where it could be found
+};
+
+struct InterfaceFacts {
+  std::optional<wireguard::NetworkLink> link;  // none: it does not exist
+  std::optional<std::uint16_t> listen_port;    // as the kernel's WireGuard has it
+  std::vector<wireguard::NetworkFilter> filters;
+  // In the order in which they run; empty where the kernel has no TCX or tcx_error says why not.
+  std::vector<datapath::AttachedProgram> tcx_ingress;
+  std::vector<datapath::AttachedProgram> tcx_egress;
+  std::string tcx_error;
+  std::string manager;  // "systemd-networkd" or "NetworkManager" where one of them manages it
+};
+
+struct SysctlFacts {
+  std::optional<int> rp_filter_all;
+  std::optional<int> rp_filter_interface;
+  std::optional<int> forward_v4;  // of the interface
+  std::optional<int> forward_v6;
+};
+
+// The way to a peer's endpoint.
+struct EndpointFacts {
+  std::string peer;
+  common::Endpoint endpoint;
+  wireguard::Way way;
+};
+
+struct NetworkFacts {
+  std::vector<wireguard::NetworkLink> links;
+  std::vector<wireguard::NetworkAddress> addresses;
+  std::vector<wireguard::NetworkRoute> routes;
+  std::vector<wireguard::RoutingRule> rules;
+  std::vector<wireguard::Qdisc> qdiscs;
+  std::vector<EndpointFacts> endpoints;
+};
+
+struct FirewallFacts {
+  std::optional<Ruleset> ruleset;
+  std::string error;                  // why there is none
+  std::optional<bool> legacy_tables;  // iptables-legacy has tables; empty: only root may look
+};
+
+struct ConfigFacts {
+  std::string file;
+  std::optional<model::Mesh> mesh;
+  std::optional<model::Policy> policy;
+  std::string error;  // what is wrong with the files; empty when nothing is
+};
+
+struct Facts {
+  bool root = false;               // the caller
+  std::uint64_t capabilities = 0;  // the caller's effective ones
+  std::string interface;           // by the agent, else by the configuration
+  ConfigFacts config;
+  KernelFacts kernel;
+  ClockFacts clock;
+  KeyFileFacts key_file;
+  PinsFacts pins;
+  AgentFacts agent;
+  PortFacts port;
+  InterfaceFacts link;
+  SysctlFacts sysctls;
+  NetworkFacts network;
+  FirewallFacts firewall;
+};
+
+}  // namespace krait::doctor

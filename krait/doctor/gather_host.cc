@@ -1,0 +1,163 @@
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <ctime>
+
+#include "common/file.h"
+#include "krait/agent/client.h"
+#include "krait/agent/plan.h"
+#include "krait/config/load.h"
+#include "krait/doctor/gather.h"
+
+namespace krait::doctor {
+
+namespace {
+
+constexpr std::size_t kMostModulesBytes = std::size_t{16} << 20U;
+
+void gather_kernel(KernelFacts& kernel) {
+  utsname names{};
+  ::uname(&names);
+  kernel.release = names.release;
+  kernel.wireguard_loaded = ::access("/sys/module/wireguard", F_OK) == 0;
+  for (const char* list : {"modules.dep", "modules.builtin"}) {
+    const auto text = common::read_file(fmt::format("/lib/modules/{}/{}", kernel.release, list), kMostModulesBytes);
+    kernel.wireguard_available =
+        kernel.wireguard_available || (text && text->find("/wireguard.ko") != std::string::npos);
+  }
+}
+
+void gather_clock(const Facts& facts, ClockFacts& clock) {
+  clock.now_s = std::time(nullptr);
+  timex state{};  // modes is 0: it only reads
+  const int status = ::adjtimex(&state);
+  clock.synchronized = status >= 0 && status != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+  const std::string policy = facts.config.policy ? facts.config.policy->file : "";
+  for (const std::string& file : {facts.config.file, policy, std::string("/proc/self/exe")}) {
+    struct stat info{};
+    if (!file.empty() && ::stat(file.c_str(), &info) == 0 && info.st_mtim.tv_sec > clock.newest_file_s) {
+      clock.newest_file_s = info.st_mtim.tv_sec;
+      clock.newest_file = file == "/proc/self/exe" ? "krait's program" : file;
+    }
+  }
+}
+
+void gather_key_file(const std::string& file, KeyFileFacts& key) {
+  struct stat info{};
+  if (::stat(file.c_str(), &info) == 0) {
+    key.exists = true;
+    key.mode = info.st_mode & 07777U;
+    key.owner = info.st_uid;
+  } else {
+    key.visible = errno != EACCES;
+  }
+}
+
+void gather_pins(PinsFacts& pins) {
+  struct statfs system{};
+  struct stat info{};
+  pins.exists = ::stat(pins.directory.c_str(), &info) == 0;
+  if (pins.exists && ::statfs(pins.directory.c_str(), &system) == 0) {
+    pins.is_bpffs = static_cast<unsigned long>(system.f_type) == BPF_FS_MAGIC;
+    pins.owner = info.st_uid;
+  }
+}
+
+// One line of /proc/PID/status: NAME, a tab, the value in `base`.
+std::optional<std::uint64_t> status_line(const std::string& status, std::string_view name, int base) {
+  const std::string start = fmt::format("\n{}:\t", name);
+  const std::size_t at = status.find(start);
+  std::uint64_t value = 0;
+  if (at == std::string::npos ||
+      std::from_chars(status.data() + at + start.size(), status.data() + status.size(), value, base).ec !=
+          std::errc()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::string text_at(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+void gather_agent(const std::string& socket, AgentFacts& agent) {
+  agent.socket = socket;
+  const auto answer = agent::ask(socket, agent::Request::status);
+  if (!answer) {
+    agent.error = answer.error().text();
+    return;
+  }
+  agent.answers = true;
+  const Json& status = *answer;
+  const Json about = status.value("agent", Json::object());
+  agent.pid = about.value("pid", std::int64_t{0});
+  agent.version = text_at(about, "version");
+  agent.mode = text_at(about, "mode");
+  agent.stage = text_at(status, "stage");
+  for (const Json& fault : status.value("faults", Json::array())) {
+    agent.faults.push_back({text_at(fault, "what"), text_at(fault, "mend")});
+  }
+  agent.interface = text_at(status, "interface");
+  agent.attachment = text_at(status, "attachment");
+  agent.revision = status.value("revision", std::uint64_t{0});
+  const auto process = common::read_file(fmt::format("/proc/{}/status", agent.pid), 1U << 16U);
+  if (process) {
+    agent.capabilities = status_line(*process, "CapEff", 16);
+    agent.user = static_cast<std::uint32_t>(status_line(*process, "Uid", 10).value_or(0));
+  }
+}
+
+}  // namespace
+
+void gather_config(const Where& where, Facts& facts) {
+  facts.config.file = where.config;
+  auto plan = agent::make_plan(where.config);
+  if (plan) {
+    facts.config.mesh = std::move(plan->mesh);
+    facts.config.policy = std::move(plan->policy);
+    return;
+  }
+  facts.config.error = plan.error().text();
+  if (auto mesh = config::load_mesh(where.config)) {
+    facts.config.mesh = std::move(*mesh);
+  }
+}
+
+void gather_host(const Where& where, Facts& facts) {
+  facts.root = ::geteuid() == 0;
+  const auto self = common::read_file("/proc/self/status", 1U << 16U);
+  facts.capabilities = self ? status_line(*self, "CapEff", 16).value_or(0) : 0;
+  gather_agent(where.socket, facts.agent);
+  facts.interface = facts.agent.interface;
+  if (facts.interface.empty() && facts.config.mesh) {
+    facts.interface = facts.config.mesh->host.interface;
+  }
+  gather_kernel(facts.kernel);
+  gather_clock(facts, facts.clock);
+  if (facts.config.mesh) {
+    gather_key_file(facts.config.mesh->host.private_key_file, facts.key_file);
+  }
+  facts.pins.directory = datapath::Options{}.bpffs;
+  gather_pins(facts.pins);
+}
+
+common::Result<Facts> gather(const Where& where) {
+  Facts facts;
+  gather_config(where, facts);
+  gather_host(where, facts);
+  if (auto done = gather_network(facts); !done) {
+    return done.error();
+  }
+  gather_firewall(facts);
+  return facts;
+}
+
+}  // namespace krait::doctor

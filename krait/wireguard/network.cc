@@ -1,0 +1,341 @@
+#include "krait/wireguard/network.h"
+
+#include <fmt/format.h>
+#include <linux/fib_rules.h>
+#include <linux/if_link.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace krait::wireguard {
+
+using common::Family;
+using common::Ip;
+using common::Prefix;
+using common::Result;
+
+namespace {
+
+constexpr std::array kFamilies{Family::v4, Family::v6};
+
+RouteType route_type(std::uint8_t type) {
+  switch (type) {
+    case RTN_UNICAST:
+      return RouteType::unicast;
+    case RTN_UNREACHABLE:
+    case RTN_PROHIBIT:
+    case RTN_BLACKHOLE:
+      return RouteType::refused;
+    case RTN_THROW:
+      return RouteType::elsewhere;
+    default:
+      return RouteType::local;
+  }
+}
+
+// The prefix that an attribute and a length name; without the attribute 0.0.0.0 or ::. Empty when it is malformed.
+std::optional<Prefix> prefix_of(const nlattr* attribute, Family family, std::uint8_t length) {
+  Prefix prefix{.ip = {.family = family, .bytes = {}}, .length = length};
+  if (attribute != nullptr) {
+    const auto ip = attribute_ip(attribute, family);
+    if (!ip) {
+      return std::nullopt;
+    }
+    prefix.ip = *ip;
+  }
+  return length <= prefix.ip.bits() ? std::optional(prefix) : std::nullopt;
+}
+
+// Dumps with `header`, for `type`, and adds what `parse` makes of each message to `found`.
+template <typename Header, typename Item, typename Parse>
+Result<void> dump_into(Socket& socket, std::uint16_t type, const Header& header, std::vector<Item>& found,
+                       const Parse& parse) {
+  Message message(type, 0);
+  message.put_header(header);
+  const std::size_t before = found.size();
+  return socket.dump(
+      message, [&] { found.resize(before); },
+      [&](const nlmsghdr& answer) {
+        if (auto item = parse(answer)) {
+          found.push_back(std::move(*item));
+        }
+        return Result<void>{};
+      });
+}
+
+std::string hexadecimal(std::span<const std::byte> bytes) {
+  std::string text;
+  for (const std::byte byte : bytes) {
+    text += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<Network> Network::open() {
+  auto socket = Socket::open(NETLINK_ROUTE);
+  if (!socket) {
+    return passed_on(socket, "talk to the kernel about the network");
+  }
+  return Network(std::move(*socket));
+}
+
+Result<std::vector<NetworkLink>> Network::links() {
+  std::vector<NetworkLink> found;
+  if (auto read = dump_into(socket_, RTM_GETLINK, ifinfomsg{}, found, parse_network_link); !read) {
+    return passed_on(read, "read the links");
+  }
+  return found;
+}
+
+Result<std::vector<NetworkAddress>> Network::addresses() {
+  std::vector<NetworkAddress> found;
+  if (auto read = dump_into(socket_, RTM_GETADDR, ifaddrmsg{}, found, parse_network_address); !read) {
+    return passed_on(read, "read the addresses");
+  }
+  return found;
+}
+
+Result<std::vector<NetworkRoute>> Network::routes() {
+  std::vector<NetworkRoute> found;
+  for (const Family family : kFamilies) {
+    rtmsg header{};
+    header.rtm_family = address_family(family);
+    if (auto read = dump_into(socket_, RTM_GETROUTE, header, found, parse_network_route); !read) {
+      return passed_on(read, "read the routes");
+    }
+  }
+  return found;
+}
+
+Result<std::vector<RoutingRule>> Network::rules() {
+  std::vector<RoutingRule> found;
+  for (const Family family : kFamilies) {
+    fib_rule_hdr header{};
+    header.family = address_family(family);
+    auto read = dump_into(socket_, RTM_GETRULE, header, found, parse_routing_rule);
+    // A kernel without policy routing has none; EAFNOSUPPORT without IPv6.
+    if (!read && read.error().sys_errno() != EOPNOTSUPP && read.error().sys_errno() != EAFNOSUPPORT) {
+      return passed_on(read, "read the routing rules");
+    }
+  }
+  return found;
+}
+
+Result<Way> Network::way_to(const Ip& destination) {
+  rtmsg header{};
+  header.rtm_family = address_family(destination.family);
+  header.rtm_dst_len = destination.bits();
+  Message message(RTM_GETROUTE, 0);
+  message.put_header(header);
+  message.put_ip(RTA_DST, destination);
+  Way nowhere;
+  nowhere.reachable = false;
+  std::optional<Way> found;
+  auto asked = socket_.request(message, [&](const nlmsghdr& answer) {
+    found = parse_way(answer);
+    return Result<void>{};
+  });
+  if (!asked) {
+    // What the kernel says where no route, or one that refuses, is the answer, or a family that is switched off.
+    switch (asked.error().sys_errno()) {
+      case ENETUNREACH:
+      case EHOSTUNREACH:
+      case EACCES:
+      case EINVAL:
+      case EAFNOSUPPORT:
+      case EOPNOTSUPP:
+        return nowhere;
+      default:
+        return passed_on(asked, fmt::format("look up the route to {}", destination.text()));
+    }
+  }
+  return found.value_or(nowhere);
+}
+
+Result<std::vector<Qdisc>> Network::qdiscs() {
+  std::vector<Qdisc> found;
+  if (auto read = dump_into(socket_, RTM_GETQDISC, tcmsg{}, found, parse_qdisc); !read) {
+    return passed_on(read, "read the qdiscs");
+  }
+  return found;
+}
+
+Result<std::vector<NetworkFilter>> Network::filters(std::uint32_t index) {
+  std::vector<NetworkFilter> found;
+  for (const bool ingress : {true, false}) {
+    tcmsg header{};
+    header.tcm_ifindex = static_cast<int>(index);
+    header.tcm_parent = TC_H_MAKE(TC_H_CLSACT, ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
+    auto read = dump_into(socket_, RTM_GETTFILTER, header, found,
+                          [&](const nlmsghdr& answer) { return parse_filter(answer, ingress); });
+    // No such parent: there is no clsact qdisc.
+    if (!read && read.error().sys_errno() != EINVAL && read.error().sys_errno() != ENOENT) {
+      return passed_on(read, "read the filters");
+    }
+  }
+  return found;
+}
+
+std::optional<NetworkLink> parse_network_link(const nlmsghdr& message) {
+  const auto header = message_header<ifinfomsg>(message);
+  if (message.nlmsg_type != RTM_NEWLINK || !header) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, IFLA_LINKINFO + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  NetworkLink link;
+  link.index = static_cast<std::uint32_t>(header->ifi_index);
+  link.name = attribute_text(table[IFLA_IFNAME]);
+  link.mtu_bytes = attribute_value<std::uint32_t>(table[IFLA_MTU]).value_or(0);
+  link.up = (header->ifi_flags & IFF_UP) != 0;
+  if (table[IFLA_LINKINFO] != nullptr) {
+    std::array<const nlattr*, IFLA_INFO_KIND + 1> info{};
+    find_attributes(*table[IFLA_LINKINFO], info);
+    link.kind = attribute_text(info[IFLA_INFO_KIND]);
+  }
+  return link;
+}
+
+std::optional<NetworkAddress> parse_network_address(const nlmsghdr& message) {
+  const auto header = message_header<ifaddrmsg>(message);
+  const auto family = header ? family_of(header->ifa_family) : std::nullopt;
+  if (message.nlmsg_type != RTM_NEWADDR || !family) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, IFA_LOCAL + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  const nlattr* own = table[IFA_LOCAL] != nullptr ? table[IFA_LOCAL] : table[IFA_ADDRESS];
+  const auto prefix = own != nullptr ? prefix_of(own, *family, header->ifa_prefixlen) : std::nullopt;
+  return prefix ? std::optional(NetworkAddress{.index = header->ifa_index, .prefix = *prefix}) : std::nullopt;
+}
+
+std::optional<NetworkRoute> parse_network_route(const nlmsghdr& message) {
+  const auto header = message_header<rtmsg>(message);
+  const auto family = header ? family_of(header->rtm_family) : std::nullopt;
+  // A cached route is what a packet learnt, not what somebody set.
+  if (message.nlmsg_type != RTM_NEWROUTE || !family || (header->rtm_flags & RTM_F_CLONED) != 0) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, RTA_TABLE + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  const auto prefix = prefix_of(table[RTA_DST], *family, header->rtm_dst_len);
+  if (!prefix) {
+    return std::nullopt;
+  }
+  return NetworkRoute{.table = attribute_value<std::uint32_t>(table[RTA_TABLE]).value_or(header->rtm_table),
+                      .prefix = *prefix,
+                      .type = route_type(header->rtm_type),
+                      .index = attribute_value<std::uint32_t>(table[RTA_OIF]).value_or(0),
+                      .gateway = attribute_ip(table[RTA_GATEWAY], *family),
+                      .metric = attribute_value<std::uint32_t>(table[RTA_PRIORITY]).value_or(0)};
+}
+
+std::optional<RoutingRule> parse_routing_rule(const nlmsghdr& message) {
+  const auto header = message_header<fib_rule_hdr>(message);
+  const auto family = header ? family_of(header->family) : std::nullopt;
+  if (message.nlmsg_type != RTM_NEWRULE || !family) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, FRA_DPORT_RANGE + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  RoutingRule rule;
+  rule.family = *family;
+  rule.priority = attribute_value<std::uint32_t>(table[FRA_PRIORITY]).value_or(0);
+  rule.table = attribute_value<std::uint32_t>(table[FRA_TABLE]).value_or(header->table);
+  switch (header->action) {
+    case FR_ACT_TO_TBL:
+      rule.action = RuleAction::table;
+      break;
+    case FR_ACT_BLACKHOLE:
+    case FR_ACT_UNREACHABLE:
+    case FR_ACT_PROHIBIT:
+      rule.action = RuleAction::refuse;
+      break;
+    default:
+      rule.action = RuleAction::other;
+  }
+  rule.source = table[FRA_SRC] != nullptr ? prefix_of(table[FRA_SRC], *family, header->src_len) : std::nullopt;
+  rule.destination = table[FRA_DST] != nullptr ? prefix_of(table[FRA_DST], *family, header->dst_len) : std::nullopt;
+  for (const int type :
+       {FRA_IIFNAME, FRA_OIFNAME, FRA_FWMARK, FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE}) {
+    rule.narrowed = rule.narrowed || table[static_cast<std::size_t>(type)] != nullptr;
+  }
+  rule.narrowed =
+      rule.narrowed || header->tos != 0 || attribute_value<std::uint8_t>(table[FRA_L3MDEV]).value_or(0) != 0;
+  rule.inverted = (header->flags & FIB_RULE_INVERT) != 0;
+  const auto suppressed = attribute_value<std::uint32_t>(table[FRA_SUPPRESS_PREFIXLEN]);
+  if (suppressed && *suppressed != ~0U) {
+    rule.suppressed_length = suppressed;
+  }
+  return rule;
+}
+
+std::optional<Way> parse_way(const nlmsghdr& message) {
+  const auto header = message_header<rtmsg>(message);
+  const auto family = header ? family_of(header->rtm_family) : std::nullopt;
+  if (message.nlmsg_type != RTM_NEWROUTE || !family) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, RTA_TABLE + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  Way way{.reachable = route_type(header->rtm_type) != RouteType::refused,
+          .index = attribute_value<std::uint32_t>(table[RTA_OIF]).value_or(0),
+          .gateway = attribute_ip(table[RTA_GATEWAY], *family),
+          .source = attribute_ip(table[RTA_PREFSRC], *family)};
+  if (table[RTA_METRICS] != nullptr) {
+    std::array<const nlattr*, RTAX_MTU + 1> metrics{};
+    find_attributes(*table[RTA_METRICS], metrics);
+    way.mtu_bytes = attribute_value<std::uint32_t>(metrics[RTAX_MTU]).value_or(0);
+  }
+  return way;
+}
+
+std::optional<Qdisc> parse_qdisc(const nlmsghdr& message) {
+  const auto header = message_header<tcmsg>(message);
+  if (message.nlmsg_type != RTM_NEWQDISC || !header) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, TCA_OPTIONS + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  return Qdisc{.index = static_cast<std::uint32_t>(header->tcm_ifindex),
+               .kind = attribute_text(table[TCA_KIND]),
+               .handle = header->tcm_handle,
+               .parent = header->tcm_parent};
+}
+
+std::optional<NetworkFilter> parse_filter(const nlmsghdr& message, bool ingress) {
+  const auto header = message_header<tcmsg>(message);
+  // Handle 0 is the head of the filters of one priority, not one of them.
+  if (message.nlmsg_type != RTM_NEWTFILTER || !header || header->tcm_handle == 0) {
+    return std::nullopt;
+  }
+  std::array<const nlattr*, TCA_OPTIONS + 1> table{};
+  find_attributes(message, sizeof *header, table);
+  NetworkFilter filter{.index = static_cast<std::uint32_t>(header->tcm_ifindex),
+                       .ingress = ingress,
+                       .priority = TC_H_MAJ(header->tcm_info) >> 16U,
+                       .handle = header->tcm_handle,
+                       .kind = attribute_text(table[TCA_KIND]),
+                       .program = {},
+                       .program_tag = {}};
+  if (filter.kind == "bpf" && table[TCA_OPTIONS] != nullptr) {
+    std::array<const nlattr*, TCA_BPF_ID + 1> options{};
+    find_attributes(*table[TCA_OPTIONS], options);
+    filter.program = attribute_text(options[TCA_BPF_NAME]);
+    filter.program_id = attribute_value<std::uint32_t>(options[TCA_BPF_ID]).value_or(0);
+    if (options[TCA_BPF_TAG] != nullptr) {
+      filter.program_tag = hexadecimal(attribute_payload(*options[TCA_BPF_TAG]));
+    }
+  }
+  return filter;
+}
+
+}  // namespace krait::wireguard

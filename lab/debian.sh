@@ -1,0 +1,136 @@
+# shellcheck shell=bash disable=SC2154
+# Guests that are Debian 12 hosts as one installs them, with systemd and apt. Each has two discs: its own, of which every guest
+# gets a fresh copy that ends with it, and the lab's at /lab, with the scripts and a repository of packages.
+# Needs: root_dir, cache_dir, log_dir, as_root, kernels.sh, initramfs.sh, guest.sh, scenarios.sh.
+
+# What a server has before krait comes; krait's own dependencies are left to apt.
+debian_host_packages=(
+  systemd-sysv dbus kmod iproute2 iputils-ping nftables wireguard-tools jq procps man-db bash-completion
+)
+debian_seconds=900
+debian_modules=(virtio_pci virtio_blk ext4 virtio_net) # for the discs and the wire
+
+# What the short life of an emulated guest does without.
+debian_masked=(
+  apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer man-db.timer fstrim.timer
+  systemd-tmpfiles-clean.timer e2scrub_reap.service getty.target systemd-journal-flush.service systemd-update-utmp.service
+  systemd-update-utmp-runlevel.service systemd-random-seed.service systemd-pstore.service systemd-remount-fs.service
+  systemd-logind.service modprobe@dm_mod.service modprobe@loop.service dev-hugepages.mount sys-kernel-tracing.mount sys-kernel-debug.mount sys-kernel-config.mount
+  sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount
+)
+
+# fetch_debian: makes .cache/lab/debian.img, the guests' own disc, and debian-status, what dpkg knows there.
+fetch_debian() {
+  local image=$cache_dir/lab/debian.img source
+  for source in "$root_dir/lab/debian.sh" "$root_dir"/lab/debian/*.service "$cache_dir"/kernels/*/release; do
+    [[ $image -nt $source ]] || { make_debian "$image"; return; }
+  done
+}
+
+# make_debian IMAGE: its files belong to root, so root makes them.
+make_debian() {
+  local tree=$cache_dir/lab/debian-tree series
+  local -a apt_options
+  private_apt || return 1
+  as_root rm -rf "$tree"
+  as_root mmdebstrap --mode=root --variant=minbase --include="$(IFS=, && echo "${debian_host_packages[*]}")" \
+    --aptopt='Acquire::Retries "3"' bookworm "$tree" "$(head -n 1 "$cache_dir/apt/sources.list")" || return 1
+  for series in "${lab_kernels[@]}"; do
+    as_root cp -r --no-preserve=ownership -t "$tree/usr/lib/modules" "$cache_dir/kernels/$series"/lib/modules/* || return 1
+  done
+  cp "$tree/var/lib/dpkg/status" "$cache_dir/lab/debian-status" &&
+    as_root bash -c ". '$root_dir/lab/debian.sh' && settle_debian '$tree' '$root_dir/lab/debian'" &&
+    as_root mke2fs -q -t ext4 -L debian -d "$tree" "$1.new" 1500M && as_root chown "$(id -u):$(id -g)" "$1.new" &&
+    mv "$1.new" "$1" && as_root rm -rf "$tree"
+}
+
+# settle_debian TREE SOURCES: the lab's units, and a repository on the lab's disc as apt's only source.
+settle_debian() {
+  local tree=$1 unit
+  mkdir -p "$tree/lab"
+  echo 'deb [trusted=yes] file:/lab/repository ./' >"$tree/etc/apt/sources.list"
+  rm -rf "$tree"/var/lib/apt/lists/* "$tree"/etc/apt/sources.list.d/*
+  : >"$tree/etc/machine-id"
+  for unit in "${debian_masked[@]}"; do ln -sf /dev/null "$tree/etc/systemd/system/$unit"; done
+  cp "$2"/*.service "$tree/etc/systemd/system"
+  systemctl --root="$tree" -q enable lab-wire.service lab-script.service
+  systemctl --root="$tree" -q set-default graphical.target
+}
+
+# debian_initramfs SERIES: makes .cache/lab/debian-SERIES.cpio.
+debian_initramfs() {
+  local output=$cache_dir/lab/debian-$1.cpio tree
+  tree=$(mktemp -d "$cache_dir/lab/tree.XXXXXX")
+  mkdir -p "$tree"/{bin,dev,proc,sys,root}
+  cp "$cache_dir/busybox" "$tree/bin/busybox"
+  install -m 755 "$root_dir/lab/debian/init" "$tree/init"
+  copy_modules "$cache_dir/kernels/$1" "${debian_modules[@]}" && pack_tree >"$output" && rm -rf "$tree"
+}
+
+# fetch_dependencies FOLDER DEB: the packages that DEB needs and the guests' disc does not have, as apt chooses them.
+fetch_dependencies() {
+  local folder=$1 deb=$2 archives=$cache_dir/lab/archives
+  local -a apt_options
+  private_apt && apt-get "${apt_options[@]}" update || return 1
+  mkdir -p "$archives/partial"
+  apt-get "${apt_options[@]}" -o "Dir::State::status=$cache_dir/lab/debian-status" -o "Dir::Cache::archives=$archives" \
+    -o Debug::NoLocking=1 -o APT::Get::Download-Only=1 --no-install-recommends -y install "$deb" || return 1
+  cp "$archives"/*.deb "$folder"
+}
+
+# later_version DEB FOLDER: the same package with a higher version number.
+later_version() {
+  local tree=$2/tree
+  dpkg-deb -R "$1" "$tree" && sed -i 's/^Version: .*/&+later/' "$tree/DEBIAN/control" &&
+    dpkg-deb --root-owner-group -b "$tree" "$2" && rm -rf "$tree"
+}
+
+# lab_disc: makes .cache/lab/lab.img: scripts, tests, the README, the traffic program, krait's packages of this version and of a later
+# one, and what they depend on.
+lab_disc() {
+  local tree=$cache_dir/lab/lab-tree repository
+  rm -rf "$tree"
+  mkdir -p "$tree"/{bin,build,repository,later}
+  cp "$root_dir"/build/krait_*.deb "$tree/build" && cp "$tree"/build/*.deb "$tree/repository" &&
+    later_version "$tree"/build/krait_*.deb "$tree/later" || return 1
+  fetch_dependencies "$tree/repository" "$tree"/repository/krait_*.deb || return 1
+  for repository in repository later; do
+    (cd "$tree/$repository" && dpkg-scanpackages --multiversion . >Packages) || return 1
+  done
+  cp -r "$root_dir"/lab/* "$root_dir/README.md" "$tree"
+  install -D -t "$tree/tests/debian" "$root_dir"/tests/debian/*
+  cp "$cache_dir/busybox" "$tree/bin/nc"
+  strip -o "$tree/bin/krait-lab-traffic" "$root_dir/build/release/bin/krait-lab-traffic"
+  mke2fs -q -t ext4 -O ^has_journal -E root_owner=0:0 -d "$tree" "$cache_dir/lab/lab.img.new" 256M &&
+    mv "$cache_dir/lab/lab.img.new" "$cache_dir/lab/lab.img"
+}
+
+# prepare_debian SERIES...: what run_two_debians needs.
+prepare_debian() {
+  local series
+  fetch_debian && lab_disc || return 1
+  for series in "$@"; do debian_initramfs "$series" || return 1; done
+}
+
+# run_two_debians SERIES OTHER-SERIES SCRIPT: the first guest leads (role web), the second does what it is told (role db) until it is
+# told to power off. Both may reboot.
+run_two_debians() {
+  local name wire status=0
+  name=$(basename "$3" .sh)
+  wire=$(mktemp -d /tmp/krait-wire.XXXXXX)
+  run_debian "$2" "$3" db web 02 >"$log_dir/$2-$name-db.log" 2>&1 &
+  run_debian "$1" "$3" web db 01 || status=$?
+  wait $! || true
+  rm -rf "$wire"
+  return "$status"
+}
+
+# run_debian SERIES SCRIPT ROLE OTHER-ROLE NUMBER
+run_debian() {
+  console_log=$log_dir/console-$1-$name-$3.log run_guest "$debian_seconds" "$1" "$cache_dir/lab/debian-$1.cpio" "$2" \
+    "$3 panic=0 systemd.show_status=1" -action reboot=reset \
+    -drive "file=$cache_dir/lab/debian.img,if=virtio,format=raw,snapshot=on" \
+    -drive "file=$cache_dir/lab/lab.img,if=virtio,format=raw,readonly=on" \
+    -netdev "dgram,id=wire,local.type=unix,local.path=$wire/$3,remote.type=unix,remote.path=$wire/$4" \
+    -device "virtio-net-pci,netdev=wire,mac=52:54:00:00:00:$5,romfile="
+}

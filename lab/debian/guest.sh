@@ -1,0 +1,34 @@
+#!/bin/bash
+# What a Debian guest does of the lab's: wire gives it its addresses, script runs the script that the kernel's command line
+# names as its role says: web leads, db does what web calls for, also after a reboot.
+set -u
+value() { sed -n "s/.*\\blab\\.$1=\\([^ ]*\\).*/\\1/p" /proc/cmdline; }
+LAB_ROLE=$(value role)
+export LAB_ROLE PATH=/lab/bin:$PATH HOME=/root
+
+wire() {
+  local number=1
+  [[ $LAB_ROLE == web ]] || number=2
+  ip addr add "192.0.2.$number/24" dev eth0
+  ip addr add "2001:db8::$number/64" dev eth0 nodad
+  ip link set eth0 up
+  hostname "${LAB_ROLE}1"
+}
+
+script() {
+  local status=0
+  mkdir -p /tmp/krait-lab
+  cd /root || return
+  if [[ $LAB_ROLE == db ]]; then
+    nc -ll -p 901 -e /lab/remote_call.sh >/dev/null 2>&1
+    return
+  fi
+  stty -F /dev/ttyS1 raw -echo
+  echo lab-begin >/dev/ttyS1
+  bash "$(value script)" </dev/null >/dev/ttyS1 2>&1 || status=$?
+  echo "lab-exit: $status" >/dev/ttyS1
+  stty -F /dev/ttyS1 >/dev/null # waits until the port has sent everything
+  systemctl --no-block poweroff
+}
+
+"$1"

@@ -1,0 +1,204 @@
+#!/bin/bash
+# Two Debian hosts on different kernels take the packages with apt and follow README.md's guide word for word; then what a year
+# brings: a killed agent, a reboot, an upgrade under traffic, the removal.
+#
+#     web1 192.0.2.1 eth0 ======= eth0 192.0.2.2 db1
+set -u
+# shellcheck source=lab/hosts.sh
+. /lab/hosts.sh
+# shellcheck source=lab/steps.sh
+. /lab/steps.sh
+# shellcheck source=lab/mesh.sh
+. /lab/mesh.sh
+# shellcheck source=tests/debian/readme.sh
+. /lab/tests/debian/readme.sh
+
+host_holder=([web]=self [db]=remote)
+lab_dir=/tmp/krait-lab
+both=(web db)
+trap 'on db systemctl --no-block poweroff >/dev/null' EXIT
+
+# Commands may take long here, and a host may go while it is asked.
+remote_seconds=300
+remote_call() {
+  local address=$1 answer status
+  shift
+  # shellcheck disable=SC2016
+  answer=$(timeout "$remote_seconds" bash -c 'exec 3<>"/dev/tcp/$1/901" && printf "%s\0" "$2" >&3 && cat <&3' call "$address" \
+    "$(printf '%q ' "$@")" 2>/dev/null) || return 255
+  status=${answer##*$'\n'}
+  [[ $status == "remote-exit: "* ]] || return 255
+  answer=${answer%"$status"}
+  [[ -z $answer ]] || printf '%s' "$answer"
+  return "${status#remote-exit: }"
+}
+
+# on_shell HOST TEXT: a line of the guide, as typed.
+on_shell() { on "$1" bash -c "cd /root && $2"; }
+# guided HOST N [web1]: runs the commands of the guide's block N, each a check.
+guided() {
+  local line
+  while read -r line; do
+    check "$1: $line" "" on_shell "$1" "$line"
+  done < <(guide_commands "$2" "${3:-}")
+}
+main_pid() { on "$1" systemctl show -P MainPID krait-agent; }
+version_of() { on "$1" dpkg -s krait | sed -n 's/^Version: //p'; }
+active() { on "$1" systemctl --quiet is-active krait-agent; }
+
+# What krait must give back: prints the host's links, addresses, routes, rules, filters, mounts and settings.
+machine_state() {
+  # shellcheck disable=SC2016
+  on "$1" bash -c '
+    ip -o -d link | sed -E "s/ (gso|tso|gro)_.*//"; ip -o addr; ip rule; ip -6 rule; ip route show table all | sort
+    ip -6 route show table all | sort; tc qdisc show; nft list ruleset; findmnt -rn -o TARGET,SOURCE,FSTYPE,OPTIONS | sort
+    sysctl -a 2>/dev/null | grep -E "^net\.|^kernel\.(unprivileged|bpf)|^vm\.(max|over)" | grep -vE "conntrack_count|_mem = " | sort
+    ls -A /run/krait /sys/fs/bpf 2>&1'
+}
+
+packages_are_installed() {
+  local name
+  for name in "${both[@]}"; do
+    machine_state "$name" >"$lab_dir/$name-before"
+    on "$name" ln -sfn /lab/build /root/build
+    put_file "$name" /etc/apt/apt.conf.d/lab 'APT::Get::Assume-Yes "true";'
+    on "$name" apt-get -qq update >/dev/null
+    guided "$name" 1
+  done
+  check "nothing was started or enabled" "" not on web systemctl --quiet is-enabled krait-agent
+  check "the unedited configuration is refused, with what it lacks" "$(on web krait check 2>&1 | head -n 1)" \
+    grep -q 'krait.toml:.*\[host\]' <<<"$(on web krait check 2>&1)"
+  check "state belongs to krait alone" "$(on web stat -c '%U:%G %a' /var/lib/krait)" \
+    test "$(on web stat -c '%U:%G %a' /var/lib/krait)" = "krait:krait 700"
+}
+
+guide_is_followed() {
+  local name
+  for name in "${both[@]}"; do
+    public_key[$name]=$(on_shell "$name" "$(guide_commands 2)" | tail -n 1)
+    check "$name: $(guide_commands 2)" "${public_key[$name]}" test "$(on "$name" stat -c %U /var/lib/krait/host.key)" = krait
+  done
+  put_file web /etc/krait/krait.toml "$(guide_block 3 | sed "s|what krait keygen.*on db1|${public_key[db]}|")"
+  put_file db /etc/krait/krait.toml "$(guide_block 3 | roles_exchanged | sed "s|what krait keygen.*on web1|${public_key[web]}|")"
+  for name in "${both[@]}"; do put_file "$name" /etc/krait/policy.toml "$(guide_block 4)"; done
+  guided db 5
+  guided web 5 web1
+}
+
+traffic_is_judged() {
+  local before
+  serve db tcp 10.90.0.2:5432 transfer
+  send web tcp 10.90.0.2:5432 transfer
+  check "web transfers to db" "" traffic db wait transfer 300 30
+  serve web tcp 10.90.0.1:9999 forbidden
+  before=$(drops db no_rule egress)
+  send db tcp 10.90.0.1:9999 forbidden
+  check "db may open nothing to web" "" await_drops db no_rule egress "$before"
+}
+
+unit_is_bounded() {
+  local score
+  score=$(on web systemd-analyze security krait-agent 2>/dev/null | sed -n 's/.*Overall exposure level.*: \([0-9.]*\).*/\1/p')
+  check "systemd-analyze security is at most 2.0" "$score" on web systemd-analyze security --threshold=20 krait-agent
+  check "it is krait's own user's" "" test "$(on web ps -o user= -p "$(main_pid web)")" = krait
+}
+
+# rule_taken HOST: the guide's policy without the rule and its test.
+rule_taken() { guide_block 4 | sed '/^\[\[rule\]\]/,$d'; }
+
+right_is_withdrawn() {
+  local name passed
+  for name in "${both[@]}"; do
+    put_file "$name" /etc/krait/policy.toml "$(rule_taken)"
+    guided "$name" 6
+  done
+  passed=$(count db transfer received)
+  check "what db still gets is dropped or not sent" "" await_drops web no_rule egress 0
+  check "nothing passes any more" "" not traffic db more transfer 1 3
+  check "so it has stayed" "$passed" test "$(count db transfer received)" = "$passed"
+  for name in "${both[@]}"; do
+    put_file "$name" /etc/krait/policy.toml "$(guide_block 4)"
+    guided "$name" 6
+  done
+  check "put back, the open connection goes on" "" traffic db more transfer 100 60
+  check "it is the same one, whole" "" test "$(count db transfer connections) $(count db transfer misplaced)" = "1 0"
+}
+
+agent_dies() {
+  local pid
+  pid=$(main_pid db)
+  check "db: systemctl reload" "" on db systemctl reload krait-agent
+  check "the same process" "" test "$(main_pid db)" = "$pid"
+  on db kill -KILL "$pid"
+  check "killed, systemd starts another" "" until_true 60 restarted db "$pid"
+  check "the transfer never knew" "" traffic db more transfer 100 60
+  check "one connection, nothing misplaced" "" test "$(count db transfer connections) $(count db transfer misplaced)" = "1 0"
+}
+restarted() { active "$1" && [[ $(main_pid "$1") != "$2" ]]; }
+
+host_reboots() {
+  local boot
+  boot=$(on db cat /proc/sys/kernel/random/boot_id)
+  traffic web stop transfer
+  on db systemctl --no-block reboot
+  check "db reboots" "" until_true 180 rebooted "$boot"
+  check "its agent is there by itself" "" until_true 60 active db
+  serve db tcp 10.90.0.2:5432 again
+  send web tcp 10.90.0.2:5432 again
+  check "web transfers to it again" "" traffic db wait again 300 60
+}
+rebooted() {
+  local now remote_seconds=10
+  now=$(on db cat /proc/sys/kernel/random/boot_id) && [[ -n $now && $now != "$1" ]]
+}
+
+upgraded_under_traffic() {
+  local pid before
+  before=$(version_of web)
+  pid=$(main_pid web)
+  echo 'deb [trusted=yes] file:/lab/later ./' >/etc/apt/sources.list.d/later.list
+  traffic db more again 10 30
+  check "web: apt-get install krait" "" bash -c 'apt-get -qq update && apt-get install -q krait >/tmp/upgrade.log 2>&1 </dev/null'
+  check "upgraded" "$before to $(version_of web)" test "$(version_of web)" = "$before+later"
+  check "the agent is the new one" "" restarted web "$pid"
+  check "the edited configuration is kept" "" grep -q "${public_key[db]}" /etc/krait/krait.toml
+  check "the transfer goes on" "" traffic db more again 100 60
+  check "nothing is lost of it" "" test "$(count db again connections) $(count db again misplaced)" = "1 0"
+  check "nothing forbidden has passed" "" test "$(count web forbidden received)" = 0
+}
+
+# For whoever reads why a step failed.
+show_journals() {
+  local name
+  ((steps_failed)) || return
+  for name in "${both[@]}"; do on "$name" journalctl --no-pager -q -b -u krait-agent | tail -n 40 | sed "s/^/$name: /"; done
+}
+
+package_is_removed() {
+  local name
+  traffic web stop again
+  traffic db stop again
+  traffic web stop forbidden
+  for name in "${both[@]}"; do
+    check "$name: apt-get remove krait" "" on "$name" apt-get -q remove krait
+    machine_state "$name" >"$lab_dir/$name-after"
+    check "$name is as it was before" "$(diff "$lab_dir/$name-before" "$lab_dir/$name-after" | head -n 10)" \
+      diff "$lab_dir/$name-before" "$lab_dir/$name-after"
+    check "$name keeps its configuration and key" "" on "$name" ls /etc/krait/krait.toml /var/lib/krait/host.key
+    check "$name: apt-get purge krait" "" on "$name" apt-get -q purge krait
+    check "$name keeps nothing" "" not on "$name" ls -d /etc/krait /var/lib/krait /run/krait
+  done
+}
+
+check "the hosts see each other" "$(uname -r) and $(on db uname -r)" until_true 200 on db true
+packages_are_installed
+guide_is_followed
+traffic_is_judged
+unit_is_bounded
+agent_dies
+right_is_withdrawn
+host_reboots
+upgraded_under_traffic
+show_journals
+package_is_removed
+finish guide

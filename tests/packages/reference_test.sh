@@ -1,0 +1,78 @@
+#!/bin/bash
+# The manual pages and completions tell what the programs take: every command and option of their help stands in each of them,
+# the pages are without faults, and bash completes them.
+# usage: reference_test.sh BIN-FOLDER ROOT
+set -euo pipefail
+bin=$1
+cd "$2"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+fault() { echo "$*" && failed=1; }
+
+for program in krait krait-agent; do
+  for form in man bash zsh fish; do "$bin/krait_reference" "$form" "$program" >"$work/$program.$form"; done
+done
+
+# commands PATH...: the commands in the help of `krait PATH...`.
+commands() { "$bin/krait" "$@" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'; }
+# options PROGRAM PATH...
+options() { "$@" --help | sed -n '/^Options:/,/^$/s/^ *\(-[^ ]*\).*/\1/p' | tr ',' '\n'; }
+
+# expect FORM FILE WORD...: each of them is in the file.
+expect() {
+  local word text
+  text=$(sed 's/\\-/-/g; s/\\f.//g' "$work/$1.$2")
+  for word in "${@:3}"; do
+    case $2 in
+      fish) word=$(sed 's/^--/-l /; t; s/^-/-s /' <<<"$word") ;;
+    esac
+    grep -qE -e "(^|[^a-z-])$word([^a-z-]|$)" <<<"$text" || fault "$1.$2 lacks $word"
+  done
+}
+
+found=0
+while read -r -a path; do
+  found=$((found + 1))
+  mapfile -t words < <(options "$bin/krait" "${path[@]}")
+  for form in man bash zsh fish; do expect krait "$form" "${path[-1]}" "${words[@]}"; done
+  expect krait man "krait ${path[*]}"
+done < <(for name in $(commands); do echo "$name"; for below in $(commands "$name"); do echo "$name $below"; done; done)
+((found > 10)) || fault "the help of krait shows only $found commands"
+mapfile -t words < <(options "$bin/krait-agent")
+for form in man bash zsh fish; do expect krait-agent "$form" "${words[@]}"; done
+
+for page in "$work"/*.man; do
+  said=$(groff -man -Tutf8 -ww -z "$page" 2>&1) || true
+  [[ -z $said ]] || fault "${page##*/}: $said"
+done
+
+# completes "LINE" WORD: the last word of LINE may become WORD.
+completes() {
+  local line=$1 function=_${1%% *}
+  read -ra COMP_WORDS <<<"$line"
+  [[ $line != *" " ]] || COMP_WORDS+=("")
+  COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+  # shellcheck disable=SC2317
+  compopt() { :; }
+  "${function//-/_}"
+  [[ " ${COMPREPLY[*]} " == *" $2 "* ]] || fault "'$line' is completed to '${COMPREPLY[*]}', not to $2"
+}
+# shellcheck source=/dev/null
+. "$work/krait.bash"
+# shellcheck source=/dev/null
+. "$work/krait-agent.bash"
+completes "krait sta" status
+completes "krait policy ch" check
+completes "krait policy explain --fr" --from
+completes "krait status -o js" json
+completes "krait-agent --conf" --config
+if command -v zsh >/dev/null; then for program in krait krait-agent; do zsh -n "$work/$program.zsh" || failed=1; done; fi
+if command -v fish >/dev/null; then for program in krait krait-agent; do fish -n "$work/$program.fish" || failed=1; done; fi
+
+# The test can fail.
+before=$failed
+failed=0
+expect krait man no-such-command >/dev/null
+((failed == 1)) || { echo "a missing command is not noticed" && exit 1; }
+exit "$before"

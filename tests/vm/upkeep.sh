@@ -1,0 +1,94 @@
+#!/bin/bash
+# What somebody changes about wg0 behind the agent's back is noticed, mended and said, with traffic running. What is
+# forbidden passes at no moment.
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
+set -u
+# shellcheck source=lab/scenario.sh
+. /lab/scenario.sh
+
+rules=("web db tcp/5432 icmp/echo-request" "office web tcp/443")
+
+said() { grep -qF "$1" "$lab_dir/db-agent.log"; }
+stage() { on db krait status -o json | jq -r .stage; }
+faults() { on db krait status -o json | jq -r '.faults[].what'; }
+pings() { on web ping -c 1 -W 2 10.90.0.2; }
+# A guard stands behind krait's program in both directions.
+guarded() {
+  local direction
+  for direction in ingress egress; do
+    on db tc filter show dev wg0 "$direction" | grep -q 'pref 65535 .*krait_guard' || return 1
+  done
+}
+flag() { on db ip -o link show dev wg0 | grep -qF "$1"; }
+
+# mended TEXT SAID COMMAND...: the command comes to hold, the agent has said so, and traffic goes on.
+mended() {
+  local text=$1 words=$2
+  shift 2
+  check "$text: mended" "" until_true 20 "$@"
+  check "$text: said" "$words" until_true 10 said "$words"
+  check "$text: traffic goes on" "" until_true 30 pings
+}
+
+mesh_of_three "${rules[@]}"
+put_policy office "${rules[@]}" "office db tcp/5432 icmp/echo-request" # so that db's ingress has to drop it
+reload office
+serve db tcp 10.90.0.2:5432 transfer
+send web tcp 10.90.0.2:5432 transfer
+check "web transfers to db" "" traffic db wait transfer 100 30
+before=$(drops db no_rule ingress)
+send office tcp 10.90.0.2:5432 refused
+check "office is refused" "" await_drops db no_rule ingress "$before"
+check "the stage is enforcing" "$(stage)" test "$(stage)" = enforcing
+
+on db ip link set wg0 down
+mended "set down" "up set right" flag ",UP"
+mtu=$(on db cat /sys/class/net/wg0/mtu)
+on db ip link set wg0 mtu 1300
+mended "MTU changed" "MTU" flag "mtu $mtu"
+on db ip addr del 10.90.0.2/32 dev wg0
+mended "address removed" "1 addresses" eval 'on db ip -o addr show dev wg0 | grep -qF "10.90.0.2/32"'
+on db ip addr add 10.99.0.1/24 dev wg0
+mended "address added" "addresses" eval '! on db ip -o addr show dev wg0 | grep -qF 10.99.0.1'
+on db ip route del 10.90.0.1/32 dev wg0
+mended "route removed" "1 routes set right" eval 'on db ip route show dev wg0 | grep -qF 10.90.0.1'
+on db tc qdisc del dev wg0 clsact
+mended "qdisc removed" "the guard was taken off wg0" guarded
+if [[ $(attachment db) == clsact ]]; then
+  on db tc filter add dev wg0 ingress protocol all pref 1 handle 9 bpf da bytecode '1,6 0 0 0'
+  mended "a TC program put ahead" "stood ahead" \
+    eval '[[ $(on db tc filter show dev wg0 ingress | grep -m 1 -o "krait_ingress\|bytecode") == krait_ingress ]]'
+fi
+on db umount -l /run/krait/bpf
+mended "pins unmounted" "pinned again" on db test -e /run/krait/bpf/wg0/snapshot
+on db mount -t tmpfs tmpfs /run/krait/bpf
+mended "pins mounted over" "pinned again" on db test -e /run/krait/bpf/wg0/snapshot
+until_true 10 on db sh -c 'ip link set wg0 down; ip link set wg0 name wg7' 2>/dev/null
+mended "renamed" "renamed to wg7" on db ip link show dev wg0
+
+stolen=$(on office krait keygen /var/lib/krait/other.key)
+on db wg set wg0 peer "${public_key[office]}" remove
+on db wg set wg0 peer "$stolen" allowed-ips 10.90.0.3/32
+check "peers changed by hand: mended within the minute" "" \
+  until_true 75 eval 'on db wg show wg0 allowed-ips | grep -F "${public_key[office]}" | grep -qF 10.90.0.3'
+check "peers changed by hand: said" "$(grep -o 'changed by somebody else: .*peers.*' "$lab_dir/db-agent.log")" \
+  said "1 peers put back, 1 peers taken off that no file has"
+
+on db ip link del wg0
+mended "deleted" "made anew with 2 peers" on db ip link show dev wg0
+check "deleted: attached before it has peers" "$(attachment db)" guarded
+on db ip link set wg0 netns "${host_holder[switch]}"
+check "moved to another namespace: a fault" "$(faults)" until_true 10 eval '[[ $(faults) == *"another network namespace"* ]]'
+check "moved to another namespace: the stage is absent" "$(stage)" test "$(stage)" = absent
+in_namespace switch ip link set wg0 netns "${host_holder[db]}"
+mended "moved back" "wg0 is as it should be again" guarded
+check "the stage is enforcing" "$(stage)" test "$(stage)" = enforcing
+
+# office has to notice first that its session is gone with the former wg0.
+refused_again() { ! on office ping -c 1 -W 1 10.90.0.2 && rose db no_rule ingress "$before"; }
+before=$(drops db no_rule ingress)
+check "office is refused still" "db, no_rule, ingress" until_true 60 refused_again
+check "not a record of office's came in" "$(count office refused received)" test "$(count office refused received)" = 0
+check "it is the same connection" "$(count db transfer received) records" \
+  test "$(count db transfer connections) $(count db transfer misplaced)" = "1 0"
+finish upkeep
