@@ -11,6 +11,8 @@ if(KRAIT_SANITIZE AND KRAIT_SANITIZE_THREADS)
 endif()
 
 add_library(krait_flags INTERFACE)
+target_compile_definitions(krait_flags INTERFACE
+  $<$<OR:$<BOOL:${KRAIT_SANITIZE}>,$<BOOL:${KRAIT_SANITIZE_THREADS}>>:KRAIT_SANITIZED>)
 target_include_directories(krait_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(krait_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor

@@ -35,6 +35,7 @@ make_debian() {
   as_root rm -rf "$tree"
   as_root mmdebstrap --mode=root --variant=minbase --include="$(IFS=, && echo "${debian_host_packages[*]}")" \
     --aptopt='Acquire::Retries "3"' bookworm "$tree" "$(head -n 1 "$cache_dir/apt/sources.list")" || return 1
+  as_root mkdir -p "$tree/usr/lib/modules" || return 1
   for series in "${lab_kernels[@]}"; do
     as_root cp -r --no-preserve=ownership -t "$tree/usr/lib/modules" "$cache_dir/kernels/$series"/lib/modules/* || return 1
   done

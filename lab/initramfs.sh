@@ -3,7 +3,7 @@
 # and the scripts of lab/ and tests/vm/. Needs: root_dir, cache_dir, kernels.sh.
 
 lab_modules=(wireguard veth bridge tun virtio_pci virtio_net sch_ingress cls_bpf sch_netem nf_tables nft_ct nft_chain_nat nft_masq)
-lab_tools=(bash ip tc wg jq ping nsenter unshare mount setpriv nft)
+lab_tools=(bash ip tc wg jq ping nsenter unshare mount setpriv nft dnsmasq)
 # The benchmarks' guest has more.
 bench_modules=(nft_compat xt_tcpudp)
 bench_tools=(iperf3 iptables-restore)

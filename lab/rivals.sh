@@ -16,7 +16,7 @@ plain_wireguard() {
     on "$name" ip link add wg0 type wireguard
     on "$name" wg set wg0 listen-port 51820 private-key /run/wg.key
     addresses "$name" wg0 "$(overlay "$name")/32"
-    on "$name" ip link set wg0 mtu 1420 up
+    on "$name" ip link set wg0 mtu 1440 up # as krait does on this wire
   done
   plain_peer "$1" "$2" "${public[$2]}"
   plain_peer "$2" "$1" "${public[$1]}"

@@ -39,9 +39,11 @@ struct krait_control {
   __u64 test_now_jiffies; /* the clocks of programs loaded with krait_test_clock */
   __u64 test_now_boot_ns;
   __u64 build; /* of the programs that are pinned and attached (krait/datapath/loaded.h); 0: they are being replaced */
-  __u64 last_revision; /* that was switched on */
+  __u64 last_revision;   /* that was switched on */
+  __u32 clamp_mtu_bytes; /* the interface's MTU, to which the MSS of passing TCP connections is lowered; 0: it is not */
+  __u32 reserved_end;
 };
-KRAIT_ASSERT_SIZE(struct krait_control, 48);
+KRAIT_ASSERT_SIZE(struct krait_control, 56);
 #define KRAIT_CONTROL_OWN_QDISC 0x1U /* the agent made the clsact qdisc and removes it again */
 
 /* A step of the search for the longest prefix: is there an entry of this length? */

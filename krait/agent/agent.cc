@@ -14,6 +14,7 @@
 #include "common/fd.h"
 #include "common/memory.h"
 #include "krait/agent/clock_watch.h"
+#include "krait/agent/endpoint_keeper.h"
 #include "krait/agent/http.h"
 #include "krait/agent/listen.h"
 #include "krait/agent/loop.h"
@@ -51,12 +52,24 @@ Result<Fd> open_signals() {
 // The serving part. Everything it refers to outlives it.
 class Service {
  public:
-  Service(Enforcer& enforcer, Upkeep& upkeep, Loop& loop, common::Log& log, const Rights& rights)
-      : enforcer_(enforcer), upkeep_(upkeep), loop_(loop), log_(log), rights_(rights) {}
+  // Who keeps what is in force up while the agent runs.
+  struct Keepers {
+    EndpointKeeper& endpoints;
+    Upkeep& upkeep;
+  };
+
+  Service(Enforcer& enforcer, Keepers keepers, Loop& loop, common::Log& log, const Rights& rights)
+      : enforcer_(enforcer),
+        endpoints_(keepers.endpoints),
+        upkeep_(keepers.upkeep),
+        loop_(loop),
+        log_(log),
+        rights_(rights) {}
 
   void on_signal(int signals);
   void on_clock_set(ClockWatch& clock);
   void warn();  // about the policy in force
+  void keep_endpoints();
   std::optional<Answer> on_control(std::string_view input, const Client& client);
   std::optional<Answer> on_http(std::string_view input);
 
@@ -70,6 +83,7 @@ class Service {
   Json rotate_key();
 
   Enforcer& enforcer_;
+  EndpointKeeper& endpoints_;
   Upkeep& upkeep_;
   Loop& loop_;
   common::Log& log_;
@@ -155,6 +169,7 @@ Json Service::reload() {
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
   warn();
+  keep_endpoints();
   upkeep_.await_peers_keys();
   return applied_json(*applied);
 }
@@ -165,6 +180,7 @@ Json Service::status() {
     log_.error("status: " + state.error().text());
     return error_json(state.error());
   }
+  endpoints_.annotate(*state);
   return status_json(*state, enforcer_.policy(), {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
 }
 
@@ -192,6 +208,13 @@ void Service::on_clock_set(ClockWatch& clock) {
   }
   common::release_free_memory();
   warn();
+}
+
+// Of an interface that something else manages the endpoints are not ours to set.
+void Service::keep_endpoints() {
+  if (!enforcer_.options().guarded_interface) {
+    endpoints_.configured(enforcer_.interface(), enforcer_.mesh());
+  }
 }
 
 void Service::warn() {
@@ -266,11 +289,15 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
     return enforcer.error();
   }
   const Rights rights = rights_of_clients(log);
-  auto upkeep = Upkeep::start(**loop, *enforcer, log);
+  auto endpoints = EndpointKeeper::create(**loop, log);
+  if (!endpoints) {
+    return endpoints.error();
+  }
+  auto upkeep = Upkeep::start(**loop, *enforcer, **endpoints, log);
   if (!upkeep) {
     return upkeep.error();
   }
-  Service service(*enforcer, **upkeep, **loop, log, rights);
+  Service service(*enforcer, {**endpoints, **upkeep}, **loop, log, rights);
   auto watched = (*loop)->add(signals->get(), EPOLLIN, [&](std::uint32_t) { service.on_signal(signals->get()); });
   auto control_server = StreamServer::serve(
       **loop, control->take(),
@@ -287,6 +314,7 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   common::release_free_memory();
   log.info(started_text(*enforcer));
   service.warn();
+  service.keep_endpoints();
   notify_ready();
   return (*loop)->run();
 }

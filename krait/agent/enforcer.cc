@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "krait/abi/snapshot.h"
+#include "krait/compile/compile.h"
+#include "krait/config/load.h"
 
 namespace krait::agent {
 
@@ -113,7 +115,41 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   return enforcer;
 }
 
+// The files say what is in force, and the kernel still has it.
+bool Enforcer::is_in_force() const {
+  // A peer that goes over to its next key has its addresses moved, and a reload tries again what could not be mended.
+  if (lifecycle_.stage() != Stage::enforcing || !faults_.empty() || awaits_peers_keys()) {
+    return false;
+  }
+  if (!config::is_unchanged(options_.config_file, plan_.mesh.digest) ||
+      !config::is_unchanged(plan_.mesh.host.policy_file, plan_.policy.digest)) {
+    return false;
+  }
+  const auto index = wireguard::link_index(interface_);
+  if (!index || *index != interface_index_ || !datapath_.active() || !datapath_.is_attached(*index)) {
+    return false;
+  }
+  if (!managed()) {
+    return true;
+  }
+  const auto key = load_key(plan_.mesh.host);
+  if (!key) {
+    return false;
+  }
+  const auto applied = wireguard::is_applied(plan_.wireguard, *key);
+  return applied && *applied;
+}
+
 Result<Applied> Enforcer::reload() {
+  if (is_in_force()) {
+    const auto records = datapath_.rule_records();
+    if (!records) {
+      return records.error();
+    }
+    last_.changes = {.mtu_bytes = last_.changes.mtu_bytes};
+    last_.warnings = compile::expired_rules(plan_.policy, {.now = common::now(), .former = *records});
+    return last_;
+  }
   auto files = load_files(options_.config_file);
   if (!files) {
     return files.error();
@@ -186,6 +222,7 @@ Result<wireguard::Changes> Enforcer::bring_up(const model::WireguardImage& wante
   }
   key_ = prepared.key ? std::optional(prepared.key->public_key()) : std::nullopt;
   *changes += *applied;
+  clamp_mss_to(changes->mtu_bytes);
   done = lifecycle_.go(Stage::peers_loaded);
   if (done && *is_in_kernel) {
     datapath_.resume();
@@ -234,6 +271,7 @@ Result<wireguard::Changes> Enforcer::switch_over(const Plan& plan, const Prepare
       return stepped.error();
     }
   }
+  clamp_mss_to(changes.mtu_bytes);  // in guard mode packets stay as they are
   return changes;
 }
 
@@ -266,6 +304,23 @@ Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapa
     datapath_ = std::move(*successor);
   }
   return {};
+}
+
+Result<bool> Enforcer::fit_mtu() {
+  if (!managed()) {
+    return false;
+  }
+  const auto mtu = wireguard::fit_mtu(interface_);
+  if (!mtu) {
+    return mtu.error();
+  }
+  clamp_mss_to(mtu->bytes);
+  return mtu->changed;
+}
+
+void Enforcer::clamp_mss_to(std::uint32_t mtu_bytes) {
+  datapath_.clamp_mss_to(mtu_bytes);
+  last_.changes.mtu_bytes = mtu_bytes;
 }
 
 Result<void> Enforcer::attach(datapath::Datapath& datapath, std::uint32_t interface_index) {

@@ -27,6 +27,8 @@ struct PeerState {
   std::string name;      // empty: a peer of the interface that the configuration does not have
   std::string identity;  // likewise
   wireguard::PeerStatus wireguard;
+  std::string endpoint_name{};     // as the configuration has it; empty: an address or nothing
+  std::string endpoint_failure{};  // why the name has no address; empty: it has one, or was not looked up
 };
 
 // What is not as it should be and was not mended.
@@ -94,9 +96,9 @@ class Enforcer {
   // another agent keeps the interface.
   static common::Result<Enforcer> start(EnforcerOptions options);
 
-  // Reads the files again and switches to them without dropping a packet of what stays allowed. A wrong file changes
-  // nothing, and files that say what is in force touch nothing. When a call to the kernel fails half-way the error says
-  // what is in force.
+  // Reads the files again and switches to them without dropping a packet of what stays allowed. Unchanged files that
+  // are still in force are neither parsed nor compiled, and files that say what is in force touch nothing: the revision
+  // stays. A wrong file changes nothing. When a call to the kernel fails half-way the error says what is in force.
   common::Result<Applied> reload();
 
   // Looks whether the interface is as it was put in force, and mends what is not where that opens nothing.
@@ -120,11 +122,17 @@ class Enforcer {
   // Compiles the policy in force again: its expiries stand on the clock that was set.
   common::Result<void> clock_was_set();
 
+  // Fits the interface's MTU to the underlay as it is now; after a change of a link or a route, and once a minute for
+  // path MTUs, which nobody announces. Says whether it changed; last().changes.mtu_bytes is the MTU. Does nothing in
+  // guard mode.
+  common::Result<bool> fit_mtu();
+
   [[nodiscard]] common::Result<State> state() const;
   // Costs a system call for each rule.
   [[nodiscard]] common::Result<Rules> rules() const;
   [[nodiscard]] const Applied& last() const { return last_; }
   [[nodiscard]] const model::Policy& policy() const { return plan_.policy; }
+  [[nodiscard]] const model::Mesh& mesh() const { return plan_.mesh; }
   [[nodiscard]] const std::string& interface() const { return interface_; }
   [[nodiscard]] std::uint32_t interface_index() const { return interface_index_; }
   [[nodiscard]] const EnforcerOptions& options() const { return options_; }
@@ -136,6 +144,7 @@ class Enforcer {
         lock_(std::move(lock)),
         datapath_(std::move(datapath)) {}
 
+  [[nodiscard]] bool is_in_force() const;
   [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
   common::Result<void> put_in_force(Plan plan, const Prepared& prepared);
   // The two ways: onto an interface that nobody judges yet, and from one policy to another. An empty image stands for
@@ -150,6 +159,7 @@ class Enforcer {
   common::Result<void> judge_by(const Plan& plan, std::optional<datapath::Datapath> successor,
                                 std::uint32_t interface_index);
   common::Result<void> attach(datapath::Datapath& datapath, std::uint32_t interface_index);
+  void clamp_mss_to(std::uint32_t mtu_bytes);
 
   // inspect()'s steps, enforcer_inspect.cc.
   void bring_back(bool moved_away, Inspection& seen);

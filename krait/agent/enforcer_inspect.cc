@@ -180,6 +180,7 @@ void Enforcer::look_at_wireguard(Inspection& seen) {
                 "krait reload tries again");
   }
   *changes += *applied;
+  clamp_mss_to(changes->mtu_bytes);
   if (changes->any()) {
     seen.mended.push_back(changes_text(interface_, *changes));
   }

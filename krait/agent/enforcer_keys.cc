@@ -90,6 +90,7 @@ Result<bool> Enforcer::follow_peers_keys() {
   if (!applied) {
     return common::passed_on(applied, "follow a peer's new key");
   }
+  clamp_mss_to(applied->mtu_bytes);
   return true;
 }
 

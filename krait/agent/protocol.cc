@@ -61,6 +61,8 @@ Json peer_json(const PeerState& peer, std::int64_t now_s) {
   json["identity"] = peer.identity.empty() ? Json() : Json(peer.identity);
   json["public_key"] = wireguard::to_base64(kernel.public_key);
   json["endpoint"] = kernel.endpoint ? Json(kernel.endpoint->text()) : Json();
+  json["endpoint_name"] = peer.endpoint_name.empty() ? Json() : Json(peer.endpoint_name);
+  json["endpoint_failure"] = peer.endpoint_failure.empty() ? Json() : Json(peer.endpoint_failure);
   const bool met = kernel.last_handshake_s != 0;
   json["last_handshake_s"] = met ? Json(kernel.last_handshake_s) : Json();
   json["handshake_age_s"] = met ? Json(std::max<std::int64_t>(0, now_s - kernel.last_handshake_s)) : Json();

@@ -1,6 +1,7 @@
 #include "krait/agent/upkeep.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -48,12 +49,13 @@ void clear(const Fd& timer) {
 
 }  // namespace
 
-Result<std::unique_ptr<Upkeep>> Upkeep::start(Loop& loop, Enforcer& enforcer, common::Log& log) {
+Result<std::unique_ptr<Upkeep>> Upkeep::start(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints,
+                                              common::Log& log) {
   auto watch = wireguard::Watch::open();
   if (!watch) {
     return watch.error();
   }
-  std::unique_ptr<Upkeep> upkeep(new Upkeep(loop, enforcer, log, std::move(*watch)));
+  std::unique_ptr<Upkeep> upkeep(new Upkeep(loop, enforcer, endpoints, log, std::move(*watch)));
   if (auto watched = upkeep->watch_everything(); !watched) {
     return watched.error();
   }
@@ -117,6 +119,9 @@ wireguard::Noticed Upkeep::read_changes() {
 
 void Upkeep::on_change() {
   const wireguard::Noticed noticed = read_changes();
+  if (noticed.interface || noticed.underlay || noticed.lost) {
+    fit_mtu();
+  }
   if (noticed.interface || noticed.lost) {
     inspect();
   }
@@ -160,7 +165,19 @@ void Upkeep::on_mounts() { inspect(); }
 void Upkeep::on_minute() {
   clear(minute_);
   notify_alive();
+  fit_mtu();  // nobody tells of a path MTU that the kernel has learned
   inspect();
+  endpoints_.on_minute();
+}
+
+// Before inspect(), which would take another MTU for somebody else's doing. A failure is inspect()'s to report: it fits
+// the MTU as well.
+void Upkeep::fit_mtu() {
+  const auto changed = enforcer_.fit_mtu();
+  if (changed && *changed) {
+    log_.info(fmt::format("the MTU of {} is now {}, which fits the way to every peer", enforcer_.interface(),
+                          enforcer_.last().changes.mtu_bytes));
+  }
 }
 
 void Upkeep::inspect() {
@@ -173,6 +190,9 @@ void Upkeep::inspect() {
   moved_away_ = moved_away_ && enforcer_.interface_index() == 0;
   for (const std::string& mended : seen.mended) {
     log_.warning(mended);
+  }
+  if (!seen.mended.empty()) {
+    endpoints_.on_minute();  // a peer that was put back has no endpoint yet when its file has a name
   }
   for (const Fault& fault : seen.faults) {
     if (std::ranges::find(reported_, fault) == reported_.end()) {

@@ -9,6 +9,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/result.h"
+#include "krait/agent/endpoint_keeper.h"
 #include "krait/agent/enforcer.h"
 #include "krait/agent/loop.h"
 #include "krait/wireguard/watch.h"
@@ -18,7 +19,8 @@ namespace krait::agent {
 // One thread, inside a Loop. Everything that it refers to outlives it.
 class Upkeep {
  public:
-  static common::Result<std::unique_ptr<Upkeep>> start(Loop& loop, Enforcer& enforcer, common::Log& log);
+  static common::Result<std::unique_ptr<Upkeep>> start(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints,
+                                                       common::Log& log);
 
   // To be called whenever other files were put in force: for ten minutes from then on a peer that goes over to a key
   // which these announce is noticed within a quarter of a second, later within the minute.
@@ -29,8 +31,8 @@ class Upkeep {
   ~Upkeep();
 
  private:
-  Upkeep(Loop& loop, Enforcer& enforcer, common::Log& log, wireguard::Watch watch)
-      : loop_(loop), enforcer_(enforcer), log_(log), watch_(std::move(watch)) {}
+  Upkeep(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints, common::Log& log, wireguard::Watch watch)
+      : loop_(loop), enforcer_(enforcer), endpoints_(endpoints), log_(log), watch_(std::move(watch)) {}
 
   common::Result<void> watch_everything();
   wireguard::Noticed read_changes();
@@ -39,10 +41,12 @@ class Upkeep {
   void on_mounts();
   void on_minute();
   void on_glance();
+  void fit_mtu();
   void inspect();
 
   Loop& loop_;
   Enforcer& enforcer_;
+  EndpointKeeper& endpoints_;
   common::Log& log_;
   wireguard::Watch watch_;
   common::Fd mounts_;  // /proc/self/mountinfo

@@ -17,6 +17,7 @@
 #include "krait/bpf/count.h"
 #include "krait/bpf/judge.h"
 #include "krait/bpf/maps.h"
+#include "krait/bpf/mss.h"
 #include "krait/bpf/reject.h"
 #include "krait/bpf/report.h"
 
@@ -148,6 +149,9 @@ static __always_inline int verdict(struct __sk_buff* skb, __u32 l3_offset, __u32
     report(skb, direction, scratch);
   }
   if (reason == KRAIT_ALLOWED) {
+    if (is_clamped(skb, direction, &scratch->packet)) {
+      clamp_mss(skb);
+    }
     return TC_ACT_OK;
   }
   return direction == KRAIT_EGRESS && cell & KRAIT_CELL_REJECT ? reject(skb, l3_offset, scratch) : TC_ACT_SHOT;

@@ -2,7 +2,7 @@
 /*
  * Rules with `reject`: a denied packet of a local application is turned into the answer that ends its waiting, a TCP
  * reset or an ICMP "administratively prohibited", and comes back through the interface as if the other end had sent it.
- * Only packets that are dropped anyhow are ever written to.
+ * Only packets that are dropped anyhow are written to.
  */
 #pragma once
 

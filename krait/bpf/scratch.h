@@ -79,6 +79,13 @@ struct answer {
   };
 };
 
+/* What the search for a SYN's MSS option looks at. */
+struct mss {
+  __u32 at;
+  __u32 bytes;      /* of the options that are there, at most 40 */
+  __u8 options[64]; /* the rest is zero */
+};
+
 struct scratch {
   struct packet packet;
   struct packet quoted; /* by an ICMP error */
@@ -92,6 +99,7 @@ struct scratch {
   __u32 cell;   /* that decided */
   __u32 opened; /* a new flow, or a packet that passes on its own */
   struct answer answer;
+  struct mss mss;
 };
 
 struct {

@@ -52,14 +52,23 @@ std::string bytes_text(std::uint64_t bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
+std::string endpoint_text(const Json& peer) {
+  const std::string name = text_at(peer, "endpoint_name", "");
+  const std::string failure = text_at(peer, "endpoint_failure", "");
+  std::string text = text_at(peer, "endpoint", "no endpoint");
+  if (!name.empty()) {
+    text += failure.empty() ? fmt::format(" ({})", name) : fmt::format(" ({}: {})", name, failure);
+  }
+  return text;
+}
+
 std::string peer_text(const Json& peer) {
   const std::string handshake = !find_number(peer, "handshake_age_s")
                                     ? "no handshake yet"
                                     : fmt::format("handshake {} s ago", number_at(peer, "handshake_age_s"));
   return fmt::format("  {} ({})  {}  {}, {} received, {} sent\n", text_at(peer, "name", "not configured"),
-                     text_at(peer, "identity", text_at(peer, "public_key", "").c_str()),
-                     text_at(peer, "endpoint", "no endpoint"), handshake, bytes_text(number_at(peer, "received_bytes")),
-                     bytes_text(number_at(peer, "sent_bytes")));
+                     text_at(peer, "identity", text_at(peer, "public_key", "").c_str()), endpoint_text(peer), handshake,
+                     bytes_text(number_at(peer, "received_bytes")), bytes_text(number_at(peer, "sent_bytes")));
 }
 
 std::string expiry_text(const Json& rule) {

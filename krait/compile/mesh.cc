@@ -8,10 +8,6 @@ namespace krait::compile {
 
 namespace {
 
-// 1500 bytes of Ethernet less 40 of IPv6, 8 of UDP and 32 of WireGuard (message header and tag): what wg-quick uses
-// too.
-constexpr std::uint32_t kMtuBytes = 1420;
-
 using Index = std::unordered_map<std::string_view, std::uint32_t>;
 
 void bind(const std::vector<model::Address>& addresses, std::uint32_t identity, bool local,
@@ -60,7 +56,6 @@ std::vector<Binding> bindings_of(const model::Mesh& mesh, const model::Policy& p
 model::WireguardImage wireguard_image(const model::Mesh& mesh) {
   model::WireguardImage image{.interface = mesh.host.interface,
                               .listen_port = mesh.host.listen_port,
-                              .mtu_bytes = kMtuBytes,
                               .addresses = {},
                               .routes = {},
                               .peers = {}};

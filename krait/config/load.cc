@@ -68,12 +68,31 @@ class References {
 
 common::Result<model::Policy> load_policy(const std::string& path) {
   const common::Result<std::string> text = common::read_settled_file(path, kMostFileBytes);
-  return text ? parse_policy(*text, path) : whole_file(path, text.error());
+  if (!text) {
+    return whole_file(path, text.error());
+  }
+  auto policy = parse_policy(*text, path);
+  if (policy) {
+    policy->digest = common::Digest::of(*text);
+  }
+  return policy;
 }
 
 common::Result<model::Mesh> load_mesh(const std::string& path) {
   const common::Result<std::string> text = common::read_settled_file(path, kMostFileBytes);
-  return text ? parse_mesh(*text, path) : whole_file(path, text.error());
+  if (!text) {
+    return whole_file(path, text.error());
+  }
+  auto mesh = parse_mesh(*text, path);
+  if (mesh) {
+    mesh->digest = common::Digest::of(*text);
+  }
+  return mesh;
+}
+
+bool is_unchanged(const std::string& path, const common::Digest& digest) {
+  const common::Result<std::string> text = common::read_settled_file(path, kMostFileBytes);
+  return text && common::Digest::of(*text) == digest;
 }
 
 common::Result<void> check_references(const model::Mesh& mesh, const model::Policy& policy) {

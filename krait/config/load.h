@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/digest.h"
 #include "common/result.h"
 #include "krait/model/mesh.h"
 #include "krait/model/policy.h"
@@ -24,6 +25,9 @@ common::Result<model::Policy> load_policy(const std::string& path);
 // krait.toml. Neither the key file nor the policy file that it names is opened.
 common::Result<model::Mesh> parse_mesh(std::string_view text, const std::string& file);
 common::Result<model::Mesh> load_mesh(const std::string& path);
+
+// Whether the file still holds the very text that was loaded; false when it cannot be read.
+bool is_unchanged(const std::string& path, const common::Digest& digest);
 
 // Every identity that the mesh names is one of the policy's.
 common::Result<void> check_references(const model::Mesh& mesh, const model::Policy& policy);

@@ -136,16 +136,22 @@ class MeshReader {
     peer.public_key = read_key(table, "public_key").value_or(model::PublicKey{});
     peer.next_public_key = read_key(table, "next_public_key");
     if (table.has("endpoint")) {
-      const Text text = table.text("endpoint");
-      if (auto endpoint = read_endpoint(text.text)) {
-        peer.endpoint = *endpoint;
-      } else {
-        findings_.add(text.at, std::move(endpoint.error()));
-      }
+      read_endpoint_of(peer, table.text("endpoint"));
     }
     peer.addresses = read_addresses(table);
     peer.routes = read_routes(table);
     mesh_.peers.push_back(std::move(peer));
+  }
+
+  void read_endpoint_of(model::Peer& peer, const Text& text) {
+    auto endpoint = read_endpoint(text.text);
+    if (!endpoint) {
+      findings_.add(text.at, std::move(endpoint.error()));
+    } else if (const auto* address = std::get_if<common::Endpoint>(&*endpoint)) {
+      peer.endpoint = *address;
+    } else {
+      peer.named_endpoint = std::get<model::NamedEndpoint>(std::move(*endpoint));
+    }
   }
 
   std::string read_name(const Table& table) {

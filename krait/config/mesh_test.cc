@@ -66,6 +66,20 @@ TEST(Mesh, IsReadWhole) {
   EXPECT_FALSE(mesh->peers[1].endpoint);
 }
 
+TEST(Mesh, TakesEndpointsByName) {
+  const std::string text = std::string(kLeast) + R"([[peer]]
+name = "db1"
+identity = "db"
+public_key = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+endpoint = "db1.example.net:51820"
+addresses = ["10.90.0.2"]
+)";
+  const auto mesh = parse_mesh(text, "krait.toml");
+  ASSERT_TRUE(mesh) << mesh.error().text();
+  EXPECT_FALSE(mesh->peers[0].endpoint);
+  EXPECT_EQ(mesh->peers[0].named_endpoint, (model::NamedEndpoint{"db1.example.net", 51820}));
+}
+
 TEST(Mesh, HasDefaults) {
   const auto mesh = parse_mesh(kLeast, "/etc/krait/krait.toml");
   ASSERT_TRUE(mesh) << mesh.error().text();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace krait::config {
 
@@ -186,20 +187,71 @@ std::expected<common::Prefix, Fault> read_prefix(std::string_view text) {
   return *prefix;
 }
 
-std::expected<common::Endpoint, Fault> read_endpoint(std::string_view text) {
-  constexpr std::string_view kForm = "write address:port: \"192.0.2.2:51820\", \"[2001:db8::2]:51820\"";
+namespace {
+
+constexpr std::size_t kMostHostBytes = 253;  // RFC 1035 2.3.4, as written
+constexpr std::size_t kMostLabelBytes = 63;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool is_label(std::string_view label) {
+  const auto allowed = [](char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; };
+  return !label.empty() && label.size() <= kMostLabelBytes && label.front() != '-' && label.back() != '-' &&
+         std::ranges::all_of(label, allowed);
+}
+
+// A last label of digits alone is no name (RFC 3696 2): it is an address gone wrong.
+bool is_host(std::string_view name) {
+  if (name.ends_with('.')) {  // of the root: no search domains
+    name.remove_suffix(1);
+  }
+  if (name.size() > kMostHostBytes) {
+    return false;
+  }
+  while (true) {
+    const auto dot = name.find('.');
+    const std::string_view label = name.substr(0, dot);
+    if (!is_label(label)) {
+      return false;
+    }
+    if (dot == std::string_view::npos) {
+      return !std::ranges::all_of(label, is_digit);
+    }
+    name.remove_prefix(dot + 1);
+  }
+}
+
+std::optional<model::NamedEndpoint> named_endpoint(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos || !is_host(text.substr(0, colon))) {
+    return std::nullopt;
+  }
+  const std::string_view digits = text.substr(colon + 1);
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (error != std::errc{} || end != digits.data() + digits.size() || port == 0) {
+    return std::nullopt;
+  }
+  return model::NamedEndpoint{std::string(text.substr(0, colon)), port};
+}
+
+}  // namespace
+
+std::expected<PeerEndpoint, Fault> read_endpoint(std::string_view text) {
+  constexpr std::string_view kForm =
+      "write address:port or name:port: \"192.0.2.2:51820\", \"[2001:db8::2]:51820\", \"db1.example.net:51820\"";
   const auto endpoint = common::Endpoint::parse(text);
   if (!endpoint) {
+    if (auto named = named_endpoint(text)) {
+      return std::move(*named);
+    }
     if (const auto ip = common::Ip::parse(text)) {
       return fault(fmt::format("the endpoint {} lacks its port", in_quotes(text)),
                    fmt::format("write \"{}\"", common::Endpoint{*ip, 51820}.text()));
     }
-    const std::string_view host = text.substr(0, text.find(':'));
-    const bool has_letter =
-        std::ranges::any_of(host, [](char c) { return is_letter_or_digit(c) && (c < '0' || c > '9'); });
-    if (has_letter && host.size() + 1 < text.size() && std::ranges::all_of(host, is_name_character)) {
-      return fault(fmt::format("the endpoint {} is a name; names are not supported yet", in_quotes(text)),
-                   std::string(kForm));
+    if (is_host(text)) {
+      return fault(fmt::format("the endpoint {} lacks its port", in_quotes(text)),
+                   fmt::format("write \"{}:51820\"", text));
     }
     return fault(fmt::format("bad endpoint {}", in_quotes(text)), std::string(kForm));
   }

@@ -6,6 +6,7 @@
 #include <expected>
 #include <optional>
 #include <string_view>
+#include <variant>
 
 #include "common/ip.h"
 #include "krait/config/findings.h"
@@ -28,8 +29,9 @@ std::optional<Fault> check_path(std::string_view path);
 std::expected<common::Ip, Fault> read_address(std::string_view text);
 // A network behind a host: no host bits.
 std::expected<common::Prefix, Fault> read_prefix(std::string_view text);
-// Where WireGuard calls a peer.
-std::expected<common::Endpoint, Fault> read_endpoint(std::string_view text);
+// Where WireGuard calls a peer: an address, or a host name (RFC 1123 2.1, with '_') to be looked up.
+using PeerEndpoint = std::variant<common::Endpoint, model::NamedEndpoint>;
+std::expected<PeerEndpoint, Fault> read_endpoint(std::string_view text);
 // 32 bytes in base64 (RFC 4648), not all zero.
 std::expected<model::PublicKey, Fault> read_public_key(std::string_view text);
 

@@ -5,6 +5,7 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -66,6 +67,7 @@ struct Datapath::State {
   std::optional<SnapshotMap> snapshot;
   std::uint32_t former_flags = 0;  // of a snapshot map that ours is to replace
   std::uint64_t former_revision = 0;
+  std::uint32_t former_clamp_mtu_bytes = 0;
   Fd former_flows;          // a table whose flows are carried over to ours
   bool is_adopted = false;  // the programs are those that are pinned
   Links links;
@@ -85,6 +87,7 @@ Result<void> Datapath::State::prepare_new_maps() {
     const auto former = pinned_snapshot(pins);
     former_flags = former ? former->control().flags : 0;
     former_revision = former ? former->control().last_revision : 0;
+    former_clamp_mtu_bytes = former ? former->control().clamp_mtu_bytes : 0;
   }
   auto done = seed_flows(loaded.map(MapId::flows));
   former_flows = loaded.shares(pins, MapId::flows) ? Fd() : pinned_flows(pins);
@@ -134,6 +137,9 @@ Result<void> Datapath::State::load(const Options& options) {
     return std::move(map.error());
   }
   snapshot = std::move(*map);
+  if (former_clamp_mtu_bytes != 0) {
+    snapshot->control().clamp_mtu_bytes = former_clamp_mtu_bytes;
+  }
   links = pinned_links(pins);
   // An agent that was killed between its switch and its wait left readers in what is now the inactive buffer, and
   // counts of rules that are gone.
@@ -289,6 +295,12 @@ bool Datapath::is_first(std::uint32_t interface_index, const FirstFilters& clsac
     return are_first_tcx(interface_index, programs);
   }
   return clsact.ingress_id == program_id(programs.ingress_fd) && clsact.egress_id == program_id(programs.egress_fd);
+}
+
+void Datapath::clamp_mss_to(std::uint32_t mtu_bytes) {
+  // Programs read it meanwhile; either value is right for a packet of this moment.
+  std::atomic_ref<std::uint32_t>(state_->snapshot->control().clamp_mtu_bytes)
+      .store(mtu_bytes, std::memory_order_relaxed);
 }
 
 Attachment Datapath::attachment() const { return state_->attachment; }

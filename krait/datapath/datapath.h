@@ -101,6 +101,10 @@ class Datapath {
   [[nodiscard]] bool is_first(std::uint32_t interface_index, const FirstFilters& clsact) const;
   // A data path that is opened with Open::load then gets ahead of everybody at attach(), on TCX.
 
+  // The interface's MTU: the MSS of TCP connections that pass through is lowered to what fits. 0, as at first: it is
+  // left alone. Kept for the next agent, and handed on to a map that takes over.
+  void clamp_mss_to(std::uint32_t mtu_bytes);
+
   [[nodiscard]] Attachment attachment() const;
   [[nodiscard]] bool active() const;             // a snapshot is switched on
   [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none

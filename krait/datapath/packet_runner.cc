@@ -187,6 +187,8 @@ void PacketRunner::advance(std::uint64_t seconds) {
   control.test_now_boot_ns += seconds * kNsPerS;
 }
 
+void PacketRunner::clamp_mss_to(std::uint32_t mtu_bytes) { state_->snapshot->control().clamp_mtu_bytes = mtu_bytes; }
+
 std::uint64_t PacketRunner::boot_ns() const { return state_->snapshot->control().test_now_boot_ns; }
 
 void PacketRunner::set_boot_ns(std::uint64_t boot_ns) { state_->snapshot->control().test_now_boot_ns = boot_ns; }

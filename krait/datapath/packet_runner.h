@@ -59,6 +59,7 @@ class PacketRunner {
   // The kernel's own measure of one run: the mean of `repeat` runs on the same frame, in nanoseconds.
   common::Result<std::uint32_t> time_ns(std::span<const std::byte> frame, const TimeOptions& options);
   void advance(std::uint64_t seconds);
+  void clamp_mss_to(std::uint32_t mtu_bytes);  // as Datapath does; at first 0
   // CLOCK_BOOTTIME for rules that expire; advance() moves it too.
   [[nodiscard]] std::uint64_t boot_ns() const;
   void set_boot_ns(std::uint64_t boot_ns);

@@ -17,7 +17,7 @@ inline constexpr std::uint64_t kAgentCapabilities = 1ULL << 12U | 1ULL << 38U | 
 
 // db at 10.90.0.2 with the network 10.30.0.0/24 behind it; web at 10.90.0.1, with 10.20.0.0/16 behind it.
 inline model::Mesh mesh_by_hand() {
-  model::Mesh mesh{.file = "/etc/krait/krait.toml", .host = {}, .peers = {}, .limits = {}};
+  model::Mesh mesh{.file = "/etc/krait/krait.toml", .digest = {}, .host = {}, .peers = {}, .limits = {}};
   mesh.host.name = "db";
   mesh.host.identity.name = "db";
   mesh.host.addresses = {{ip("10.90.0.2"), {}}};

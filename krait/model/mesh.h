@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/digest.h"
 #include "common/ip.h"
 #include "krait/model/limits.h"
 #include "krait/model/policy.h"
@@ -46,20 +47,31 @@ struct Host {
   std::string policy_file;
 };
 
+// An endpoint by its DNS name. The agent looks the address up; nothing else knows it.
+struct NamedEndpoint {
+  std::string name;        // letters, digits, '-', '_' and '.', 1..253 characters
+  std::uint16_t port = 0;  // never 0
+
+  [[nodiscard]] std::string text() const { return name + ":" + std::to_string(port); }
+  bool operator==(const NamedEndpoint&) const = default;
+};
+
 struct Peer {
   std::string name;
   IdentityName identity;
   PublicKey public_key{};
-  std::optional<PublicKey> next_public_key;  // announced: the peer may go over to it at any moment
-  std::optional<common::Endpoint> endpoint;  // none: it will call us
-  std::vector<Address> addresses;            // at least one
+  std::optional<PublicKey> next_public_key;     // announced: the peer may go over to it at any moment
+  std::optional<common::Endpoint> endpoint;     // none: by name, or it will call us
+  std::optional<NamedEndpoint> named_endpoint;  // not beside `endpoint`
+  std::vector<Address> addresses;               // at least one
   std::vector<Route> routes;
   Position at;  // of its [[peer]]
 };
 
 // No two addresses or prefixes in a mesh are the same, no two peers share a name or a key.
 struct Mesh {
-  std::string file;  // as the user named it, for messages
+  std::string file;       // as the user named it, for messages
+  common::Digest digest;  // of the file's text
   Host host;
   std::vector<Peer> peers;
   Limits limits;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/digest.h"
 #include "krait/abi/selector.h"
 
 namespace krait::model {
@@ -73,7 +74,8 @@ struct PolicyTest {
 };
 
 struct Policy {
-  std::string file;  // as the user named it, for messages
+  std::string file;       // as the user named it, for messages
+  common::Digest digest;  // of the file's text
   std::vector<Identity> identities;
   std::vector<Rule> rules;  // in the order of the file
   std::vector<PolicyTest> tests;

@@ -19,11 +19,11 @@ struct WireguardPeer {
   std::optional<PublicKey> next_public_key = std::nullopt;  // announced: the peer may use it from any moment on
 };
 
-// Everything but the private key, which goes from its file to the kernel and nowhere else.
+// Everything but the private key, which goes from its file to the kernel and nowhere else, and the MTU, which follows
+// from the routes to the peers.
 struct WireguardImage {
   std::string interface;
   std::uint16_t listen_port = 0;
-  std::uint32_t mtu_bytes = 0;
   std::vector<common::Ip> addresses;   // of the interface, as hosts (/32, /128)
   std::vector<common::Prefix> routes;  // through the interface, ascending
   std::vector<WireguardPeer> peers;    // ascending by key

@@ -65,7 +65,7 @@ std::size_t put_peer(Message& message, const PeerUpdate& update, std::size_t fir
   message.put(WGPEER_A_PUBLIC_KEY, std::as_bytes(std::span(update.public_key)));
   if (update.remove) {
     message.put_number<std::uint32_t>(WGPEER_A_FLAGS, WGPEER_F_REMOVE_ME);
-  } else if (first != 0) {
+  } else if (first != 0 || update.only_if_present) {
     message.put_number<std::uint32_t>(WGPEER_A_FLAGS, WGPEER_F_UPDATE_ONLY);
   }
   if (update.endpoint && first == 0) {
@@ -105,17 +105,16 @@ std::optional<Endpoint> parse_endpoint(const nlattr* attribute) {
   return endpoint;
 }
 
-bool parse_allowed_ip(const nlattr& nest, PeerState& peer) {
+std::optional<Prefix> parse_allowed_ip(const nlattr& nest) {
   std::array<const nlattr*, WGALLOWEDIP_A_CIDR_MASK + 1> table{};
   find_attributes(nest, table);
   const auto family = family_of(attribute_value<std::uint16_t>(table[WGALLOWEDIP_A_FAMILY]).value_or(0));
   const auto ip = family ? attribute_ip(table[WGALLOWEDIP_A_IPADDR], *family) : std::nullopt;
   const auto length = attribute_value<std::uint8_t>(table[WGALLOWEDIP_A_CIDR_MASK]);
   if (!ip || !length || *length > ip->bits()) {
-    return false;
+    return std::nullopt;
   }
-  peer.allowed_ips.push_back({*ip, *length});
-  return true;
+  return Prefix{*ip, *length};
 }
 
 bool parse_peer(const nlattr& nest, DeviceState& device) {
@@ -139,8 +138,13 @@ bool parse_peer(const nlattr& nest, DeviceState& device) {
   peer.sent_bytes = attribute_value<std::uint64_t>(table[WGPEER_A_TX_BYTES]).value_or(peer.sent_bytes);
   bool good = true;
   if (table[WGPEER_A_ALLOWEDIPS] != nullptr) {
-    for_each_attribute(*table[WGPEER_A_ALLOWEDIPS],
-                       [&](const nlattr& allowed_ip) { good = parse_allowed_ip(allowed_ip, peer) && good; });
+    for_each_attribute(*table[WGPEER_A_ALLOWEDIPS], [&](const nlattr& attribute) {
+      const auto allowed_ip = parse_allowed_ip(attribute);
+      if (allowed_ip) {
+        peer.allowed_ips.push_back(*allowed_ip);
+      }
+      good = good && allowed_ip;
+    });
   }
   return good;
 }
@@ -198,6 +202,23 @@ Result<DeviceState> Device::read(std::uint32_t index) {
   }
   std::ranges::sort(device.peers, {}, &PeerState::public_key);
   return device;
+}
+
+Result<bool> Device::is(std::uint32_t index, const model::WireguardImage& image, const model::PublicKey& key) {
+  Message message = device_message(family_, WG_CMD_GET_DEVICE, index, kSmallMessageBytes);
+  std::optional<DeviceComparison> comparison;
+  auto read = socket_.dump(
+      message, [&] { comparison.emplace(image, key); },
+      [&](const nlmsghdr& answer) -> Result<void> {
+        if (!comparison->add(answer)) {
+          return Error(ErrorCode::system, "the kernel's answer is malformed");
+        }
+        return {};
+      });
+  if (!read) {
+    return passed_on(read, "read the WireGuard device");
+  }
+  return comparison->same();
 }
 
 Result<void> Device::set_port(std::uint32_t index, std::uint16_t port) {
@@ -279,6 +300,78 @@ bool parse_device(const nlmsghdr& message, DeviceState& device) {
     for_each_attribute(*table[WGDEVICE_A_PEERS], [&](const nlattr& peer) { good = parse_peer(peer, device) && good; });
   }
   return good;
+}
+
+bool DeviceComparison::add(const nlmsghdr& message) {
+  if (!message_header<genlmsghdr>(message)) {
+    return false;
+  }
+  std::array<const nlattr*, WGDEVICE_A_PEERS + 1> table{};
+  find_attributes(message, sizeof(genlmsghdr), table);
+  if (table[WGDEVICE_A_LISTEN_PORT] != nullptr) {  // the first message; a device without a key sends none
+    differs_ = differs_ || attribute_value<std::uint16_t>(table[WGDEVICE_A_LISTEN_PORT]) != image_.listen_port ||
+               attribute_value<model::PublicKey>(table[WGDEVICE_A_PUBLIC_KEY]) != key_;
+  }
+  bool good = true;
+  if (table[WGDEVICE_A_PEERS] != nullptr && !differs_) {
+    for_each_attribute(*table[WGDEVICE_A_PEERS], [&](const nlattr& peer) { good = add_peer(peer) && good; });
+  }
+  return good;
+}
+
+bool DeviceComparison::add_peer(const nlattr& nest) {
+  std::array<const nlattr*, WGPEER_A_ALLOWEDIPS + 1> table{};
+  find_attributes(nest, table);
+  const auto key = attribute_value<model::PublicKey>(table[WGPEER_A_PUBLIC_KEY]);
+  if (!key) {
+    return false;
+  }
+  if ((present_ == nullptr || present_->public_key != *key) && !begin_peer(*key, table[WGPEER_A_ENDPOINT] != nullptr)) {
+    return true;
+  }
+  bool good = true;
+  if (table[WGPEER_A_ALLOWEDIPS] != nullptr) {
+    for_each_attribute(*table[WGPEER_A_ALLOWEDIPS],
+                       [&](const nlattr& allowed_ip) { good = add_allowed_ip(allowed_ip) && good; });
+  }
+  return good;
+}
+
+// The kernel lists peers as they were added, and we add them in the image's order.
+bool DeviceComparison::begin_peer(const model::PublicKey& key, bool has_endpoint) {
+  finish_peer();
+  const auto& wanted = image_.peers;
+  if (peers_ < wanted.size() && wanted[peers_].public_key == key) {
+    present_ = &wanted[peers_];
+  } else {
+    const auto found = std::ranges::lower_bound(wanted, key, {}, &model::WireguardPeer::public_key);
+    present_ = found != wanted.end() && found->public_key == key ? &*found : nullptr;
+  }
+  allowed_ips_ = 0;
+  differs_ = differs_ || present_ == nullptr || (present_->endpoint && !has_endpoint);
+  ++peers_;
+  return !differs_;
+}
+
+void DeviceComparison::finish_peer() {
+  differs_ = differs_ || (present_ != nullptr && allowed_ips_ != present_->allowed_ips.size());
+}
+
+bool DeviceComparison::add_allowed_ip(const nlattr& nest) {
+  const auto prefix = parse_allowed_ip(nest);
+  if (!prefix) {
+    return false;
+  }
+  const auto& wanted = present_->allowed_ips;
+  const bool in_order = allowed_ips_ < wanted.size() && wanted[allowed_ips_] == *prefix;
+  differs_ = differs_ || !(in_order || std::ranges::binary_search(wanted, *prefix));
+  ++allowed_ips_;
+  return true;
+}
+
+bool DeviceComparison::same() const {
+  return !differs_ && peers_ == image_.peers.size() &&
+         (present_ == nullptr || allowed_ips_ == present_->allowed_ips.size());
 }
 
 }  // namespace krait::wireguard

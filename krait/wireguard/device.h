@@ -24,6 +24,8 @@ class Device {
   static common::Result<Device> open();  // unsupported when the kernel has no WireGuard
 
   common::Result<DeviceState> read(std::uint32_t index);
+  // Whether the device is as wanted: see DeviceComparison.
+  common::Result<bool> is(std::uint32_t index, const model::WireguardImage& image, const model::PublicKey& key);
   // EADDRINUSE when the interface is up and another holds the port.
   common::Result<void> set_port(std::uint32_t index, std::uint16_t port);
   // The kernel removes a peer that has the same key.
@@ -45,6 +47,32 @@ class Device {
 // allowed IPs do not fit is continued in the next message.
 std::vector<Message> peer_messages(std::uint16_t family, std::uint32_t index, std::span<const PeerUpdate> updates,
                                    std::size_t capacity_bytes = kLargeMessageBytes);
+
+// Compares a dump with an image as it comes in, without keeping it: nothing is allocated for a peer. Endpoints are as
+// wanted wherever there are some, for a peer may have roamed.
+class DeviceComparison {
+ public:
+  // `image` outlives the comparison.
+  DeviceComparison(const model::WireguardImage& image, const model::PublicKey& key) : image_(image), key_(key) {}
+
+  // One message; may continue the last peer. False when it is malformed.
+  bool add(const nlmsghdr& message);
+  // After the last message.
+  [[nodiscard]] bool same() const;
+
+ private:
+  bool add_peer(const nlattr& nest);
+  bool begin_peer(const model::PublicKey& key, bool has_endpoint);
+  bool add_allowed_ip(const nlattr& nest);
+  void finish_peer();
+
+  const model::WireguardImage& image_;
+  const model::PublicKey& key_;
+  bool differs_ = false;
+  std::size_t peers_ = 0;                          // that came, and are wanted
+  std::size_t allowed_ips_ = 0;                    // of the present peer
+  const model::WireguardPeer* present_ = nullptr;  // the last peer that came
+};
 
 // Adds what one message of the dump says to `device`; a message may continue the last peer. False when it is malformed.
 bool parse_device(const nlmsghdr& message, DeviceState& device);

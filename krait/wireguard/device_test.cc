@@ -90,7 +90,6 @@ class WireguardDevice : public testing::Test {
     index_ = *index;
     image_.interface = kInterface;
     image_.listen_port = 51820;
-    image_.mtu_bytes = 1400;
     image_.addresses = {ip("10.90.0.1"), ip("fd90::1")};
     image_.routes = {prefix("10.90.0.0/16"), prefix("fd90::/64")};
     add_peer(1, Endpoint::parse("192.0.2.2:51820"), {prefix("10.20.0.0/16"), prefix("10.90.0.2/32")});
@@ -149,7 +148,7 @@ TEST_F(WireguardDevice, AppliesTheImageAndThenTouchesNothing) {
   const auto link = links->find(kInterface);
   ASSERT_TRUE(link);
   EXPECT_TRUE(link->up);
-  EXPECT_EQ(link->mtu_bytes, 1400U);
+  EXPECT_EQ(link->mtu_bytes, 1420U);
 
   withdraw_and_expect({});
   apply_and_expect({});
@@ -222,8 +221,11 @@ TEST_F(WireguardDevice, ChangesKeyPortAndMtu) {
   apply_and_expect(first_changes(2));
   key_ = PrivateKey::generate();
   image_.listen_port = 51821;
-  image_.mtu_bytes = 1300;
+  auto links = Links::open();
+  ASSERT_TRUE(links);
+  ASSERT_TRUE(links->set_mtu(index_, 1300));
   apply_and_expect(device_changed());
+  EXPECT_EQ(links->find(kInterface)->mtu_bytes, 1420U);
   EXPECT_EQ(read().public_key, key_.public_key());
   EXPECT_EQ(read().listen_port, 51821);
   apply_and_expect({});
@@ -269,6 +271,17 @@ TEST_F(WireguardDevice, TakesTenThousandPeersAndOnePeerWithManyAllowedIps) {
   };
   timed("10,000 peers added", [&] { apply_and_expect(first_changes(10'000)); });
   timed("10,000 peers compared", [&] { apply_and_expect({}); });
+  const auto expect_applied = [&](bool expected) {
+    const auto same = is_applied(image_, key_);
+    ASSERT_TRUE(same) << same.error().text();
+    EXPECT_EQ(*same, expected);
+  };
+  timed("10,000 peers found unchanged", [&] { expect_applied(true); });
+  image_.peers[9'999].allowed_ips[0].ip.bytes[0] = 11;
+  expect_applied(false);
+  withdraw_and_expect(peers_changed(1, 0));
+  apply_and_expect(peers_changed(1, 0));
+  expect_applied(true);
   const DeviceState state = read();
   ASSERT_EQ(state.peers.size(), image_.peers.size());
   for (std::size_t i = 0; i < state.peers.size(); ++i) {
@@ -281,6 +294,44 @@ TEST_F(WireguardDevice, TakesTenThousandPeersAndOnePeerWithManyAllowedIps) {
   image_.peers.resize(100);
   timed("9,900 peers withdrawn", [&] { withdraw_and_expect(peers_changed(0, 9'900)); });
   EXPECT_EQ(read().peers.size(), 100U);
+}
+
+TEST_F(WireguardDevice, GoesOnWhereAFailedMessageStopped) {
+  image_.peers.clear();
+  constexpr std::uint32_t kPeers = 1'000;
+  constexpr std::uint32_t kBad = 700;
+  for (std::uint32_t i = 0; i < kPeers; ++i) {
+    Prefix host = prefix("10.91.0.0/32");
+    host.ip.bytes[2] = static_cast<std::uint8_t>(i >> 8U);
+    host.ip.bytes[3] = static_cast<std::uint8_t>(i);
+    add_peer(i, Endpoint::parse("192.0.2.9:51820"), {host});
+  }
+  const Prefix good = std::exchange(image_.peers[kBad].allowed_ips[0], Prefix{ip("10.1.2.3"), 77});
+  const auto failed = apply(image_, &key_, nullptr);
+  ASSERT_FALSE(failed);
+  const auto done = static_cast<std::uint32_t>(read().peers.size());
+  EXPECT_GE(done, kBad);
+  EXPECT_LT(done, kPeers);
+  image_.peers[kBad].allowed_ips[0] = good;
+  const auto resumed = apply(image_, &key_, nullptr);
+  ASSERT_TRUE(resumed) << resumed.error().text();
+  EXPECT_EQ(resumed->peers_added, kPeers - done);
+  EXPECT_EQ(resumed->peers_changed, done - kBad) << "the bad one, where it was made already";
+  EXPECT_EQ(read().peers.size(), kPeers);
+  apply_and_expect({});
+}
+
+TEST_F(WireguardDevice, SetsEndpointsOfPresentPeersOnly) {
+  apply_and_expect(first_changes(2));
+  const Endpoint there = *Endpoint::parse("203.0.113.5:7");
+  const std::vector<PeerEndpoint> endpoints{{key_number(2), there}, {key_number(3), there}};
+  const auto set = set_endpoints(kInterface, endpoints);
+  ASSERT_TRUE(set) << set.error().text();
+  const DeviceState state = read();
+  ASSERT_EQ(state.peers.size(), 2U);
+  EXPECT_EQ(state.peers[0].endpoint, image_.peers[0].endpoint);
+  EXPECT_EQ(state.peers[1].endpoint, there);
+  apply_and_expect({}, &image_);
 }
 
 TEST_F(WireguardDevice, RemovesTheLink) {

@@ -103,17 +103,6 @@ Result<void> apply_routes(Interface& at, const WireguardImage& image, Changes& c
   return done;
 }
 
-Result<void> apply_mtu(Interface& at, const WireguardImage& image, Changes& changes) {
-  if (at.link.mtu_bytes == image.mtu_bytes) {
-    return {};
-  }
-  if (auto set = at.links.set_mtu(at.link.index, image.mtu_bytes); !set) {
-    return passed_on(set, fmt::format("set the MTU of {} to {}", image.interface, image.mtu_bytes));
-  }
-  changes.device = true;
-  return {};
-}
-
 Result<void> apply_up(Interface& at, const WireguardImage& image, Changes& changes) {
   if (at.link.up) {
     return {};
@@ -127,11 +116,25 @@ Result<void> apply_up(Interface& at, const WireguardImage& image, Changes& chang
 
 }  // namespace
 
+Result<bool> is_applied(Links& links, const LinkState& link, const WireguardImage& image) {
+  const auto addresses = links.addresses(link.index);
+  if (!addresses) {
+    return addresses.error();
+  }
+  const auto routes = links.routes(link.index);
+  if (!routes) {
+    return routes.error();
+  }
+  const AddressPlan address_plan = plan_addresses(*addresses, image.addresses);
+  const RoutePlan route_plan = plan_routes(*routes, image);
+  return link.up && address_plan.remove_first.empty() && address_plan.add.empty() && address_plan.remove.empty() &&
+         route_plan.remove.empty() && route_plan.replace.empty() && route_plan.add.empty();
+}
+
 Result<void> apply_link(Links& links, const LinkState& link, const WireguardImage& image, Changes& changes) {
   Interface at{links, link};
-  // The MTU first, for IPv6 takes no address below 1280 bytes; routes last, for they need the link up and their source
-  // addresses present.
-  for (const auto step : {apply_mtu, apply_addresses, apply_up, apply_routes}) {
+  // Routes last, for they need the link up and their source addresses present.
+  for (const auto step : {apply_addresses, apply_up, apply_routes}) {
     if (auto done = step(at, image, changes); !done) {
       return done;
     }

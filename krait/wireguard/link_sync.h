@@ -1,4 +1,4 @@
-// Brings a link in line with an image: MTU, addresses, up, routes. Knows nothing of WireGuard.
+// Brings a link in line with an image: addresses, up, routes. Knows nothing of WireGuard.
 #pragma once
 
 #include "common/result.h"
@@ -12,5 +12,8 @@ namespace krait::wireguard {
 // bringing up a WireGuard link whose UDP port is taken.
 common::Result<void> apply_link(Links& links, const LinkState& link, const model::WireguardImage& image,
                                 Changes& changes);
+
+// Whether apply_link() would have nothing to do.
+common::Result<bool> is_applied(Links& links, const LinkState& link, const model::WireguardImage& image);
 
 }  // namespace krait::wireguard

@@ -15,6 +15,7 @@
 
 #include "krait/wireguard/link_sync.h"
 #include "krait/wireguard/netlink.h"
+#include "krait/wireguard/path_mtu.h"
 
 namespace krait::wireguard {
 namespace {
@@ -42,7 +43,6 @@ class LinkTest : public testing::Test {
     const auto added = links_->add(kInterface, "veth");
     ASSERT_TRUE(added) << added.error().text();
     image_.interface = kInterface;
-    image_.mtu_bytes = 1400;
     image_.addresses = {ip("10.90.0.1"), ip("fd90::1")};
     image_.routes = {prefix("10.20.0.0/16"), prefix("10.90.0.2/32"), prefix("fd90::2/128")};
   }
@@ -128,10 +128,54 @@ TEST_F(LinkTest, RefusesToTakeAnotherKindsName) {
 TEST_F(LinkTest, AppliesTheImageAndThenTouchesNothing) {
   apply(2, 3, true);
   EXPECT_TRUE(link().up);
-  EXPECT_EQ(link().mtu_bytes, 1400U);
   EXPECT_EQ(addresses(), (Texts{"10.90.0.1/32", "fd90::1/128"}));
   EXPECT_EQ(routes(), (Texts{"10.20.0.0/16 10.90.0.1", "10.90.0.2/32 10.90.0.1", "fd90::2/128 fd90::1"}));
   apply(0, 0);
+}
+
+TEST_F(LinkTest, FindsTheWayAndItsMtu) {
+  apply(2, 3, true);
+  ASSERT_TRUE(links_->set_mtu(link().index, 1400));
+  auto network = Network::open();
+  ASSERT_TRUE(network);
+  const auto nowhere = network->way_to(ip("192.0.2.1"));
+  ASSERT_TRUE(nowhere) << nowhere.error().text();
+  EXPECT_FALSE(nowhere->reachable);
+  const auto by_link = network->way_to(ip("10.20.0.1"));
+  ASSERT_TRUE(by_link && by_link->reachable);
+  EXPECT_EQ(by_link->index, link().index);
+  EXPECT_EQ(by_link->mtu_bytes, 0U);
+
+  auto socket = Socket::open(NETLINK_ROUTE);
+  ASSERT_TRUE(socket);
+  for (const char* text : {"198.51.100.7/32", "2001:db8::7/128"}) {
+    const Prefix to = prefix(text);
+    rtmsg header{};
+    header.rtm_family = address_family(to.ip.family);
+    header.rtm_dst_len = to.length;
+    header.rtm_table = RT_TABLE_MAIN;
+    header.rtm_type = RTN_UNICAST;
+    header.rtm_scope = RT_SCOPE_LINK;
+    Message message(RTM_NEWROUTE, NLM_F_CREATE);
+    message.put_header(header);
+    message.put_ip(RTA_DST, to.ip);
+    message.put_number(RTA_OIF, link().index);
+    const auto metrics = message.begin_nest(RTA_METRICS);
+    message.put_number(RTAX_MTU, std::uint32_t{1340});
+    message.end_nest(metrics);
+    ASSERT_TRUE(socket->request(message)) << text;
+    const auto by_route = network->way_to(to.ip);
+    ASSERT_TRUE(by_route && by_route->reachable) << text;
+    EXPECT_EQ(by_route->mtu_bytes, 1340U) << text;
+  }
+  const Underlay underlay{*network, *links_};
+  constexpr std::uint32_t kOther = 9999;
+  EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{ip("10.20.0.1")}, false}).value(), 1340U);
+  EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{ip("10.20.0.1"), ip("198.51.100.7")}, false}).value(), 1280U);
+  EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{}, true}).value(), 1420U) << "there is no default route";
+  EXPECT_EQ(find_fitting_mtu(underlay, link().index, {{ip("10.20.0.1")}, false}).value(), 1420U) << "into itself";
+  ASSERT_TRUE(links_->add_route(link().index, {prefix("0.0.0.0/0"), std::nullopt, kRouteProtocol}));
+  EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{}, true}).value(), 1320U);
 }
 
 TEST_F(LinkTest, FollowsTheImage) {

@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/wireguard.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -265,6 +266,94 @@ TEST(ParseRoute, TakesOnlyRoutesOfConcern) {
   EXPECT_FALSE(read_route({.interface_index = kIndex + 1}));
   EXPECT_FALSE(read_route({.metric = 5}));
   EXPECT_FALSE(read_route({.type = RTN_LOCAL}));
+}
+
+// --- DeviceComparison
+
+// What a dump says first.
+Message device_part(std::uint16_t port, const model::PublicKey& key) {
+  Message message(kFamily, 0);
+  message.put_header(genlmsghdr{.cmd = WG_CMD_GET_DEVICE, .version = 1, .reserved = 0});
+  message.put_number(WGDEVICE_A_IFINDEX, kIndex);
+  message.put_number(WGDEVICE_A_LISTEN_PORT, port);
+  message.put(WGDEVICE_A_PUBLIC_KEY, std::as_bytes(std::span(key)));
+  return message;
+}
+
+class Comparison : public testing::Test {
+ protected:
+  void SetUp() override {
+    image_.listen_port = 51820;
+    for (std::uint8_t i = 1; i <= 4; ++i) {
+      PeerUpdate peer = update(i, i);
+      std::ranges::sort(peer.allowed_ips);
+      image_.peers.push_back({peer.public_key, Endpoint::parse("192.0.2.1:1"), peer.allowed_ips});
+      peer.endpoint = Endpoint::parse("198.51.100.9:9");  // it has roamed
+      peers_.push_back(peer);
+    }
+  }
+
+  // Of a device with peers_, dumped in messages of this size.
+  bool same(std::size_t capacity_bytes = 4096, std::uint16_t port = 51820, const model::PublicKey& key = {7}) {
+    const model::PublicKey wanted{7};
+    DeviceComparison comparison(image_, wanted);
+    EXPECT_TRUE(comparison.add(device_part(port, key).header()));
+    for (const Message& message : peer_messages(kFamily, kIndex, peers_, capacity_bytes)) {
+      EXPECT_TRUE(comparison.add(message.header()));
+    }
+    return comparison.same();
+  }
+
+  model::WireguardImage image_;
+  std::vector<PeerUpdate> peers_;
+};
+
+TEST_F(Comparison, KnowsTheSameInAnyOrderAndInPieces) {
+  for (std::size_t capacity = 256; capacity < 1024; capacity += 4) {
+    EXPECT_TRUE(same(capacity)) << capacity;
+  }
+  std::ranges::reverse(peers_);
+  std::ranges::reverse(peers_[0].allowed_ips);
+  EXPECT_TRUE(same());
+  EXPECT_TRUE(same(256));
+  image_.peers[0].endpoint.reset();
+  EXPECT_TRUE(same());
+}
+
+TEST_F(Comparison, SeesEveryDifference) {
+  EXPECT_FALSE(same(4096, 51821));
+  EXPECT_FALSE(same(4096, 51820, {8}));
+  const auto good = peers_;
+  const auto differs = [&](const auto& change) {
+    peers_ = good;
+    change();
+    return !same() && !same(256);
+  };
+  EXPECT_TRUE(differs([&] { peers_.pop_back(); }));
+  EXPECT_TRUE(differs([&] { peers_.erase(peers_.begin()); }));
+  EXPECT_TRUE(differs([&] { peers_.clear(); }));
+  EXPECT_TRUE(differs([&] { peers_.push_back(update(9, 1)); }));
+  EXPECT_TRUE(differs([&] { peers_.insert(peers_.begin(), update(9, 0)); }));
+  EXPECT_TRUE(differs([&] { peers_[1].public_key[31] = 1; }));
+  EXPECT_TRUE(differs([&] { peers_[2].allowed_ips.pop_back(); }));
+  EXPECT_TRUE(differs([&] { peers_[3].allowed_ips.pop_back(); }));
+  EXPECT_TRUE(differs([&] { peers_[2].allowed_ips[1].length = 24; }));
+  EXPECT_TRUE(differs([&] { peers_[2].allowed_ips.push_back(prefix("10.77.0.0/16")); }));
+  EXPECT_TRUE(differs([&] { peers_[2].endpoint.reset(); }));
+}
+
+TEST_F(Comparison, TakesAnyCutMessage) {
+  const auto messages = peer_messages(kFamily, kIndex, peers_);
+  for (std::uint32_t length = 0; length < messages[0].header().nlmsg_len; ++length) {
+    Message cut = std::move(peer_messages(kFamily, kIndex, peers_)[0]);
+    cut.header().nlmsg_len = static_cast<std::uint32_t>(sizeof(nlmsghdr)) + length;
+    const model::PublicKey key{7};
+    DeviceComparison comparison(image_, key);
+    static_cast<void>(comparison.add(cut.header()));
+    if (cut.header().nlmsg_len < messages[0].header().nlmsg_len) {
+      EXPECT_FALSE(comparison.same()) << length;
+    }
+  }
 }
 
 }  // namespace

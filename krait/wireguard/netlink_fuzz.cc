@@ -18,12 +18,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   constexpr std::uint32_t kIndex = 2;
   DeviceState device;
+  static const krait::model::WireguardImage kImage{
+      .interface = {}, .listen_port = 0, .addresses = {}, .routes = {}, .peers = {{{}, {}, {{}}}}};
+  static const krait::model::PublicKey kKey{};
+  DeviceComparison comparison(kImage, kKey);
   const auto read = for_each_message(std::as_bytes(std::span(aligned)).first(size), [&](const nlmsghdr& message) {
     static_cast<void>(parse_acknowledgement(message));
     static_cast<void>(parse_link(message));
     static_cast<void>(parse_address(message, kIndex));
     static_cast<void>(parse_route(message, kIndex));
     static_cast<void>(parse_device(message, device));
+    static_cast<void>(comparison.add(message));
     static_cast<void>(parse_network_link(message));
     static_cast<void>(parse_network_address(message));
     static_cast<void>(parse_network_route(message));

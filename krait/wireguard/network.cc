@@ -144,12 +144,14 @@ Result<Way> Network::way_to(const Ip& destination) {
     return Result<void>{};
   });
   if (!asked) {
-    // What the kernel says where no route, or one that refuses, is the answer.
+    // What the kernel says where no route, or one that refuses, is the answer, or a family that is switched off.
     switch (asked.error().sys_errno()) {
       case ENETUNREACH:
       case EHOSTUNREACH:
       case EACCES:
       case EINVAL:
+      case EAFNOSUPPORT:
+      case EOPNOTSUPP:
         return nowhere;
       default:
         return passed_on(asked, fmt::format("look up the route to {}", destination.text()));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 
 namespace krait::wireguard {
 
@@ -133,30 +132,35 @@ AddressPlan plan_addresses(std::span<const AddressState> present, std::span<cons
 }
 
 RoutePlan plan_routes(std::span<const RouteState> present, const WireguardImage& image) {
-  std::map<Prefix, RouteState> wanted;
-  for (const Prefix& prefix : image.routes) {
-    const bool is_own =
-        prefix.length == prefix.ip.bits() && std::ranges::find(image.addresses, prefix.ip) != image.addresses.end();
-    if (!is_own) {
-      wanted[prefix] = {prefix, first_of(image.addresses, prefix.ip.family), kRouteProtocol};
-    }
-  }
+  const auto is_own = [&](const Prefix& prefix) {
+    return prefix.length == prefix.ip.bits() && std::ranges::find(image.addresses, prefix.ip) != image.addresses.end();
+  };
+  const auto route_to = [&](const Prefix& prefix) {
+    return RouteState{prefix, first_of(image.addresses, prefix.ip.family), kRouteProtocol};
+  };
+  const auto& wanted = image.routes;  // ascending, and so are mostly the present ones
+  std::vector<bool> is_present(wanted.size());
+  std::size_t next = 0;
   RoutePlan plan;
   for (const RouteState& route : present) {
-    const auto found = wanted.find(route.prefix);
-    if (found == wanted.end()) {
+    if (next >= wanted.size() || wanted[next] != route.prefix) {
+      next = static_cast<std::size_t>(std::ranges::lower_bound(wanted, route.prefix) - wanted.begin());
+    }
+    if (next == wanted.size() || wanted[next] != route.prefix || is_own(route.prefix)) {
       if (route.protocol == kRouteProtocol) {
         plan.remove.push_back(route);
       }
       continue;
     }
-    if (found->second != route) {
-      plan.replace.push_back(found->second);
+    if (route_to(route.prefix) != route) {
+      plan.replace.push_back(route_to(route.prefix));
     }
-    wanted.erase(found);
+    is_present[next++] = true;
   }
-  for (const auto& [prefix, route] : wanted) {
-    plan.add.push_back(route);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!is_present[i] && !is_own(wanted[i])) {
+      plan.add.push_back(route_to(wanted[i]));
+    }
   }
   return plan;
 }

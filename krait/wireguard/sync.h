@@ -8,16 +8,13 @@
 
 #include "common/ip.h"
 #include "krait/model/wireguard_image.h"
+#include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
 
 // The protocol number that marks our routes (rtm_protocol), so that we remove no other's. Not in the kernel's
 // linux/rtnetlink.h nor in iproute2's rt_protos.
 inline constexpr std::uint8_t kRouteProtocol = 98;
-
-// A session without a handshake for this long is dead (REJECT_AFTER_TIME in the WireGuard paper and in the kernel's
-// drivers/net/wireguard/messages.h).
-inline constexpr std::int64_t kSessionLifeS = 180;
 
 // --- Peers
 
@@ -40,6 +37,7 @@ struct DeviceState {
 struct PeerUpdate {
   model::PublicKey public_key{};
   bool remove = false;
+  bool only_if_present = false;  // do not make the peer
   std::optional<common::Endpoint> endpoint;
   std::vector<common::Prefix> allowed_ips;  // to add to those that it has
 };

@@ -98,7 +98,6 @@ class Tunnel : public testing::Test {
     WireguardImage result;
     result.interface = name;
     result.listen_port = port;
-    result.mtu_bytes = 1420;
     result.addresses = {Ip::parse(address).value()};
     result.routes = {Prefix::parse(allowed_ip).value()};
     result.peers = {{peer, Endpoint::parse(endpoint), {Prefix::parse(allowed_ip).value()}}};

@@ -10,6 +10,8 @@
 #include "krait/wireguard/device.h"
 #include "krait/wireguard/link.h"
 #include "krait/wireguard/link_sync.h"
+#include "krait/wireguard/network.h"
+#include "krait/wireguard/path_mtu.h"
 #include "krait/wireguard/rotation.h"
 #include "krait/wireguard/sync.h"
 
@@ -32,6 +34,7 @@ Error not_ours(const std::string& interface, const LinkState& link) {
 // Both conversations and the interface that they are about.
 struct Session {
   Links links;
+  Network network;
   Device device;
   LinkState link;
 };
@@ -48,11 +51,15 @@ Result<Session> open_session(const std::string& interface) {
   if (link->kind != kKind) {
     return not_ours(interface, *link);
   }
+  auto network = Network::open();
+  if (!network) {
+    return std::move(network.error());
+  }
   auto device = Device::open();
   if (!device) {
     return std::move(device.error());
   }
-  return Session{std::move(*links), std::move(*device), std::move(*link)};
+  return Session{std::move(*links), std::move(*network), std::move(*device), std::move(*link)};
 }
 
 // Setting the port while the link is up, and bringing the link up, take the UDP port.
@@ -84,17 +91,31 @@ Result<void> apply_device(Session& session, const DeviceState& state, const Wire
   return {};
 }
 
-Result<void> apply_peers(Session& session, const DeviceState& state, const WireguardImage& image,
-                         const WireguardImage* previous, Changes& changes) {
+Result<PeerPlan> apply_peers(Session& session, const DeviceState& state, const WireguardImage& image,
+                             const WireguardImage* previous, Changes& changes) {
   const WireguardImage followed = follow_announced(image, state);
   const auto before = previous != nullptr ? std::optional(follow_announced(*previous, state)) : std::nullopt;
-  const PeerPlan plan = plan_peers(state, followed, before ? &*before : nullptr, std::time(nullptr));
+  PeerPlan plan = plan_peers(state, followed, before ? &*before : nullptr, std::time(nullptr));
   if (auto sent = session.device.update_peers(session.link.index, plan.updates); !sent) {
     return passed_on(sent, fmt::format("set the peers of {}", image.interface));
   }
   changes.peers_added += plan.added;
   changes.peers_changed += plan.changed;
-  return {};
+  return plan;
+}
+
+Result<Mtu> fit_mtu(Session& session, const std::string& interface, const Destinations& to) {
+  auto fitting = find_fitting_mtu({session.network, session.links}, session.link.index, to);
+  if (!fitting) {
+    return passed_on(fitting, fmt::format("find the MTU of {}", interface));
+  }
+  if (*fitting == session.link.mtu_bytes) {
+    return Mtu{*fitting, false};
+  }
+  if (auto set = session.links.set_mtu(session.link.index, *fitting); !set) {
+    return passed_on(set, fmt::format("set the MTU of {} to {}", interface, *fitting));
+  }
+  return Mtu{*fitting, true};
 }
 
 }  // namespace
@@ -106,6 +127,7 @@ Changes& Changes::operator+=(const Changes& other) {
   addresses += other.addresses;
   routes += other.routes;
   device = device || other.device;
+  mtu_bytes = other.mtu_bytes != 0 ? other.mtu_bytes : mtu_bytes;
   return *this;
 }
 
@@ -210,17 +232,45 @@ Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const 
     return state.error();
   }
   Changes changes;
-  auto done = apply_device(*session, *state, image, key, changes);
-  if (done) {
-    done = apply_peers(*session, *state, image, previous, changes);
+  if (auto done = apply_device(*session, *state, image, key, changes); !done) {
+    return std::move(done.error());
   }
-  if (done) {
-    done = explain_port(apply_link(session->links, session->link, image, changes), image);
+  const auto plan = apply_peers(*session, *state, image, previous, changes);
+  if (!plan) {
+    return plan.error();
   }
-  if (!done) {
+  // Before the addresses, for IPv6 takes none below 1280 bytes.
+  const auto mtu = fit_mtu(*session, image.interface, destinations_of(*state, plan->updates));
+  if (!mtu) {
+    return mtu.error();
+  }
+  changes.mtu_bytes = mtu->bytes;
+  changes.device = changes.device || mtu->changed;
+  if (auto done = explain_port(apply_link(session->links, session->link, image, changes), image); !done) {
     return std::move(done.error());
   }
   return changes;
+}
+
+Result<bool> is_applied(const WireguardImage& image, const PrivateKey& key) {
+  auto session = open_session(image.interface);
+  if (!session) {
+    return std::move(session.error());
+  }
+  const auto device = session->device.is(session->link.index, image, key.public_key());
+  return device && *device ? is_applied(session->links, session->link, image) : device;
+}
+
+Result<Mtu> fit_mtu(const std::string& interface) {
+  auto session = open_session(interface);
+  if (!session) {
+    return std::move(session.error());
+  }
+  const auto state = session->device.read(session->link.index);
+  if (!state) {
+    return state.error();
+  }
+  return fit_mtu(*session, interface, destinations_of(*state, {}));
 }
 
 Result<bool> has_rotated_peer(const WireguardImage& image) {
@@ -266,6 +316,25 @@ Result<Status> status(const std::string& interface) {
         {peer.public_key, peer.endpoint, peer.last_handshake_s, peer.received_bytes, peer.sent_bytes});
   }
   return status;
+}
+
+Result<void> set_endpoints(const std::string& interface, std::span<const PeerEndpoint> endpoints) {
+  auto session = open_session(interface);
+  if (!session) {
+    return std::move(session.error());
+  }
+  std::vector<PeerUpdate> updates;
+  for (const PeerEndpoint& endpoint : endpoints) {
+    PeerUpdate update;
+    update.public_key = endpoint.peer;
+    update.only_if_present = true;
+    update.endpoint = endpoint.endpoint;
+    updates.push_back(std::move(update));
+  }
+  if (auto sent = session->device.update_peers(session->link.index, updates); !sent) {
+    return passed_on(sent, fmt::format("set endpoints of {}", interface));
+  }
+  return {};
 }
 
 Result<void> remove_link(const std::string& interface) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,11 @@ class PrivateKey {
 std::string to_base64(const model::PublicKey& key);
 std::optional<model::PublicKey> public_key_from_base64(std::string_view text);
 
-// What withdraw() or apply() did: everything zero means that nothing had to be touched.
+// A session without a handshake for this long is dead (REJECT_AFTER_TIME in the WireGuard paper and in the kernel's
+// drivers/net/wireguard/messages.h).
+inline constexpr std::int64_t kSessionLifeS = 180;
+
+// What withdraw() or apply() did: everything but the MTU zero means that nothing had to be touched.
 struct Changes {
   std::uint32_t peers_added = 0;
   std::uint32_t peers_changed = 0;
@@ -56,8 +61,10 @@ struct Changes {
   std::uint32_t addresses = 0;
   std::uint32_t routes = 0;
   bool device = false;            // key, port, MTU or the link's state
+  std::uint32_t mtu_bytes = 0;    // of the interface now; 0: not looked at
   model::PublicKey public_key{};  // of the interface, as it was found; all zero: it had none
 
+  // The MTU and the key alone are no change.
   [[nodiscard]] bool any() const {
     return peers_added + peers_changed + peers_removed + addresses + routes != 0 || device;
   }
@@ -104,6 +111,20 @@ common::Result<Changes> withdraw(const model::WireguardImage& image);
 common::Result<Changes> apply(const model::WireguardImage& image, const PrivateKey* key,
                               const model::WireguardImage* previous);
 
+// Whether withdraw() and apply() would have nothing to do, but for the MTU (see fit_mtu()) and for peers that have
+// announced their next key. Reads the device once; for 10,000 peers that is most of what it costs.
+common::Result<bool> is_applied(const model::WireguardImage& image, const PrivateKey& key);
+
+// The MTU of the interface that fits into the ways to its peers' present endpoints: see path_mtu.h.
+struct Mtu {
+  std::uint32_t bytes = 0;
+  bool changed = false;  // set just now
+};
+
+// Sets it where it differs. apply() does so too; this is for changes of the underlay: a link, a route, a learned path
+// MTU. A system call for each endpoint.
+common::Result<Mtu> fit_mtu(const std::string& interface);
+
 // Where the interface is, by the index that it had (0: by its name only): an interface may have been renamed.
 struct Whereabouts {
   std::uint32_t index = 0;
@@ -116,6 +137,16 @@ common::Result<void> rename_link(std::uint32_t index, const std::string& name);
 common::Result<FirstFilterPrograms> first_filters(std::uint32_t index);
 
 common::Result<Status> status(const std::string& interface);
+
+struct PeerEndpoint {
+  model::PublicKey peer{};
+  common::Endpoint endpoint;
+
+  bool operator==(const PeerEndpoint&) const = default;
+};
+
+// Sets these and nothing else. A peer that has gone meanwhile stays gone.
+common::Result<void> set_endpoints(const std::string& interface, std::span<const PeerEndpoint> endpoints);
 
 // Whether a peer that has announced its next key (WireguardPeer::next_public_key) uses it and its allowed IPs still
 // belong to its former one: the next withdraw() and apply() move them.

@@ -83,6 +83,7 @@ class Guard : public testing::Test {
   Outcome relay(const Packet& packet);
   Outcome run(const packets::Bytes& frame, datapath::RunOptions options);
   void advance(std::uint64_t seconds);
+  void clamp_mss_to(std::uint32_t mtu_bytes) { runner_->clamp_mss_to(mtu_bytes); }
   datapath::Counters counters();
   // Packets that the rule of this name has decided.
   std::uint64_t hits(std::string_view rule);

@@ -1,4 +1,6 @@
 // What a rule may say besides allow and deny: until when, with an answer, with events; and what it counts.
+#include <sched.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -153,7 +155,26 @@ TEST_F(Options, ReportsWhatALoggingRuleOpens) {
   EXPECT_EQ(reported.front().rule, 1U);
 }
 
+// Keeps the thread on the CPU where it is: each CPU reports for itself.
+class OneCpu {
+ public:
+  OneCpu() {
+    ::sched_getaffinity(0, sizeof(before_), &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(::sched_getcpu(), &one);
+    ::sched_setaffinity(0, sizeof(one), &one);
+  }
+  ~OneCpu() { ::sched_setaffinity(0, sizeof(before_), &before_); }
+  OneCpu(const OneCpu&) = delete;
+  OneCpu& operator=(const OneCpu&) = delete;
+
+ private:
+  cpu_set_t before_{};
+};
+
 TEST_F(Options, ReportsOnlySoManyASecond) {
+  const OneCpu here;
   policy({});
   for (unsigned i = 0; i < KRAIT_EVENTS_A_SECOND + 9; ++i) {
     in(request());

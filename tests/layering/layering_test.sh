@@ -28,7 +28,7 @@ declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="krait/wireguard" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
   [pcap]="krait/cli" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli packaging/reference"
   [nlohmann]="krait/agent krait/doctor krait/cli" [nftables]="krait/doctor" [archive.h]="krait/doctor"
-  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor"
+  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/agent" [xxhash.h]="common"
 )
 shown_in_headers=" nlohmann CLI "
 

@@ -1,0 +1,23 @@
+#include "common/digest.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace common {
+namespace {
+
+TEST(Digest, TellsTextsApart) {
+  const std::string text(100'000, 'a');
+  EXPECT_EQ(Digest::of(text), Digest::of(std::string(text)));
+  for (const std::size_t at : {std::size_t{0}, text.size() / 2, text.size() - 1}) {
+    std::string other = text;
+    other[at] = 'b';
+    EXPECT_NE(Digest::of(text), Digest::of(other)) << at;
+  }
+  EXPECT_NE(Digest::of(text), Digest::of(text.substr(1)));
+  EXPECT_NE(Digest::of(""), Digest::of(std::string_view("\0", 1)));
+}
+
+}  // namespace
+}  // namespace common

@@ -1,0 +1,44 @@
+// Keeps peers reachable whose endpoints are DNS names: looks the names up when EndpointNames says so, and gives the
+// kernel what comes back.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/log.h"
+#include "common/result.h"
+#include "krait/agent/endpoint_names.h"
+#include "krait/agent/enforcer.h"
+#include "krait/agent/loop.h"
+#include "krait/agent/resolver.h"
+
+namespace krait::agent {
+
+// One thread, the loop's; never blocks but for the kernel's answer. A name without an address is logged once.
+class EndpointKeeper {
+ public:
+  static common::Result<std::unique_ptr<EndpointKeeper>> create(Loop& loop, common::Log& log);
+
+  // After the configuration came into force, at start and at every reload. Looks up what is due at once.
+  void configured(const std::string& interface, const model::Mesh& mesh);
+
+  // Once a minute. Without names it does nothing.
+  void on_minute();
+
+  // Fills in the peers' names and failures.
+  void annotate(State& state) const;
+
+ private:
+  explicit EndpointKeeper(common::Log& log) : log_(log) {}
+  void on_answers(const std::vector<Found>& answers);
+  void report(const Found& answer);
+
+  common::Log& log_;
+  std::string interface_;
+  EndpointNames names_;
+  std::unique_ptr<Resolver> resolver_;
+};
+
+}  // namespace krait::agent

@@ -1,0 +1,131 @@
+#include "krait/wireguard/path_mtu.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <vector>
+
+namespace krait::wireguard {
+
+using common::Family;
+using common::Ip;
+using common::Result;
+
+namespace {
+
+// WireGuard's message header and tag, 32 bytes, UDP's 8, and IP's 20 or 40 without options (drivers/net/wireguard).
+constexpr std::uint32_t kOverIpv4Bytes = 60;
+constexpr std::uint32_t kOverIpv6Bytes = 80;
+
+// Addresses that only a default route leads to: 6to4's former relays (RFC 7526: not to be given away again), and one of
+// the first network of IPv6's global range, which nobody has. Nothing is sent there.
+std::array<Ip, 2> somewhere() {
+  Ip v4;
+  v4.bytes = {192, 88, 99, 1};
+  Ip v6{.family = Family::v6, .bytes = {}};
+  v6.bytes[0] = 0x20;
+  v6.bytes[15] = 1;
+  return {v4, v6};
+}
+
+// Looks up ways, and each link's MTU once.
+class Ways {
+ public:
+  Ways(Underlay underlay, std::uint32_t own_index) : underlay_(underlay), own_index_(own_index) {}
+
+  // The MTU of the way; 0: none.
+  Result<std::uint32_t> mtu_bytes(const Ip& to) {
+    const auto way = underlay_.network.way_to(to);
+    if (!way) {
+      return way.error();
+    }
+    if (!way->reachable || way->index == own_index_) {
+      return 0U;
+    }
+    if (way->mtu_bytes != 0) {
+      return way->mtu_bytes;
+    }
+    const auto [found, fresh] = of_link_.try_emplace(way->index, 0);
+    if (fresh) {
+      const auto link = underlay_.links.find(way->index);
+      found->second = link ? link->mtu_bytes : 0;  // else it has just gone
+    }
+    return found->second;
+  }
+
+ private:
+  Underlay underlay_;
+  std::uint32_t own_index_;
+  std::map<std::uint32_t, std::uint32_t> of_link_;
+};
+
+}  // namespace
+
+Destinations destinations_of(const DeviceState& device, std::span<const PeerUpdate> updates) {
+  std::map<model::PublicKey, std::optional<common::Endpoint>> changed;
+  for (const PeerUpdate& update : updates) {
+    changed.emplace(update.public_key, update.endpoint);
+  }
+  Destinations to;
+  const auto add = [&to](const std::optional<common::Endpoint>& endpoint) {
+    if (endpoint) {
+      to.endpoints.insert(endpoint->ip);
+    } else {
+      to.others = true;
+    }
+  };
+  for (const PeerState& peer : device.peers) {
+    const auto found = changed.find(peer.public_key);
+    add(found != changed.end() && found->second ? found->second : peer.endpoint);
+    if (found != changed.end()) {
+      changed.erase(found);
+    }
+  }
+  for (const auto& [key, endpoint] : changed) {  // new peers
+    add(endpoint);
+  }
+  return to;
+}
+
+std::uint32_t fitting_mtu(std::span<const Path> paths) {
+  if (paths.empty()) {
+    return kUsualMtuBytes;
+  }
+  std::uint32_t fits = kMostMtuBytes;
+  for (const Path& path : paths) {
+    const std::uint32_t overhead = path.family == Family::v4 ? kOverIpv4Bytes : kOverIpv6Bytes;
+    fits = std::min(fits, std::max(path.mtu_bytes, overhead) - overhead);
+  }
+  return std::max(fits, kLeastMtuBytes);
+}
+
+Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_index, const Destinations& to) {
+  Ways ways(underlay, own_index);
+  std::vector<Path> paths;
+  const auto add = [&](const Ip& ip, Family family) -> Result<void> {
+    const auto mtu_bytes = ways.mtu_bytes(ip);
+    if (!mtu_bytes) {
+      return mtu_bytes.error();
+    }
+    if (*mtu_bytes != 0) {
+      paths.push_back({family, *mtu_bytes});
+    }
+    return {};
+  };
+  for (const Ip& ip : to.endpoints) {
+    if (auto added = add(ip, ip.family); !added) {
+      return added.error();
+    }
+  }
+  for (const Ip& ip : somewhere()) {
+    if (!to.others) {
+      break;
+    }
+    if (auto added = add(ip, Family::v6); !added) {  // the larger overhead: either family may be used
+      return added.error();
+    }
+  }
+  return fitting_mtu(paths);
+}
+
+}  // namespace krait::wireguard

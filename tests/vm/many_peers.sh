@@ -1,0 +1,69 @@
+#!/bin/bash
+# 10,000 peers: loaded, found unchanged by a reload, one of them changed. Prints how long each took.
+set -u
+# shellcheck source=lab/scenario.sh
+. /lab/scenario.sh
+
+peers=10000
+
+# config: krait.toml with as many peers, each with an endpoint of its own. Any 32 bytes are a public key.
+config() {
+  awk -v peers="$peers" 'BEGIN {
+    print "[host]\nname = \"web\"\nidentity = \"web\"\naddresses = [\"10.90.0.1\"]\nprivate_key_file = \"/var/lib/krait/host.key\""
+    for (i = 0; i < peers; i++) {
+      key = ""
+      for (n = i; length(key) < 6; n = int(n / 26)) key = key sprintf("%c", 97 + n % 26)
+      printf "\n[[peer]]\nname = \"peer%d\"\nidentity = \"db\"\npublic_key = \"%sAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n", i, key
+      printf "endpoint = \"198.%d.%d.%d:51820\"\naddresses = [\"10.91.%d.%d\"]\n", 18 + int(i / 65536), int(i / 256) % 256, i % 256, int(i / 256), i % 256
+    }
+  }'
+}
+
+# timed TEXT COMMAND...: sets took_ms.
+timed() {
+  local text=$1 begin=${EPOCHREALTIME/[.,]/} status=0
+  shift
+  "$@" || status=$?
+  took_ms=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
+  echo "$text: $took_ms ms"
+  return "$status"
+}
+
+peers_in_kernel() { on web wg show wg0 peers | wc -l; }
+changes() { jq -c .changes "$lab_dir/web-reload.log"; }
+reload_json() { on web krait reload -o json >"$lab_dir/web-reload.log" 2>&1; }
+changed() { jq -e "$1" "$lab_dir/web-reload.log"; }
+agent_cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/${agent_pid[web]}/stat"; }
+agent_is_up() { until_true 120 on web krait status -o json; }
+
+hosts_begin
+host_new web
+on web ip route add default via 192.0.2.254
+put_policy web "web db any"
+on web krait keygen /var/lib/krait/host.key >/dev/null
+config >"$lab_dir/krait.toml"
+on web cp "$lab_dir/krait.toml" /etc/krait/krait.toml
+agent_start web
+timed "loaded" agent_is_up
+check "10,000 peers are loaded" "$(peers_in_kernel) peers" test "$(peers_in_kernel)" = $peers
+check "with their routes" "" test "$(on web ip route show dev wg0 | wc -l)" = $peers
+echo "the agent used $(agent_cpu_ms) ms of CPU, kernel included, and has $(awk '/VmRSS/ { print $2 }' "/proc/${agent_pid[web]}/status") KiB"
+revision=$(metric web krait_policy_revision)
+before=$(agent_cpu_ms)
+for _ in 1 2 3 4 5; do
+  timed "reloaded without a change" reload_json
+done
+echo "five reloads used $(($(agent_cpu_ms) - before)) ms of the agent's CPU"
+check "nothing was touched" "$(changes)" changed '.changes | .peers_added + .peers_changed + .peers_removed + .addresses + .routes == 0 and (.device | not)'
+check "not even the revision" "$(metric web krait_policy_revision)" test "$(metric web krait_policy_revision)" = "$revision"
+on web sed -i 's/"10\.91\.3\.7"/"10.99.3.7"/' /etc/krait/krait.toml
+timed "reloaded with one changed peer" reload_json
+check "that peer is changed, and no other" "$(changes)" changed '.changes | .peers_added == 0 and .peers_removed == 0 and .peers_changed == 2 and .routes == 2'
+check "a peer removed by hand" "" on web wg set wg0 peer aaaaaaAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= remove
+timed "reloaded with a peer missing" reload_json
+check "comes back, alone" "$(changes)" changed '.changes | .peers_added == 1 and .peers_removed == 0 and .peers_changed == 0'
+kill_hard web "${agent_pid[web]}"
+agent_start web
+timed "adopted by a new agent" agent_is_up
+check "10,000 peers are there" "" test "$(peers_in_kernel)" = $peers
+finish many_peers
