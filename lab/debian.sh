@@ -5,14 +5,14 @@
 
 # What a server has before krait comes; krait's own dependencies are left to apt.
 debian_host_packages=(
-  systemd-sysv dbus kmod iproute2 iputils-ping nftables wireguard-tools jq procps man-db bash-completion
+  systemd-sysv dbus kmod iproute2 iputils-ping nftables wireguard-tools jq procps bash-completion
 )
 debian_seconds=900
 debian_modules=(virtio_pci virtio_blk ext4 virtio_net) # for the discs and the wire
 
 # What the short life of an emulated guest does without.
 debian_masked=(
-  apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer man-db.timer fstrim.timer
+  apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer
   systemd-tmpfiles-clean.timer e2scrub_reap.service getty.target systemd-journal-flush.service systemd-update-utmp.service
   systemd-update-utmp-runlevel.service systemd-random-seed.service systemd-pstore.service systemd-remount-fs.service
   systemd-logind.service modprobe@dm_mod.service modprobe@loop.service dev-hugepages.mount sys-kernel-tracing.mount sys-kernel-debug.mount sys-kernel-config.mount
@@ -52,6 +52,7 @@ settle_debian() {
   echo 'deb [trusted=yes] file:/lab/repository ./' >"$tree/etc/apt/sources.list"
   rm -rf "$tree"/var/lib/apt/lists/* "$tree"/etc/apt/sources.list.d/*
   : >"$tree/etc/machine-id"
+  echo force-unsafe-io >"$tree/etc/dpkg/dpkg.cfg.d/lab" # the disc ends with the guest
   for unit in "${debian_masked[@]}"; do ln -sf /dev/null "$tree/etc/systemd/system/$unit"; done
   cp "$2"/*.service "$tree/etc/systemd/system"
   systemctl --root="$tree" -q enable lab-wire.service lab-script.service

@@ -71,11 +71,11 @@ faults_finish() {
   finish "$1"
 }
 
-# fails_with HOST EXIT TEXT COMMAND...: within 20 s, with that exit status; its output holds TEXT.
+# fails_with HOST EXIT TEXT COMMAND...: within 60 s, with that exit status; its output holds TEXT.
 fails_with() {
   local name=$1 status=$2 text=$3 got=0
   shift 3
-  said=$(on "$name" timeout 20 "$@" 2>&1) || got=$?
+  said=$(on "$name" timeout 60 "$@" 2>&1) || got=$?
   [[ $got == "$status" && $said == *"$text"* ]]
 }
 

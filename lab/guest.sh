@@ -52,9 +52,22 @@ run_guest() {
   local accelerator=${lab_accelerator:-}
   [[ -n $accelerator ]] || accelerator=$(guest_accelerator)
   guest_qemu "$seconds" "$accelerator" "$series" "$initramfs" "lab.script=$script lab.role=$role" "${network[@]}" |
-    awk '{ sub(/\r$/, "") } /^lab-begin$/ { begun = 1; next } /^lab-exit: / { status = $2; seen = 1; next }
-         { print; fflush() } END { exit seen ? status : begun ? 125 : 126 }'
+    guest_output
   local -a statuses=("${PIPESTATUS[@]}")
   ((statuses[0] != 124)) || return 124
   return "${statuses[1]}"
+}
+
+# guest_output: as the lines come (awk waits for 4 KiB), so that a long scenario can be watched. Returns run_guest's status.
+guest_output() {
+  local line status=126
+  while IFS= read -r line || [[ -n $line ]]; do
+    line=${line%$'\r'}
+    case $line in
+      lab-begin) status=125 ;;
+      "lab-exit: "*) status=${line#lab-exit: } ;;
+      *) printf '%s\n' "$line" ;;
+    esac
+  done
+  return "$status"
 }

@@ -37,7 +37,8 @@ copy_modules() {
   rm "$tree/modules/files"
 }
 
-pack_tree() { (cd "$tree" && find . -print0 | cpio --null --quiet -o -H newc -R 0:0); }
+# The root folder is everybody's to read, as on a host: mktemp makes it its owner's alone.
+pack_tree() { (cd "$tree" && chmod 755 . && find . -print0 | cpio --null --quiet -o -H newc -R 0:0); }
 
 # base_archive SERIES [bench]: what changes with the kernel only, made once, and sets `archive`.
 base_archive() {

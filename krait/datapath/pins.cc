@@ -3,7 +3,6 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -13,6 +12,24 @@
 #include "krait/datapath/bpffs.h"
 
 namespace krait::datapath {
+
+namespace {
+
+// Takes the place of whatever has that name: a pin in one step, a folder that somebody made there goes first.
+common::Result<void> move_over(const std::string& from, const std::string& to) {
+  int failed = std::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+  if (failed == EISDIR) {
+    std::error_code error;
+    std::filesystem::remove_all(to, error);
+    failed = std::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+  }
+  if (failed != 0) {
+    return common::Error::from_errno(failed, fmt::format("move {} to {}", from, to));
+  }
+  return {};
+}
+
+}  // namespace
 
 Pins Pins::at(const std::string& bpffs, const std::string& interface) {
   return Pins(fmt::format("{}/{}", bpffs, interface));
@@ -30,6 +47,11 @@ common::Result<Pins> Pins::open(const std::string& bpffs, const std::string& int
 }
 
 common::Result<void> Pins::make() const {
+  std::error_code error;
+  if (const auto there = std::filesystem::symlink_status(folder_, error);
+      std::filesystem::exists(there) && !std::filesystem::is_directory(there)) {
+    std::filesystem::remove(folder_, error);
+  }
   if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) {
     return common::Error::from_errno(errno, fmt::format("make {}", folder_));
   }
@@ -45,8 +67,8 @@ common::Result<Pins> Pins::make_inner(const char* name) const {
 }
 
 common::Result<void> Pins::take(const Pins& from, const char* name) const {
-  if (std::rename(from.path(name).c_str(), path(name).c_str()) != 0 && errno != ENOENT) {
-    return common::Error::from_errno(errno, fmt::format("move {} to {}", from.path(name), path(name)));
+  if (auto moved = move_over(from.path(name), path(name)); !moved && moved.error().sys_errno() != ENOENT) {
+    return moved;
   }
   return {};
 }
@@ -72,13 +94,13 @@ common::Result<void> Pins::replace(const char* name, int fd) const {
   if (auto pinned = put(scratch.c_str(), fd); !pinned) {
     return pinned;
   }
-  if (std::rename(path(scratch.c_str()).c_str(), path(name).c_str()) != 0) {
-    return common::Error::from_errno(errno, fmt::format("rename to {}", path(name)));
-  }
-  return {};
+  return move_over(path(scratch.c_str()), path(name));
 }
 
-void Pins::remove(const char* name) const { ::unlink(path(name).c_str()); }
+void Pins::remove(const char* name) const {
+  std::error_code error;
+  std::filesystem::remove_all(path(name), error);
+}
 
 common::Result<void> Pins::remove_all() const {
   std::error_code error;

@@ -98,6 +98,9 @@ Findings check_wireguard(const Facts& facts) {
 }
 
 Findings check_config(const Facts& facts) {
+  if (facts.config.hidden) {
+    return {{"configuration", Grade::skipped, facts.config.error, "run krait doctor as root"}};
+  }
   if (!facts.config.error.empty()) {
     return {{"configuration", Grade::problem, facts.config.error, "krait check"}};
   }
@@ -178,7 +181,8 @@ Findings check_pins(const Facts& facts) {
 Findings check_agent(const Facts& facts) {
   const AgentFacts& agent = facts.agent;
   if (!agent.answers) {
-    return {{"agent", Grade::problem, agent.error, "systemctl start krait, or krait up; what was in force stays so"}};
+    return {
+        {"agent", Grade::problem, agent.error, "systemctl start krait-agent, or krait up; what was in force stays so"}};
   }
   const std::string what = fmt::format("krait-agent {} (pid {}) {} {}", agent.version, agent.pid,
                                        agent.mode == "guard" ? "guards" : "manages", agent.interface);

@@ -47,6 +47,8 @@ TEST(CheckConfigTest, PassesOnWhatIsWrong) {
   facts.config.error = "krait.toml:3:1: no";
   EXPECT_EQ(only(check_config(facts)).grade, Grade::problem);
   EXPECT_EQ(only(check_config(facts)).mend, "krait check");
+  facts.config.hidden = true;
+  EXPECT_EQ(only(check_config(facts)).grade, Grade::skipped);
 }
 
 TEST(CheckKeyFileTest, NamesModeOwnerAndAbsence) {

@@ -133,7 +133,7 @@ Findings check_interface(const Facts& facts) {
   Findings findings;
   if (!link) {
     return {{"interface", Grade::problem, fmt::format("there is no interface {}", facts.interface),
-             "systemctl start krait, or krait up"}};
+             "systemctl start krait-agent, or krait up"}};
   }
   if (facts.agent.mode != "guard" && link->kind != "wireguard") {
     return {{"interface", Grade::problem,

@@ -118,7 +118,8 @@ struct ConfigFacts {
   std::string file;
   std::optional<model::Mesh> mesh;
   std::optional<model::Policy> policy;
-  std::string error;  // what is wrong with the files; empty when nothing is
+  std::string error;    // what is wrong with the files; empty when nothing is
+  bool hidden = false;  // it is that the caller may not read them
 };
 
 struct Facts {

@@ -115,6 +115,8 @@ void gather_agent(const std::string& socket, AgentFacts& agent) {
   }
 }
 
+bool is_hidden(const std::string& file) { return ::access(file.c_str(), R_OK) != 0 && errno == EACCES; }
+
 }  // namespace
 
 void gather_config(const Where& where, Facts& facts) {
@@ -129,6 +131,8 @@ void gather_config(const Where& where, Facts& facts) {
   if (auto mesh = config::load_mesh(where.config)) {
     facts.config.mesh = std::move(*mesh);
   }
+  facts.config.hidden =
+      is_hidden(where.config) || (facts.config.mesh && is_hidden(facts.config.mesh->host.policy_file));
 }
 
 void gather_host(const Where& where, Facts& facts) {

@@ -38,6 +38,9 @@ common::Result<std::string> list_ruleset() {
   if (is_not_loaded()) {
     return std::string(R"({"nftables":[]})");
   }
+  if (::geteuid() != 0) {  // the library would print to standard error
+    return common::Error(common::ErrorCode::permission, "only root may read nftables");
+  }
   const std::unique_ptr<nft_ctx, Closer> context(nft_ctx_new(NFT_CTX_DEFAULT));
   if (!context) {
     return common::Error(common::ErrorCode::system, "libnftables has no memory");
@@ -48,8 +51,7 @@ common::Result<std::string> list_ruleset() {
   if (nft_run_cmd_from_buffer(context.get(), "list ruleset") != 0) {
     std::string why = nft_ctx_get_error_buffer(context.get());
     why = why.substr(0, why.find('\n'));
-    return common::Error(::geteuid() == 0 ? common::ErrorCode::system : common::ErrorCode::permission,
-                         fmt::format("nftables cannot be read: {}", why));
+    return common::Error(common::ErrorCode::system, fmt::format("nftables cannot be read: {}", why));
   }
   return std::string(nft_ctx_get_output_buffer(context.get()));
 }

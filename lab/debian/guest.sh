@@ -20,7 +20,8 @@ script() {
   mkdir -p /tmp/krait-lab
   cd /root || return
   if [[ $LAB_ROLE == db ]]; then
-    nc -ll -p 901 -e /lab/remote_call.sh >/dev/null 2>&1
+    # nc ignores SIGCHLD, and so would all that it starts: apt, for one, could not wait for its children.
+    nc -ll -p 901 -e /usr/bin/env --default-signal=CHLD /lab/remote_call.sh >/dev/null 2>&1
     return
   fi
   stty -F /dev/ttyS1 raw -echo

@@ -32,6 +32,7 @@ no_address_space() {
   on db cp "$lab_dir/large" /etc/krait/policy.toml
   refuses "a reload that takes more says so" db 2 "out of memory" krait reload
   check "the agent is still there, and so is its policy" "revision $revision" test "$(metric db krait_policy_revision)" = "$revision"
+  put_policy db "${allowed_rules[@]}"
   fault_end 0
 }
 
@@ -44,6 +45,7 @@ killed_by_the_kernel() {
   fault_begin "memory limit, killed by the kernel"
   check "an agent in a control group starts" "" agent_start_with "echo \$\$ >$group/cgroup.procs"
   echo $(($(<"$group/memory.current") + 4000000)) >"$group/memory.max"
+  on db cp "$lab_dir/large" /etc/krait/policy.toml
   on db krait reload >/dev/null 2>&1
   check "the kernel kills it in a reload" "$(grep oom_kill "$group/memory.events" | xargs)" grep -qE 'oom_kill [1-9]' "$group/memory.events"
   check "no agent answers" "" not on db krait status
