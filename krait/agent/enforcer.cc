@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "krait/abi/snapshot.h"
+#include "krait/agent/host_settings.h"
 #include "krait/compile/compile.h"
 #include "krait/config/load.h"
 
@@ -23,7 +24,7 @@ Result<Plan> plan_from(Files files, const std::string& interface) {
 }
 
 Result<LockFile> lock_interface(const std::string& interface) {
-  const std::string path = fmt::format("{}/{}.lock", kRunDirectory, interface);
+  const std::string path = interface_lock_path(interface);
   if (auto made = make_directory_of(path); !made) {
     return std::move(made.error());
   }
@@ -99,6 +100,9 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   auto plan = plan_from(std::move(*files), interface);
   if (!plan) {
     return plan.error();
+  }
+  if (auto remembered = options.guarded_interface ? Result<void>() : remember_settings(interface, *lock); !remembered) {
+    return remembered.error();
   }
   auto prepared = prepare(interface, plan->mesh, !options.guarded_interface);
   if (!prepared) {
@@ -177,7 +181,9 @@ Result<Applied> Enforcer::reload() {
 Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
   set_revision(plan.snapshot, datapath_.last_revision() + 1);
   // What somebody else manages is in use already: there the policy is switched on before the programs are attached.
-  const bool is_judged = datapath_.active() && datapath_.is_attached(prepared.interface_index);
+  // Where programs of krait's are attached and nobody can say what they judge by, their policy may be in force too.
+  const bool may_be_active = datapath_.active() || !datapath_.knows_former();
+  const bool is_judged = may_be_active && datapath_.is_attached(prepared.interface_index);
   auto changes = Result<wireguard::Changes>();
   if (is_judged || !managed()) {
     changes = switch_over(plan, prepared);
@@ -386,8 +392,10 @@ Result<void> Enforcer::remove() {
   if (auto removed = datapath::Datapath::remove(datapath_options(interface_), index ? *index : 0); !removed) {
     return removed;
   }
+  auto restored = restore_settings(interface_);
   lock_.remove_file();
-  return lifecycle_.go(Stage::absent);
+  auto gone = lifecycle_.go(Stage::absent);
+  return restored ? std::move(gone) : std::move(restored);
 }
 
 }  // namespace krait::agent

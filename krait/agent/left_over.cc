@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "krait/agent/host_settings.h"
 #include "krait/config/load.h"
 
 namespace krait::agent {
@@ -70,8 +71,9 @@ Result<bool> remove_left_over(const EnforcerOptions& options) {
   if (auto removed = datapath::Datapath::remove(datapath, index ? *index : 0); !removed) {
     return removed.error();
   }
-  ::unlink(fmt::format("{}/{}.lock", kRunDirectory, *interface).c_str());
-  return true;
+  auto restored = restore_settings(*interface);
+  ::unlink(interface_lock_path(*interface).c_str());
+  return restored ? Result<bool>(true) : std::move(restored.error());
 }
 
 Result<bool> drain_left_over(const EnforcerOptions& options) {

@@ -53,6 +53,14 @@ Result<LockFile> LockFile::take(const std::string& path, const std::string& take
   }
 }
 
+Result<void> LockFile::write(const std::string& text) const {
+  if (::ftruncate(fd_.get(), 0) != 0 ||
+      ::pwrite(fd_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    return Error::from_errno(errno, "write " + path_);
+  }
+  return {};
+}
+
 void LockFile::remove_file() const { ::unlink(path_.c_str()); }
 
 }  // namespace krait::agent

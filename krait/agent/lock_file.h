@@ -21,6 +21,8 @@ class LockFile {
 
   [[nodiscard]] bool held() const { return fd_.valid(); }
   void remove_file() const;  // the lock stays held
+  // What the file holds is up to its owner, and outlives it.
+  common::Result<void> write(const std::string& text) const;
 
  private:
   LockFile(std::string path, common::Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}

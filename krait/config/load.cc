@@ -7,6 +7,7 @@
 #include <map>
 
 #include "common/file.h"
+#include "common/memory.h"
 #include "krait/config/findings.h"
 
 namespace krait::config {
@@ -91,7 +92,7 @@ common::Result<model::Mesh> load_mesh(const std::string& path) {
 }
 
 bool is_unchanged(const std::string& path, const common::Digest& digest) {
-  const common::Result<std::string> text = common::read_settled_file(path, kMostFileBytes);
+  const auto text = common::within_memory([&] { return common::read_settled_file(path, kMostFileBytes); });
   return text && common::Digest::of(*text) == digest;
 }
 

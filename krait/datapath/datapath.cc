@@ -66,6 +66,7 @@ struct Datapath::State {
   Loaded loaded;
   std::optional<SnapshotMap> snapshot;
   std::uint32_t former_flags = 0;  // of a snapshot map that ours is to replace
+  bool knows_former = true;
   std::uint64_t former_revision = 0;
   std::uint32_t former_clamp_mtu_bytes = 0;
   Fd former_flows;          // a table whose flows are carried over to ours
@@ -85,6 +86,7 @@ struct Datapath::State {
 Result<void> Datapath::State::prepare_new_maps() {
   if (!loaded.shares(pins, MapId::snapshot)) {
     const auto former = pinned_snapshot(pins);
+    knows_former = former.has_value();
     former_flags = former ? former->control().flags : 0;
     former_revision = former ? former->control().last_revision : 0;
     former_clamp_mtu_bytes = former ? former->control().clamp_mtu_bytes : 0;
@@ -306,6 +308,7 @@ void Datapath::clamp_mss_to(std::uint32_t mtu_bytes) {
 Attachment Datapath::attachment() const { return state_->attachment; }
 
 bool Datapath::active() const { return state_->snapshot->active(); }
+bool Datapath::knows_former() const { return state_->knows_former; }
 
 std::uint64_t Datapath::revision() const {
   const auto header = state_->snapshot->header();

@@ -107,6 +107,8 @@ class Datapath {
 
   [[nodiscard]] Attachment attachment() const;
   [[nodiscard]] bool active() const;             // a snapshot is switched on
+  // False: programs were pinned or may be attached, but not the map that tells what they judge by.
+  [[nodiscard]] bool knows_former() const;
   [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none
   // The highest that was ever switched on, by this data path or the one whose place it takes.
   [[nodiscard]] std::uint64_t last_revision() const;

@@ -170,10 +170,9 @@ Findings check_port(const Facts& facts) {
     return {{"port", Grade::ok, fmt::format("{} listens on UDP port {}", facts.interface, port), ""}};
   }
   const bool up = facts.link.link && facts.link.link->up;
-  if (up && !facts.link.listen_port && facts.port.by_kernel) {
-    return {{"port", Grade::ok,
-             fmt::format("the kernel listens on UDP port {}, as it does for {}", port, facts.interface),
-             ""}};  // only root may ask the interface itself
+  if (up && !facts.link.listen_port && facts.port.used && facts.port.process.empty() && !facts.root) {
+    return {{"port", Grade::skipped, fmt::format("somebody listens on UDP port {}, only root may see who", port),
+             "run krait doctor as root"}};
   }
   if (facts.port.used) {
     const std::string who = facts.port.by_kernel         ? "another interface of the kernel's"

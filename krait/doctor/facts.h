@@ -70,7 +70,7 @@ struct AgentFacts {
 // Who has the listen port, by /proc/net/udp and udp6.
 struct PortFacts {
   bool used = false;
-  bool by_kernel = false;  // a socket without a process, as WireGuard's
+  bool by_kernel = false;  // a socket without a process, as WireGuard's; only root can tell
   std::string process;     // its name, where it could be found
 };
 

@@ -77,9 +77,9 @@ void gather_port(std::uint16_t port, PortFacts& found) {
         continue;
       }
       found.used = true;
-      found.by_kernel = column[9] == "0";
+      found.process = process_with_socket(column[9]);
+      found.by_kernel = found.process.empty() && ::geteuid() == 0;
       if (!found.by_kernel) {
-        found.process = process_with_socket(column[9]);
         return;
       }
     }

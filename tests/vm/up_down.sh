@@ -9,12 +9,16 @@ left_over() {
   on db sh -c 'ls -d /sys/class/net/wg0 /run/krait/bpf /run/krait/krait.sock /run/krait/krait.sock.lock /run/krait/wg0.lock 2>/dev/null'
 }
 nothing_left() { [[ -z $(left_over) ]]; }
+# The kernel's WireGuard turns it off for the whole host.
+redirects() { on db cat /proc/sys/net/ipv4/conf/all/send_redirects; }
 
 mesh_of_three "web db icmp/echo-request"
+check "db sends no redirects: WireGuard's doing" "" test "$(redirects)" = 0
 check "web pings db" "" on web ping -c 1 -W 5 10.90.0.2
 check "krait up where it is up" "$(on db krait up)" on db krait up
 check "krait down" "" on db krait down
 check "nothing is left" "$(left_over)" nothing_left
+check "db sends redirects, as it did before" "" test "$(redirects)" = 1
 check "the agent has ended" "" until_true 10 bash -c "! kill -0 ${agent_pid[db]}"
 check "web pings db in vain" "" bash -c "! nsenter --target ${host_holder[web]} --net ping -c 1 -W 2 10.90.0.2"
 check "krait down once more" "$(on db krait down 2>&1)" on db krait down
@@ -25,4 +29,5 @@ agent=$(on db krait status -o json | jq -r .agent.pid)
 check "the agent that krait up started is killed" "" kill_hard db "$agent"
 check "krait down without an agent" "" on db krait down
 check "nothing is left" "$(left_over)" nothing_left
+check "db sends redirects, as it did before" "" test "$(redirects)" = 1
 finish up_down

@@ -1,0 +1,36 @@
+#include "krait/agent/host_settings.h"
+
+#include <fmt/format.h>
+
+#include "common/file.h"
+#include "krait/wireguard/redirects.h"
+#include "krait/wireguard/wireguard.h"
+
+namespace krait::agent {
+
+namespace {
+
+constexpr const char* kRedirects = "net.ipv4.conf.all.send_redirects = 1\n";
+
+}  // namespace
+
+std::string interface_lock_path(const std::string& interface) {
+  return fmt::format("{}/{}.lock", kRunDirectory, interface);
+}
+
+common::Result<void> remember_settings(const std::string& interface, const LockFile& lock) {
+  if (wireguard::link_index(interface)) {
+    return {};
+  }
+  return lock.write(wireguard::sends_redirects() ? kRedirects : "");
+}
+
+common::Result<void> restore_settings(const std::string& interface) {
+  const auto text = common::read_file(interface_lock_path(interface), 4096);
+  if (!text || *text != kRedirects) {
+    return {};
+  }
+  return wireguard::send_redirects_again();
+}
+
+}  // namespace krait::agent
