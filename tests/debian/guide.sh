@@ -102,6 +102,8 @@ unit_is_bounded() {
   local score
   score=$(on web systemd-analyze security krait-agent 2>/dev/null | sed -n 's/.*Overall exposure level.*: \([0-9.]*\).*/\1/p')
   check "systemd-analyze security is at most 2.0" "$score" on web systemd-analyze security --threshold=20 krait-agent
+  check "the shell completes its commands" "" on web bash -ic 'complete -p krait || { _completion_loader krait; complete -p krait; }'
+  check "its manual pages are there" "" on web ls /usr/share/man/man{1/krait.1,8/krait-agent.8,5/krait.toml.5,5/policy.toml.5}.gz
   check "it is krait's own user's" "" test "$(on web stat -c %U "/proc/$(main_pid web)")" = krait
 }
 
@@ -169,6 +171,20 @@ upgraded_under_traffic() {
   check "nothing forbidden has passed" "" test "$(count web forbidden received)" = 0
 }
 
+# As docs/packages.md says, under traffic.
+key_is_a_credential() {
+  check "web: the key becomes a credential" "" \
+    on web systemd-creds encrypt --name=host.key /var/lib/krait/host.key /etc/krait/host.key.cred
+  on web mkdir -p /etc/systemd/system/krait-agent.service.d
+  put_file web /etc/systemd/system/krait-agent.service.d/override.conf \
+    $'[Service]\nLoadCredentialEncrypted=host.key:/etc/krait/host.key.cred'
+  on web mv /var/lib/krait/host.key /root/host.key
+  on web sed -i 's|^private_key_file = .*|private_key_credential = "host.key"|' /etc/krait/krait.toml
+  check "web: systemctl restart krait-agent" "" on web bash -c 'systemctl daemon-reload && systemctl restart krait-agent'
+  check "the transfer goes on" "" traffic db more again 100 60
+  on web mv /root/host.key /var/lib/krait/host.key
+}
+
 # For whoever reads why a step failed.
 show_journals() {
   local name
@@ -203,6 +219,7 @@ agent_dies
 right_is_withdrawn
 host_reboots
 upgraded_under_traffic
+key_is_a_credential
 show_journals
 package_is_removed
 finish guide
