@@ -27,6 +27,7 @@ namespace {
 
 constexpr const char* kNextPins = "next";
 constexpr std::array<const char*, 3> kProgramPins{"program_ingress", "program_egress", "program_guard"};
+constexpr std::array<const char*, 3> kProgramNames{"krait_ingress", "krait_egress", "krait_guard"};
 
 constexpr std::uint64_t kFnvStart = 0xcbf29ce484222325ULL;
 constexpr std::uint64_t kFnvPrime = 0x100000001b3ULL;
@@ -63,6 +64,13 @@ std::vector<std::uint32_t> maps_of(int program_fd) {
   }
   ids.resize(std::min<std::size_t>(info.nr_map_ids, ids.size()));
   return ids;
+}
+
+// Empty: the descriptor is no program's.
+std::string name_of(int program_fd) {
+  bpf_prog_info info{};
+  std::uint32_t bytes = sizeof(info);
+  return bpf_obj_get_info_by_fd(program_fd, &info, &bytes) == 0 ? std::string(info.name) : std::string();
 }
 
 Fd duplicate(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
@@ -129,10 +137,13 @@ std::optional<Loaded> Loaded::adopt(const Pins& pins, const Options& options) {
   }
   for (std::size_t i = 0; i < kProgramPins.size(); ++i) {
     loaded.programs_[i] = pins.get(kProgramPins[i]);
+    if (name_of(loaded.programs_[i].get()) != kProgramNames[i]) {
+      return std::nullopt;
+    }
     const bool judges = i < 2;  // the guard uses no maps
     const std::vector<std::uint32_t> used = maps_of(loaded.programs_[i].get());
     const auto is_used = [&](std::uint32_t id) { return std::ranges::find(used, id) != used.end(); };
-    if (!loaded.programs_[i].valid() || (judges && !std::ranges::all_of(ids, is_used))) {
+    if (judges && !std::ranges::all_of(ids, is_used)) {
       return std::nullopt;
     }
   }
@@ -162,8 +173,8 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
   for (std::size_t i = 0; const MapShape& shape : map_shapes(options)) {
     loaded.maps_[i++] = duplicate(object->map_fd(shape.name));
   }
-  loaded.programs_ = {duplicate(object->program_fd("krait_ingress")), duplicate(object->program_fd("krait_egress")),
-                      duplicate(guard->program_fd("krait_guard"))};
+  loaded.programs_ = {duplicate(object->program_fd(kProgramNames[0])), duplicate(object->program_fd(kProgramNames[1])),
+                      duplicate(guard->program_fd(kProgramNames[2]))};
   const auto is_valid = [](const Fd& fd) { return fd.valid(); };
   if (!std::ranges::all_of(loaded.maps_, is_valid) || !std::ranges::all_of(loaded.programs_, is_valid)) {
     return Error::from_errno(errno, "keep the descriptors of the BPF objects");
