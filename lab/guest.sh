@@ -38,7 +38,7 @@ guest_qemu() {
     -nodefaults -no-reboot -display none -monitor none \
     -serial "file:${console_log:-/dev/null}" -serial stdio \
     -kernel "$cache_dir/kernels/$series/vmlinuz" -initrd "$initramfs" \
-    -append "console=ttyS0 quiet panic=-1 no_timer_check net.ifnames=0 $parameters" "$@" </dev/null
+    -append "console=ttyS0 loglevel=5 panic=-1 no_timer_check net.ifnames=0 $parameters" "$@" </dev/null
 }
 
 # run_guest SECONDS SERIES INITRAMFS SCRIPT [ROLE [QEMU ARGUMENTS...]]: SCRIPT is a path in the guest. Prints what the
