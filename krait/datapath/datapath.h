@@ -106,7 +106,7 @@ class Datapath {
   void clamp_mss_to(std::uint32_t mtu_bytes);
 
   [[nodiscard]] Attachment attachment() const;
-  [[nodiscard]] bool active() const;             // a snapshot is switched on
+  [[nodiscard]] bool active() const;  // a snapshot is switched on
   // False: programs were pinned or may be attached, but not the map that tells what they judge by.
   [[nodiscard]] bool knows_former() const;
   [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none

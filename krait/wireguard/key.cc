@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t kBase64Characters = 44;  // of 32 bytes, with padding
 constexpr std::size_t kMostFileBytes = 256;    // a key and some white space
 
-constexpr std::size_t kSpilledBytes = 8192;        // more than the calls that see a key take of the stack
+constexpr std::size_t kSpilledBytes = 8192;  // more than the calls that see a key take of the stack
 
 // Memory for secrets on the stack, wiped at the end of the scope.
 template <std::size_t Size>
