@@ -62,6 +62,24 @@ Result<Session> open_session(const std::string& interface) {
   return Session{std::move(*links), std::move(*network), std::move(*device), std::move(*link)};
 }
 
+// A session, and what the device held when it began.
+struct Reading {
+  Session session;
+  DeviceState state;
+};
+
+Result<Reading> read_device(const std::string& interface) {
+  auto session = open_session(interface);
+  if (!session) {
+    return std::move(session.error());
+  }
+  auto state = session->device.read(session->link.index);
+  if (!state) {
+    return std::move(state.error());
+  }
+  return Reading{std::move(*session), std::move(*state)};
+}
+
 // Setting the port while the link is up, and bringing the link up, take the UDP port.
 Result<void> explain_port(Result<void> done, const WireguardImage& image) {
   if (!done && done.error().sys_errno() == EADDRINUSE) {
@@ -262,27 +280,16 @@ Result<bool> is_applied(const WireguardImage& image, const PrivateKey& key) {
 }
 
 Result<Mtu> fit_mtu(const std::string& interface) {
-  auto session = open_session(interface);
-  if (!session) {
-    return std::move(session.error());
+  auto reading = read_device(interface);
+  if (!reading) {
+    return std::move(reading.error());
   }
-  const auto state = session->device.read(session->link.index);
-  if (!state) {
-    return state.error();
-  }
-  return fit_mtu(*session, interface, destinations_of(*state, {}));
+  return fit_mtu(reading->session, interface, destinations_of(reading->state, {}));
 }
 
 Result<bool> has_rotated_peer(const WireguardImage& image) {
-  auto session = open_session(image.interface);
-  if (!session) {
-    return std::move(session.error());
-  }
-  const auto state = session->device.read(session->link.index);
-  if (!state) {
-    return state.error();
-  }
-  return has_gone_over(image, *state);
+  const auto reading = read_device(image.interface);
+  return reading ? Result<bool>(has_gone_over(image, reading->state)) : reading.error();
 }
 
 Result<void> change_key(const std::string& interface, const PrivateKey& key) {
@@ -299,19 +306,15 @@ Result<void> change_key(const std::string& interface, const PrivateKey& key) {
 }
 
 Result<Status> status(const std::string& interface) {
-  auto session = open_session(interface);
-  if (!session) {
-    return std::move(session.error());
+  auto reading = read_device(interface);
+  if (!reading) {
+    return std::move(reading.error());
   }
-  const auto state = session->device.read(session->link.index);
-  if (!state) {
-    return state.error();
-  }
-  Status status{.interface_index = session->link.index,
-                .public_key = state->public_key,
-                .listen_port = state->listen_port,
+  Status status{.interface_index = reading->session.link.index,
+                .public_key = reading->state.public_key,
+                .listen_port = reading->state.listen_port,
                 .peers = {}};
-  for (const PeerState& peer : state->peers) {
+  for (const PeerState& peer : reading->state.peers) {
     status.peers.push_back(
         {peer.public_key, peer.endpoint, peer.last_handshake_s, peer.received_bytes, peer.sent_bytes});
   }
