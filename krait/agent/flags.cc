@@ -1,5 +1,7 @@
 #include "krait/agent/flags.h"
 
+#include <CLI/CLI.hpp>
+
 #include "krait/agent/listen.h"
 #include "krait/agent/version.h"
 

@@ -1,11 +1,14 @@
 // The command line of krait-agent.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "krait/agent/agent.h"
 #include "krait/agent/protocol.h"
+
+namespace CLI {
+class App;
+}
 
 namespace krait::agent {
 

@@ -45,11 +45,11 @@ Result<void> check(const std::string& config, Output& output) {
 
 void add_check(Shell& shell) {
   auto config = std::make_shared<std::string>(kDefaultConfig);
-  CLI::App& command =
+  Command command =
       shell.command("check", "Check krait.toml and its policy",
                     "Reads and compiles both and runs the policy's tests. Changes nothing, needs no root.\n"
                     "Example:  krait check /etc/krait/krait.toml");
-  command.add_option("KRAIT.TOML", *config, "The host's configuration")->envname("KRAIT_CONFIG")->capture_default_str();
+  command.option("KRAIT.TOML", *config, "The host's configuration", {.env = "KRAIT_CONFIG"});
   shell.on(command, [config](Output& output) { return check(*config, output); });
 }
 

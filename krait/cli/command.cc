@@ -1,6 +1,7 @@
 #include "krait/cli/command.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <memory>
@@ -83,32 +84,51 @@ void Output::warn(const std::vector<common::Diagnostic>& findings) {
 
 bool Output::finish() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
-CLI::App& Shell::command(CLI::App& parent, const std::string& name, const std::string& summary,
-                         const std::string& more) {
-  CLI::App& command = *parent.add_subcommand(name, summary);
-  command.footer(more);
-  command.add_option("-o,--output", format_, "How to report")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+void Command::option(const std::string& names, std::string& value, const std::string& help,
+                     const OptionDetails& details) {
+  CLI::Option& option = *app_->add_option(names, value, help);
+  option.envname(details.env)->required(details.required)->capture_default_str();
+  if (!details.one_of.empty()) {
+    option.check(CLI::IsMember(details.one_of));
+  }
+}
+
+void Command::option(const std::string& names, std::optional<std::string>& value, const std::string& help) {
+  app_->add_option(names, value, help);
+}
+
+void Command::option(const std::string& names, std::optional<std::uint32_t>& value, const std::string& help) {
+  app_->add_option(names, value, help);
+}
+
+void Command::flag(const std::string& names, bool& value, const std::string& help) {
+  app_->add_flag(names, value, help);
+}
+
+Command Shell::command(Command parent, const std::string& name, const std::string& summary, const std::string& more) {
+  CLI::App& app = *parent.app_->add_subcommand(name, summary);
+  app.footer(more);
+  Command command(app);
+  command.option("-o,--output", format_, "How to report", {.one_of = {"text", "json"}});
   return command;
 }
 
-CLI::App& Shell::group(const std::string& name, const std::string& help) {
+Command Shell::group(const std::string& name, const std::string& help) {
   CLI::App& group = *app_.add_subcommand(name, help);
   group.require_subcommand(1);
-  return group;
+  return Command(group);
 }
 
-void Shell::on(CLI::App& command, Action action) {
-  command.callback([this, action = std::move(action)] { chosen_ = action; });
+void Shell::on(Command command, Action action) {
+  command.app_->callback([this, action = std::move(action)] { chosen_ = action; });
 }
 
-void add_config_flag(CLI::App& command, std::string& config) {
-  command.add_option("--config", config, "The host's configuration")->envname("KRAIT_CONFIG")->capture_default_str();
+void add_config_flag(Command command, std::string& config) {
+  command.option("--config", config, "The host's configuration", {.env = "KRAIT_CONFIG"});
 }
 
-void add_socket_flag(CLI::App& command, std::string& socket) {
-  command.add_option("--socket", socket, "The agent's control socket")->envname("KRAIT_SOCKET")->capture_default_str();
+void add_socket_flag(Command command, std::string& socket) {
+  command.option("--socket", socket, "The agent's control socket", {.env = "KRAIT_SOCKET"});
 }
 
 void add_commands(CLI::App& app, Shell& shell) {

@@ -1,14 +1,19 @@
 // What all commands of `krait` share: how they are found, how they report, how they fail.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/result.h"
 #include "krait/agent/protocol.h"
+
+namespace CLI {
+class App;
+}
 
 namespace krait::cli {
 
@@ -37,6 +42,30 @@ class Output {
 
 using Action = std::function<common::Result<void>(Output&)>;
 
+struct OptionDetails {
+  std::string env = {};  // the environment variable that gives it too
+  bool required = false;
+  std::vector<std::string> one_of = {};  // no others; empty: any
+};
+
+// A command of a command line, which owns it and must outlive this; copies are the same command.
+class Command {
+ public:
+  explicit Command(CLI::App& app) : app_(&app) {}
+
+  // `names` as "-o,--output"; without dashes, as "FILE", an argument. `value` has the default, which the help shows,
+  // and must outlive the parsing, as that of flag() must.
+  void option(const std::string& names, std::string& value, const std::string& help, const OptionDetails& details = {});
+  void option(const std::string& names, std::optional<std::string>& value, const std::string& help);
+  void option(const std::string& names, std::optional<std::uint32_t>& value, const std::string& help);
+  void flag(const std::string& names, bool& value, const std::string& help);
+
+ private:
+  friend class Shell;
+
+  CLI::App* app_;
+};
+
 // The command line as it is built up: each command adds itself, and parsing chooses one action.
 class Shell {
  public:
@@ -44,14 +73,14 @@ class Shell {
 
   // A command of `parent` with -o. `summary` is its line in the list, `more` its own help's last part, examples
   // included.
-  CLI::App& command(CLI::App& parent, const std::string& name, const std::string& summary, const std::string& more);
-  CLI::App& command(const std::string& name, const std::string& summary, const std::string& more) {
-    return command(app_, name, summary, more);
+  Command command(Command parent, const std::string& name, const std::string& summary, const std::string& more);
+  Command command(const std::string& name, const std::string& summary, const std::string& more) {
+    return command(Command(app_), name, summary, more);
   }
   // A command that only groups others.
-  CLI::App& group(const std::string& name, const std::string& help);
+  Command group(const std::string& name, const std::string& help);
   // What `command` does; the flags that it reads live in the action.
-  void on(CLI::App& command, Action action);
+  void on(Command command, Action action);
 
   [[nodiscard]] bool json() const { return format_ == "json"; }
   [[nodiscard]] const Action& chosen() const { return chosen_; }
@@ -64,8 +93,8 @@ class Shell {
 
 inline constexpr const char* kDefaultConfig = "/etc/krait/krait.toml";
 
-void add_config_flag(CLI::App& command, std::string& config);
-void add_socket_flag(CLI::App& command, std::string& socket);
+void add_config_flag(Command command, std::string& config);
+void add_socket_flag(Command command, std::string& socket);
 
 // Each in the file of its name.
 void add_up(Shell& shell);

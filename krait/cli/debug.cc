@@ -31,18 +31,18 @@ Result<void> bundle(const doctor::Where& where, const std::string& file, Output&
 }  // namespace
 
 void add_debug(Shell& shell) {
-  CLI::App& group = shell.group("debug", "Help with finding a fault");
+  Command group = shell.group("debug", "Help with finding a fault");
   auto where =
       std::make_shared<doctor::Where>(doctor::Where{.config = kDefaultConfig, .socket = agent::kDefaultSocket});
   auto file = std::make_shared<std::string>();
-  CLI::App& command = shell.command(
+  Command command = shell.command(
       group, "bundle", "Put everything that helps with a fault into one archive, without secrets",
       "What doctor, status and rules say, the metrics page, both files, the network's state, the programs, the log.\n"
       "Private keys are left out wherever they are. Made for the caller only (mode 0600); knows more as root.\n"
       "Example:  sudo krait debug bundle");
   add_config_flag(command, where->config);
   add_socket_flag(command, where->socket);
-  command.add_option("--output-file", *file, "The archive; default krait-debug-HOST-DATE.tar.gz, here");
+  command.option("--output-file", *file, "The archive; default krait-debug-HOST-DATE.tar.gz, here");
   shell.on(command, [where, file](Output& output) { return bundle(*where, *file, output); });
 }
 

@@ -51,7 +51,7 @@ Result<void> examine(const doctor::Where& where, Output& output) {
 void add_doctor(Shell& shell) {
   auto where =
       std::make_shared<doctor::Where>(doctor::Where{.config = kDefaultConfig, .socket = agent::kDefaultSocket});
-  CLI::App& command = shell.command(
+  Command command = shell.command(
       "doctor", "Find what is wrong on this host, and say how to mend it",
       "Looks at kernel, clock, key, interface, port, programs, MTU, routes, firewalls and the agent; changes nothing.\n"
       "Sees more as root. Exit codes: 0 no problem (warnings are none), 1 problems found, 2 could not look.\n"

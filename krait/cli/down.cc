@@ -67,16 +67,16 @@ Result<void> down(const Flags& flags, Output& output) {
 
 void add_down(Shell& shell) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& command = shell.command("down", "End the agent and remove what it put in force",
-                                    "Removes the interface with its peers, unless it was only guarded, and the data "
-                                    "path. Works without a running agent\n"
-                                    "too.\n"
-                                    "Example:  sudo krait down");
+  Command command = shell.command("down", "End the agent and remove what it put in force",
+                                  "Removes the interface with its peers, unless it was only guarded, and the data "
+                                  "path. Works without a running agent\n"
+                                  "too.\n"
+                                  "Example:  sudo krait down");
   add_config_flag(command, flags->config);
-  command.add_option("--iface", flags->interface,
-                     "Without a running agent: the interface that was only guarded; nothing but the guard is removed");
-  command.add_flag("--keep-enforcing", flags->keep_enforcing,
-                   "Take the peers away and deny everything, but leave the interface, its routes and the guard");
+  command.option("--iface", flags->interface,
+                 "Without a running agent: the interface that was only guarded; nothing but the guard is removed");
+  command.flag("--keep-enforcing", flags->keep_enforcing,
+               "Take the peers away and deny everything, but leave the interface, its routes and the guard");
   add_socket_flag(command, flags->socket);
   shell.on(command, [flags](Output& output) { return down(*flags, output); });
 }

@@ -74,12 +74,12 @@ Result<void> events(const Flags& flags, Output& output) {
 
 void add_events(Shell& shell) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& command = shell.command(
+  Command command = shell.command(
       "events", "Show dropped packets, and what rules with log = true opened",
       "A sample: at most 16 a second for each drop reason and CPU. Each is shown once, the oldest that the\n"
       "kernel still has first. Needs root.\n"
       "Example:  sudo krait events --follow");
-  command.add_flag("-f,--follow", flags->follow, "Go on until interrupted");
+  command.flag("-f,--follow", flags->follow, "Go on until interrupted");
   add_socket_flag(command, flags->socket);
   shell.on(command, [flags](Output& output) { return events(*flags, output); });
 }

@@ -62,9 +62,9 @@ Result<void> rotate(const std::string& socket, Output& output) {
 }  // namespace
 
 void add_key(Shell& shell) {
-  CLI::App& group = shell.group("key", "Go over to another key");
+  Command group = shell.group("key", "Go over to another key");
   auto config = std::make_shared<std::string>(kDefaultConfig);
-  CLI::App& prepare =
+  Command prepare =
       shell.command(group, "next", "Make the key that this host will use next, and print its public key",
                     "It waits beside the key file, with .next behind its name; a second call prints the same. Give it "
                     "to every peer as\n"
@@ -73,11 +73,11 @@ void add_key(Shell& shell) {
   add_config_flag(prepare, *config);
   shell.on(prepare, [config](Output& output) { return next(*config, output); });
   auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
-  CLI::App& go = shell.command(group, "rotate", "Go over to the key that krait key next made",
-                               "Peers that know it follow at once, and nothing but a handshake lies between. On the "
-                               "peers, public_key takes the new\n"
-                               "one and next_public_key goes, whenever that suits.\n"
-                               "Example:  sudo krait key rotate");
+  Command go = shell.command(group, "rotate", "Go over to the key that krait key next made",
+                             "Peers that know it follow at once, and nothing but a handshake lies between. On the "
+                             "peers, public_key takes the new\n"
+                             "one and next_public_key goes, whenever that suits.\n"
+                             "Example:  sudo krait key rotate");
   add_socket_flag(go, *socket);
   shell.on(go, [socket](Output& output) { return rotate(*socket, output); });
 }

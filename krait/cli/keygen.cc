@@ -66,12 +66,11 @@ Result<void> keygen(const Flags& flags, Output& output) {
 
 void add_keygen(Shell& shell) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& command = shell.command("keygen", "Make a private key and print its public key",
-                                    "The key goes to a new file of mode 0600; the public key is what the peers need.\n"
-                                    "Example:  sudo krait keygen /var/lib/krait/host.key");
-  command.add_option("FILE", flags->file, "Where the private key goes; never over an existing file")
-      ->capture_default_str();
-  command.add_flag("--public", flags->only_public, "Make nothing; print the public key of the existing FILE");
+  Command command = shell.command("keygen", "Make a private key and print its public key",
+                                  "The key goes to a new file of mode 0600; the public key is what the peers need.\n"
+                                  "Example:  sudo krait keygen /var/lib/krait/host.key");
+  command.option("FILE", flags->file, "Where the private key goes; never over an existing file");
+  command.flag("--public", flags->only_public, "Make nothing; print the public key of the existing FILE");
   shell.on(command, [flags](Output& output) { return keygen(*flags, output); });
 }
 

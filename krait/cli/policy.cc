@@ -107,32 +107,32 @@ Result<void> explain_command(const Flags& flags, Output& output) {
   return {};
 }
 
-void add_explain(Shell& shell, CLI::App& group) {
+void add_explain(Shell& shell, Command group) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& command = shell.command(
+  Command command = shell.command(
       group, "explain", "Say what a policy decides, and by which rule",
       "With root the answer is the BPF program's own, on a packet of that kind; without, the compiled policy's.\n"
       "Example:  krait policy explain --policy policy.toml --from web --to db --proto tcp --port 5432\n"
       "          krait policy explain --policy policy.toml --from web --to db --proto icmp --type echo-request");
-  command.add_option("--policy", flags->policy, "The policy")->capture_default_str();
-  command.add_option("--from", flags->from, "The identity that opens")->required();
-  command.add_option("--to", flags->to, "The identity that it opens to")->required();
-  command.add_option("--proto", flags->protocol, "tcp, udp, sctp, icmp, icmpv6, gre, esp or a protocol's number")
-      ->required();
-  command.add_option("--port", flags->port, "The destination port, for tcp, udp and sctp");
-  command.add_option("--type", flags->type, "The type, for icmp and icmpv6: a name or a number");
+  command.option("--policy", flags->policy, "The policy");
+  command.option("--from", flags->from, "The identity that opens", {.required = true});
+  command.option("--to", flags->to, "The identity that it opens to", {.required = true});
+  command.option("--proto", flags->protocol, "tcp, udp, sctp, icmp, icmpv6, gre, esp or a protocol's number",
+                 {.required = true});
+  command.option("--port", flags->port, "The destination port, for tcp, udp and sctp");
+  command.option("--type", flags->type, "The type, for icmp and icmpv6: a name or a number");
   shell.on(command, [flags](Output& output) { return explain_command(*flags, output); });
 }
 
 }  // namespace
 
 void add_policy(Shell& shell) {
-  CLI::App& group = shell.group("policy", "Check a policy, or explain what it decides");
+  Command group = shell.group("policy", "Check a policy, or explain what it decides");
   auto file = std::make_shared<std::string>();
-  CLI::App& command = shell.command(group, "check", "Check a policy on its own",
-                                    "Reads and compiles it and runs its tests. Needs no root.\n"
-                                    "Example:  krait policy check policy.toml");
-  command.add_option("FILE", *file, "The policy")->required();
+  Command command = shell.command(group, "check", "Check a policy on its own",
+                                  "Reads and compiles it and runs its tests. Needs no root.\n"
+                                  "Example:  krait policy check policy.toml");
+  command.option("FILE", *file, "The policy", {.required = true});
   shell.on(command, [file](Output& output) { return check(*file, output); });
   add_explain(shell, group);
 }

@@ -24,7 +24,7 @@ Result<void> rules(const std::string& socket, Output& output) {
 
 void add_rules(Shell& shell) {
   auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
-  CLI::App& command =
+  Command command =
       shell.command("rules", "Show what each rule has decided, and how long it holds",
                     "Packets of both directions, as the kernel counted them since the rule was first loaded.\n"
                     "Example:  sudo krait rules");

@@ -43,15 +43,15 @@ Result<void> reload(const std::string& socket, Output& output) {
 
 void add_status(Shell& shell) {
   auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
-  CLI::App& command = shell.command("status", "Show what is in force: interface, policy, peers, drops",
-                                    "Example:  krait status -o json");
+  Command command = shell.command("status", "Show what is in force: interface, policy, peers, drops",
+                                  "Example:  krait status -o json");
   add_socket_flag(command, *socket);
   shell.on(command, [socket](Output& output) { return status(*socket, output); });
 }
 
 void add_reload(Shell& shell) {
   auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
-  CLI::App& command =
+  Command command =
       shell.command("reload", "Put edited files in force",
                     "Returns when they are. What stays allowed loses no packet, and a wrong file changes nothing.\n"
                     "Example:  sudo krait reload");

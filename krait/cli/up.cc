@@ -100,7 +100,7 @@ Result<void> up(const Flags& flags, Output& output) {
 
 void add_up(Shell& shell) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& command = shell.command(
+  Command command = shell.command(
       "up", "Start krait-agent in the background",
       "Returns when the interface is set up and the policy is in force. The agent's log is beside its socket\n"
       "(/run/krait/agent.log).\n"

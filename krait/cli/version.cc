@@ -7,7 +7,7 @@
 namespace krait::cli {
 
 void add_version(Shell& shell) {
-  CLI::App& command = shell.command("version", "Say which krait this is", "Example:  krait version -o json");
+  Command command = shell.command("version", "Say which krait this is", "Example:  krait version -o json");
   shell.on(command, [](Output& output) -> common::Result<void> {
     output.report(std::string("krait ") + agent::kVersion,
                   {{"version", agent::kProtocolVersion}, {"krait", agent::kVersion}});

@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "packaging/reference/reference.h"
 
 namespace reference {

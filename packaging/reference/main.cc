@@ -1,6 +1,7 @@
 // Run at build time: prints the manual page or a shell's completion of krait or krait-agent, from the command line that
 // the program itself parses, so that neither can tell anything else.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <array>
 #include <cstdio>

@@ -1,9 +1,12 @@
 // A program's commands and options, as its command line has them, written as a manual page and as completions. Pure.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace reference {
 

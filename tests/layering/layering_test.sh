@@ -30,7 +30,7 @@ declare -A wrapped_by=(
   [nlohmann]="krait/agent krait/doctor krait/cli" [nftables]="krait/doctor" [archive.h]="krait/doctor"
   [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/agent" [xxhash.h]="common"
 )
-shown_in_headers=" nlohmann CLI "
+shown_in_headers=" nlohmann "
 
 sources() { find "$1" -name .cache -prune -o -name build -prune -o -type f \( -name '*.h' -o -name '*.cc' -o -name '*.c' \) -print; }
 
@@ -109,6 +109,7 @@ plant krait/bpf/a.c '#include "krait/model/policy.h"'
 plant krait/agent/a.cc '#include "agent.h"'
 plant krait/agent/a.cc '#include <libmnl/libmnl.h>'
 plant krait/config/a.h '#include <toml++/toml.h>'
+plant krait/cli/a.h '#include <CLI/CLI.hpp>'
 plant krait/agent/a.cc '#include <bpf/libbpf.h>'
 plant common/a.cc '// see /ho''me/somebody/notes'
 echo "the law holds"
