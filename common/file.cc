@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -32,11 +33,12 @@ Result<Fd> open_regular(const std::string& path, struct stat& status) {
   return fd;
 }
 
-Result<std::string> read_all(int fd, const std::string& path, std::size_t most_bytes) {
+Result<std::string> read_all(const Fd& fd, const std::string& path, const struct stat& status, std::size_t most_bytes) {
   std::string text;
+  text.reserve(std::min(static_cast<std::size_t>(status.st_size), most_bytes));
   std::string chunk(std::size_t{1} << 16U, '\0');
   for (;;) {
-    const ssize_t got = ::read(fd, chunk.data(), chunk.size());
+    const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) {
       continue;
     }
@@ -84,7 +86,7 @@ Result<std::optional<std::string>> read_settled(const std::string& path, std::si
   if (!settled || is_open_for_writing(fd->get())) {
     return std::optional<std::string>();
   }
-  auto text = read_all(fd->get(), path, most_bytes);
+  auto text = read_all(*fd, path, before, most_bytes);
   struct stat after{};
   if (!text) {
     return std::move(text.error());
@@ -100,7 +102,7 @@ Result<std::optional<std::string>> read_settled(const std::string& path, std::si
 Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
   struct stat status{};
   const auto fd = open_regular(path, status);
-  return fd ? read_all(fd->get(), path, most_bytes) : fd.error();
+  return fd ? read_all(*fd, path, status, most_bytes) : fd.error();
 }
 
 Result<std::string> read_settled_file(const std::string& path, std::size_t most_bytes) {

@@ -30,8 +30,7 @@ struct TcxLinkInfo {
   std::array<std::uint8_t, 256> rest;
 };
 
-// Two, so that new filters can take their place ahead of all others before the old ones go.
-constexpr std::array<std::uint32_t, 2> kFilterHandles{0x6b72, 0x6b73};  // "kr", "ks"
+constexpr std::uint32_t kFilterHandle = 0x6b72;  // "kr"
 constexpr std::uint32_t kFirstPriority = 1;
 constexpr std::uint32_t kLastPriority = 0xffff;
 
@@ -101,15 +100,8 @@ common::Result<bool> renew_filter(std::uint32_t interface_index, const Side& sid
   return true;
 }
 
-// Krait's filter in the place that it has; in the first handle's when there is none.
-Filter own_filter(std::uint32_t interface_index, const Side& side) {
-  const Filter other{.priority = kFirstPriority, .handle = kFilterHandles[1]};
-  return filter_program(interface_index, side, other) != 0
-             ? other
-             : Filter{.priority = kFirstPriority, .handle = kFilterHandles[0]};
-}
-
-constexpr Filter kGuardFilter{.priority = kLastPriority, .handle = kFilterHandles[0]};
+constexpr Filter kOwnFilter{.priority = kFirstPriority, .handle = kFilterHandle};
+constexpr Filter kGuardFilter{.priority = kLastPriority, .handle = kFilterHandle};
 
 std::optional<TcxLinkInfo> link_info(int link_fd) {
   TcxLinkInfo info{};
@@ -180,7 +172,7 @@ common::Result<void> attach_filters(std::uint32_t interface_index, const Program
   const std::array<int, 2> program_fds{programs.ingress_fd, programs.egress_fd};
   for (std::size_t i = 0; i < kSides.size(); ++i) {
     if (attached.kind == Attachment::clsact) {
-      auto renewed = renew_filter(interface_index, kSides[i], own_filter(interface_index, kSides[i]), program_fds[i]);
+      auto renewed = renew_filter(interface_index, kSides[i], kOwnFilter, program_fds[i]);
       if (!renewed) {
         return std::move(renewed.error());
       }
@@ -255,9 +247,8 @@ bool is_attached(std::uint32_t interface_index, int program_fd, const Links& lin
   const std::uint32_t id = program_id(program_fd);
   for (std::size_t i = 0; i < kSides.size(); ++i) {
     const auto info = links[i].valid() ? link_info(links[i].get()) : std::nullopt;
-    const Filter filter = own_filter(interface_index, kSides[i]);
     if ((info && info->interface_index != 0 && info->program_id == id) ||
-        filter_program(interface_index, kSides[i], filter) == id) {
+        filter_program(interface_index, kSides[i], kOwnFilter) == id) {
       return true;
     }
   }
@@ -268,7 +259,7 @@ bool is_on(std::uint32_t interface_index, const Links& links) {
   const auto judges = [&](std::size_t i) {
     const auto info = links[i].valid() ? link_info(links[i].get()) : std::nullopt;
     return (info && info->interface_index == interface_index) ||
-           filter_program(interface_index, kSides[i], own_filter(interface_index, kSides[i])) != 0;
+           filter_program(interface_index, kSides[i], kOwnFilter) != 0;
   };
   return judges(0) && judges(1);
 }
@@ -279,9 +270,7 @@ common::Result<void> detach_programs(std::uint32_t interface_index, const Pins& 
     take_filter(interface_index, side, kGuardFilter);
   }
   for (const Side& side : kSides) {
-    for (const std::uint32_t handle : kFilterHandles) {
-      take_filter(interface_index, side, {.priority = kFirstPriority, .handle = handle});
-    }
+    take_filter(interface_index, side, kOwnFilter);
     if (const common::Fd pinned = pins.get(side.link_pin); pinned.valid()) {
       bpf_link_detach(pinned.get());
       pins.remove(side.link_pin);

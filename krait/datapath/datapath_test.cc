@@ -2,6 +2,7 @@
 // arrives as WireGuard's packets do.
 #include "krait/datapath/datapath.h"
 
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
@@ -14,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -153,6 +155,44 @@ TEST_F(DatapathOnTun, SwitchesTheWholePolicy) {
   EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_RULE), 2U);
   EXPECT_FALSE(arrives(80, "10.90.0.7"));
   EXPECT_EQ(drops(datapath, KRAIT_REASON_UNKNOWN_SOURCE), 1U);
+}
+
+// Somebody's program that lets everything pass, ahead of all others on ingress. An invalid descriptor: no TCX here.
+common::Fd put_pass_all_ahead(std::uint32_t interface_index) {
+  constexpr std::uint32_t kBefore = 1U << 3U;  // BPF_F_BEFORE
+  constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
+  const std::array<bpf_insn, 2> pass{
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
+      bpf_insn{.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+  const common::Fd program(
+      bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "pass_all", "GPL", pass.data(), pass.size(), nullptr));
+  bpf_link_create_opts options{};
+  options.sz = sizeof(options);
+  options.flags = kBefore;
+  return common::Fd(bpf_link_create(program.get(), static_cast<int>(interface_index), kTcxIngress, &options));
+}
+
+TEST_F(DatapathOnTun, GetsAheadOfAnotherProgram) {
+  Datapath datapath = open();
+  ASSERT_TRUE(datapath.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+  ASSERT_TRUE(datapath.attach(index_));
+  if (datapath.attachment() != Attachment::tcx) {
+    GTEST_SKIP() << "skipped: this kernel has no TCX";
+  }
+  EXPECT_TRUE(datapath.is_first(index_, {}));
+  const common::Fd other = put_pass_all_ahead(index_);
+  ASSERT_TRUE(other.valid()) << std::strerror(errno);
+  EXPECT_FALSE(datapath.is_first(index_, {}));
+  EXPECT_TRUE(arrives(80)) << "the other program decides";
+  auto anew = Datapath::open(options(), Open::load);
+  ASSERT_TRUE(anew) << anew.error().text();
+  const auto mended = anew->attach(index_);
+  ASSERT_TRUE(mended) << mended.error().text();
+  EXPECT_TRUE(mended->order);
+  EXPECT_TRUE(anew->is_first(index_, {}));
+  EXPECT_FALSE(arrives(80));
+  EXPECT_EQ(drops(*anew, KRAIT_REASON_NO_RULE), 1U);
+  EXPECT_TRUE(arrives(5432));
 }
 
 TEST_F(DatapathOnTun, OutlivesItsOwnerAndIsAdopted) {

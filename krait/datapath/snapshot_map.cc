@@ -157,6 +157,13 @@ common::Result<void> SnapshotMap::begin_edits() {
   if (!found || !*found) {
     return found ? common::Result<void>() : found.error();
   }
+  if ((*found)->pages > buffer_pages_) {
+    return common::Error(
+        common::ErrorCode::invalid_input,
+        fmt::format("the snapshot in force says that it has {} pages, in a buffer of {}; it was damaged: "
+                    "krait down, then krait up",
+                    (*found)->pages, buffer_pages_));
+  }
   auto whole = map_pages(0, bytes_of(snapshot_entries(buffer_pages_)));
   if (!whole) {
     return std::move(whole.error());

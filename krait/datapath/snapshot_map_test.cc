@@ -93,5 +93,18 @@ TEST_F(SnapshotMapTest, WithoutASnapshotThereIsNothingToEdit) {
   EXPECT_FALSE(map_->active());
 }
 
+TEST_F(SnapshotMapTest, ADamagedSnapshotIsNotEdited) {
+  auto damaged = image(std::byte{0});
+  const std::uint32_t pages = kPages + 1;
+  std::memcpy(damaged.data() + offsetof(krait_snapshot_header, pages), &pages, sizeof(pages));
+  ASSERT_TRUE(map_->fill_inactive(damaged));
+  map_->switch_over();
+  const auto begun = map_->begin_edits();
+  ASSERT_FALSE(begun);
+  EXPECT_EQ(begun.error().code(), common::ErrorCode::invalid_input);
+  map_->edit(std::vector<compile::Patch>{{8192, 1}}, 2);
+  EXPECT_EQ((*map_->header())->revision, 1U);
+}
+
 }  // namespace
 }  // namespace krait::datapath

@@ -29,6 +29,7 @@ timed() {
   return "$status"
 }
 
+silently() { "$@" >/dev/null; }
 peers_in_kernel() { on web wg show wg0 peers | wc -l; }
 changes() { jq -c .changes "$lab_dir/web-reload.log"; }
 reload_json() { on web krait reload -o json >"$lab_dir/web-reload.log" 2>&1; }
@@ -48,6 +49,11 @@ timed "loaded" agent_is_up
 check "10,000 peers are loaded" "$(peers_in_kernel) peers" test "$(peers_in_kernel)" = $peers
 check "with their routes" "" test "$(on web ip route show dev wg0 | wc -l)" = $peers
 echo "the agent used $(agent_cpu_ms) ms of CPU, kernel included, and has $(awk '/VmRSS/ { print $2 }' "/proc/${agent_pid[web]}/status") KiB"
+# Of these the same can be measured outside the guest: how much slower it is than the machine.
+for words in version "check /etc/krait/krait.toml"; do
+  # shellcheck disable=SC2086
+  timed "for comparison, krait ${words%% *}" silently on web krait $words
+done
 revision=$(metric web krait_policy_revision)
 before=$(agent_cpu_ms)
 for _ in 1 2 3 4 5; do
