@@ -13,7 +13,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/mesh.sh"
 # shellcheck source=lab/rivals.sh
 . "$here/rivals.sh"
+# shellcheck source=lab/measure.sh
+. "$here/measure.sh"
 
+compared_with=wireguard
 sides=(wireguard krait iptables nebula)
 rounds=11
 transfer_s=1
@@ -27,9 +30,6 @@ host_number=(
   [krait-a]=1 [krait-b]=2 [wireguard-a]=3 [wireguard-b]=4 [iptables-a]=5 [iptables-b]=6 [nftables-a]=7 [nftables-b]=8
   [nebula-a]=9 [nebula-b]=10
 )
-
-csv() { local IFS=,; echo "csv,$*"; }
-die() { echo "$*" && exit 1; }
 
 # --- The hosts ---------------------------------------------------------------------------------------------------------
 
@@ -64,38 +64,16 @@ build_sides() {
 
 # --- Throughput ----------------------------------------------------------------------------------------------------------
 
-busy_ticks() { awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8 }' /proc/stat; }
-
-# transfer SIDE: sets mbits and cpu_ms, the guest's busy time for each megabyte.
-transfer() {
-  local before result bytes
-  before=$(busy_ticks)
-  result=$(on "$1-a" iperf3 -c "$(overlay "$1-b")" -p 5201 -t $transfer_s -J)
-  bytes=$(jq '.end.sum_received.bytes' <<<"$result")
-  mbits=$(jq '.end.sum_received.bits_per_second / 1e6 * 100 | round / 100' <<<"$result")
-  cpu_ms=$(awk -v ticks="$(($(busy_ticks) - before))" -v bytes="$bytes" 'BEGIN { printf "%.2f", ticks * 10 / (bytes / 1e6) }')
-}
-
-# column FILE SIDE FIELD: its values; field 3: Mbit/s, 4: CPU.
-column() { awk -v side="$2" -v field="$3" '$2 == side { print $field }' "$1"; }
-# quantile N: the value below which N quarters of the values are.
-quantile() { sort -n | awk -v n="$1" '{ value[NR] = $1 } END { print value[int((NR - 1) * n / 4 + 0.5) + 1] }'; }
-# ratios FILE SIDE FIELD: to WireGuard without a filter, round by round.
-ratios() {
-  paste <(column "$1" "$2" "$3") <(column "$1" wireguard "$3") | awk '{ printf "%.3f\n", $1 / $2 }'
-}
-
 throughput() {
   local file=$lab_dir/throughput round side ratio
   local -a order
   for side in "${sides[@]}"; do
-    start "$side-b" "$lab_dir/$side-iperf.log" iperf3 -s -p 5201 >/dev/null
-    until_true 10 on "$side-a" iperf3 -c "$(overlay "$side-b")" -p 5201 -t 1
+    serve_transfers "$side-b" "$side-a"
   done
   for ((round = 1; round <= rounds; round++)); do
     mapfile -t order < <(printf '%s\n' "${sides[@]}" | if ((round % 2)); then cat; else tac; fi)
     for side in "${order[@]}"; do
-      transfer "$side"
+      transfer "$side-b" "$side-a"
       echo "$round $side $mbits $cpu_ms" >>"$file"
       csv throughput "$side" "$round" "$mbits" "$cpu_ms"
     done
@@ -115,15 +93,6 @@ END
   echo
   ratio=$(ratios "$file" krait 3 | quantile 2)
   aim_line "krait at least $aim of plain WireGuard's throughput" "$(awk -v r="$ratio" -v aim="$aim" 'BEGIN { print(r >= aim) }')" "$ratio"
-}
-
-# aim_line WHAT 1|0 MEASURED
-aim_line() { printf -- '- aim: %s: **%s** (%s)\n\n' "$1" "$(if (($2)); then echo met; else echo MISSED; fi)" "$3"; }
-
-# spread FILE SIDE FIELD: the ratios' median and quartiles.
-spread() {
-  ratios "$@" >"$1-ratios"
-  echo "$(quantile 2 <"$1-ratios") ($(quantile 1 <"$1-ratios") to $(quantile 3 <"$1-ratios"))"
 }
 
 describe() {
@@ -229,7 +198,7 @@ END
     pid=$(process_of "$side-b")
     during "$pid" sleep $idle_s # what is measured is a time
     idle_switched=$switched idle_ms=$used_ms
-    during "$pid" on "$side-a" iperf3 -c "$(overlay "$side-b")" -p 5201 -t $rest_transfer_s
+    during "$pid" on "$side-a" iperf3 -c "$(overlay "$side-b")" -p "$(transfer_port "$side-a")" -t $rest_transfer_s
     csv rest "$side" "$idle_switched" "$idle_ms" "$switched" "$used_ms" "$(resident_kb "$pid")"
     echo "| $(describe "$side") | $idle_switched | $idle_ms | $switched | $used_ms | $(resident_kb "$pid") |"
   done

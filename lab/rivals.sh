@@ -4,8 +4,6 @@
 
 declare -A nebula_pid=()
 
-overlay() { echo "10.90.0.${host_number[$1]}"; }
-
 # plain_wireguard A B: wg0 on both, made with ip and wg.
 plain_wireguard() {
   local name

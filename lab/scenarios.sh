@@ -21,15 +21,25 @@ prepare_guests() {
   build_initramfs "$1" "$cache_dir/lab/initramfs-$1.cpio" "${programs[@]}"
 }
 
-# run_lab_bench: its section in Markdown, with the lines for the CSV file between.
-run_lab_bench() {
+# prepare_lab_bench: the guest of the benchmarks.
+prepare_lab_bench() {
   local -a programs
-  local image=$cache_dir/lab/bench.cpio lab_accelerator
+  mapfile -t programs < <(guest_programs)
+  bench=1 build_initramfs 6.12 "$cache_dir/lab/bench.cpio" "${programs[@]}"
+}
+
+# run_lab_bench: sections in Markdown, with the lines for the CSV file between.
+run_lab_bench() {
+  local lab_accelerator
   lab_accelerator=$(guest_accelerator)
   [[ $lab_accelerator == kvm ]] || lab_accelerator=icount
-  mapfile -t programs < <(guest_programs)
-  bench=1 build_initramfs 6.12 "$image" "${programs[@]}" || return 1
-  console_log=$log_dir/console-bench.log run_guest "$bench_seconds" 6.12 "$image" /lab/bench.sh "$lab_accelerator"
+  bench_guest bench "$lab_accelerator" || return 1
+  lab_accelerator='' bench_guest bench_napi
+}
+
+# bench_guest NAME [ROLE]
+bench_guest() {
+  console_log=$log_dir/console-$1.log run_guest "$bench_seconds" 6.12 "$cache_dir/lab/bench.cpio" "/lab/$1.sh" "${2:-none}"
 }
 
 # run_scenario SERIES SCRIPT: SCRIPT is a path in the guest. A guest that did not come up gets one more chance.
