@@ -36,16 +36,6 @@ std::string missing_capabilities(std::uint64_t capabilities) {
   return missing;
 }
 
-std::pair<unsigned, unsigned> version_of(std::string_view release) {
-  std::pair<unsigned, unsigned> version{};
-  const char* end = release.data() + release.size();
-  const auto major = std::from_chars(release.data(), end, version.first);
-  if (major.ec == std::errc() && major.ptr != end && *major.ptr == '.') {
-    std::from_chars(major.ptr + 1, end, version.second);
-  }
-  return version;
-}
-
 std::string day(std::int64_t unix_s) {
   const std::time_t time = unix_s;
   std::tm parts{};
@@ -66,6 +56,16 @@ bool some_rule_expires(const Facts& facts) {
 }
 
 }  // namespace
+
+std::pair<unsigned, unsigned> version_of(std::string_view release) {
+  std::pair<unsigned, unsigned> version{};
+  const char* end = release.data() + release.size();
+  const auto major = std::from_chars(release.data(), end, version.first);
+  if (major.ec == std::errc() && major.ptr != end && *major.ptr == '.') {
+    std::from_chars(major.ptr + 1, end, version.second);
+  }
+  return version;
+}
 
 Findings check_kernel(const Facts& facts) {
   const KernelFacts& kernel = facts.kernel;

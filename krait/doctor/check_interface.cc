@@ -15,6 +15,10 @@ constexpr std::uint32_t kGuardPriority = 0xffff;
 constexpr std::uint32_t kOverheadV4Bytes = 60;
 constexpr std::uint32_t kOverheadV6Bytes = 80;
 
+// From this version on the kernel's WireGuard sets it by itself (drivers/net/wireguard/device.c); the stable series
+// before took that back.
+constexpr std::pair<unsigned, unsigned> kThreadedByDefault{6, 16};
+
 bool is_ours(std::string_view program) { return program.starts_with("krait_"); }
 
 const char* side(bool ingress) { return ingress ? "ingress" : "egress"; }
@@ -156,6 +160,14 @@ Findings check_interface(const Facts& facts) {
                  : fmt::format("in /etc/systemd/network/10-krait.network: [Match] Name={}, [Link] Unmanaged=yes; then "
                                "networkctl reload",
                                facts.interface)}};
+  }
+  if (facts.link.threaded && version_of(facts.kernel.release) < kThreadedByDefault) {
+    return {
+        {"interface", Grade::warning,
+         fmt::format("{} has threaded NAPI, with which kernels before {}.{} were seen to stop receiving from a peer "
+                     "until a restart",
+                     facts.interface, kThreadedByDefault.first, kThreadedByDefault.second),
+         fmt::format("echo 0 >/sys/class/net/{}/threaded", facts.interface)}};
   }
   return {{"interface", Grade::ok, fmt::format("{} is up, MTU {}", facts.interface, link->mtu_bytes), ""}};
 }

@@ -26,6 +26,16 @@ TEST(CheckInterfaceTest, NamesWhoManagesItToo) {
   }
 }
 
+TEST(CheckInterfaceTest, WarnsOfThreadedNapiOnKernelsThatStallWithIt) {
+  Facts facts = facts_by_hand();
+  facts.link.threaded = true;
+  facts.kernel.release = "6.1.0-38-amd64";
+  EXPECT_EQ(only(check_interface(facts)).grade, Grade::warning);
+  EXPECT_EQ(only(check_interface(facts)).mend, "echo 0 >/sys/class/net/wg0/threaded");
+  facts.kernel.release = "6.16.0";
+  EXPECT_EQ(only(check_interface(facts)).grade, Grade::ok);
+}
+
 TEST(CheckPortTest, TellsOursFromTakenOnes) {
   Facts facts = facts_by_hand();
   facts.link.listen_port = 4000;

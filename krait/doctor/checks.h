@@ -2,10 +2,16 @@
 // could not look.
 #pragma once
 
+#include <string_view>
+#include <utility>
+
 #include "krait/doctor/facts.h"
 #include "krait/doctor/finding.h"
 
 namespace krait::doctor {
+
+// A kernel's major and minor number, from its release.
+std::pair<unsigned, unsigned> version_of(std::string_view release);
 
 // Of the host (check_host.cc).
 Findings check_kernel(const Facts& facts);

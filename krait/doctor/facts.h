@@ -82,7 +82,8 @@ struct InterfaceFacts {
   std::vector<datapath::AttachedProgram> tcx_ingress;
   std::vector<datapath::AttachedProgram> tcx_egress;
   std::string tcx_error;
-  std::string manager;  // "systemd-networkd" or "NetworkManager" where one of them manages it
+  bool threaded = false;  // its NAPI polls in threads
+  std::string manager;    // "systemd-networkd" or "NetworkManager" where one of them manages it
 };
 
 struct SysctlFacts {

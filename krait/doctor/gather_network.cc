@@ -23,14 +23,16 @@ namespace {
 constexpr std::size_t kMostProcBytes = std::size_t{16} << 20U;
 constexpr std::uint32_t kLoopback = 1;  // LOOPBACK_IFINDEX, include/net/flow.h
 
-std::optional<int> read_sysctl(const std::string& path) {
-  const auto text = common::read_file("/proc/sys/net/" + path, 4096);
+std::optional<int> read_number(const std::string& path) {
+  const auto text = common::read_file(path, 4096);
   int value = 0;
   if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc()) {
     return std::nullopt;
   }
   return value;
 }
+
+std::optional<int> read_sysctl(const std::string& path) { return read_number("/proc/sys/net/" + path); }
 
 void gather_sysctls(Facts& facts) {
   facts.sysctls.rp_filter_all = read_sysctl("ipv4/conf/all/rp_filter");
@@ -134,6 +136,7 @@ Result<void> gather_interface(wireguard::Network& network, Facts& facts) {
   }
   facts.link.filters = std::move(*filters);
   facts.link.manager = manager_of(found->index);
+  facts.link.threaded = read_number(fmt::format("/sys/class/net/{}/threaded", facts.interface)).value_or(0) == 1;
   gather_tcx(facts);
   if (found->kind == "wireguard") {
     if (const auto status = wireguard::status(facts.interface)) {

@@ -42,6 +42,10 @@ on db tc filter add dev wg0 ingress pref 5 bpf bytecode '1,6 0 0 4294967295'
 check "another's TC filter is named" "$(findings db programs)" names db programs warning "stands behind krait on wg0's ingress"
 on db tc filter del dev wg0 ingress pref 5
 
+on db sh -c 'echo 1 >/sys/class/net/wg0/threaded'
+check "threaded NAPI is named" "$(findings db interface)" names db interface warning "threaded NAPI"
+on db sh -c 'echo 0 >/sys/class/net/wg0/threaded'
+
 on db chmod 644 /var/lib/krait/host.key
 check "a key file that others may read is named" "$(findings db 'key file')" names db "key file" problem 0644
 on db chmod 600 /var/lib/krait/host.key
