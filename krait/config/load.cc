@@ -27,6 +27,20 @@ common::Error whole_file(const std::string& path, const common::Error& error) {
   return common::Error::from_diagnostics({{path, 0, 0, error.text(), mend}});
 }
 
+template <typename Parsed>
+common::Result<Parsed> load(const std::string& path,
+                            common::Result<Parsed> (*parse)(std::string_view text, const std::string& path)) {
+  const auto text = common::read_settled_file(path, kMostFileBytes);
+  if (!text) {
+    return whole_file(path, text.error());
+  }
+  auto parsed = parse(*text, path);
+  if (parsed) {
+    parsed->digest = common::Digest::of(*text);
+  }
+  return parsed;
+}
+
 class References {
  public:
   References(const model::Mesh& mesh, const model::Policy& policy) : policy_(policy), findings_(mesh.file) {
@@ -67,29 +81,9 @@ class References {
 
 }  // namespace
 
-common::Result<model::Policy> load_policy(const std::string& path) {
-  const common::Result<std::string> text = common::read_settled_file(path, kMostFileBytes);
-  if (!text) {
-    return whole_file(path, text.error());
-  }
-  auto policy = parse_policy(*text, path);
-  if (policy) {
-    policy->digest = common::Digest::of(*text);
-  }
-  return policy;
-}
+common::Result<model::Policy> load_policy(const std::string& path) { return load(path, parse_policy); }
 
-common::Result<model::Mesh> load_mesh(const std::string& path) {
-  const common::Result<std::string> text = common::read_settled_file(path, kMostFileBytes);
-  if (!text) {
-    return whole_file(path, text.error());
-  }
-  auto mesh = parse_mesh(*text, path);
-  if (mesh) {
-    mesh->digest = common::Digest::of(*text);
-  }
-  return mesh;
-}
+common::Result<model::Mesh> load_mesh(const std::string& path) { return load(path, parse_mesh); }
 
 bool is_unchanged(const std::string& path, const common::Digest& digest) {
   const auto text = common::within_memory([&] { return common::read_settled_file(path, kMostFileBytes); });
