@@ -14,6 +14,9 @@ enum class Truth : std::uint8_t { no, yes, unknown };
 enum class Verdict : std::uint8_t { none, accept, drop };
 
 constexpr int kMostJumps = 16;  // NFT_JUMP_STACK_SIZE, include/net/netfilter/nf_tables.h
+// Rules and elements that are looked at for a packet. Chains that jump into each other twice have many more ways
+// through than rules.
+constexpr int kMostSteps = 1'000'000;
 
 Truth truth(bool value) { return value ? Truth::yes : Truth::no; }
 
@@ -207,17 +210,18 @@ class Walk {
   Verdict chain(const Chain& chain, int depth);
   std::optional<Verdict> rule(const Chain& chain, const Json& expressions, int depth);
   std::optional<Verdict> act(const Chain& chain, const Json& action, const Match& match, int depth);
-  [[nodiscard]] Truth matches(const Chain& chain, const Value& value, const Json& wanted, int depth) const;
-  [[nodiscard]] Truth matches_set(const Chain& chain, const Value& value, const Json& elements, int depth) const;
-  void look(const Chain& chain, const Json& expression, Match& match) const;
+  Truth matches(const Chain& chain, const Value& value, const Json& wanted, int depth);
+  Truth matches_set(const Chain& chain, const Value& value, const Json& elements, int depth);
+  void look(const Chain& chain, const Json& expression, Match& match);
 
   const Ruleset& ruleset_;
   const Packet& packet_;
   bool maybe_accepted_ = false;
   bool may_return_ = false;  // from the chain that is being walked, under a condition that is not known
+  int steps_ = 0;
 };
 
-Truth Walk::matches_set(const Chain& chain, const Value& value, const Json& elements, int depth) const {
+Truth Walk::matches_set(const Chain& chain, const Value& value, const Json& elements, int depth) {
   Truth found = Truth::no;
   for (const Json& element : elements) {
     found = any_of(found, matches(chain, value, element, depth + 1));
@@ -225,11 +229,11 @@ Truth Walk::matches_set(const Chain& chain, const Value& value, const Json& elem
   return found;
 }
 
-Truth Walk::matches(const Chain& chain, const Value& value, const Json& wanted, int depth) const {
+Truth Walk::matches(const Chain& chain, const Value& value, const Json& wanted, int depth) {
   if (value.absent) {
     return Truth::no;
   }
-  if (depth > kMostJumps) {
+  if (depth > kMostJumps || ++steps_ > kMostSteps) {
     return Truth::unknown;
   }
   if (const Json* set = member(wanted, "set"); set != nullptr && set->is_array()) {
@@ -256,7 +260,7 @@ Truth Walk::matches(const Chain& chain, const Value& value, const Json& wanted, 
 }
 
 // A condition of a rule.
-void Walk::look(const Chain& chain, const Json& expression, Match& match) const {
+void Walk::look(const Chain& chain, const Json& expression, Match& match) {
   if (const Json* test = member(expression, "match")) {
     const Json* left = member(*test, "left");
     const Json* right = member(*test, "right");
@@ -364,6 +368,10 @@ Verdict Walk::chain(const Chain& chain, int depth) {
   const bool outer = std::exchange(may_return_, false);
   Verdict verdict = Verdict::none;
   for (const Json& expressions : chain.rules) {
+    if (++steps_ > kMostSteps) {
+      maybe_accepted_ = true;  // nobody knows
+      break;
+    }
     if (const auto decided = rule(chain, expressions, depth)) {
       verdict = *decided;
       break;

@@ -8,6 +8,7 @@
 #include "krait/wireguard/link.h"
 #include "krait/wireguard/netlink.h"
 #include "krait/wireguard/network.h"
+#include "krait/wireguard/watch.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace krait::wireguard;
@@ -36,6 +37,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(parse_way(message));
     static_cast<void>(parse_qdisc(message));
     static_cast<void>(parse_filter(message, true));
+    static_cast<void>(parse_filter(message, kIndex));
+    Noticed noticed;
+    note_change(message, "wg0", kIndex, noticed);
     return common::Result<void>{};
   });
   static_cast<void>(read);
