@@ -26,6 +26,9 @@ target_link_options(krait_flags INTERFACE
   $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined>
   $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>)
 
+# What the tests with the label unit need.
+add_custom_target(unit_tests)
+
 # krait_library(NAME SOURCES ... DEPS ... PRIVATE_DEPS ...): a folder's static library.
 function(krait_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
@@ -53,6 +56,9 @@ function(krait_test name)
     set(ARG_LABELS unit)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
+  if("unit" IN_LIST ARG_LABELS)
+    add_dependencies(unit_tests ${name})
+  endif()
 endfunction()
 
 # krait_fuzzer(NAME SOURCES ... DEPS ... CORPUS folder): a libFuzzer target; without KRAIT_FUZZ the same source becomes a
@@ -67,5 +73,6 @@ function(krait_fuzzer name)
     target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz_replay.cc)
     add_test(NAME ${name}_replay COMMAND ${name} ${ARG_CORPUS} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${name}_replay PROPERTIES LABELS unit TIMEOUT 300)
+    add_dependencies(unit_tests ${name})
   endif()
 endfunction()

@@ -42,15 +42,26 @@ bench_guest() {
   console_log=$log_dir/console-$1.log run_guest "$bench_seconds" 6.12 "$cache_dir/lab/bench.cpio" "/lab/$1.sh" "${2:-none}"
 }
 
-# run_scenario SERIES SCRIPT: SCRIPT is a path in the guest. A guest that did not come up gets one more chance.
+# run_scenario SERIES SCRIPT: SCRIPT is a path in the guest. A guest that did not come up, or that its emulator broke, gets one more
+# chance.
 run_scenario() {
   local console_log status=0
   console_log=$log_dir/console-$1-$(basename "$2" .sh).log
   run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2" || status=$?
-  ((status == 126)) || return "$status"
-  echo "the guest did not come up; once more"
+  if ((status == 126)); then
+    echo "the guest did not come up; once more"
+  elif ((status == 125)) && emulator_broke "$console_log"; then
+    cp "$console_log" "$console_log.broken"
+    echo "the emulator broke the guest's kernel, see ${console_log#"$root_dir/"}.broken; once more"
+  else
+    return "$status"
+  fi
   run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2"
 }
+
+# emulator_broke CONSOLE-LOG: QEMU ran the breakpoint that the kernel puts over an instruction while it patches its own code, after
+# the patch was done and nobody waited for it any more.
+emulator_broke() { [[ $(guest_accelerator) == tcg ]] && grep -q 'Oops: int3: 0000' "$1"; }
 
 # run_two_guests SERIES OTHER-SERIES SCRIPT: the first guest leads (role web), the second serves it (role db).
 run_two_guests() {
