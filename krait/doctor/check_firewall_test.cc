@@ -233,5 +233,24 @@ TEST(FirewallForwardTest, MattersWithANetworkBehindOnly) {
   EXPECT_EQ(only(check_firewall_forward(facts)).grade, Grade::ok);
 }
 
+// A condition that took all the steps there are is not known to fail, and its rule accepts.
+TEST(CheckFirewallTest, SaysNothingOfRulesThatItCouldNotWalkToTheirEnd) {
+  std::string itself = R"("@many")";
+  for (int i = 1; i < 12; ++i) {
+    itself += R"(,"@many")";
+  }
+  Made made = closed(match(kUdpPort, R"("@many")") + kAccept);
+  made.set("many", itself);
+  const Packet packet{.family = common::Family::v4,
+                      .protocol = 17,
+                      .port = 51820,
+                      .icmp_type = {},
+                      .source = {},
+                      .destination = {},
+                      .in = "eth0",
+                      .out = {}};
+  EXPECT_EQ(dropped_by(made.ruleset(), packet, "input"), nullptr);
+}
+
 }  // namespace
 }  // namespace krait::doctor

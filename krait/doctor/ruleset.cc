@@ -198,7 +198,8 @@ class Walk {
 
   bool drops(const Chain& base) {
     const Verdict verdict = chain(base, 0);
-    return (verdict == Verdict::drop || (verdict == Verdict::none && base.drops)) && !maybe_accepted_;
+    return (verdict == Verdict::drop || (verdict == Verdict::none && base.drops)) && !maybe_accepted_ &&
+           steps_ <= kMostSteps;  // what was not walked to its end may accept
   }
 
  private:
@@ -369,7 +370,6 @@ Verdict Walk::chain(const Chain& chain, int depth) {
   Verdict verdict = Verdict::none;
   for (const Json& expressions : chain.rules) {
     if (++steps_ > kMostSteps) {
-      maybe_accepted_ = true;  // nobody knows
       break;
     }
     if (const auto decided = rule(chain, expressions, depth)) {
