@@ -9,15 +9,11 @@
 #include <optional>
 
 #include "krait/datapath/object.h"
+#include "krait/datapath/tcx.h"
 
 namespace krait::datapath {
 
 namespace {
-
-// include/uapi/linux/bpf.h of 6.6; the build's headers may be older.
-constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
-constexpr auto kTcxEgress = static_cast<bpf_attach_type>(47);
-constexpr std::uint32_t kBefore = 1U << 3U;  // BPF_F_BEFORE: without a relative, first of all
 
 // struct bpf_link_info of a TCX link.
 struct TcxLinkInfo {
@@ -110,7 +106,7 @@ std::optional<TcxLinkInfo> link_info(int link_fd) {
 }
 
 std::uint32_t first_program(std::uint32_t interface_index, const Side& side) {
-  std::array<std::uint32_t, 64> ids{};
+  std::array<std::uint32_t, kMostPrograms> ids{};
   auto count = static_cast<std::uint32_t>(ids.size());
   std::uint32_t flags = 0;
   const int error = bpf_prog_query(static_cast<int>(interface_index), side.tcx, 0, &flags, ids.data(), &count);

@@ -26,6 +26,7 @@
 #include "krait/compile/compile.h"
 #include "krait/datapath/pins.h"
 #include "krait/datapath/snapshot_map.h"
+#include "krait/datapath/tcx.h"
 #include "tests/packets/packet.h"
 
 namespace krait::datapath {
@@ -159,8 +160,6 @@ TEST_F(DatapathOnTun, SwitchesTheWholePolicy) {
 
 // Somebody's program that lets everything pass, ahead of all others on ingress. An invalid descriptor: no TCX here.
 common::Fd put_pass_all_ahead(std::uint32_t interface_index) {
-  constexpr std::uint32_t kBefore = 1U << 3U;  // BPF_F_BEFORE
-  constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
   const std::array<bpf_insn, 2> pass{
       bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
       bpf_insn{.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};

@@ -9,6 +9,8 @@
 #include <cstdarg>
 #include <cstring>
 
+#include "krait/datapath/survey.h"
+
 namespace krait::datapath {
 
 namespace {
@@ -124,6 +126,10 @@ common::Result<void> Object::load() {
     if (why.empty()) {
       return common::Error::from_errno(-error, "load the BPF programs: this needs root, or CAP_BPF and CAP_NET_ADMIN");
     }
+  }
+  if (!kernel_has_btf()) {
+    return common::Error(common::ErrorCode::unsupported,
+                         "load the BPF programs: this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
   }
   return common::Error::from_errno(-error, fmt::format("load the BPF programs: {}", tail(*log_)));
 }

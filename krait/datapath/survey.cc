@@ -2,20 +2,17 @@
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 
 #include "common/fd.h"
+#include "krait/datapath/tcx.h"
 
 namespace krait::datapath {
 
 namespace {
-
-// include/uapi/linux/bpf.h of 6.6; the build's headers may be older.
-constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
-constexpr auto kTcxEgress = static_cast<bpf_attach_type>(47);
-constexpr std::size_t kMostPrograms = 64;  // BPF_MPROG_MAX, include/linux/bpf_mprog.h
 
 AttachedProgram describe(std::uint32_t id) {
   AttachedProgram program{.id = id, .name = {}, .tag = {}};
@@ -52,5 +49,7 @@ common::Result<std::optional<std::vector<AttachedProgram>>> tcx_programs(std::ui
   }
   return std::optional(std::move(programs));
 }
+
+bool kernel_has_btf() { return ::access("/sys/kernel/btf/vmlinux", F_OK) == 0; }
 
 }  // namespace krait::datapath

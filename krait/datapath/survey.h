@@ -1,4 +1,4 @@
-// Who else has programs on an interface, as far as TCX tells (kernel 6.6 and newer).
+// What the kernel has for programs, and who else has some on an interface, as far as TCX tells (kernel 6.6 and newer).
 #pragma once
 
 #include <cstdint>
@@ -19,5 +19,9 @@ struct AttachedProgram {
 // The programs of one direction in the order in which they run; none at all where this kernel has no TCX. Fails with
 // permission without CAP_NET_ADMIN, and with ENOSYS where the kernel has no BPF.
 common::Result<std::optional<std::vector<AttachedProgram>>> tcx_programs(std::uint32_t interface_index, bool ingress);
+
+// Whether the kernel describes its types (BTF, CONFIG_DEBUG_INFO_BTF): by them it knows the packet that one of krait's
+// functions hands to another. Where sysfs is not mounted it seems to have none.
+bool kernel_has_btf();
 
 }  // namespace krait::datapath

@@ -79,6 +79,11 @@ Findings check_kernel(const Facts& facts) {
     return {{"kernel", Grade::problem, fmt::format("Linux {} is built without BPF", kernel.release),
              "boot a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"}};
   }
+  if (!kernel.has_btf) {
+    return {{"kernel", Grade::problem,
+             fmt::format("Linux {} does not describe its types (BTF), and krait's programs need that", kernel.release),
+             "boot a kernel with CONFIG_DEBUG_INFO_BTF (every Debian kernel has it); sysfs has to be mounted"}};
+  }
   const char* tcx = !kernel.has_tcx ? "" : *kernel.has_tcx ? ", with TCX" : ", without TCX (clsact filters do)";
   return {{"kernel", Grade::ok, fmt::format("Linux {}, with BPF{}", kernel.release, tcx), ""}};
 }

@@ -27,8 +27,10 @@ TEST(CheckKernelTest, WantsANewEnoughOneWithBpf) {
   EXPECT_EQ(only(check_kernel(facts)).grade, Grade::problem);
   facts.kernel.release = "5.11.0";
   EXPECT_EQ(only(check_kernel(facts)).grade, Grade::ok);
+  facts.kernel.has_btf = false;
+  EXPECT_TRUE(speaks_of(only(check_kernel(facts)).found, "BTF"));
   facts.kernel.has_bpf = false;
-  EXPECT_TRUE(speaks_of(only(check_kernel(facts)).found, "BPF"));
+  EXPECT_TRUE(speaks_of(only(check_kernel(facts)).found, "built without BPF"));
 }
 
 TEST(CheckWireguardTest, WantsItUnlessKraitOnlyGuards) {

@@ -19,6 +19,7 @@ namespace krait::doctor {
 struct KernelFacts {
   std::string release;  // as uname says: "6.1.0-38-amd64"
   bool has_bpf = true;
+  bool has_btf = true;
   std::optional<bool> has_tcx;
   bool wireguard_loaded = false;     // or built in
   bool wireguard_available = false;  // as a module that is not loaded yet

@@ -26,6 +26,7 @@ void gather_kernel(KernelFacts& kernel) {
   utsname names{};
   ::uname(&names);
   kernel.release = names.release;
+  kernel.has_btf = datapath::kernel_has_btf();
   kernel.wireguard_loaded = ::access("/sys/module/wireguard", F_OK) == 0;
   for (const char* list : {"modules.dep", "modules.builtin"}) {
     const auto text = common::read_file(fmt::format("/lib/modules/{}/{}", kernel.release, list), kMostModulesBytes);

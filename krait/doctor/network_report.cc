@@ -93,11 +93,9 @@ agent::Json programs_report(const InterfaceFacts& link) {
 }
 
 agent::Json host_report(const Facts& facts) {
-  agent::Json json{{"kernel", facts.kernel.release},
-                   {"tcx", optional(facts.kernel.has_tcx)},
-                   {"time_s", facts.clock.now_s},
-                   {"synchronized", facts.clock.synchronized},
-                   {"interface", facts.interface}};
+  agent::Json json{
+      {"kernel", facts.kernel.release}, {"tcx", optional(facts.kernel.has_tcx)},    {"btf", facts.kernel.has_btf},
+      {"time_s", facts.clock.now_s},    {"synchronized", facts.clock.synchronized}, {"interface", facts.interface}};
   json["caller"] = {{"root", facts.root}, {"capabilities", facts.capabilities}};
   json["agent"] = {{"answers", facts.agent.answers},
                    {"user", facts.agent.user},

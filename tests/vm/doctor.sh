@@ -46,6 +46,10 @@ on db sh -c 'echo 1 >/sys/class/net/wg0/threaded'
 check "threaded NAPI is named" "$(findings db interface)" names db interface warning "threaded NAPI"
 on db sh -c 'echo 0 >/sys/class/net/wg0/threaded'
 
+on db mount -t tmpfs tmpfs /sys/kernel/btf
+check "a kernel without BTF is named" "$(findings db kernel)" names db kernel problem "BTF"
+on db umount /sys/kernel/btf
+
 on db chmod 644 /var/lib/krait/host.key
 check "a key file that others may read is named" "$(findings db 'key file')" names db "key file" problem 0644
 on db chmod 600 /var/lib/krait/host.key
