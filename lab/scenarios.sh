@@ -9,7 +9,7 @@ scenario_seconds=900 # no scenario takes half of it where two run at a time
 # The programs that go into a guest.
 guest_programs() {
   local name
-  for name in krait krait-agent krait-lab-traffic wireguard_device_test program_test; do
+  for name in krait krait-agent krait-inspect krait-lab-traffic wireguard_device_test program_test; do
     find "$root_dir/build/release" -type f -name "$name" -perm -u+x
   done
 }

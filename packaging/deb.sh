@@ -13,7 +13,7 @@ tree=$work/krait
 mkdir -p "$tree/bin"
 cp -r packaging/debian packaging/etc packaging/examples README.md ARCHITECTURE.md docs "$tree"
 cp packaging/krait-agent.service "$tree/debian/krait.krait-agent.service"
-cp "$built/bin/krait" "$built/bin/krait-agent" "$tree/bin"
+cp "$built/bin/krait" "$built/bin/krait-agent" "$built/bin/krait-inspect" "$tree/bin"
 
 reference=$built/bin/krait_reference
 mkdir -p "$tree"/man "$tree"/completions/{bash,zsh,fish}

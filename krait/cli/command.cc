@@ -141,9 +141,9 @@ void add_commands(CLI::App& app, Shell& shell) {
   }
 }
 
-int run(int argc, const char* const* argv) {
+int run(int argc, const char* const* argv, Inspections inspections) {
   CLI::App app("", "krait");
-  Shell shell(app);
+  Shell shell(app, std::move(inspections));
   add_commands(app, shell);
   try {
     app.parse(argc, argv);

@@ -6,10 +6,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/result.h"
 #include "krait/agent/protocol.h"
+#include "krait/cli/inspections.h"
 
 namespace CLI {
 class App;
@@ -69,7 +71,7 @@ class Command {
 // The command line as it is built up: each command adds itself, and parsing chooses one action.
 class Shell {
  public:
-  explicit Shell(CLI::App& app) : app_(app) {}
+  explicit Shell(CLI::App& app, Inspections inspections = {}) : app_(app), inspections_(std::move(inspections)) {}
 
   // A command of `parent` with -o. `summary` is its line in the list, `more` its own help's last part, examples
   // included.
@@ -82,11 +84,13 @@ class Shell {
   // What `command` does; the flags that it reads live in the action.
   void on(Command command, Action action);
 
+  [[nodiscard]] const Inspections& inspections() const { return inspections_; }
   [[nodiscard]] bool json() const { return format_ == "json"; }
   [[nodiscard]] const Action& chosen() const { return chosen_; }
 
  private:
   CLI::App& app_;
+  Inspections inspections_;
   std::string format_ = "text";
   Action chosen_;
 };
@@ -116,6 +120,6 @@ void add_version(Shell& shell);
 void add_commands(CLI::App& app, Shell& shell);
 
 // Parses, runs, prints; the exit code.
-int run(int argc, const char* const* argv);
+int run(int argc, const char* const* argv, Inspections inspections);
 
 }  // namespace krait::cli

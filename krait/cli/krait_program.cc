@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <utility>
 
 #include "common/fd.h"
 
@@ -21,8 +22,8 @@ std::string read_all(int fd) {
   return text;
 }
 
-Ran krait_program(std::vector<std::string> arguments, uid_t user) {
-  arguments.insert(arguments.begin(), KRAIT_PROGRAM);
+Ran run_program(const std::string& path, std::vector<std::string> arguments, uid_t user) {
+  arguments.insert(arguments.begin(), path);
   std::vector<char*> words;
   words.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) {
@@ -33,7 +34,7 @@ Ran krait_program(std::vector<std::string> arguments, uid_t user) {
   const Fd out(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   const Fd err(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   // Opened before the user changes: the build may lie in a folder that only its owner may enter.
-  const Fd program(::open(KRAIT_PROGRAM, O_PATH | O_CLOEXEC));
+  const Fd program(::open(path.c_str(), O_PATH | O_CLOEXEC));
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(out.get(), 1);
@@ -48,6 +49,10 @@ Ran krait_program(std::vector<std::string> arguments, uid_t user) {
   ::lseek(out.get(), 0, SEEK_SET);
   ::lseek(err.get(), 0, SEEK_SET);
   return {ended ? WEXITSTATUS(status) : -1, read_all(out.get()), read_all(err.get())};
+}
+
+Ran krait_program(std::vector<std::string> arguments, uid_t user) {
+  return run_program(KRAIT_PROGRAM, std::move(arguments), user);
 }
 
 }  // namespace krait::cli

@@ -20,7 +20,10 @@ struct Ran {
 // The text of a descriptor from where it stands to its end.
 std::string read_all(int fd);
 
-// Runs `krait` (KRAIT_PROGRAM) with these arguments and waits for it; as another user when `user` is not 0.
+// Runs the program at `path` with these arguments and waits for it; as another user when `user` is not 0.
+Ran run_program(const std::string& path, std::vector<std::string> arguments, uid_t user);
+
+// `krait` itself.
 Ran krait_program(std::vector<std::string> arguments, uid_t user = 0);
 
 }  // namespace krait::cli

@@ -1,3 +1,7 @@
 #include "krait/cli/command.h"
 
-int main(int argc, char** argv) { return krait::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+  const auto become_inspector = [argv](const auto&...) { return krait::cli::become_inspector(argv); };
+  return krait::cli::run(argc, argv,
+                         {.examine = become_inspector, .bundle = become_inspector, .trace = become_inspector});
+}

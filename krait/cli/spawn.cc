@@ -147,11 +147,15 @@ Error ended(const Child& child, const Notice& said, const std::string& log) {
 
 }  // namespace
 
-Result<std::string> find_agent() {
+std::string own_directory() {
   std::array<char, 4096> self{};
   const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
-  std::string here(self.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  here = here.substr(0, here.rfind('/')) + "/krait-agent";
+  const std::string here(self.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  return here.substr(0, here.rfind('/'));
+}
+
+Result<std::string> find_agent() {
+  std::string here = own_directory() + "/krait-agent";
   if (is_program(here)) {
     return here;
   }

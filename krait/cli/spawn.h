@@ -14,6 +14,9 @@ struct Spawn {
   std::string log;  // its standard output and error; replaced
 };
 
+// The directory that this program lies in; empty where /proc does not tell.
+std::string own_directory();
+
 // Where krait-agent is: beside this program, or in PATH. not_found.
 common::Result<std::string> find_agent();
 

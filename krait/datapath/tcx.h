@@ -1,7 +1,7 @@
 // What libbpf's headers of the build machine may be too old to have of TCX: include/uapi/linux/bpf.h of kernel 6.6.
 #pragma once
 
-#include <bpf/bpf.h>
+#include <linux/bpf.h>
 
 #include <cstddef>
 #include <cstdint>

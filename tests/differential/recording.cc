@@ -1,13 +1,13 @@
 #include "tests/differential/recording.h"
 
-#include "krait/cli/frame.h"
-#include "krait/cli/pcap.h"
 #include "krait/datapath/packet_runner.h"
+#include "krait/inspect/frame.h"
+#include "krait/inspect/pcap.h"
 
 namespace krait::differential {
 
 common::Result<std::vector<packets::Bytes>> load_recording() {
-  auto file = cli::PcapFile::open(KRAIT_RECORDING);
+  auto file = inspect::PcapFile::open(KRAIT_RECORDING);
   if (!file) {
     return std::move(file.error());
   }
@@ -20,7 +20,7 @@ common::Result<std::vector<packets::Bytes>> load_recording() {
     if (!*packet) {
       return frames;
     }
-    frames.push_back(cli::frame_of(file->link_type(), **packet, datapath::PacketRunner::most_frame_bytes()));
+    frames.push_back(inspect::frame_of(file->link_type(), **packet, datapath::PacketRunner::most_frame_bytes()));
   }
 }
 

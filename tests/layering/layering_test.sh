@@ -19,6 +19,7 @@ declare -A may_include=(
   [krait/agent]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard"
   [krait/doctor]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent"
   [krait/cli]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent krait/doctor"
+  [krait/inspect]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent krait/doctor krait/cli"
   [lab/traffic]="common"
   [packaging/reference]="krait/agent krait/cli"
 )
@@ -26,7 +27,7 @@ declare -A may_include=(
 # Who wraps a vendor's header: "FOLDER..." and whether headers of ours may show it.
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="krait/wireguard" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
-  [pcap]="krait/cli" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli packaging/reference"
+  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli packaging/reference"
   [nlohmann]="krait/agent krait/doctor krait/cli" [nftables]="krait/doctor" [archive.h]="krait/doctor"
   [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/agent" [xxhash.h]="common"
 )

@@ -1,4 +1,4 @@
-#include "krait/cli/pcap.h"
+#include "krait/inspect/pcap.h"
 
 #include <fmt/format.h>
 #include <pcap/pcap.h>
@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-namespace krait::cli {
+namespace krait::inspect {
 
 using common::Error;
 using common::ErrorCode;
@@ -86,4 +86,4 @@ Result<std::optional<Captured>> PcapFile::next() {
       Captured{.bytes = std::as_bytes(std::span(data, header->caplen)), .original_bytes = header->len});
 }
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -1,6 +1,6 @@
-#include "krait/cli/local_sources.h"
+#include "krait/inspect/local_sources.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
 using common::Family;
 using common::Prefix;
@@ -22,4 +22,4 @@ bool LocalSources::contains(const common::Ip& address) const {
   return false;
 }
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

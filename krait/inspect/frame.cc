@@ -1,4 +1,4 @@
-#include "krait/cli/frame.h"
+#include "krait/inspect/frame.h"
 
 #include <netinet/in.h>
 
@@ -7,8 +7,9 @@
 
 #include "krait/cli/probe_packet.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
+using cli::kEthernetBytes;
 using common::Family;
 using common::Ip;
 
@@ -205,4 +206,4 @@ std::optional<Ip> source_of(std::span<const std::byte> frame) {
   return source;
 }
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -7,13 +7,13 @@
 #include <cstdint>
 
 #include "common/fd.h"
-#include "krait/cli/frame.h"
-#include "krait/cli/pcap.h"
+#include "krait/inspect/frame.h"
+#include "krait/inspect/pcap.h"
 #include "tests/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace krait;
-  using namespace krait::cli;
+  using namespace krait::inspect;
   constexpr std::size_t kMostFrameBytes = 4096;
   const common::Fd file(::memfd_create("capture", MFD_CLOEXEC));
   require(file.valid() && ::write(file.get(), data, size) == static_cast<ssize_t>(size), "the file is written");

@@ -13,10 +13,13 @@
 #include "krait/cli/krait_program.h"
 #include "krait/cli/probe_packet.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 namespace {
 
 using agent::Json;
+using cli::kEthernetBytes;
+using cli::probe_packet;
+using cli::Ran;
 using common::Ip;
 using Packet = std::vector<std::byte>;
 
@@ -93,7 +96,7 @@ class TraceTest : public testing::Test {
     std::vector<std::string> arguments{"trace", "--config", folder_ / "krait.toml", "--pcap", folder_ / "in.pcap",
                                        "-o",    "json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const Ran ran = krait_program(arguments);
+    const Ran ran = cli::krait_program(arguments);
     EXPECT_EQ(ran.exit_code, 0) << ran.err;
     std::istringstream lines(ran.out);
     std::vector<Json> result;
@@ -175,12 +178,13 @@ TEST_F(TraceTest, SaysWhatItLacks) {
   add(packet_of(KRAIT_SELECTOR_TCP + 5432, kWeb, kDb));
   trace();
   std::filesystem::permissions(folder_, std::filesystem::perms::all);
-  const Ran refused =
-      krait_program({"trace", "--config", folder_ / "krait.toml", "--pcap", folder_ / "in.pcap", "-o", "json"}, 65534);
+  const Ran refused = cli::run_program(
+      KRAIT_INSPECT_PROGRAM, {"trace", "--config", folder_ / "krait.toml", "--pcap", folder_ / "in.pcap", "-o", "json"},
+      65534);
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_EQ(refused.json()["code"], "permission");
   EXPECT_NE(refused.err.find("needs root"), std::string::npos) << refused.err;
 }
 
 }  // namespace
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -10,7 +10,7 @@
 #include "common/ip.h"
 #include "krait/compile/compile.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
 class LocalSources {
  public:
@@ -23,4 +23,4 @@ class LocalSources {
   std::set<std::uint8_t, std::greater<>> v6_lengths_;
 };
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "common/ip.h"
-#include "krait/cli/pcap.h"
+#include "krait/inspect/pcap.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
 // An Ethernet frame of at most `most_bytes`. A packet that the capture cut behind its headers gets its payload back as
 // zeros; one that is longer than most_bytes (GRO makes such) loses payload and its length fields say so. What is cut
@@ -19,4 +19,4 @@ std::vector<std::byte> frame_of(LinkType link_type, const Captured& packet, std:
 // The source address of a frame, when it is IP and long enough to have one.
 std::optional<common::Ip> source_of(std::span<const std::byte> frame);
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -10,7 +10,7 @@
 
 #include "common/result.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
 enum class LinkType : std::uint8_t { raw, ipv4, ipv6, ethernet };
 
@@ -39,4 +39,4 @@ class PcapFile {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

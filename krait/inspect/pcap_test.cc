@@ -1,4 +1,4 @@
-#include "krait/cli/pcap.h"
+#include "krait/inspect/pcap.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -8,9 +8,9 @@
 #include <fstream>
 #include <string>
 
-#include "krait/cli/local_sources.h"
+#include "krait/inspect/local_sources.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 namespace {
 
 std::string word(std::uint32_t value, bool big_endian) {
@@ -102,4 +102,4 @@ TEST(LocalSources, LongestPrefixWins) {
 }
 
 }  // namespace
-}  // namespace krait::cli
+}  // namespace krait::inspect

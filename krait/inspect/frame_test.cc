@@ -1,4 +1,4 @@
-#include "krait/cli/frame.h"
+#include "krait/inspect/frame.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,11 @@
 #include "krait/abi/selector.h"
 #include "krait/cli/probe_packet.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 namespace {
 
+using cli::kEthernetBytes;
+using cli::probe_packet;
 using common::Ip;
 using Packet = std::vector<std::byte>;
 
@@ -169,4 +171,4 @@ TEST(SourceOf, ReadsBothFamilies) {
 }
 
 }  // namespace
-}  // namespace krait::cli
+}  // namespace krait::inspect

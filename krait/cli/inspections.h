@@ -1,0 +1,33 @@
+// The commands that need the libraries of archives, captures, firewalls and the journal. They live in a program of
+// their own, krait-inspect, which krait becomes for them: so every other command starts without those libraries.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "common/result.h"
+#include "krait/doctor/gather.h"
+
+namespace krait::cli {
+
+class Output;
+
+struct TraceFlags {
+  std::string config;
+  std::string policy;              // empty: the one that the configuration names
+  std::string direction = "auto";  // or ingress, egress
+  std::string pcap;
+};
+
+struct Inspections {
+  std::function<common::Result<void>(const doctor::Where&, Output&)> examine;
+  std::function<common::Result<void>(const doctor::Where&, const std::string& file, Output&)>
+      bundle;  // empty: a new one
+  std::function<common::Result<void>(const TraceFlags&, Output&)> trace;
+};
+
+// Becomes krait-inspect, which lies beside this program or in ../libexec/krait, with the words of this command line:
+// returns only when that fails (not_found where it is not installed).
+common::Result<void> become_inspector(const char* const* argv);
+
+}  // namespace krait::cli
