@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
+
+struct XXH3_state_s;
 
 namespace common {
 
@@ -13,6 +16,21 @@ struct Digest {
 
   static Digest of(std::string_view text);
   bool operator==(const Digest&) const = default;
+};
+
+// The digest of a text that comes in pieces. Move-only.
+class Digester {
+ public:
+  Digester();
+
+  void add(std::string_view piece);
+  [[nodiscard]] Digest digest() const;  // of everything so far
+
+ private:
+  struct Closer {
+    void operator()(XXH3_state_s* state) const;
+  };
+  std::unique_ptr<XXH3_state_s, Closer> state_;
 };
 
 }  // namespace common

@@ -19,5 +19,16 @@ TEST(Digest, TellsTextsApart) {
   EXPECT_NE(Digest::of(""), Digest::of(std::string_view("\0", 1)));
 }
 
+TEST(DigesterTest, GivesWhatTheWholeTextGives) {
+  std::string text;
+  Digester digester;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string piece(static_cast<std::size_t>(i % 7), static_cast<char>('a' + i % 26));
+    text += piece;
+    digester.add(piece);
+    ASSERT_EQ(digester.digest(), Digest::of(text)) << i;
+  }
+}
+
 }  // namespace
 }  // namespace common

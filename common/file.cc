@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <optional>
 #include <thread>
 
@@ -33,10 +34,11 @@ Result<Fd> open_regular(const std::string& path, struct stat& status) {
   return fd;
 }
 
-Result<std::string> read_all(const Fd& fd, const std::string& path, const struct stat& status, std::size_t most_bytes) {
-  std::string text;
-  text.reserve(std::min(static_cast<std::size_t>(status.st_size), most_bytes));
+// Gives what is in the file to `take`, piece by piece.
+template <typename Take>
+Result<void> read_pieces(const Fd& fd, const std::string& path, std::size_t most_bytes, const Take& take) {
   std::string chunk(std::size_t{1} << 16U, '\0');
+  std::size_t bytes = 0;
   for (;;) {
     const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) {
@@ -46,13 +48,21 @@ Result<std::string> read_all(const Fd& fd, const std::string& path, const struct
       return Error::from_errno(errno, fmt::format("read {}", path));
     }
     if (got == 0) {
-      return text;
+      return {};
     }
-    text.append(chunk, 0, static_cast<std::size_t>(got));
-    if (text.size() > most_bytes) {
+    bytes += static_cast<std::size_t>(got);
+    if (bytes > most_bytes) {
       return Error(ErrorCode::limit, fmt::format("{} is larger than {} bytes", path, most_bytes));
     }
+    take(std::string_view(chunk).substr(0, static_cast<std::size_t>(got)));
   }
+}
+
+Result<std::string> read_all(const Fd& fd, const std::string& path, const struct stat& status, std::size_t most_bytes) {
+  std::string text;
+  text.reserve(std::min(static_cast<std::size_t>(status.st_size), most_bytes));
+  auto read = read_pieces(fd, path, most_bytes, [&text](std::string_view piece) { text.append(piece); });
+  return read ? Result<std::string>(std::move(text)) : read.error();
 }
 
 // A read lease (fcntl(2)) is refused while somebody has the file open for writing, and makes who wants to open it so
@@ -73,9 +83,13 @@ bool is_old(const struct stat& status) {
   return std::chrono::nanoseconds(now().unix_ns) - changed >= kSettle;
 }
 
+template <typename Value>
+using Reader = std::function<Result<Value>(const Fd&, const struct stat&)>;
+
 // Nothing: somebody writes. `seen` is what was found kSettle ago, and becomes what is found now: the clock may be set,
 // so that a file can be younger than now for years.
-Result<std::optional<std::string>> read_settled(const std::string& path, std::size_t most_bytes, struct stat& seen) {
+template <typename Value>
+Result<std::optional<Value>> read_settled(const std::string& path, struct stat& seen, const Reader<Value>& read) {
   struct stat before{};
   const auto fd = open_regular(path, before);
   if (!fd) {
@@ -84,17 +98,34 @@ Result<std::optional<std::string>> read_settled(const std::string& path, std::si
   const bool settled = is_unchanged(seen, before) || is_old(before);
   seen = before;
   if (!settled || is_open_for_writing(fd->get())) {
-    return std::optional<std::string>();
+    return std::optional<Value>();
   }
-  auto text = read_all(*fd, path, before, most_bytes);
+  auto value = read(*fd, before);
   struct stat after{};
-  if (!text) {
-    return std::move(text.error());
+  if (!value) {
+    return std::move(value.error());
   }
   if (::fstat(fd->get(), &after) != 0) {
     return Error::from_errno(errno, fmt::format("stat {}", path));
   }
-  return is_unchanged(before, after) ? std::optional(std::move(*text)) : std::nullopt;
+  return is_unchanged(before, after) ? std::optional(std::move(*value)) : std::nullopt;
+}
+
+// What `read` makes of the file, when nobody writes it.
+template <typename Value>
+Result<Value> when_settled(const std::string& path, const Reader<Value>& read) {
+  struct stat seen{};
+  for (int tries = 0; tries < kMostSettles; ++tries) {
+    auto value = read_settled(path, seen, read);
+    if (!value) {
+      return std::move(value.error());
+    }
+    if (*value) {
+      return std::move(**value);
+    }
+    std::this_thread::sleep_for(kSettle);
+  }
+  return Error(ErrorCode::unavailable, fmt::format("{} is being written", path));
 }
 
 }  // namespace
@@ -106,18 +137,16 @@ Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
 }
 
 Result<std::string> read_settled_file(const std::string& path, std::size_t most_bytes) {
-  struct stat seen{};
-  for (int tries = 0; tries < kMostSettles; ++tries) {
-    auto text = read_settled(path, most_bytes, seen);
-    if (!text) {
-      return std::move(text.error());
-    }
-    if (*text) {
-      return std::move(**text);
-    }
-    std::this_thread::sleep_for(kSettle);
-  }
-  return Error(ErrorCode::unavailable, fmt::format("{} is being written", path));
+  return when_settled<std::string>(
+      path, [&](const Fd& fd, const struct stat& status) { return read_all(fd, path, status, most_bytes); });
+}
+
+Result<Digest> settled_file_digest(const std::string& path, std::size_t most_bytes) {
+  return when_settled<Digest>(path, [&](const Fd& fd, const struct stat&) -> Result<Digest> {
+    Digester digester;
+    auto read = read_pieces(fd, path, most_bytes, [&digester](std::string_view piece) { digester.add(piece); });
+    return read ? Result<Digest>(digester.digest()) : read.error();
+  });
 }
 
 Result<void> write_file(const std::string& path, std::string_view text, unsigned mode) {

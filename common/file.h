@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/digest.h"
 #include "common/result.h"
 
 namespace common {
@@ -18,6 +19,8 @@ Result<std::string> read_file(const std::string& path, std::size_t most_bytes);
 // tells: to its owner and with CAP_LEASE) or was changed within the last kSettle is waited for, at most kMostSettles
 // times that long. Fails also with unavailable (it is still being written).
 Result<std::string> read_settled_file(const std::string& path, std::size_t most_bytes);
+// The digest of what read_settled_file gives, without memory for the text.
+Result<Digest> settled_file_digest(const std::string& path, std::size_t most_bytes);
 
 // More than two ticks of the kernel's clock (10 ms each at most), which stamps files: a file that has settled and is
 // written again gets another stamp.

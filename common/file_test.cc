@@ -84,6 +84,14 @@ TEST_F(File, WaitsForAFileToSettle) {
   EXPECT_GE(std::chrono::nanoseconds(now().unix_ns) - changed, kSettle);
 }
 
+TEST_F(File, DigestsWhatItWouldRead) {
+  const std::string text(std::size_t{200'000}, 'x');  // several pieces
+  ASSERT_TRUE(write_file(path("f"), text, 0600));
+  EXPECT_EQ(settled_file_digest(path("f"), text.size()).value(), Digest::of(text));
+  EXPECT_EQ(settled_file_digest(path("f"), text.size() - 1).error().code(), ErrorCode::limit);
+  EXPECT_EQ(settled_file_digest(path("none"), 1).error().code(), ErrorCode::not_found);
+}
+
 TEST_F(File, RefusesWhatIsWrittenForEver) {
   const Fd writer(::open(path("f").c_str(), O_WRONLY | O_CREAT, 0600));
   ASSERT_TRUE(writer.valid());

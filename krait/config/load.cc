@@ -86,8 +86,8 @@ common::Result<model::Policy> load_policy(const std::string& path) { return load
 common::Result<model::Mesh> load_mesh(const std::string& path) { return load(path, parse_mesh); }
 
 bool is_unchanged(const std::string& path, const common::Digest& digest) {
-  const auto text = common::within_memory([&] { return common::read_settled_file(path, kMostFileBytes); });
-  return text && common::Digest::of(*text) == digest;
+  const auto found = common::within_memory([&] { return common::settled_file_digest(path, kMostFileBytes); });
+  return found && *found == digest;
 }
 
 common::Result<void> check_references(const model::Mesh& mesh, const model::Policy& policy) {
