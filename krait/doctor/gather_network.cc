@@ -150,15 +150,19 @@ Result<void> gather_endpoints(wireguard::Network& network, Facts& facts) {
   if (!facts.config.mesh) {
     return {};
   }
+  std::vector<common::Ip> destinations;
   for (const model::Peer& peer : facts.config.mesh->peers) {
-    if (!peer.endpoint) {
-      continue;
+    if (peer.endpoint) {
+      destinations.push_back(peer.endpoint->ip);
+      facts.network.endpoints.push_back({peer.name, *peer.endpoint, {}});
     }
-    auto way = network.way_to(peer.endpoint->ip);
-    if (!way) {
-      return way.error();
-    }
-    facts.network.endpoints.push_back({peer.name, *peer.endpoint, *way});
+  }
+  const auto ways = network.ways_to(destinations);
+  if (!ways) {
+    return ways.error();
+  }
+  for (std::size_t i = 0; i < ways->size(); ++i) {
+    facts.network.endpoints[i].way = (*ways)[i];
   }
   return {};
 }

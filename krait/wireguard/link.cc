@@ -41,6 +41,40 @@ ifaddrmsg address_header(std::uint32_t index, const Prefix& prefix) {
   return header;
 }
 
+Message route_message(RouteChange how, std::uint32_t index, const RouteState& route) {
+  const int how_to_add = how == RouteChange::add ? NLM_F_CREATE | NLM_F_EXCL : NLM_F_CREATE | NLM_F_REPLACE;
+  Message message = how == RouteChange::remove ? Message(RTM_DELROUTE, 0)
+                                               : Message(RTM_NEWROUTE, static_cast<std::uint16_t>(how_to_add));
+  rtmsg header{};
+  header.rtm_family = address_family(route.prefix.ip.family);
+  header.rtm_dst_len = route.prefix.length;
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = route.protocol;
+  header.rtm_type = RTN_UNICAST;
+  header.rtm_scope = RT_SCOPE_LINK;
+  message.put_header(header);
+  message.put_ip(RTA_DST, route.prefix.ip);
+  message.put_number(RTA_OIF, index);
+  if (route.source) {
+    message.put_ip(RTA_PREFSRC, *route.source);
+  }
+  return message;
+}
+
+Error refused_route(RouteChange how, const RouteState& route, const Acknowledgement& answer) {
+  const char* doing = how == RouteChange::add       ? "add the route to"
+                      : how == RouteChange::replace ? "replace the route to"
+                                                    : "remove the route to";
+  if (answer.sys_errno == EEXIST) {
+    return {ErrorCode::system,
+            fmt::format("{} {}: this host has a route to it already; remove that or take the prefix from the file",
+                        doing, route.prefix.text()),
+            EEXIST};
+  }
+  Result<void> refused = refusal(answer);
+  return passed_on(refused, fmt::format("{} {}", doing, route.prefix.text()));
+}
+
 }  // namespace
 
 Result<Links> Links::open() {
@@ -229,37 +263,17 @@ Result<std::vector<RouteState>> Links::routes(std::uint32_t index) {
   return found;
 }
 
-Result<void> Links::change_route(Message message, std::uint32_t index, const RouteState& route) {
-  rtmsg header{};
-  header.rtm_family = address_family(route.prefix.ip.family);
-  header.rtm_dst_len = route.prefix.length;
-  header.rtm_table = RT_TABLE_MAIN;
-  header.rtm_protocol = route.protocol;
-  header.rtm_type = RTN_UNICAST;
-  header.rtm_scope = RT_SCOPE_LINK;
-  message.put_header(header);
-  message.put_ip(RTA_DST, route.prefix.ip);
-  message.put_number(RTA_OIF, index);
-  if (route.source) {
-    message.put_ip(RTA_PREFSRC, *route.source);
-  }
-  return socket_.request(message);
-}
-
-Result<void> Links::add_route(std::uint32_t index, const RouteState& route) {
-  return change_route(Message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL), index, route);
-}
-
-Result<void> Links::replace_route(std::uint32_t index, const RouteState& route) {
-  return change_route(Message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE), index, route);
-}
-
-Result<void> Links::remove_route(std::uint32_t index, const RouteState& route) {
-  auto removed = change_route(Message(RTM_DELROUTE, 0), index, route);
-  if (!removed && removed.error().sys_errno() == ESRCH) {
-    return {};
-  }
-  return removed;
+Result<void> Links::change_routes(std::uint32_t index, RouteChange how, const std::vector<RouteState>& routes) {
+  const auto refused = [&](std::size_t i, const Acknowledgement& answer) -> Result<void> {
+    if (how == RouteChange::remove && answer.sys_errno == ESRCH) {
+      return {};
+    }
+    return refused_route(how, routes[i], answer);
+  };
+  return socket_.request_each({.count = routes.size(),
+                               .build = [&](std::size_t i) { return route_message(how, index, routes[i]); },
+                               .answered = [](std::size_t, const nlmsghdr&) { return Result<void>{}; },
+                               .refused = refused});
 }
 
 std::optional<LinkState> parse_link(const nlmsghdr& message) {

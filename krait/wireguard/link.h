@@ -1,4 +1,4 @@
-// Links, addresses and routes over rtnetlink, one request each. Every call blocks for the kernel's answer only.
+// Links, addresses and routes over rtnetlink. Every call blocks for the kernel's answer only.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,8 @@ struct LinkState {
   std::uint32_t mtu_bytes = 0;
   bool up = false;
 };
+
+enum class RouteChange { add, replace, remove };
 
 // A conversation with rtnetlink.
 class Links {
@@ -44,15 +46,14 @@ class Links {
 
   // The routes in the main table through the link with the default metric.
   common::Result<std::vector<RouteState>> routes(std::uint32_t index);
-  common::Result<void> add_route(std::uint32_t index, const RouteState& route);  // EEXIST
-  common::Result<void> replace_route(std::uint32_t index, const RouteState& route);
-  common::Result<void> remove_route(std::uint32_t index, const RouteState& route);  // no error when it is gone
+  // Ends at the first route that the kernel refuses; those behind it may have been changed or not. One to be removed
+  // that is gone is no error.
+  common::Result<void> change_routes(std::uint32_t index, RouteChange how, const std::vector<RouteState>& routes);
 
  private:
   explicit Links(Socket socket) : socket_(std::move(socket)) {}
   common::Result<LinkState> find(Message message, const std::string& what);
   common::Result<std::uint32_t> first_filter(std::uint32_t index, std::uint32_t parent);
-  common::Result<void> change_route(Message message, std::uint32_t index, const RouteState& route);
 
   Socket socket_;
 };

@@ -67,40 +67,21 @@ Result<void> apply_addresses(Interface& at, const WireguardImage& image, Changes
   return remove_addresses(at, image.interface, plan.remove, changes);
 }
 
-Result<void> change_routes(Interface& at, const std::vector<RouteState>& routes,
-                           Result<void> (Links::*change)(std::uint32_t, const RouteState&), const std::string& doing,
-                           Changes& changes) {
-  for (const RouteState& route : routes) {
-    auto changed = (at.links.*change)(at.link.index, route);
-    if (!changed && changed.error().sys_errno() == EEXIST) {
-      return Error(
-          ErrorCode::system,
-          fmt::format("{} {}: this host has a route to it already; remove that or take the prefix from the file", doing,
-                      route.prefix.text()),
-          EEXIST);
-    }
-    if (!changed) {
-      return passed_on(changed, fmt::format("{} {}", doing, route.prefix.text()));
-    }
-    ++changes.routes;
-  }
-  return {};
-}
-
 Result<void> apply_routes(Interface& at, const WireguardImage& image, Changes& changes) {
   const auto present = at.links.routes(at.link.index);
   if (!present) {
     return present.error();
   }
   const RoutePlan plan = plan_routes(*present, image);
-  auto done = change_routes(at, plan.remove, &Links::remove_route, "remove the route to", changes);
-  if (done) {
-    done = change_routes(at, plan.replace, &Links::replace_route, "replace the route to", changes);
+  for (const auto& [how, routes] :
+       {std::pair(RouteChange::remove, &plan.remove), std::pair(RouteChange::replace, &plan.replace),
+        std::pair(RouteChange::add, &plan.add)}) {
+    if (auto done = at.links.change_routes(at.link.index, how, *routes); !done) {
+      return done;
+    }
+    changes.routes += static_cast<std::uint32_t>(routes->size());
   }
-  if (done) {
-    done = change_routes(at, plan.add, &Links::add_route, "add the route to", changes);
-  }
-  return done;
+  return {};
 }
 
 Result<void> apply_up(Interface& at, const WireguardImage& image, Changes& changes) {

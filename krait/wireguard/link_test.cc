@@ -27,8 +27,8 @@ using model::WireguardImage;
 
 constexpr const char* kInterface = "kraittest0";
 
-Ip ip(const char* text) { return Ip::parse(text).value(); }
-Prefix prefix(const char* text) { return Prefix::parse(text).value(); }
+Ip ip(const std::string& text) { return Ip::parse(text).value(); }
+Prefix prefix(const std::string& text) { return Prefix::parse(text).value(); }
 
 class LinkTest : public testing::Test {
  protected:
@@ -89,6 +89,10 @@ class LinkTest : public testing::Test {
     return texts;
   }
 
+  void add_route(const Prefix& to, std::uint8_t protocol) {
+    ASSERT_TRUE(links_->change_routes(link().index, RouteChange::add, {{to, std::nullopt, protocol}}));
+  }
+
   using Texts = std::vector<std::string>;
   std::optional<Links> links_;
   WireguardImage image_;
@@ -138,13 +142,12 @@ TEST_F(LinkTest, FindsTheWayAndItsMtu) {
   ASSERT_TRUE(links_->set_mtu(link().index, 1400));
   auto network = Network::open();
   ASSERT_TRUE(network);
-  const auto nowhere = network->way_to(ip("192.0.2.1"));
-  ASSERT_TRUE(nowhere) << nowhere.error().text();
-  EXPECT_FALSE(nowhere->reachable);
-  const auto by_link = network->way_to(ip("10.20.0.1"));
-  ASSERT_TRUE(by_link && by_link->reachable);
-  EXPECT_EQ(by_link->index, link().index);
-  EXPECT_EQ(by_link->mtu_bytes, 0U);
+  const auto ways = network->ways_to({ip("192.0.2.1"), ip("10.20.0.1")});
+  ASSERT_TRUE(ways) << ways.error().text();
+  EXPECT_FALSE((*ways)[0].reachable);
+  EXPECT_TRUE((*ways)[1].reachable);
+  EXPECT_EQ((*ways)[1].index, link().index);
+  EXPECT_EQ((*ways)[1].mtu_bytes, 0U);
 
   auto socket = Socket::open(NETLINK_ROUTE);
   ASSERT_TRUE(socket);
@@ -164,9 +167,9 @@ TEST_F(LinkTest, FindsTheWayAndItsMtu) {
     message.put_number(RTAX_MTU, std::uint32_t{1340});
     message.end_nest(metrics);
     ASSERT_TRUE(socket->request(message)) << text;
-    const auto by_route = network->way_to(to.ip);
-    ASSERT_TRUE(by_route && by_route->reachable) << text;
-    EXPECT_EQ(by_route->mtu_bytes, 1340U) << text;
+    const auto by_route = network->ways_to({to.ip});
+    ASSERT_TRUE(by_route && by_route->front().reachable) << text;
+    EXPECT_EQ(by_route->front().mtu_bytes, 1340U) << text;
   }
   const Underlay underlay{*network, *links_};
   constexpr std::uint32_t kOther = 9999;
@@ -174,7 +177,7 @@ TEST_F(LinkTest, FindsTheWayAndItsMtu) {
   EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{ip("10.20.0.1"), ip("198.51.100.7")}, false}).value(), 1280U);
   EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{}, true}).value(), 1420U) << "there is no default route";
   EXPECT_EQ(find_fitting_mtu(underlay, link().index, {{ip("10.20.0.1")}, false}).value(), 1420U) << "into itself";
-  ASSERT_TRUE(links_->add_route(link().index, {prefix("0.0.0.0/0"), std::nullopt, kRouteProtocol}));
+  add_route(prefix("0.0.0.0/0"), kRouteProtocol);
   EXPECT_EQ(find_fitting_mtu(underlay, kOther, {{}, true}).value(), 1320U);
 }
 
@@ -220,8 +223,10 @@ TEST_F(LinkTest, AdoptsALinkWithAddressesOfOtherLengths) {
 TEST_F(LinkTest, PutsBackWhatSomebodyTookAway) {
   apply(2, 3, true);
   ASSERT_TRUE(links_->remove_address(link().index, {prefix("10.90.0.1/32"), ip("10.90.0.1")}));
-  ASSERT_TRUE(links_->remove_route(link().index, {prefix("fd90::2/128"), {}, kRouteProtocol}));
-  ASSERT_TRUE(links_->remove_route(link().index, {prefix("fd90::2/128"), {}, kRouteProtocol})) << "gone already";
+  for (const char* text : {"it is there", "gone already"}) {
+    ASSERT_TRUE(links_->change_routes(link().index, RouteChange::remove, {{prefix("fd90::2/128"), {}, kRouteProtocol}}))
+        << text;
+  }
   apply(1, 3);  // both IPv4 routes had gone with their source
   apply(0, 0);
 }
@@ -230,7 +235,7 @@ TEST_F(LinkTest, LeavesOthersRoutesAlone) {
   apply(2, 3, true);
   constexpr std::uint8_t kStatic = RTPROT_STATIC;
   const auto index = link().index;
-  ASSERT_TRUE(links_->add_route(index, {prefix("10.30.0.0/16"), std::nullopt, kStatic}));
+  add_route(prefix("10.30.0.0/16"), kStatic);
   image_.routes.clear();
   apply(0, 3);
   const auto left = links_->routes(index).value();
@@ -245,13 +250,47 @@ TEST_F(LinkTest, RefusesAPrefixThatAnotherLinkRoutes) {
   ASSERT_TRUE(links_->add("other0", "veth"));
   const auto other = links_->find("other0").value();
   ASSERT_TRUE(links_->set_up(other.index));
-  ASSERT_TRUE(links_->add_route(other.index, {prefix("10.20.0.0/16"), std::nullopt, RTPROT_STATIC}));
+  ASSERT_TRUE(
+      links_->change_routes(other.index, RouteChange::add, {{prefix("10.20.0.0/16"), std::nullopt, RTPROT_STATIC}}));
   Changes changes;
   const auto done = apply_link(*links_, link(), image_, changes);
   ASSERT_FALSE(done);
   EXPECT_NE(done.error().text().find("10.20.0.0/16: this host has a route to it already"), std::string::npos)
       << done.error().text();
   EXPECT_EQ(links_->routes(other.index).value().size(), 1U) << "the other's route is untouched";
+}
+
+// More than the kernel is sent at once.
+TEST_F(LinkTest, ChangesManyRoutesAndFindsThem) {
+  constexpr std::size_t kMany = 100;
+  apply(2, 3, true);
+  const auto index = link().index;
+  std::vector<RouteState> even;
+  std::vector<common::Ip> all;
+  for (std::size_t i = 0; i < kMany; ++i) {
+    all.push_back(ip(fmt::format("10.40.{}.1", i)));
+    if (i % 2 == 0) {
+      even.push_back({prefix(fmt::format("10.40.{}.0/24", i)), std::nullopt, kRouteProtocol});
+    }
+  }
+  ASSERT_TRUE(links_->change_routes(index, RouteChange::add, even));
+  EXPECT_EQ(routes().size(), 3 + even.size());
+  auto network = Network::open();
+  const auto ways = network->ways_to(all).value();
+  for (std::size_t i = 0; i < kMany; ++i) {
+    EXPECT_EQ(ways[i].reachable, i % 2 == 0) << i;
+  }
+
+  const RouteState taken = even[40];
+  ASSERT_TRUE(links_->change_routes(index, RouteChange::remove, even));
+  ASSERT_TRUE(links_->change_routes(index, RouteChange::add, {taken}));
+  const auto refused = links_->change_routes(index, RouteChange::add, even);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().sys_errno(), EEXIST);
+  EXPECT_NE(refused.error().text().find(taken.prefix.text() + ": this host"), std::string::npos)
+      << refused.error().text();
+  ASSERT_TRUE(links_->change_routes(index, RouteChange::remove, even)) << "some of them are gone";
+  EXPECT_EQ(routes().size(), 3U) << "and no answer was left for the next request";
 }
 
 TEST_F(LinkTest, SaysWhichPrivilegeIsMissing) {

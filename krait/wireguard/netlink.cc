@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <limits>
 #include <utility>
+#include <vector>
 
 namespace krait::wireguard {
 
@@ -24,15 +25,11 @@ namespace {
 constexpr std::size_t kReceiveBytes = 65536;
 constexpr int kDumpTries = 20;
 
-Error refusal(const Acknowledgement& answer) {
-  std::string message = answer.text.empty() ? "the kernel refused" : fmt::format("the kernel refused: {}", answer.text);
-  if (answer.sys_errno == EPERM) {
-    message += "; this needs CAP_NET_ADMIN (root)";
-  }
-  return Error::from_errno(answer.sys_errno, std::move(message));
-}
+// An answer takes a page of the socket's 208 KiB at most (net/core/sock.c), until it is read.
+constexpr std::size_t kRequestsAtOnce = 32;
 
 Error malformed() { return {ErrorCode::system, "the kernel's answer is malformed"}; }
+Error outgrown() { return {ErrorCode::limit, "a netlink message outgrew its buffer"}; }
 
 // The attributes in a region. Not libmnl's loops: those run to the padding behind a message, which need not be there.
 template <typename Handler>
@@ -140,19 +137,10 @@ Result<Socket> Socket::open(int protocol) {
   return Socket(std::move(socket));
 }
 
-Result<void> Socket::exchange(Message& message, const MessageHandler& handler, bool& interrupted) {
-  if (message.overflown()) {
-    return Error(ErrorCode::limit, "a netlink message outgrew its buffer");
-  }
-  nlmsghdr& request = message.header();
-  request.nlmsg_seq = ++sequence_;
-  if (mnl_socket_sendto(socket_.get(), &request, request.nlmsg_len) < 0) {
-    return Error::from_errno(errno, "send a netlink message");
-  }
+Result<void> Socket::receive(const std::function<Result<bool>(const nlmsghdr&)>& handler) {
   const unsigned port = mnl_socket_get_portid(socket_.get());
-  std::optional<Acknowledgement> end;
-  Result<void> handled;
-  while (!end) {
+  bool seen_last = false;
+  while (!seen_last) {
     const ssize_t got = mnl_socket_recvfrom(socket_.get(), received_.get(), kReceiveBytes);
     if (got < 0 && errno == EINTR) {
       continue;
@@ -164,29 +152,105 @@ Result<void> Socket::exchange(Message& message, const MessageHandler& handler, b
     }
     const auto size = static_cast<std::size_t>(got);
     const auto read = for_each_message({received_.get(), size}, [&](const nlmsghdr& answer) -> Result<void> {
-      if (answer.nlmsg_seq != sequence_ || answer.nlmsg_pid != port) {
+      if (answer.nlmsg_pid != port) {
         return {};
       }
-      interrupted = interrupted || (answer.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-      if (answer.nlmsg_type == NLMSG_ERROR || answer.nlmsg_type == NLMSG_DONE) {
-        end = parse_acknowledgement(answer);
-        return end ? Result<void>{} : malformed();
-      }
-      // After a failure the rest of the answer is still read, so that the next request does not meet it.
-      if (handled && answer.nlmsg_type >= NLMSG_MIN_TYPE) {
-        handled = handler(answer);
-      }
-      return {};
+      const auto last = handler(answer);
+      seen_last = seen_last || (last && *last);
+      return last ? Result<void>{} : last.error();
     });
     sodium_memzero(received_.get(), size);
     if (!read) {
       return read;
     }
   }
+  return {};
+}
+
+Result<void> Socket::exchange(Message& message, const MessageHandler& handler, bool& interrupted) {
+  if (message.overflown()) {
+    return outgrown();
+  }
+  nlmsghdr& request = message.header();
+  request.nlmsg_seq = ++sequence_;
+  if (mnl_socket_sendto(socket_.get(), &request, request.nlmsg_len) < 0) {
+    return Error::from_errno(errno, "send a netlink message");
+  }
+  std::optional<Acknowledgement> end;
+  Result<void> handled;
+  auto received = receive([&](const nlmsghdr& answer) -> Result<bool> {
+    if (answer.nlmsg_seq != sequence_) {
+      return false;
+    }
+    interrupted = interrupted || (answer.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+    if (answer.nlmsg_type == NLMSG_ERROR || answer.nlmsg_type == NLMSG_DONE) {
+      end = parse_acknowledgement(answer);
+      return end ? Result<bool>(true) : malformed();
+    }
+    // After a failure the rest of the answer is still read, so that the next request does not meet it.
+    if (handled && answer.nlmsg_type >= NLMSG_MIN_TYPE) {
+      handled = handler(answer);
+    }
+    return false;
+  });
+  if (!received) {
+    return received;
+  }
   if (end->sys_errno != 0) {
     return refusal(*end);
   }
   return handled;
+}
+
+Result<void> Socket::request_each(const Requests& requests) {
+  for (std::size_t first = 0; first < requests.count; first += kRequestsAtOnce) {
+    if (auto done = request_some(requests, first, std::min(requests.count, first + kRequestsAtOnce)); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+Result<void> Socket::request_some(const Requests& requests, std::size_t first, std::size_t end) {
+  std::vector<std::byte> datagram;
+  const std::uint32_t before = sequence_;
+  for (std::size_t i = first; i < end; ++i) {
+    Message message = requests.build(i);
+    if (message.overflown()) {
+      return outgrown();
+    }
+    nlmsghdr& header = message.header();
+    header.nlmsg_seq = ++sequence_;
+    // The kernel tells of a refusal without being asked to; what it has done is known when the last one is answered.
+    header.nlmsg_flags = static_cast<std::uint16_t>(header.nlmsg_flags | (i + 1 == end ? NLM_F_ACK : 0));
+    const auto* bytes = reinterpret_cast<const std::byte*>(&header);
+    datagram.insert(datagram.end(), bytes, bytes + header.nlmsg_len);
+    datagram.resize(MNL_ALIGN(datagram.size()));
+  }
+  if (mnl_socket_sendto(socket_.get(), datagram.data(), datagram.size()) < 0) {
+    return Error::from_errno(errno, "send netlink messages");
+  }
+  Result<void> handled;
+  auto received = receive([&](const nlmsghdr& answer) -> Result<bool> {
+    const std::uint32_t number = answer.nlmsg_seq - before;  // from 1
+    if (number == 0 || number > end - first) {
+      return false;
+    }
+    const std::size_t index = first + number - 1;
+    if (answer.nlmsg_type != NLMSG_ERROR) {
+      handled = handled ? requests.answered(index, answer) : handled;
+      return false;
+    }
+    const auto acknowledgement = parse_acknowledgement(answer);
+    if (!acknowledgement) {
+      return malformed();
+    }
+    if (handled && acknowledgement->sys_errno != 0) {
+      handled = requests.refused(index, *acknowledgement);
+    }
+    return index + 1 == end;
+  });
+  return received ? handled : received;
 }
 
 Result<void> Socket::request(Message& message, const MessageHandler& handler) {
@@ -214,6 +278,14 @@ Result<void> Socket::dump(Message& message, const std::function<void()>& restart
 }
 
 // --- Reading
+
+Error refusal(const Acknowledgement& answer) {
+  std::string message = answer.text.empty() ? "the kernel refused" : fmt::format("the kernel refused: {}", answer.text);
+  if (answer.sys_errno == EPERM) {
+    message += "; this needs CAP_NET_ADMIN (root)";
+  }
+  return Error::from_errno(answer.sys_errno, std::move(message));
+}
 
 std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message) {
   const auto payload = message_payload(message);

@@ -77,6 +77,31 @@ std::string hexadecimal(std::span<const std::byte> bytes) {
   return text;
 }
 
+Message way_message(const Ip& destination) {
+  rtmsg header{};
+  header.rtm_family = address_family(destination.family);
+  header.rtm_dst_len = destination.bits();
+  Message message(RTM_GETROUTE, 0);
+  message.put_header(header);
+  message.put_ip(RTA_DST, destination);
+  return message;
+}
+
+// What the kernel says where no route, or one that refuses, is the answer, or a family that is switched off.
+bool is_no_way(int sys_errno) {
+  switch (sys_errno) {
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EACCES:
+    case EINVAL:
+    case EAFNOSUPPORT:
+    case EOPNOTSUPP:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Result<Network> Network::open() {
@@ -129,35 +154,26 @@ Result<std::vector<RoutingRule>> Network::rules() {
   return found;
 }
 
-Result<Way> Network::way_to(const Ip& destination) {
-  rtmsg header{};
-  header.rtm_family = address_family(destination.family);
-  header.rtm_dst_len = destination.bits();
-  Message message(RTM_GETROUTE, 0);
-  message.put_header(header);
-  message.put_ip(RTA_DST, destination);
+Result<std::vector<Way>> Network::ways_to(const std::vector<Ip>& destinations) {
   Way nowhere;
   nowhere.reachable = false;
-  std::optional<Way> found;
-  auto asked = socket_.request(message, [&](const nlmsghdr& answer) {
-    found = parse_way(answer);
-    return Result<void>{};
-  });
-  if (!asked) {
-    // What the kernel says where no route, or one that refuses, is the answer, or a family that is switched off.
-    switch (asked.error().sys_errno()) {
-      case ENETUNREACH:
-      case EHOSTUNREACH:
-      case EACCES:
-      case EINVAL:
-      case EAFNOSUPPORT:
-      case EOPNOTSUPP:
-        return nowhere;
-      default:
-        return passed_on(asked, fmt::format("look up the route to {}", destination.text()));
+  std::vector<Way> ways(destinations.size(), nowhere);
+  const auto answered = [&](std::size_t i, const nlmsghdr& answer) -> Result<void> {
+    ways[i] = parse_way(answer).value_or(nowhere);
+    return {};
+  };
+  const auto refused = [&](std::size_t i, const Acknowledgement& answer) -> Result<void> {
+    if (is_no_way(answer.sys_errno)) {
+      return {};
     }
-  }
-  return found.value_or(nowhere);
+    Result<void> failed = refusal(answer);
+    return passed_on(failed, fmt::format("look up the route to {}", destinations[i].text()));
+  };
+  auto asked = socket_.request_each({.count = destinations.size(),
+                                     .build = [&](std::size_t i) { return way_message(destinations[i]); },
+                                     .answered = answered,
+                                     .refused = refused});
+  return asked ? Result<std::vector<Way>>(std::move(ways)) : asked.error();
 }
 
 Result<std::vector<Qdisc>> Network::qdiscs() {

@@ -94,7 +94,7 @@ class Network {
   common::Result<std::vector<NetworkAddress>> addresses();
   common::Result<std::vector<NetworkRoute>> routes();  // of all tables
   common::Result<std::vector<RoutingRule>> rules();    // in the order in which they are asked
-  common::Result<Way> way_to(const common::Ip& destination);
+  common::Result<std::vector<Way>> ways_to(const std::vector<common::Ip>& destinations);  // in their order
   common::Result<std::vector<Qdisc>> qdiscs();
   // Of both directions; none where the link has no clsact qdisc.
   common::Result<std::vector<NetworkFilter>> filters(std::uint32_t index);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <vector>
 
@@ -28,34 +29,22 @@ std::array<Ip, 2> somewhere() {
   return {v4, v6};
 }
 
-// Looks up ways, and each link's MTU once.
-class Ways {
+// Reads each link's MTU once.
+class LinkMtus {
  public:
-  Ways(Underlay underlay, std::uint32_t own_index) : underlay_(underlay), own_index_(own_index) {}
+  explicit LinkMtus(Links& links) : links_(links) {}
 
-  // The MTU of the way; 0: none.
-  Result<std::uint32_t> mtu_bytes(const Ip& to) {
-    const auto way = underlay_.network.way_to(to);
-    if (!way) {
-      return way.error();
-    }
-    if (!way->reachable || way->index == own_index_) {
-      return 0U;
-    }
-    if (way->mtu_bytes != 0) {
-      return way->mtu_bytes;
-    }
-    const auto [found, fresh] = of_link_.try_emplace(way->index, 0);
+  std::uint32_t mtu_bytes(std::uint32_t index) {
+    const auto [found, fresh] = of_link_.try_emplace(index, 0);
     if (fresh) {
-      const auto link = underlay_.links.find(way->index);
+      const auto link = links_.find(index);
       found->second = link ? link->mtu_bytes : 0;  // else it has just gone
     }
     return found->second;
   }
 
  private:
-  Underlay underlay_;
-  std::uint32_t own_index_;
+  Links& links_;
   std::map<std::uint32_t, std::uint32_t> of_link_;
 };
 
@@ -100,29 +89,25 @@ std::uint32_t fitting_mtu(std::span<const Path> paths) {
 }
 
 Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_index, const Destinations& to) {
-  Ways ways(underlay, own_index);
-  std::vector<Path> paths;
-  const auto add = [&](const Ip& ip, Family family) -> Result<void> {
-    const auto mtu_bytes = ways.mtu_bytes(ip);
-    if (!mtu_bytes) {
-      return mtu_bytes.error();
-    }
-    if (*mtu_bytes != 0) {
-      paths.push_back({family, *mtu_bytes});
-    }
-    return {};
-  };
-  for (const Ip& ip : to.endpoints) {
-    if (auto added = add(ip, ip.family); !added) {
-      return added.error();
-    }
+  std::vector<Ip> asked(to.endpoints.begin(), to.endpoints.end());
+  if (to.others) {
+    std::ranges::copy(somewhere(), std::back_inserter(asked));
   }
-  for (const Ip& ip : somewhere()) {
-    if (!to.others) {
-      break;
+  const auto ways = underlay.network.ways_to(asked);
+  if (!ways) {
+    return ways.error();
+  }
+  LinkMtus of_link(underlay.links);
+  std::vector<Path> paths;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const Way& way = (*ways)[i];
+    if (!way.reachable || way.index == own_index) {
+      continue;
     }
-    if (auto added = add(ip, Family::v6); !added) {  // the larger overhead: either family may be used
-      return added.error();
+    const std::uint32_t mtu_bytes = way.mtu_bytes != 0 ? way.mtu_bytes : of_link.mtu_bytes(way.index);
+    if (mtu_bytes != 0) {
+      // Somewhere behind the default route either family may be used: the larger overhead.
+      paths.push_back({i < to.endpoints.size() ? asked[i].family : Family::v6, mtu_bytes});
     }
   }
   return fitting_mtu(paths);

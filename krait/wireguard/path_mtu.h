@@ -49,8 +49,8 @@ struct Underlay {
   Links& links;
 };
 
-// Asks the kernel for the way to each destination: its route's MTU, a path MTU that it has learned, or its link's. A
-// system call each. A destination without a way, or with one through the link `own_index`, is left out.
+// Asks the kernel for the way to each destination: its route's MTU, a path MTU that it has learned, or its link's.
+// A destination without a way, or with one through the link `own_index`, is left out.
 common::Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_index, const Destinations& to);
 
 }  // namespace krait::wireguard
