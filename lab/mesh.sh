@@ -91,6 +91,19 @@ put_policy() {
   done
 }
 
+# many_peers NUMBER: a krait.toml with as many peers, each with an endpoint of its own. Any 32 bytes are a public key.
+many_peers() {
+  awk -v peers="$1" 'BEGIN {
+    print "[host]\nname = \"web\"\nidentity = \"web\"\naddresses = [\"10.90.0.1\"]\nprivate_key_file = \"/var/lib/krait/host.key\""
+    for (i = 0; i < peers; i++) {
+      key = ""
+      for (n = i; length(key) < 6; n = int(n / 26)) key = key sprintf("%c", 97 + n % 26)
+      printf "\n[[peer]]\nname = \"peer%d\"\nidentity = \"db\"\npublic_key = \"%sAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n", i, key
+      printf "endpoint = \"198.%d.%d.%d:51820\"\naddresses = [\"10.91.%d.%d\"]\n", 18 + int(i / 65536), int(i / 256) % 256, i % 256, int(i / 256), i % 256
+    }
+  }'
+}
+
 agent_start() {
   agent_pid[$1]=$(start "$1" "$lab_dir/$1-agent.log" krait-agent --config /etc/krait/krait.toml "${@:2}")
 }

@@ -34,7 +34,7 @@ run_lab_bench() {
   lab_accelerator=$(guest_accelerator)
   [[ $lab_accelerator == kvm ]] || lab_accelerator=icount
   bench_guest bench "$lab_accelerator" || return 1
-  lab_accelerator='' bench_guest bench_napi
+  lab_accelerator='' bench_guest bench_napi && run_user_mode 300 "$cache_dir/lab/initramfs-6.12.cpio" /lab/bench_peers.sh
 }
 
 # bench_guest NAME [ROLE]

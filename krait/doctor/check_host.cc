@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::pair<unsigned, unsigned> kLeastKernel{5, 11};  // ARCHITECTURE.md
 // Before this day nobody had krait, so a clock that shows it was never set.
-constexpr std::int64_t kLeastClock_s = 1735689600;  // 2025-01-01
+constexpr std::int64_t kLeastClockSeconds = 1735689600;  // 2025-01-01
 
 // include/uapi/linux/capability.h
 constexpr unsigned kNetAdmin = 12;
@@ -144,7 +144,7 @@ Findings check_key_file(const Facts& facts) {
 Findings check_clock(const Facts& facts) {
   const ClockFacts& clock = facts.clock;
   const char* mend = "set the clock and keep it by NTP: timedatectl set-ntp true";
-  if (clock.now_s < kLeastClock_s) {
+  if (clock.now_s < kLeastClockSeconds) {
     return {{"clock", Grade::problem, fmt::format("the clock says {}: it was never set", day(clock.now_s)), mend}};
   }
   // A file may have been made on another host; an hour is beyond what clocks that are kept differ.

@@ -6,19 +6,6 @@ set -u
 
 peers=10000
 
-# config: krait.toml with as many peers, each with an endpoint of its own. Any 32 bytes are a public key.
-config() {
-  awk -v peers="$peers" 'BEGIN {
-    print "[host]\nname = \"web\"\nidentity = \"web\"\naddresses = [\"10.90.0.1\"]\nprivate_key_file = \"/var/lib/krait/host.key\""
-    for (i = 0; i < peers; i++) {
-      key = ""
-      for (n = i; length(key) < 6; n = int(n / 26)) key = key sprintf("%c", 97 + n % 26)
-      printf "\n[[peer]]\nname = \"peer%d\"\nidentity = \"db\"\npublic_key = \"%sAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n", i, key
-      printf "endpoint = \"198.%d.%d.%d:51820\"\naddresses = [\"10.91.%d.%d\"]\n", 18 + int(i / 65536), int(i / 256) % 256, i % 256, int(i / 256), i % 256
-    }
-  }'
-}
-
 # timed TEXT COMMAND...: sets took_ms.
 timed() {
   local text=$1 begin=${EPOCHREALTIME/[.,]/} status=0
@@ -42,7 +29,7 @@ host_new web
 on web ip route add default via 192.0.2.254
 put_policy web "web db any"
 on web krait keygen /var/lib/krait/host.key >/dev/null
-config >"$lab_dir/krait.toml"
+many_peers $peers >"$lab_dir/krait.toml"
 on web cp "$lab_dir/krait.toml" /etc/krait/krait.toml
 agent_start web
 timed "loaded" agent_is_up

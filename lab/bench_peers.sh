@@ -1,0 +1,74 @@
+#!/bin/bash
+# 10,000 peers: how long until they are in force, and a reload that finds nothing to do. Beside them what of it is WireGuard's own work
+# and what is starting a program.
+#
+# Prints a section in Markdown; lines that begin with "csv," are for a file of their own.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=lab/hosts.sh
+. "$here/hosts.sh"
+# shellcheck source=lab/mesh.sh
+. "$here/mesh.sh"
+# shellcheck source=lab/measure.sh
+. "$here/measure.sh"
+
+rounds=21
+host_number=([web]=1)
+identities=(web db)
+
+now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
+agent_cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/${agent_pid[web]}/stat"; }
+silently() { "$@" >/dev/null; }
+
+# median_ms COMMAND...
+median_ms() {
+  local begin
+  for ((round = 1; round <= rounds; round++)); do
+    begin=$(now_us)
+    silently "$@" || return 1
+    echo $((($(now_us) - begin) / 1000))
+  done | sort -n | sed -n "$((rounds / 2 + 1))p"
+}
+
+# row NAME TEXT MILLISECONDS
+row() {
+  csv peers "$1" "$3"
+  echo "| $2 | $3 |" >>"$lab_dir/table"
+}
+
+hosts_begin
+host_new web
+on web ip route add default via 192.0.2.254
+put_policy web "web db any"
+on web krait keygen /var/lib/krait/host.key >/dev/null
+many_peers 10000 >"$lab_dir/krait.toml"
+on web cp "$lab_dir/krait.toml" /etc/krait/krait.toml
+begin=$(now_us)
+agent_start web
+# The log, not `krait status`: that would share the CPU.
+until grep -q 'runs wg0' "$lab_dir/web-agent.log"; do
+  ((($(now_us) - begin) < 120000000)) || die "the agent does not come up"
+  sleep 0.1
+done
+row load "10,000 peers, until the agent says that they are in force" $((($(now_us) - begin) / 1000))
+on web sh -c 'wg showconf wg0 | grep -v ListenPort >/run/peers.conf; ip link add wg1 type wireguard; ip link set wg1 up'
+begin=$(now_us)
+on web wg setconf wg1 /run/peers.conf
+row setconf "\`wg setconf\` of the same peers, without routes" $((($(now_us) - begin) / 1000))
+on web ip link del wg1
+silently on web krait reload || die "krait reload fails"
+before=$(agent_cpu_ms)
+row reload "\`krait reload\` that finds nothing to do" "$(median_ms on web krait reload)"
+row agent "of it the agent's CPU" $((($(agent_cpu_ms) - before) / rounds))
+row start "\`krait version\`, which only starts" "$(median_ms on web krait version)"
+row check "\`krait check\` of the same file" "$(rounds=3 median_ms on web krait check)"
+cat <<END
+## 10,000 peers
+
+Linux $(uname -r), $(nproc) CPU. Medians of $rounds, the load once.
+
+| what | ms |
+| --- | --- |
+END
+cat "$lab_dir/table"
+echo
