@@ -19,10 +19,11 @@ struct TraceFlags {
   std::string pcap;
 };
 
+using BundleAction = common::Result<void>(const doctor::Where&, const std::string& file, Output&);
+
 struct Inspections {
   std::function<common::Result<void>(const doctor::Where&, Output&)> examine;
-  std::function<common::Result<void>(const doctor::Where&, const std::string& file, Output&)>
-      bundle;  // empty: a new one
+  std::function<BundleAction> bundle;  // into `file`; empty: one of a name that tells host and time
   std::function<common::Result<void>(const TraceFlags&, Output&)> trace;
 };
 
