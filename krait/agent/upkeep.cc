@@ -155,7 +155,8 @@ void Upkeep::on_glance() {
   } else if (*followed) {
     log_.info("a peer has gone over to the key that it had announced");
   }
-  if (glances_left_ == 0 || --glances_left_ == 0) {
+  glances_left_ -= std::min(glances_left_, 1U);
+  if (glances_left_ == 0) {
     std::ignore = arm(glance_, {});
   }
 }

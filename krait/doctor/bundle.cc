@@ -36,7 +36,7 @@ namespace {
 
 constexpr std::size_t kMostLogBytes = std::size_t{64} << 20U;
 constexpr std::size_t kMostLogLines = 5000;
-constexpr int kAnswer_s = 5;
+constexpr int kAnswerSeconds = 5;
 constexpr const char* kUsualKeyFile = "/var/lib/krait/host.key";  // where the configuration cannot be read
 
 // Collects the members, and what is missing.
@@ -102,7 +102,7 @@ Result<std::string> metrics_page() {
   address.sin_port = htons(endpoint->port);
   std::memcpy(&address.sin_addr, endpoint->ip.bytes.data(), sizeof(address.sin_addr));
   const common::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const timeval patience{.tv_sec = kAnswer_s, .tv_usec = 0};
+  const timeval patience{.tv_sec = kAnswerSeconds, .tv_usec = 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
   constexpr std::string_view kRequest = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
