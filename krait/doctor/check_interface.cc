@@ -164,8 +164,8 @@ Findings check_interface(const Facts& facts) {
   if (facts.link.threaded && version_of(facts.kernel.release) < kThreadedByDefault) {
     return {
         {"interface", Grade::warning,
-         fmt::format("{} has threaded NAPI, with which kernels before {}.{} were seen to stop receiving from a peer "
-                     "until a restart",
+         fmt::format("{} has threaded NAPI, with which kernels before {}.{} stop receiving from a peer now and then "
+                     "(CVE-2026-52945)",
                      facts.interface, kThreadedByDefault.first, kThreadedByDefault.second),
          fmt::format("echo 0 >/sys/class/net/{}/threaded", facts.interface)}};
   }
