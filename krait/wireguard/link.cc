@@ -41,10 +41,26 @@ ifaddrmsg address_header(std::uint32_t index, const Prefix& prefix) {
   return header;
 }
 
-Message route_message(RouteChange how, std::uint32_t index, const RouteState& route) {
-  const int how_to_add = how == RouteChange::add ? NLM_F_CREATE | NLM_F_EXCL : NLM_F_CREATE | NLM_F_REPLACE;
-  Message message = how == RouteChange::remove ? Message(RTM_DELROUTE, 0)
-                                               : Message(RTM_NEWROUTE, static_cast<std::uint16_t>(how_to_add));
+struct RouteRequest {
+  std::uint16_t type;
+  std::uint16_t flags;
+  const char* doing;
+};
+
+constexpr RouteRequest request_of(RouteChange how) {
+  switch (how) {
+    case RouteChange::add:
+      return {RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, "add the route to"};
+    case RouteChange::replace:
+      return {RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, "replace the route to"};
+    case RouteChange::remove:
+      break;
+  }
+  return {RTM_DELROUTE, 0, "remove the route to"};
+}
+
+Message route_message(const RouteRequest& request, std::uint32_t index, const RouteState& route) {
+  Message message(request.type, request.flags);
   rtmsg header{};
   header.rtm_family = address_family(route.prefix.ip.family);
   header.rtm_dst_len = route.prefix.length;
@@ -61,18 +77,14 @@ Message route_message(RouteChange how, std::uint32_t index, const RouteState& ro
   return message;
 }
 
-Error refused_route(RouteChange how, const RouteState& route, const Acknowledgement& answer) {
-  const char* doing = how == RouteChange::add       ? "add the route to"
-                      : how == RouteChange::replace ? "replace the route to"
-                                                    : "remove the route to";
-  if (answer.sys_errno == EEXIST) {
+Error refused_route(const char* doing, const RouteState& route, Error refusal) {
+  if (refusal.sys_errno() == EEXIST) {
     return {ErrorCode::system,
             fmt::format("{} {}: this host has a route to it already; remove that or take the prefix from the file",
                         doing, route.prefix.text()),
             EEXIST};
   }
-  Result<void> refused = refusal(answer);
-  return passed_on(refused, fmt::format("{} {}", doing, route.prefix.text()));
+  return std::move(refusal).with_context(fmt::format("{} {}", doing, route.prefix.text()));
 }
 
 }  // namespace
@@ -264,15 +276,15 @@ Result<std::vector<RouteState>> Links::routes(std::uint32_t index) {
 }
 
 Result<void> Links::change_routes(std::uint32_t index, RouteChange how, const std::vector<RouteState>& routes) {
-  const auto refused = [&](std::size_t i, const Acknowledgement& answer) -> Result<void> {
-    if (how == RouteChange::remove && answer.sys_errno == ESRCH) {
+  const RouteRequest request = request_of(how);
+  const auto refused = [&](std::size_t i, Error refusal) -> Result<void> {
+    if (how == RouteChange::remove && refusal.sys_errno() == ESRCH) {
       return {};
     }
-    return refused_route(how, routes[i], answer);
+    return refused_route(request.doing, routes[i], std::move(refusal));
   };
   return socket_.request_each({.count = routes.size(),
-                               .build = [&](std::size_t i) { return route_message(how, index, routes[i]); },
-                               .answered = [](std::size_t, const nlmsghdr&) { return Result<void>{}; },
+                               .build = [&](std::size_t i) { return route_message(request, index, routes[i]); },
                                .refused = refused});
 }
 

@@ -24,9 +24,16 @@ namespace {
 // The kernel makes dump messages as large as the reader's buffer, up to 32 KiB (net/netlink/af_netlink.c).
 constexpr std::size_t kReceiveBytes = 65536;
 constexpr int kDumpTries = 20;
-
 // An answer takes a page of the socket's 208 KiB at most (net/core/sock.c), until it is read.
 constexpr std::size_t kRequestsAtOnce = 32;
+
+Error refusal(const Acknowledgement& answer) {
+  std::string message = answer.text.empty() ? "the kernel refused" : fmt::format("the kernel refused: {}", answer.text);
+  if (answer.sys_errno == EPERM) {
+    message += "; this needs CAP_NET_ADMIN (root)";
+  }
+  return Error::from_errno(answer.sys_errno, std::move(message));
+}
 
 Error malformed() { return {ErrorCode::system, "the kernel's answer is malformed"}; }
 Error outgrown() { return {ErrorCode::limit, "a netlink message outgrew its buffer"}; }
@@ -238,7 +245,7 @@ Result<void> Socket::request_some(const Requests& requests, std::size_t first, s
     }
     const std::size_t index = first + number - 1;
     if (answer.nlmsg_type != NLMSG_ERROR) {
-      handled = handled ? requests.answered(index, answer) : handled;
+      requests.answered(index, answer);
       return false;
     }
     const auto acknowledgement = parse_acknowledgement(answer);
@@ -246,7 +253,7 @@ Result<void> Socket::request_some(const Requests& requests, std::size_t first, s
       return malformed();
     }
     if (handled && acknowledgement->sys_errno != 0) {
-      handled = requests.refused(index, *acknowledgement);
+      handled = requests.refused(index, refusal(*acknowledgement));
     }
     return index + 1 == end;
   });
@@ -278,14 +285,6 @@ Result<void> Socket::dump(Message& message, const std::function<void()>& restart
 }
 
 // --- Reading
-
-Error refusal(const Acknowledgement& answer) {
-  std::string message = answer.text.empty() ? "the kernel refused" : fmt::format("the kernel refused: {}", answer.text);
-  if (answer.sys_errno == EPERM) {
-    message += "; this needs CAP_NET_ADMIN (root)";
-  }
-  return Error::from_errno(answer.sys_errno, std::move(message));
-}
 
 std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message) {
   const auto payload = message_payload(message);

@@ -68,24 +68,16 @@ class Message {
   bool overflown_ = false;
 };
 
-// What an NLMSG_ERROR or NLMSG_DONE says: errno (0: done) and the extended acknowledgement's text.
-struct Acknowledgement {
-  int sys_errno = 0;
-  std::string text;
-};
-// Empty when the message is too short.
-std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message);
-// The error of a request that the kernel refused, with the kernel's own words.
-common::Error refusal(const Acknowledgement& answer);
-
 using MessageHandler = std::function<common::Result<void>(const nlmsghdr&)>;
 
 // Many requests of one kind, each to be done for itself. The functions are called with a request's number.
 struct Requests {
   std::size_t count = 0;
   std::function<Message(std::size_t)> build;
-  std::function<common::Result<void>(std::size_t, const nlmsghdr&)> answered;  // not called for an acknowledgement
-  std::function<common::Result<void>(std::size_t, const Acknowledgement&)> refused;
+  // Called for every message of an answer; left out where there is only an acknowledgement.
+  std::function<void(std::size_t, const nlmsghdr&)> answered = [](std::size_t, const nlmsghdr&) {};
+  // With the kernel's errno and words. What it gives back ends the requests, or does not.
+  std::function<common::Result<void>(std::size_t, common::Error)> refused;
 };
 
 // A netlink socket in the caller's network namespace. Not thread-safe. Move-only.
@@ -100,7 +92,7 @@ class Socket {
   common::Result<void> request(Message& message);  // where the answer is only an acknowledgement
 
   // Sends as many requests in one datagram as the kernel's answers surely find room in the socket. The first error of
-  // `answered` or `refused` ends it and comes back; the requests of the same datagram are done all the same.
+  // `refused` ends it and comes back; the requests of the same datagram are done all the same.
   common::Result<void> request_each(const Requests& requests);
 
   // A dump. When the kernel says that what it lists changed meanwhile, calls `restart` (which forgets what came) and
@@ -121,6 +113,14 @@ class Socket {
   std::unique_ptr<std::byte[]> received_;
   std::uint32_t sequence_ = 0;
 };
+
+// What an NLMSG_ERROR or NLMSG_DONE says: errno (0: done) and the extended acknowledgement's text. Empty when the
+// message is too short.
+struct Acknowledgement {
+  int sys_errno = 0;
+  std::string text;
+};
+std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message);
 
 // Calls `handler` for each message in a datagram, which is aligned to 4 bytes. Fails when a message is torn.
 common::Result<void> for_each_message(std::span<const std::byte> datagram, const MessageHandler& handler);

@@ -15,6 +15,7 @@
 
 namespace krait::wireguard {
 
+using common::Error;
 using common::Family;
 using common::Ip;
 using common::Prefix;
@@ -158,16 +159,12 @@ Result<std::vector<Way>> Network::ways_to(const std::vector<Ip>& destinations) {
   Way nowhere;
   nowhere.reachable = false;
   std::vector<Way> ways(destinations.size(), nowhere);
-  const auto answered = [&](std::size_t i, const nlmsghdr& answer) -> Result<void> {
-    ways[i] = parse_way(answer).value_or(nowhere);
-    return {};
-  };
-  const auto refused = [&](std::size_t i, const Acknowledgement& answer) -> Result<void> {
-    if (is_no_way(answer.sys_errno)) {
+  const auto answered = [&](std::size_t i, const nlmsghdr& answer) { ways[i] = parse_way(answer).value_or(nowhere); };
+  const auto refused = [&](std::size_t i, Error refusal) -> Result<void> {
+    if (is_no_way(refusal.sys_errno())) {
       return {};
     }
-    Result<void> failed = refusal(answer);
-    return passed_on(failed, fmt::format("look up the route to {}", destinations[i].text()));
+    return std::move(refusal).with_context(fmt::format("look up the route to {}", destinations[i].text()));
   };
   auto asked = socket_.request_each({.count = destinations.size(),
                                      .build = [&](std::size_t i) { return way_message(destinations[i]); },
