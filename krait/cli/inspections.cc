@@ -12,8 +12,9 @@ using common::Error;
 using common::ErrorCode;
 
 common::Result<void> become_inspector(const char* const* argv) {
+  const std::string here = own_directory();
   for (const char* place : {"/krait-inspect", "/../libexec/krait/krait-inspect"}) {
-    ::execv((own_directory() + place).c_str(), const_cast<char**>(argv));
+    ::execv((here + place).c_str(), const_cast<char**>(argv));
     if (errno != ENOENT) {
       return Error::from_errno(errno, "start krait-inspect");
     }
