@@ -4,17 +4,12 @@
 #
 # Prints a section in Markdown; lines that begin with "csv," are for a file of their own.
 set -u
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=lab/hosts.sh
-. "$here/hosts.sh"
+# shellcheck source=lab/measure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/measure.sh"
 # shellcheck source=lab/steps.sh
 . "$here/steps.sh"
-# shellcheck source=lab/mesh.sh
-. "$here/mesh.sh"
 # shellcheck source=lab/rivals.sh
 . "$here/rivals.sh"
-# shellcheck source=lab/measure.sh
-. "$here/measure.sh"
 
 compared_with=wireguard
 sides=(wireguard krait iptables nebula)

@@ -3,13 +3,8 @@
 #
 # Prints a section in Markdown; lines that begin with "csv," are for a file of their own. The guest needs more than one CPU.
 set -u
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=lab/hosts.sh
-. "$here/hosts.sh"
-# shellcheck source=lab/mesh.sh
-. "$here/mesh.sh"
 # shellcheck source=lab/measure.sh
-. "$here/measure.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/measure.sh"
 
 rounds=11
 transfer_s=2

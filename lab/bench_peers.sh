@@ -4,13 +4,8 @@
 #
 # Prints a section in Markdown; lines that begin with "csv," are for a file of their own.
 set -u
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=lab/hosts.sh
-. "$here/hosts.sh"
-# shellcheck source=lab/mesh.sh
-. "$here/mesh.sh"
 # shellcheck source=lab/measure.sh
-. "$here/measure.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/measure.sh"
 
 rounds=21
 host_number=([web]=1)
@@ -18,7 +13,6 @@ identities=(web db)
 
 # since MICROSECONDS: sets ms.
 since() { ms=$(((${EPOCHREALTIME/[.,]/} - $1) / 1000)); }
-agent_cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/${agent_pid[web]}/stat"; }
 silently() { "$@" >/dev/null; }
 
 # median_ms COMMAND...
@@ -38,13 +32,7 @@ row() {
   echo "| $2 | $3 |" >>"$lab_dir/table"
 }
 
-hosts_begin
-host_new web
-on web ip route add default via 192.0.2.254
-put_policy web "web db any"
-on web krait keygen /var/lib/krait/host.key >/dev/null
-many_peers 10000 >"$lab_dir/krait.toml"
-on web cp "$lab_dir/krait.toml" /etc/krait/krait.toml
+web_with_peers 10000
 begin=${EPOCHREALTIME/[.,]/}
 agent_start web
 # By what the shell can do itself: another process would take its part of the CPU.
@@ -64,9 +52,9 @@ since "$begin"
 row setconf "\`wg setconf\` of the same peers, without routes" "$ms"
 on web ip link del wg1
 silently on web krait reload || die "krait reload fails"
-before=$(agent_cpu_ms)
+before=$(agent_cpu_ms web)
 row reload "\`krait reload\` that finds nothing to do" "$(median_ms on web krait reload)"
-row agent "of it the agent's CPU" $((($(agent_cpu_ms) - before) / rounds))
+row agent "of it the agent's CPU" $((($(agent_cpu_ms web) - before) / rounds))
 row start "\`krait version\`, which only starts" "$(median_ms on web krait version)"
 row check "\`krait check\` of the same file" "$(rounds=3 median_ms on web krait check)"
 cat <<END

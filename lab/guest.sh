@@ -52,8 +52,12 @@ run_guest() {
   ((${#network[@]})) || network=(-nic none)
   local accelerator=${lab_accelerator:-}
   [[ -n $accelerator ]] || accelerator=$(guest_accelerator)
-  guest_qemu "$seconds" "$accelerator" "$series" "$initramfs" "lab.script=$script lab.role=$role" "${network[@]}" |
-    guest_output
+  guest_result guest_qemu "$seconds" "$accelerator" "$series" "$initramfs" "lab.script=$script lab.role=$role" "${network[@]}"
+}
+
+# guest_result COMMAND...: what a guest that the command runs prints, and run_guest's status.
+guest_result() {
+  "$@" | guest_output
   local -a statuses=("${PIPESTATUS[@]}")
   ((statuses[0] != 124)) || return 124
   return "${statuses[1]}"

@@ -1,5 +1,11 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# What the lab's benchmarks measure with: transfers, medians of ratios, and the lines that they print.
+# What the lab's benchmarks begin and measure with: hosts, transfers, medians of ratios, and the lines that they print.
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=lab/hosts.sh
+. "$here/hosts.sh"
+# shellcheck source=lab/mesh.sh
+. "$here/mesh.sh"
 
 csv() { local IFS=,; echo "csv,$*"; }
 die() { echo "$*" && exit 1; }

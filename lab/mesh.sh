@@ -104,9 +104,23 @@ many_peers() {
   }'
 }
 
+# web_with_peers NUMBER: the host web, configured with as many peers; its agent is not started.
+web_with_peers() {
+  hosts_begin
+  host_new web
+  on web ip route add default via 192.0.2.254
+  put_policy web "web db any"
+  on web krait keygen /var/lib/krait/host.key >/dev/null
+  many_peers "$1" >"$lab_dir/krait.toml"
+  on web cp "$lab_dir/krait.toml" /etc/krait/krait.toml
+}
+
 agent_start() {
   agent_pid[$1]=$(start "$1" "$lab_dir/$1-agent.log" krait-agent --config /etc/krait/krait.toml "${@:2}")
 }
+
+# agent_cpu_ms HOST: its agent's, the kernel's part included.
+agent_cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/${agent_pid[$1]}/stat"; }
 
 agent_ready() { until_true 20 on "$1" krait status -o json; }
 

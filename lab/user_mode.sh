@@ -35,10 +35,7 @@ build_user_mode() {
 
 # run_user_mode SECONDS INITRAMFS SCRIPT: as run_guest.
 run_user_mode() {
-  timeout --foreground --kill-after=5 "$1" "$cache_dir/user-mode/linux" mem=1500M "initrd=$2" rdinit=/init "lab.script=$3" \
-    lab.role=none con=null con0=null,fd:2 ssl=null ssl1=null,fd:1 panic=-1 loglevel=4 </dev/null 2>"$log_dir/console-user-mode.log" |
-    guest_output
-  local -a statuses=("${PIPESTATUS[@]}")
-  ((statuses[0] != 124)) || return 124
-  return "${statuses[1]}"
+  guest_result timeout --foreground --kill-after=5 "$1" "$cache_dir/user-mode/linux" mem=1500M "initrd=$2" rdinit=/init \
+    "lab.script=$3" lab.role=none con=null con0=null,fd:2 ssl=null ssl1=null,fd:1 panic=-1 loglevel=4 \
+    </dev/null 2>"$log_dir/console-user-mode.log"
 }

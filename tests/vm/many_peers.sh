@@ -21,32 +21,25 @@ peers_in_kernel() { on web wg show wg0 peers | wc -l; }
 changes() { jq -c .changes "$lab_dir/web-reload.log"; }
 reload_json() { on web krait reload -o json >"$lab_dir/web-reload.log" 2>&1; }
 changed() { jq -e "$1" "$lab_dir/web-reload.log"; }
-agent_cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/${agent_pid[web]}/stat"; }
 agent_is_up() { until_true 120 on web krait status -o json; }
 
-hosts_begin
-host_new web
-on web ip route add default via 192.0.2.254
-put_policy web "web db any"
-on web krait keygen /var/lib/krait/host.key >/dev/null
-many_peers $peers >"$lab_dir/krait.toml"
-on web cp "$lab_dir/krait.toml" /etc/krait/krait.toml
+web_with_peers $peers
 agent_start web
 timed "loaded" agent_is_up
 check "10,000 peers are loaded" "$(peers_in_kernel) peers" test "$(peers_in_kernel)" = $peers
 check "with their routes" "" test "$(on web ip route show dev wg0 | wc -l)" = $peers
-echo "the agent used $(agent_cpu_ms) ms of CPU, kernel included, and has $(awk '/VmRSS/ { print $2 }' "/proc/${agent_pid[web]}/status") KiB"
+echo "the agent used $(agent_cpu_ms web) ms of CPU, kernel included, and has $(awk '/VmRSS/ { print $2 }' "/proc/${agent_pid[web]}/status") KiB"
 # Of these the same can be measured outside the guest: how much slower it is than the machine.
 for words in version "check /etc/krait/krait.toml"; do
   # shellcheck disable=SC2086
   timed "for comparison, krait ${words%% *}" silently on web krait $words
 done
 revision=$(metric web krait_policy_revision)
-before=$(agent_cpu_ms)
+before=$(agent_cpu_ms web)
 for _ in 1 2 3 4 5; do
   timed "reloaded without a change" reload_json
 done
-echo "five reloads used $(($(agent_cpu_ms) - before)) ms of the agent's CPU"
+echo "five reloads used $(($(agent_cpu_ms web) - before)) ms of the agent's CPU"
 check "nothing was touched" "$(changes)" changed '.changes | .peers_added + .peers_changed + .peers_removed + .addresses + .routes == 0 and (.device | not)'
 check "not even the revision" "$(metric web krait_policy_revision)" test "$(metric web krait_policy_revision)" = "$revision"
 on web sed -i 's/"10\.91\.3\.7"/"10.99.3.7"/' /etc/krait/krait.toml
