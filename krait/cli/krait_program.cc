@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <stdexcept>
 #include <utility>
 
 #include "common/fd.h"
@@ -12,6 +13,14 @@
 namespace krait::cli {
 
 using common::Fd;
+
+agent::Json Ran::json() const {
+  auto object = agent::parse_json_object(out);
+  if (!object) {
+    throw std::runtime_error("not one JSON object: " + out + err);
+  }
+  return *std::move(object);
+}
 
 std::string read_all(int fd) {
   std::string text;

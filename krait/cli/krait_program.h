@@ -14,7 +14,7 @@ struct Ran {
   int exit_code = -1;
   std::string out;  // standard output
   std::string err;
-  [[nodiscard]] agent::Json json() const { return agent::parse_json_object(out).value_or(agent::Json::object()); }
+  [[nodiscard]] agent::Json json() const;  // throws, with what was printed, unless that is one object
 };
 
 // The text of a descriptor from where it stands to its end.
