@@ -33,6 +33,15 @@ ifinfomsg link_header(std::uint32_t index) {
   return header;
 }
 
+Message up_message(std::uint32_t index, unsigned flags) {
+  ifinfomsg header = link_header(index);
+  header.ifi_flags = flags;
+  header.ifi_change = IFF_UP;
+  Message message(RTM_NEWLINK, 0);
+  message.put_header(header);
+  return message;
+}
+
 ifaddrmsg address_header(std::uint32_t index, const Prefix& prefix) {
   ifaddrmsg header{};
   header.ifa_family = address_family(prefix.ip.family);
@@ -157,11 +166,12 @@ Result<void> Links::set_mtu(std::uint32_t index, std::uint32_t mtu_bytes) {
 }
 
 Result<void> Links::set_up(std::uint32_t index) {
-  ifinfomsg header = link_header(index);
-  header.ifi_flags = IFF_UP;
-  header.ifi_change = IFF_UP;
-  Message message(RTM_NEWLINK, 0);
-  message.put_header(header);
+  Message message = up_message(index, IFF_UP);
+  return socket_.request(message);
+}
+
+Result<void> Links::set_down(std::uint32_t index) {
+  Message message = up_message(index, 0);
   return socket_.request(message);
 }
 

@@ -36,6 +36,7 @@ class Links {
   common::Result<void> remove(std::uint32_t index);
   common::Result<void> set_mtu(std::uint32_t index, std::uint32_t mtu_bytes);
   common::Result<void> set_up(std::uint32_t index);
+  common::Result<void> set_down(std::uint32_t index);  // it loses its routes, and its IPv6 addresses
   // EBUSY from kernels that rename only what is down, EEXIST when the name is taken.
   common::Result<void> rename(std::uint32_t index, const std::string& name);
   common::Result<FirstFilterPrograms> first_filters(std::uint32_t index);  // of clsact

@@ -203,7 +203,15 @@ Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index)
 
 Result<void> rename_link(std::uint32_t index, const std::string& name) {
   auto links = Links::open();
-  return links ? links->rename(index, name) : std::move(links.error());
+  if (!links) {
+    return std::move(links.error());
+  }
+  auto renamed = links->rename(index, name);
+  if (renamed || renamed.error().sys_errno() != EBUSY || links->find(name)) {
+    return renamed;
+  }
+  auto down = links->set_down(index);
+  return down ? links->rename(index, name) : std::move(down);
 }
 
 Result<FirstFilterPrograms> first_filters(std::uint32_t index) {

@@ -131,7 +131,8 @@ struct Whereabouts {
   std::string name;
 };
 common::Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index);  // not_found
-// Gives a link its name back. Fails with EBUSY where the kernel renames only what is down.
+// Gives a link its name back. Kernels before 6.2 rename only what is down (net/core/dev.c): there it is put down, and
+// left so, for apply() to bring up with what it lost. Fails where another link has the name.
 common::Result<void> rename_link(std::uint32_t index, const std::string& name);
 // The BPF programs of the first TC filters on clsact in each direction, by the kernel's numbers.
 common::Result<FirstFilterPrograms> first_filters(std::uint32_t index);

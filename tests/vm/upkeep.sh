@@ -67,6 +67,9 @@ on db mount -t tmpfs tmpfs /run/krait/bpf
 mended "pins mounted over" "pinned again" on db test -e /run/krait/bpf/wg0/snapshot
 until_true 10 on db sh -c 'ip link set wg0 down; ip link set wg0 name wg7' 2>/dev/null
 mended "renamed" "renamed to wg7" on db ip link show dev wg0
+# Before 6.2 the kernel does not rename what is up.
+on db ip -batch - <<<$'link set wg0 down\nlink set wg0 name wg8\nlink set wg8 up' 2>/dev/null
+mended "renamed, and up again" "renamed to wg8" on db ip link show dev wg0
 
 stolen=$(on office krait keygen /var/lib/krait/other.key)
 on db wg set wg0 peer "${public_key[office]}" remove
