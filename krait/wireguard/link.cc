@@ -259,30 +259,22 @@ Result<void> Links::remove_address(std::uint32_t index, const AddressState& addr
   return removed;
 }
 
-Result<std::vector<RouteState>> Links::routes(std::uint32_t index) {
-  std::vector<RouteState> found;
-  for (const Family family : {Family::v4, Family::v6}) {
-    rtmsg header{};
-    header.rtm_family = address_family(family);
-    header.rtm_table = RT_TABLE_MAIN;
-    Message message(RTM_GETROUTE, 0);
-    message.put_header(header);
-    message.put_number(RTA_OIF, index);
-    const std::size_t before = found.size();
-    auto read = socket_.dump(
-        message, [&] { found.resize(before); },
-        [&](const nlmsghdr& answer) {
-          const auto route = parse_route(answer, index);
-          if (route && route->prefix.ip.family == family) {
-            found.push_back(*route);
-          }
-          return Result<void>{};
-        });
-    if (!read) {
-      return passed_on(read, "read the interface's routes");
+Result<void> Links::routes(std::uint32_t index, Family family, const std::function<void()>& restart,
+                           const std::function<void(const RouteState&)>& handler) {
+  rtmsg header{};
+  header.rtm_family = address_family(family);
+  header.rtm_table = RT_TABLE_MAIN;
+  Message message(RTM_GETROUTE, 0);
+  message.put_header(header);
+  message.put_number(RTA_OIF, index);
+  auto read = socket_.dump(message, restart, [&](const nlmsghdr& answer) {
+    const auto route = parse_route(answer, index);
+    if (route && route->prefix.ip.family == family) {
+      handler(*route);
     }
-  }
-  return found;
+    return Result<void>{};
+  });
+  return read ? std::move(read) : passed_on(read, "read the interface's routes");
 }
 
 Result<void> Links::change_routes(std::uint32_t index, RouteChange how, const std::vector<RouteState>& routes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,8 +46,10 @@ class Links {
   common::Result<void> add_address(std::uint32_t index, const common::Ip& ip);
   common::Result<void> remove_address(std::uint32_t index, const AddressState& address);  // no error when it is gone
 
-  // The routes in the main table through the link with the default metric.
-  common::Result<std::vector<RouteState>> routes(std::uint32_t index);
+  // Calls `handler` for each route of the family in the main table through the link with the default metric; and
+  // `restart` before the first, again where the routes changed meanwhile and are listed anew.
+  common::Result<void> routes(std::uint32_t index, common::Family family, const std::function<void()>& restart,
+                              const std::function<void(const RouteState&)>& handler);
   // Ends at the first route that the kernel refuses; those behind it may have been changed or not. One to be removed
   // that is gone is no error.
   common::Result<void> change_routes(std::uint32_t index, RouteChange how, const std::vector<RouteState>& routes);

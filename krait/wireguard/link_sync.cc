@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,15 +68,28 @@ Result<void> apply_addresses(Interface& at, const WireguardImage& image, Changes
   return remove_addresses(at, image.interface, plan.remove, changes);
 }
 
-Result<void> apply_routes(Interface& at, const WireguardImage& image, Changes& changes) {
-  const auto present = at.links.routes(at.link.index);
-  if (!present) {
-    return present.error();
+Result<RoutePlan> plan_routes(Links& links, std::uint32_t index, const WireguardImage& image) {
+  RoutePlan plan;
+  for (const Family family : {Family::v4, Family::v6}) {
+    std::optional<RoutePlanner> planner;
+    auto read = links.routes(
+        index, family, [&] { planner.emplace(image, family); }, [&](const RouteState& route) { planner->add(route); });
+    if (!read) {
+      return std::move(read.error());
+    }
+    planner->finish(plan);
   }
-  const RoutePlan plan = plan_routes(*present, image);
+  return plan;
+}
+
+Result<void> apply_routes(Interface& at, const WireguardImage& image, Changes& changes) {
+  const auto plan = plan_routes(at.links, at.link.index, image);
+  if (!plan) {
+    return plan.error();
+  }
   for (const auto& [how, routes] :
-       {std::pair(RouteChange::remove, &plan.remove), std::pair(RouteChange::replace, &plan.replace),
-        std::pair(RouteChange::add, &plan.add)}) {
+       {std::pair(RouteChange::remove, &plan->remove), std::pair(RouteChange::replace, &plan->replace),
+        std::pair(RouteChange::add, &plan->add)}) {
     if (auto done = at.links.change_routes(at.link.index, how, *routes); !done) {
       return done;
     }
@@ -102,14 +116,13 @@ Result<bool> is_applied(Links& links, const LinkState& link, const WireguardImag
   if (!addresses) {
     return addresses.error();
   }
-  const auto routes = links.routes(link.index);
-  if (!routes) {
-    return routes.error();
+  const auto route_plan = plan_routes(links, link.index, image);
+  if (!route_plan) {
+    return route_plan.error();
   }
   const AddressPlan address_plan = plan_addresses(*addresses, image.addresses);
-  const RoutePlan route_plan = plan_routes(*routes, image);
   return link.up && address_plan.remove_first.empty() && address_plan.add.empty() && address_plan.remove.empty() &&
-         route_plan.remove.empty() && route_plan.replace.empty() && route_plan.add.empty();
+         route_plan->remove.empty() && route_plan->replace.empty() && route_plan->add.empty();
 }
 
 Result<void> apply_link(Links& links, const LinkState& link, const WireguardImage& image, Changes& changes) {

@@ -38,19 +38,22 @@ Error refusal(const Acknowledgement& answer) {
 Error malformed() { return {ErrorCode::system, "the kernel's answer is malformed"}; }
 Error outgrown() { return {ErrorCode::limit, "a netlink message outgrew its buffer"}; }
 
-// The attributes in a region. Not libmnl's loops: those run to the padding behind a message, which need not be there.
+// The attributes in a region. Not libmnl's loops: those run to the padding behind a message, which need not be there,
+// and call a function for each field.
 template <typename Handler>
 void walk_attributes(std::span<const std::byte> region, const Handler& handler) {
-  const std::byte* const end = region.data() + region.size();
-  const auto* attribute = reinterpret_cast<const nlattr*>(region.data());
-  while (mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const std::byte*>(attribute)))) {
-    handler(*attribute);
-    attribute = mnl_attr_next(attribute);
+  while (region.size() >= sizeof(nlattr)) {
+    const auto& attribute = *reinterpret_cast<const nlattr*>(region.data());
+    if (attribute.nla_len < sizeof(nlattr) || attribute.nla_len > region.size()) {
+      return;
+    }
+    handler(attribute);
+    region = region.subspan(std::min(region.size(), MNL_ALIGN(std::size_t{attribute.nla_len})));
   }
 }
 
 void note(const nlattr& attribute, std::span<const nlattr*> table) {
-  const std::uint16_t type = mnl_attr_get_type(&attribute);
+  const std::size_t type = attribute.nla_type & NLA_TYPE_MASK;
   if (type < table.size()) {
     table[type] = &attribute;
   }
@@ -353,7 +356,7 @@ void for_each_attribute(const nlattr& nest, const std::function<void(const nlatt
 }
 
 std::span<const std::byte> attribute_payload(const nlattr& attribute) {
-  return {static_cast<const std::byte*>(mnl_attr_get_payload(&attribute)), mnl_attr_get_payload_len(&attribute)};
+  return std::span(reinterpret_cast<const std::byte*>(&attribute), attribute.nla_len).subspan(sizeof(nlattr));
 }
 
 std::string attribute_text(const nlattr* attribute) {
@@ -367,10 +370,11 @@ std::string attribute_text(const nlattr* attribute) {
 
 std::optional<common::Ip> attribute_ip(const nlattr* attribute, Family family) {
   common::Ip ip{.family = family, .bytes = {}};
-  if (attribute == nullptr || attribute_payload(*attribute).size() != ip.bits() / 8U) {
+  const auto payload = attribute != nullptr ? attribute_payload(*attribute) : std::span<const std::byte>{};
+  if (payload.size() != ip.bits() / 8U) {
     return std::nullopt;
   }
-  std::ranges::copy(attribute_payload(*attribute), std::as_writable_bytes(std::span(ip.bytes)).begin());
+  std::memcpy(ip.bytes.data(), payload.data(), payload.size());
   return ip;
 }
 

@@ -149,10 +149,11 @@ std::span<const std::byte> attribute_payload(const nlattr& attribute);
 template <typename Value>
 std::optional<Value> attribute_value(const nlattr* attribute) {
   Value value;
-  if (attribute == nullptr || attribute_payload(*attribute).size() < sizeof value) {
+  const auto payload = attribute != nullptr ? attribute_payload(*attribute) : std::span<const std::byte>{};
+  if (payload.size() < sizeof value) {
     return std::nullopt;
   }
-  std::memcpy(&value, attribute_payload(*attribute).data(), sizeof value);
+  std::memcpy(&value, payload.data(), sizeof value);
   return value;
 }
 std::string attribute_text(const nlattr* attribute);  // up to the first zero

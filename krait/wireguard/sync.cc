@@ -131,38 +131,44 @@ AddressPlan plan_addresses(std::span<const AddressState> present, std::span<cons
   return plan;
 }
 
-RoutePlan plan_routes(std::span<const RouteState> present, const WireguardImage& image) {
-  const auto is_own = [&](const Prefix& prefix) {
-    return prefix.length == prefix.ip.bits() && std::ranges::find(image.addresses, prefix.ip) != image.addresses.end();
-  };
-  const auto route_to = [&](const Prefix& prefix) {
-    return RouteState{prefix, first_of(image.addresses, prefix.ip.family), kRouteProtocol};
-  };
-  const auto& wanted = image.routes;  // ascending, and so are mostly the present ones
-  std::vector<bool> is_present(wanted.size());
-  std::size_t next = 0;
-  RoutePlan plan;
-  for (const RouteState& route : present) {
-    if (next >= wanted.size() || wanted[next] != route.prefix) {
-      next = static_cast<std::size_t>(std::ranges::lower_bound(wanted, route.prefix) - wanted.begin());
-    }
-    if (next == wanted.size() || wanted[next] != route.prefix || is_own(route.prefix)) {
-      if (route.protocol == kRouteProtocol) {
-        plan.remove.push_back(route);
-      }
-      continue;
-    }
-    if (route_to(route.prefix) != route) {
-      plan.replace.push_back(route_to(route.prefix));
-    }
-    is_present[next++] = true;
+RoutePlanner::RoutePlanner(const WireguardImage& image, Family family)
+    : addresses_(image.addresses),
+      wanted_(
+          std::ranges::equal_range(image.routes, family, {}, [](const Prefix& prefix) { return prefix.ip.family; })),
+      ours_{.prefix = {}, .source = first_of(image.addresses, family), .protocol = kRouteProtocol},
+      is_present_(wanted_.size()) {}
+
+bool RoutePlanner::is_own(const Prefix& prefix) const {
+  return prefix.length == prefix.ip.bits() && std::ranges::find(addresses_, prefix.ip) != addresses_.end();
+}
+
+void RoutePlanner::add(const RouteState& present) {
+  if (next_ >= wanted_.size() || wanted_[next_] != present.prefix) {
+    next_ = static_cast<std::size_t>(std::ranges::lower_bound(wanted_, present.prefix) - wanted_.begin());
   }
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (!is_present[i] && !is_own(wanted[i])) {
-      plan.add.push_back(route_to(wanted[i]));
+  if (next_ == wanted_.size() || wanted_[next_] != present.prefix || is_own(present.prefix)) {
+    if (present.protocol == kRouteProtocol) {
+      plan_.remove.push_back(present);
+    }
+    return;
+  }
+  ours_.prefix = present.prefix;
+  if (ours_ != present) {
+    plan_.replace.push_back(ours_);
+  }
+  is_present_[next_++] = true;
+}
+
+void RoutePlanner::finish(RoutePlan& plan) {
+  for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    if (!is_present_[i] && !is_own(wanted_[i])) {
+      ours_.prefix = wanted_[i];
+      plan_.add.push_back(ours_);
     }
   }
-  return plan;
+  for (auto list : {&RoutePlan::remove, &RoutePlan::replace, &RoutePlan::add}) {
+    (plan.*list).insert((plan.*list).end(), (plan_.*list).begin(), (plan_.*list).end());
+  }
 }
 
 }  // namespace krait::wireguard

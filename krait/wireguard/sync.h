@@ -93,8 +93,27 @@ struct RoutePlan {
   std::vector<RouteState> add;
 };
 
-// `present` are the routes through the interface in the main table with the default metric. Only routes of ours are
-// removed; another's route to a wanted prefix becomes ours.
-RoutePlan plan_routes(std::span<const RouteState> present, const model::WireguardImage& image);
+// Compares the routes of one family through the interface, in the main table and with the default metric, with the
+// image's, as they are listed: none is kept. Only routes of ours are removed; another's route to a wanted prefix
+// becomes ours.
+class RoutePlanner {
+ public:
+  // `image` outlives the planner.
+  RoutePlanner(const model::WireguardImage& image, common::Family family);
+
+  void add(const RouteState& present);  // in any order; ascending is the fastest
+  // After the last one: adds what has to be done to `plan`.
+  void finish(RoutePlan& plan);
+
+ private:
+  [[nodiscard]] bool is_own(const common::Prefix& prefix) const;
+
+  std::span<const common::Ip> addresses_;
+  std::span<const common::Prefix> wanted_;  // ascending
+  RouteState ours_;                         // to any of them, but for the prefix
+  std::vector<bool> is_present_;
+  std::size_t next_ = 0;  // behind the last one that was there
+  RoutePlan plan_;
+};
 
 }  // namespace krait::wireguard

@@ -11,6 +11,7 @@ namespace krait::wireguard {
 namespace {
 
 using common::Endpoint;
+using common::Family;
 using common::Ip;
 using common::Prefix;
 using model::PublicKey;
@@ -243,6 +244,20 @@ WireguardImage routed(std::vector<Ip> addresses, std::vector<Prefix> routes) {
   return result;
 }
 
+RoutePlan plan_routes(std::span<const RouteState> present, const WireguardImage& image) {
+  RoutePlan plan;
+  for (const Family family : {Family::v4, Family::v6}) {
+    RoutePlanner planner(image, family);
+    for (const RouteState& route : present) {
+      if (route.prefix.ip.family == family) {
+        planner.add(route);
+      }
+    }
+    planner.finish(plan);
+  }
+  return plan;
+}
+
 TEST(PlanRoutes, GivesEachFamilyItsFirstAddressAsSource) {
   const auto plan = plan_routes({}, routed({ip("fd00::1"), ip("10.0.0.1"), ip("10.0.0.2"), ip("fd00::2")},
                                            {prefix("10.1.0.0/16"), prefix("fd01::/64")}));
@@ -275,6 +290,19 @@ TEST(PlanRoutes, RemovesOnlyItsOwnAndTakesOverWhatIsWanted) {
   EXPECT_EQ(plan.remove, std::vector{present[3]});
   EXPECT_EQ(plan.replace, (std::vector<RouteState>{{prefix("10.2.0.0/16"), ip("10.0.0.1"), kRouteProtocol},
                                                    {prefix("10.3.0.0/16"), ip("10.0.0.1"), kRouteProtocol}}));
+}
+
+TEST(PlanRoutes, TakesTheRoutesThatAreThereInAnyOrder) {
+  const auto image = routed({ip("10.0.0.1"), ip("fd00::1")},
+                            {prefix("10.1.0.0/16"), prefix("10.2.0.0/16"), prefix("fd01::/64"), prefix("fd02::/64")});
+  const RouteState first{prefix("10.1.0.0/16"), ip("10.0.0.1"), kRouteProtocol};
+  const RouteState second{prefix("10.2.0.0/16"), ip("10.0.0.1"), kRouteProtocol};
+  const RouteState third{prefix("fd01::/64"), ip("fd00::1"), kRouteProtocol};
+  const RouteState fourth{prefix("fd02::/64"), ip("fd00::1"), kRouteProtocol};
+  const std::vector present = {fourth, second, third, first};
+  const auto plan = plan_routes(present, image);
+  EXPECT_TRUE(plan.add.empty() && plan.replace.empty() && plan.remove.empty());
+  EXPECT_EQ(plan_routes(std::vector{fourth, second, first}, image).add, std::vector{third});
 }
 
 }  // namespace
