@@ -30,11 +30,14 @@ prepare_lab_bench() {
 
 # run_lab_bench: sections in Markdown, with the lines for the CSV file between.
 run_lab_bench() {
-  local lab_accelerator
-  lab_accelerator=$(guest_accelerator)
-  [[ $lab_accelerator == kvm ]] || lab_accelerator=icount
+  local fast=icount-1ns lab_accelerator=icount
+  if [[ $(guest_accelerator) == kvm ]]; then
+    fast=kvm lab_accelerator=kvm
+  fi
   bench_guest bench "$lab_accelerator" || return 1
-  lab_accelerator='' bench_guest bench_napi && run_user_mode 300 "$cache_dir/lab/initramfs-6.12.cpio" /lab/bench_peers.sh
+  lab_accelerator='' bench_guest bench_napi || return 1
+  lab_accelerator=$fast bench_guest bench_peers "$fast" && run_user_mode 300 "$cache_dir/lab/bench.cpio" /lab/bench_peers.sh &&
+    as_root env PATH="$root_dir/build/release/bin:$PATH" bash "$root_dir/lab/bench_peers.sh"
 }
 
 # bench_guest NAME [ROLE]

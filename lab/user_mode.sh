@@ -36,6 +36,6 @@ build_user_mode() {
 # run_user_mode SECONDS INITRAMFS SCRIPT: as run_guest.
 run_user_mode() {
   guest_result timeout --foreground --kill-after=5 "$1" "$cache_dir/user-mode/linux" mem=1500M "initrd=$2" rdinit=/init \
-    "lab.script=$3" lab.role=none con=null con0=null,fd:2 ssl=null ssl1=null,fd:1 panic=-1 loglevel=4 \
+    "lab.script=$3" lab.role=user-mode con=null con0=null,fd:2 ssl=null ssl1=null,fd:1 panic=-1 loglevel=4 \
     </dev/null 2>"$log_dir/console-user-mode.log"
 }
