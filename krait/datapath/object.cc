@@ -121,17 +121,19 @@ common::Result<void> Object::load() {
   if (error == 0) {
     return {};
   }
-  if (error == -EPERM || error == -EACCES) {
-    const std::string why = tail(*log_);
-    if (why.empty()) {
-      return common::Error::from_errno(-error, "load the BPF programs: this needs root, or CAP_BPF and CAP_NET_ADMIN");
-    }
+  const std::string why = tail(*log_);
+  if (why.empty() && (error == -EPERM || error == -EACCES)) {
+    return common::Error::from_errno(-error, "load the BPF programs: this needs root, or CAP_BPF and CAP_NET_ADMIN");
+  }
+  if (why.empty()) {
+    return common::Error::from_errno(-error, "load the BPF programs");
   }
   if (!kernel_has_btf()) {
-    return common::Error(common::ErrorCode::unsupported,
-                         "load the BPF programs: this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
+    constexpr const char* kNoBtf = "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF), or sysfs is not mounted";
+    return common::Error(common::ErrorCode::unsupported, fmt::format("load the BPF programs: {}: {}", kNoBtf, why),
+                         -error);
   }
-  return common::Error::from_errno(-error, fmt::format("load the BPF programs: {}", tail(*log_)));
+  return common::Error::from_errno(-error, fmt::format("load the BPF programs: {}", why));
 }
 
 int Object::map_fd(const char* map) const {
