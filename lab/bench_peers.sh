@@ -74,7 +74,7 @@ web_with_peers 10000
 if on web ip link add probe type wireguard 2>/dev/null; then
   on web ip link del probe
   wireguard
-  on web krait down >/dev/null || die "krait down fails"
+  silently on web krait down || die "krait down fails"
 fi
 guard_mode
 row start "\`krait version\`, which only starts" "$(median_ms on web krait version)"
