@@ -4,6 +4,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,10 @@ struct Ip {
   [[nodiscard]] std::array<std::uint8_t, 16> mapped() const;
 
   auto operator<=>(const Ip&) const = default;
+  // As the default one would, without a call: dumps of many routes are compared address by address.
+  bool operator==(const Ip& other) const {
+    return family == other.family && std::memcmp(bytes.data(), other.bytes.data(), sizeof bytes) == 0;
+  }
 };
 
 // A network: the bits behind `length` are zero.

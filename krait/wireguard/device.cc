@@ -12,6 +12,8 @@
 #include <array>
 #include <utility>
 
+#include "krait/wireguard/attributes.h"
+
 namespace krait::wireguard {
 
 using common::Endpoint;
@@ -106,20 +108,21 @@ std::optional<Endpoint> parse_endpoint(const nlattr* attribute) {
 }
 
 std::optional<Prefix> parse_allowed_ip(const nlattr& nest) {
-  std::array<const nlattr*, WGALLOWEDIP_A_CIDR_MASK + 1> table{};
-  find_attributes(nest, table);
+  const auto table = find_attributes<WGALLOWEDIP_A_CIDR_MASK + 1>(nest);
   const auto family = family_of(attribute_value<std::uint16_t>(table[WGALLOWEDIP_A_FAMILY]).value_or(0));
-  const auto ip = family ? attribute_ip(table[WGALLOWEDIP_A_IPADDR], *family) : std::nullopt;
   const auto length = attribute_value<std::uint8_t>(table[WGALLOWEDIP_A_CIDR_MASK]);
-  if (!ip || !length || *length > ip->bits()) {
-    return std::nullopt;
+  std::optional<Prefix> prefix;
+  if (family && length) {
+    prefix.emplace(Prefix{.ip = {.family = *family, .bytes = {}}, .length = *length});
+    if (!read_ip(table[WGALLOWEDIP_A_IPADDR], prefix->ip) || prefix->length > prefix->ip.bits()) {
+      prefix.reset();
+    }
   }
-  return Prefix{*ip, *length};
+  return prefix;
 }
 
 bool parse_peer(const nlattr& nest, DeviceState& device) {
-  std::array<const nlattr*, WGPEER_A_ALLOWEDIPS + 1> table{};
-  find_attributes(nest, table);
+  const auto table = find_attributes<WGPEER_A_ALLOWEDIPS + 1>(nest);
   const auto key = attribute_value<model::PublicKey>(table[WGPEER_A_PUBLIC_KEY]);
   if (!key) {
     return false;
@@ -166,8 +169,7 @@ Result<Device> Device::open() {
   message.put_text(CTRL_ATTR_FAMILY_NAME, WG_GENL_NAME);
   std::optional<std::uint16_t> family;
   auto asked = socket->request(message, [&](const nlmsghdr& answer) {
-    std::array<const nlattr*, CTRL_ATTR_FAMILY_ID + 1> table{};
-    find_attributes(answer, sizeof(genlmsghdr), table);
+    const auto table = find_attributes<CTRL_ATTR_FAMILY_ID + 1>(answer, sizeof(genlmsghdr));
     family = attribute_value<std::uint16_t>(table[CTRL_ATTR_FAMILY_ID]);
     return Result<void>{};
   });
@@ -290,8 +292,7 @@ bool parse_device(const nlmsghdr& message, DeviceState& device) {
   if (!message_header<genlmsghdr>(message)) {
     return false;
   }
-  std::array<const nlattr*, WGDEVICE_A_PEERS + 1> table{};
-  find_attributes(message, sizeof(genlmsghdr), table);
+  const auto table = find_attributes<WGDEVICE_A_PEERS + 1>(message, sizeof(genlmsghdr));
   device.index = attribute_value<std::uint32_t>(table[WGDEVICE_A_IFINDEX]).value_or(device.index);
   device.listen_port = attribute_value<std::uint16_t>(table[WGDEVICE_A_LISTEN_PORT]).value_or(device.listen_port);
   device.public_key = attribute_value<model::PublicKey>(table[WGDEVICE_A_PUBLIC_KEY]).value_or(device.public_key);
@@ -306,10 +307,9 @@ bool DeviceComparison::add(const nlmsghdr& message) {
   if (!message_header<genlmsghdr>(message)) {
     return false;
   }
-  std::array<const nlattr*, WGDEVICE_A_PEERS + 1> table{};
-  find_attributes(message, sizeof(genlmsghdr), table);
+  const auto table = find_attributes<WGDEVICE_A_PEERS + 1>(message, sizeof(genlmsghdr));
   if (table[WGDEVICE_A_LISTEN_PORT] != nullptr) {  // the first message; a device without a key sends none
-    differs_ = differs_ || attribute_value<std::uint16_t>(table[WGDEVICE_A_LISTEN_PORT]) != image_.listen_port ||
+    differs_ = differs_ || attribute_value<std::uint16_t>(table[WGDEVICE_A_LISTEN_PORT]) != listen_port_ ||
                attribute_value<model::PublicKey>(table[WGDEVICE_A_PUBLIC_KEY]) != key_;
   }
   bool good = true;
@@ -320,13 +320,12 @@ bool DeviceComparison::add(const nlmsghdr& message) {
 }
 
 bool DeviceComparison::add_peer(const nlattr& nest) {
-  std::array<const nlattr*, WGPEER_A_ALLOWEDIPS + 1> table{};
-  find_attributes(nest, table);
+  const auto table = find_attributes<WGPEER_A_ALLOWEDIPS + 1>(nest);
   const auto key = attribute_value<model::PublicKey>(table[WGPEER_A_PUBLIC_KEY]);
   if (!key) {
     return false;
   }
-  if ((present_ == nullptr || present_->public_key != *key) && !begin_peer(*key, table[WGPEER_A_ENDPOINT] != nullptr)) {
+  if (!begin_peer(*key, table[WGPEER_A_ENDPOINT] != nullptr)) {
     return true;
   }
   bool good = true;
@@ -339,18 +338,21 @@ bool DeviceComparison::add_peer(const nlattr& nest) {
 
 // The kernel lists peers as they were added, and we add them in the image's order.
 bool DeviceComparison::begin_peer(const model::PublicKey& key, bool has_endpoint) {
-  finish_peer();
-  const auto& wanted = image_.peers;
-  if (peers_ < wanted.size() && wanted[peers_].public_key == key) {
-    present_ = &wanted[peers_];
-  } else {
-    const auto found = std::ranges::lower_bound(wanted, key, {}, &model::WireguardPeer::public_key);
-    present_ = found != wanted.end() && found->public_key == key ? &*found : nullptr;
+  const bool is_next = peers_ < wanted_.size() && wanted_[peers_].public_key == key;
+  if (!is_next && present_ != nullptr && present_->public_key == key) {
+    return !differs_;  // the message before ended within this peer
   }
+  finish_peer();
+  present_ = is_next ? &wanted_[peers_] : find_wanted(key);
   allowed_ips_ = 0;
   differs_ = differs_ || present_ == nullptr || (present_->endpoint && !has_endpoint);
   ++peers_;
   return !differs_;
+}
+
+const model::WireguardPeer* DeviceComparison::find_wanted(const model::PublicKey& key) const {
+  const auto found = std::ranges::lower_bound(wanted_, key, {}, &model::WireguardPeer::public_key);
+  return found != wanted_.end() && found->public_key == key ? &*found : nullptr;
 }
 
 void DeviceComparison::finish_peer() {
@@ -370,8 +372,7 @@ bool DeviceComparison::add_allowed_ip(const nlattr& nest) {
 }
 
 bool DeviceComparison::same() const {
-  return !differs_ && peers_ == image_.peers.size() &&
-         (present_ == nullptr || allowed_ips_ == present_->allowed_ips.size());
+  return !differs_ && peers_ == wanted_.size() && (present_ == nullptr || allowed_ips_ == present_->allowed_ips.size());
 }
 
 }  // namespace krait::wireguard

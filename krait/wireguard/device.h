@@ -13,6 +13,8 @@
 #include "krait/wireguard/sync.h"
 #include "krait/wireguard/wireguard.h"
 
+struct nlattr;
+
 namespace krait::wireguard {
 
 // What ensure_link and Device::open say where the kernel cannot do it.
@@ -53,7 +55,8 @@ std::vector<Message> peer_messages(std::uint16_t family, std::uint32_t index, st
 class DeviceComparison {
  public:
   // `image` outlives the comparison.
-  DeviceComparison(const model::WireguardImage& image, const model::PublicKey& key) : image_(image), key_(key) {}
+  DeviceComparison(const model::WireguardImage& image, const model::PublicKey& key)
+      : listen_port_(image.listen_port), wanted_(image.peers), key_(key) {}
 
   // One message; may continue the last peer. False when it is malformed.
   bool add(const nlmsghdr& message);
@@ -65,8 +68,10 @@ class DeviceComparison {
   bool begin_peer(const model::PublicKey& key, bool has_endpoint);
   bool add_allowed_ip(const nlattr& nest);
   void finish_peer();
+  [[nodiscard]] const model::WireguardPeer* find_wanted(const model::PublicKey& key) const;
 
-  const model::WireguardImage& image_;
+  std::uint16_t listen_port_;
+  std::span<const model::WireguardPeer> wanted_;  // ascending
   const model::PublicKey& key_;
   bool differs_ = false;
   std::size_t peers_ = 0;                          // that came, and are wanted

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "krait/wireguard/attributes.h"
+
 namespace krait::wireguard {
 
 using common::Error;
@@ -295,16 +297,14 @@ std::optional<LinkState> parse_link(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWLINK || !header) {
     return std::nullopt;
   }
-  std::array<const nlattr*, IFLA_LINKINFO + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<IFLA_LINKINFO + 1>(message, sizeof *header);
   LinkState link;
   link.index = static_cast<std::uint32_t>(header->ifi_index);
   link.name = attribute_text(table[IFLA_IFNAME]);
   link.up = (header->ifi_flags & IFF_UP) != 0;
   link.mtu_bytes = attribute_value<std::uint32_t>(table[IFLA_MTU]).value_or(0);
   if (table[IFLA_LINKINFO] != nullptr) {
-    std::array<const nlattr*, IFLA_INFO_KIND + 1> info{};
-    find_attributes(*table[IFLA_LINKINFO], info);
+    const auto info = find_attributes<IFLA_INFO_KIND + 1>(*table[IFLA_LINKINFO]);
     link.kind = attribute_text(info[IFLA_INFO_KIND]);
   }
   return link;
@@ -317,13 +317,11 @@ std::optional<std::uint32_t> parse_filter(const nlmsghdr& message, std::uint32_t
       header->tcm_handle == 0) {
     return std::nullopt;
   }
-  std::array<const nlattr*, TCA_OPTIONS + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<TCA_OPTIONS + 1>(message, sizeof *header);
   if (attribute_text(table[TCA_KIND]) != "bpf" || table[TCA_OPTIONS] == nullptr) {
     return 0;
   }
-  std::array<const nlattr*, TCA_BPF_ID + 1> options{};
-  find_attributes(*table[TCA_OPTIONS], options);
+  const auto options = find_attributes<TCA_BPF_ID + 1>(*table[TCA_OPTIONS]);
   return attribute_value<std::uint32_t>(options[TCA_BPF_ID]).value_or(0);
 }
 
@@ -333,8 +331,7 @@ std::optional<AddressState> parse_address(const nlmsghdr& message, std::uint32_t
     return std::nullopt;
   }
   const auto family = family_of(header->ifa_family);
-  std::array<const nlattr*, IFA_LOCAL + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<IFA_LOCAL + 1>(message, sizeof *header);
   // IFA_ADDRESS is the other end's where IFA_LOCAL is given.
   const nlattr* own = table[IFA_LOCAL] != nullptr ? table[IFA_LOCAL] : table[IFA_ADDRESS];
   const auto ip = family ? attribute_ip(own, *family) : std::nullopt;
@@ -345,29 +342,25 @@ std::optional<AddressState> parse_address(const nlmsghdr& message, std::uint32_t
 }
 
 std::optional<RouteState> parse_route(const nlmsghdr& message, std::uint32_t index) {
+  std::optional<RouteState> route;
   const auto header = message_header<rtmsg>(message);
   const auto family = header ? family_of(header->rtm_family) : std::nullopt;
   if (message.nlmsg_type != RTM_NEWROUTE || !family || header->rtm_type != RTN_UNICAST) {
-    return std::nullopt;
+    return route;
   }
-  std::array<const nlattr*, RTA_TABLE + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<RTA_TABLE + 1>(message, sizeof *header);
   if (attribute_value<std::uint32_t>(table[RTA_TABLE]).value_or(header->rtm_table) != RT_TABLE_MAIN ||
       attribute_value<std::uint32_t>(table[RTA_OIF]) != index ||
       attribute_value<std::uint32_t>(table[RTA_PRIORITY]).value_or(0) != default_metric(*family)) {
-    return std::nullopt;
+    return route;
   }
-  RouteState route{.prefix = {.ip = {.family = *family, .bytes = {}}, .length = header->rtm_dst_len},
-                   .source = attribute_ip(table[RTA_PREFSRC], *family),
-                   .protocol = header->rtm_protocol};
-  if (table[RTA_DST] != nullptr) {
-    const auto destination = attribute_ip(table[RTA_DST], *family);
-    if (!destination) {
-      return std::nullopt;
-    }
-    route.prefix.ip = *destination;
+  route.emplace(Prefix{.ip = {.family = *family, .bytes = {}}, .length = header->rtm_dst_len},
+                attribute_ip(table[RTA_PREFSRC], *family), header->rtm_protocol);
+  if ((table[RTA_DST] != nullptr && !read_ip(table[RTA_DST], route->prefix.ip)) ||
+      route->prefix.length > route->prefix.ip.bits()) {
+    route.reset();
   }
-  return header->rtm_dst_len <= route.prefix.ip.bits() ? std::optional(route) : std::nullopt;
+  return route;
 }
 
 }  // namespace krait::wireguard

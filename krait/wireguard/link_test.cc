@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "krait/wireguard/attributes.h"
 #include "krait/wireguard/link_sync.h"
 #include "krait/wireguard/netlink.h"
 #include "krait/wireguard/path_mtu.h"

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 
+#include "krait/wireguard/attributes.h"
 #include "krait/wireguard/device.h"
 #include "krait/wireguard/link.h"
 #include "krait/wireguard/netlink.h"
@@ -60,11 +61,9 @@ std::vector<std::vector<std::uint32_t>> flags_of(const std::vector<Message>& mes
   std::vector<std::vector<std::uint32_t>> flags;
   for (const Message& message : messages) {
     flags.emplace_back();
-    std::array<const nlattr*, WGDEVICE_A_PEERS + 1> table{};
-    find_attributes(message.header(), sizeof(genlmsghdr), table);
+    const auto table = find_attributes<WGDEVICE_A_PEERS + 1>(message.header(), sizeof(genlmsghdr));
     for_each_attribute(*table[WGDEVICE_A_PEERS], [&](const nlattr& peer) {
-      std::array<const nlattr*, WGPEER_A_FLAGS + 1> in_peer{};
-      find_attributes(peer, in_peer);
+      const auto in_peer = find_attributes<WGPEER_A_FLAGS + 1>(peer);
       flags.back().push_back(attribute_value<std::uint32_t>(in_peer[WGPEER_A_FLAGS]).value_or(0));
     });
   }

@@ -12,11 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "krait/wireguard/attributes.h"
+
 namespace krait::wireguard {
 
 using common::Error;
 using common::ErrorCode;
-using common::Family;
 using common::Result;
 
 namespace {
@@ -35,29 +36,7 @@ Error refusal(const Acknowledgement& answer) {
   return Error::from_errno(answer.sys_errno, std::move(message));
 }
 
-Error malformed() { return {ErrorCode::system, "the kernel's answer is malformed"}; }
 Error outgrown() { return {ErrorCode::limit, "a netlink message outgrew its buffer"}; }
-
-// The attributes in a region. Not libmnl's loops: those run to the padding behind a message, which need not be there,
-// and call a function for each field.
-template <typename Handler>
-void walk_attributes(std::span<const std::byte> region, const Handler& handler) {
-  while (region.size() >= sizeof(nlattr)) {
-    const auto& attribute = *reinterpret_cast<const nlattr*>(region.data());
-    if (attribute.nla_len < sizeof(nlattr) || attribute.nla_len > region.size()) {
-      return;
-    }
-    handler(attribute);
-    region = region.subspan(std::min(region.size(), MNL_ALIGN(std::size_t{attribute.nla_len})));
-  }
-}
-
-void note(const nlattr& attribute, std::span<const nlattr*> table) {
-  const std::size_t type = attribute.nla_type & NLA_TYPE_MASK;
-  if (type < table.size()) {
-    table[type] = &attribute;
-  }
-}
 
 }  // namespace
 
@@ -147,7 +126,8 @@ Result<Socket> Socket::open(int protocol) {
   return Socket(std::move(socket));
 }
 
-Result<void> Socket::receive(const std::function<Result<bool>(const nlmsghdr&)>& handler) {
+template <typename Handler>
+Result<void> Socket::receive(const Handler& handler) {
   const unsigned port = mnl_socket_get_portid(socket_.get());
   bool seen_last = false;
   while (!seen_last) {
@@ -195,7 +175,7 @@ Result<void> Socket::exchange(Message& message, const MessageHandler& handler, b
     interrupted = interrupted || (answer.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     if (answer.nlmsg_type == NLMSG_ERROR || answer.nlmsg_type == NLMSG_DONE) {
       end = parse_acknowledgement(answer);
-      return end ? Result<bool>(true) : malformed();
+      return end ? Result<bool>(true) : malformed_answer();
     }
     // After a failure the rest of the answer is still read, so that the next request does not meet it.
     if (handled && answer.nlmsg_type >= NLMSG_MIN_TYPE) {
@@ -253,7 +233,7 @@ Result<void> Socket::request_some(const Requests& requests, std::size_t first, s
     }
     const auto acknowledgement = parse_acknowledgement(answer);
     if (!acknowledgement) {
-      return malformed();
+      return malformed_answer();
     }
     if (handled && acknowledgement->sys_errno != 0) {
       handled = requests.refused(index, refusal(*acknowledgement));
@@ -289,6 +269,8 @@ Result<void> Socket::dump(Message& message, const std::function<void()>& restart
 
 // --- Reading
 
+Error malformed_answer() { return {ErrorCode::system, "the kernel's answer is malformed"}; }
+
 std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message) {
   const auto payload = message_payload(message);
   int error = 0;
@@ -313,50 +295,10 @@ std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message) {
     }
   }
   if ((message.nlmsg_flags & NLM_F_ACK_TLVS) != 0 && attributes_at < payload.size()) {
-    std::array<const nlattr*, NLMSGERR_ATTR_MSG + 1> table{};
-    find_attributes(message, attributes_at, table);
+    const auto table = find_attributes<NLMSGERR_ATTR_MSG + 1>(message, attributes_at);
     answer.text = attribute_text(table[NLMSGERR_ATTR_MSG]);
   }
   return answer;
-}
-
-Result<void> for_each_message(std::span<const std::byte> datagram, const MessageHandler& handler) {
-  // Not libmnl's mnl_nlmsg_ok: it takes a length above INT_MAX for a negative one, and lets it pass.
-  while (!datagram.empty()) {
-    const auto& message = *reinterpret_cast<const nlmsghdr*>(datagram.data());
-    if (datagram.size() < sizeof message || message.nlmsg_len < sizeof message || message.nlmsg_len > datagram.size()) {
-      return malformed();
-    }
-    if (auto handled = handler(message); !handled) {
-      return handled;
-    }
-    datagram = datagram.subspan(std::min(datagram.size(), std::size_t{MNL_ALIGN(message.nlmsg_len)}));
-  }
-  return {};
-}
-
-std::span<const std::byte> message_payload(const nlmsghdr& message) {
-  return {static_cast<const std::byte*>(mnl_nlmsg_get_payload(&message)), mnl_nlmsg_get_payload_len(&message)};
-}
-
-void find_attributes(const nlmsghdr& message, std::size_t header_bytes, std::span<const nlattr*> table) {
-  const auto payload = message_payload(message);
-  const std::size_t start = MNL_ALIGN(header_bytes);
-  if (start <= payload.size()) {
-    walk_attributes(payload.subspan(start), [&](const nlattr& attribute) { note(attribute, table); });
-  }
-}
-
-void find_attributes(const nlattr& nest, std::span<const nlattr*> table) {
-  walk_attributes(attribute_payload(nest), [&](const nlattr& attribute) { note(attribute, table); });
-}
-
-void for_each_attribute(const nlattr& nest, const std::function<void(const nlattr&)>& handler) {
-  walk_attributes(attribute_payload(nest), handler);
-}
-
-std::span<const std::byte> attribute_payload(const nlattr& attribute) {
-  return std::span(reinterpret_cast<const std::byte*>(&attribute), attribute.nla_len).subspan(sizeof(nlattr));
 }
 
 std::string attribute_text(const nlattr* attribute) {
@@ -366,29 +308,6 @@ std::string attribute_text(const nlattr* attribute) {
   const auto payload = attribute_payload(*attribute);
   const auto* text = reinterpret_cast<const char*>(payload.data());
   return {text, strnlen(text, payload.size())};
-}
-
-std::optional<common::Ip> attribute_ip(const nlattr* attribute, Family family) {
-  common::Ip ip{.family = family, .bytes = {}};
-  const auto payload = attribute != nullptr ? attribute_payload(*attribute) : std::span<const std::byte>{};
-  if (payload.size() != ip.bits() / 8U) {
-    return std::nullopt;
-  }
-  std::memcpy(ip.bytes.data(), payload.data(), payload.size());
-  return ip;
-}
-
-std::uint8_t address_family(Family family) { return family == Family::v4 ? AF_INET : AF_INET6; }
-
-std::optional<Family> family_of(std::uint16_t address_family) {
-  switch (address_family) {
-    case AF_INET:
-      return Family::v4;
-    case AF_INET6:
-      return Family::v6;
-    default:
-      return std::nullopt;
-  }
 }
 
 }  // namespace krait::wireguard

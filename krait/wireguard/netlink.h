@@ -16,7 +16,6 @@
 #include "common/result.h"
 
 struct mnl_socket;
-struct nlattr;
 struct nlmsghdr;
 
 namespace krait::wireguard {
@@ -107,7 +106,8 @@ class Socket {
   common::Result<void> exchange(Message& message, const MessageHandler& handler, bool& interrupted);
   common::Result<void> request_some(const Requests& requests, std::size_t first, std::size_t end);
   // Reads datagrams and gives those of our messages that answer the last ones sent, until `handler` has seen the last.
-  common::Result<void> receive(const std::function<common::Result<bool>(const nlmsghdr&)>& handler);
+  template <typename Handler>
+  common::Result<void> receive(const Handler& handler);
 
   std::unique_ptr<mnl_socket, Closer> socket_;
   std::unique_ptr<std::byte[]> received_;
@@ -121,45 +121,5 @@ struct Acknowledgement {
   std::string text;
 };
 std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message);
-
-// Calls `handler` for each message in a datagram, which is aligned to 4 bytes. Fails when a message is torn.
-common::Result<void> for_each_message(std::span<const std::byte> datagram, const MessageHandler& handler);
-
-// The fixed header that starts the message's payload; empty when the message is too short.
-std::span<const std::byte> message_payload(const nlmsghdr& message);
-template <typename Header>
-std::optional<Header> message_header(const nlmsghdr& message) {
-  const auto bytes = message_payload(message);
-  Header header;
-  if (bytes.size() < sizeof header) {
-    return std::nullopt;
-  }
-  std::memcpy(&header, bytes.data(), sizeof header);
-  return header;
-}
-
-// table[type] = the last attribute of that type; types beyond the table are left out. `header_bytes` is the size of the
-// message's fixed header.
-void find_attributes(const nlmsghdr& message, std::size_t header_bytes, std::span<const nlattr*> table);
-void find_attributes(const nlattr& nest, std::span<const nlattr*> table);
-void for_each_attribute(const nlattr& nest, const std::function<void(const nlattr&)>& handler);
-std::span<const std::byte> attribute_payload(const nlattr& attribute);
-
-// The attribute's value; empty when there is no attribute or it is too short.
-template <typename Value>
-std::optional<Value> attribute_value(const nlattr* attribute) {
-  Value value;
-  const auto payload = attribute != nullptr ? attribute_payload(*attribute) : std::span<const std::byte>{};
-  if (payload.size() < sizeof value) {
-    return std::nullopt;
-  }
-  std::memcpy(&value, payload.data(), sizeof value);
-  return value;
-}
-std::string attribute_text(const nlattr* attribute);  // up to the first zero
-std::optional<common::Ip> attribute_ip(const nlattr* attribute, common::Family family);
-
-std::uint8_t address_family(common::Family family);  // AF_INET or AF_INET6
-std::optional<common::Family> family_of(std::uint16_t address_family);
 
 }  // namespace krait::wireguard

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "krait/wireguard/attributes.h"
 #include "krait/wireguard/device.h"
 #include "krait/wireguard/link.h"
 #include "krait/wireguard/netlink.h"

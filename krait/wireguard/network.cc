@@ -13,6 +13,8 @@
 #include <cstring>
 #include <utility>
 
+#include "krait/wireguard/attributes.h"
+
 namespace krait::wireguard {
 
 using common::Error;
@@ -202,16 +204,14 @@ std::optional<NetworkLink> parse_network_link(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWLINK || !header) {
     return std::nullopt;
   }
-  std::array<const nlattr*, IFLA_LINKINFO + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<IFLA_LINKINFO + 1>(message, sizeof *header);
   NetworkLink link;
   link.index = static_cast<std::uint32_t>(header->ifi_index);
   link.name = attribute_text(table[IFLA_IFNAME]);
   link.mtu_bytes = attribute_value<std::uint32_t>(table[IFLA_MTU]).value_or(0);
   link.up = (header->ifi_flags & IFF_UP) != 0;
   if (table[IFLA_LINKINFO] != nullptr) {
-    std::array<const nlattr*, IFLA_INFO_KIND + 1> info{};
-    find_attributes(*table[IFLA_LINKINFO], info);
+    const auto info = find_attributes<IFLA_INFO_KIND + 1>(*table[IFLA_LINKINFO]);
     link.kind = attribute_text(info[IFLA_INFO_KIND]);
   }
   return link;
@@ -223,8 +223,7 @@ std::optional<NetworkAddress> parse_network_address(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWADDR || !family) {
     return std::nullopt;
   }
-  std::array<const nlattr*, IFA_LOCAL + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<IFA_LOCAL + 1>(message, sizeof *header);
   const nlattr* own = table[IFA_LOCAL] != nullptr ? table[IFA_LOCAL] : table[IFA_ADDRESS];
   const auto prefix = own != nullptr ? prefix_of(own, *family, header->ifa_prefixlen) : std::nullopt;
   return prefix ? std::optional(NetworkAddress{.index = header->ifa_index, .prefix = *prefix}) : std::nullopt;
@@ -237,8 +236,7 @@ std::optional<NetworkRoute> parse_network_route(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWROUTE || !family || (header->rtm_flags & RTM_F_CLONED) != 0) {
     return std::nullopt;
   }
-  std::array<const nlattr*, RTA_TABLE + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<RTA_TABLE + 1>(message, sizeof *header);
   const auto prefix = prefix_of(table[RTA_DST], *family, header->rtm_dst_len);
   if (!prefix) {
     return std::nullopt;
@@ -257,8 +255,7 @@ std::optional<RoutingRule> parse_routing_rule(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWRULE || !family) {
     return std::nullopt;
   }
-  std::array<const nlattr*, FRA_DPORT_RANGE + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<FRA_DPORT_RANGE + 1>(message, sizeof *header);
   RoutingRule rule;
   rule.family = *family;
   rule.priority = attribute_value<std::uint32_t>(table[FRA_PRIORITY]).value_or(0);
@@ -297,15 +294,13 @@ std::optional<Way> parse_way(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWROUTE || !family) {
     return std::nullopt;
   }
-  std::array<const nlattr*, RTA_TABLE + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<RTA_TABLE + 1>(message, sizeof *header);
   Way way{.reachable = route_type(header->rtm_type) != RouteType::refused,
           .index = attribute_value<std::uint32_t>(table[RTA_OIF]).value_or(0),
           .gateway = attribute_ip(table[RTA_GATEWAY], *family),
           .source = attribute_ip(table[RTA_PREFSRC], *family)};
   if (table[RTA_METRICS] != nullptr) {
-    std::array<const nlattr*, RTAX_MTU + 1> metrics{};
-    find_attributes(*table[RTA_METRICS], metrics);
+    const auto metrics = find_attributes<RTAX_MTU + 1>(*table[RTA_METRICS]);
     way.mtu_bytes = attribute_value<std::uint32_t>(metrics[RTAX_MTU]).value_or(0);
   }
   return way;
@@ -316,8 +311,7 @@ std::optional<Qdisc> parse_qdisc(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWQDISC || !header) {
     return std::nullopt;
   }
-  std::array<const nlattr*, TCA_OPTIONS + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<TCA_OPTIONS + 1>(message, sizeof *header);
   return Qdisc{.index = static_cast<std::uint32_t>(header->tcm_ifindex),
                .kind = attribute_text(table[TCA_KIND]),
                .handle = header->tcm_handle,
@@ -330,8 +324,7 @@ std::optional<NetworkFilter> parse_filter(const nlmsghdr& message, bool ingress)
   if (message.nlmsg_type != RTM_NEWTFILTER || !header || header->tcm_handle == 0) {
     return std::nullopt;
   }
-  std::array<const nlattr*, TCA_OPTIONS + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<TCA_OPTIONS + 1>(message, sizeof *header);
   NetworkFilter filter{.index = static_cast<std::uint32_t>(header->tcm_ifindex),
                        .ingress = ingress,
                        .priority = TC_H_MAJ(header->tcm_info) >> 16U,
@@ -340,8 +333,7 @@ std::optional<NetworkFilter> parse_filter(const nlmsghdr& message, bool ingress)
                        .program = {},
                        .program_tag = {}};
   if (filter.kind == "bpf" && table[TCA_OPTIONS] != nullptr) {
-    std::array<const nlattr*, TCA_BPF_ID + 1> options{};
-    find_attributes(*table[TCA_OPTIONS], options);
+    const auto options = find_attributes<TCA_BPF_ID + 1>(*table[TCA_OPTIONS]);
     filter.program = attribute_text(options[TCA_BPF_NAME]);
     filter.program_id = attribute_value<std::uint32_t>(options[TCA_BPF_ID]).value_or(0);
     if (options[TCA_BPF_TAG] != nullptr) {

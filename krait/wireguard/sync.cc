@@ -142,26 +142,32 @@ bool RoutePlanner::is_own(const Prefix& prefix) const {
   return prefix.length == prefix.ip.bits() && std::ranges::find(addresses_, prefix.ip) != addresses_.end();
 }
 
-void RoutePlanner::add(const RouteState& present) {
-  if (next_ >= wanted_.size() || wanted_[next_] != present.prefix) {
-    next_ = static_cast<std::size_t>(std::ranges::lower_bound(wanted_, present.prefix) - wanted_.begin());
+// The next of the image that is expected, for dumps ascend; else the image's of that prefix.
+bool RoutePlanner::find_wanted(const Prefix& prefix) {
+  if (next_ < wanted_.size() && wanted_[next_] == prefix) {
+    return true;
   }
-  if (next_ == wanted_.size() || wanted_[next_] != present.prefix || is_own(present.prefix)) {
+  next_ = static_cast<std::size_t>(std::ranges::lower_bound(wanted_, prefix) - wanted_.begin());
+  return next_ < wanted_.size() && wanted_[next_] == prefix;
+}
+
+void RoutePlanner::add(const RouteState& present) {
+  if (!find_wanted(present.prefix) || is_own(present.prefix)) {
     if (present.protocol == kRouteProtocol) {
       plan_.remove.push_back(present);
     }
     return;
   }
-  ours_.prefix = present.prefix;
-  if (ours_ != present) {
+  if (present.protocol != ours_.protocol || present.source != ours_.source) {
+    ours_.prefix = present.prefix;
     plan_.replace.push_back(ours_);
   }
-  is_present_[next_++] = true;
+  is_present_[next_++] = 1;
 }
 
 void RoutePlanner::finish(RoutePlan& plan) {
   for (std::size_t i = 0; i < wanted_.size(); ++i) {
-    if (!is_present_[i] && !is_own(wanted_[i])) {
+    if (is_present_[i] == 0 && !is_own(wanted_[i])) {
       ours_.prefix = wanted_[i];
       plan_.add.push_back(ours_);
     }

@@ -107,12 +107,14 @@ class RoutePlanner {
 
  private:
   [[nodiscard]] bool is_own(const common::Prefix& prefix) const;
+  // Whether the image has the prefix; next_ is then its place.
+  [[nodiscard]] bool find_wanted(const common::Prefix& prefix);
 
   std::span<const common::Ip> addresses_;
   std::span<const common::Prefix> wanted_;  // ascending
   RouteState ours_;                         // to any of them, but for the prefix
-  std::vector<bool> is_present_;
-  std::size_t next_ = 0;  // behind the last one that was there
+  std::vector<char> is_present_;            // not bits: set for each route of a dump
+  std::size_t next_ = 0;                    // behind the last one that was found
   RoutePlan plan_;
 };
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "krait/wireguard/attributes.h"
 #include "krait/wireguard/netlink.h"
 
 namespace krait::wireguard {
@@ -29,8 +30,7 @@ void note_link(const nlmsghdr& message, std::string_view interface, std::uint32_
   if (!header) {
     return;
   }
-  std::array<const nlattr*, IFLA_NEW_IFINDEX + 1> table{};
-  find_attributes(message, sizeof *header, table);
+  const auto table = find_attributes<IFLA_NEW_IFINDEX + 1>(message, sizeof *header);
   const bool is_ours = static_cast<std::uint32_t>(header->ifi_index) == index;
   if (is_ours || attribute_text(table[IFLA_IFNAME]) == interface) {
     noticed.interface = true;
@@ -62,8 +62,7 @@ void note_change(const nlmsghdr& message, std::string_view interface, std::uint3
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
       if (const auto header = message_header<rtmsg>(message)) {
-        std::array<const nlattr*, RTA_OIF + 1> table{};
-        find_attributes(message, sizeof *header, table);
+        const auto table = find_attributes<RTA_OIF + 1>(message, sizeof *header);
         note_index(attribute_value<std::uint32_t>(table[RTA_OIF]).value_or(0), index, noticed);
       }
       return;
