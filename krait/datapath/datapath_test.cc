@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -487,6 +488,22 @@ TEST_F(DatapathOnTun, HostilePinsAreReplaced) {
   EXPECT_TRUE(arrives(80));
   EXPECT_FALSE(arrives(5432));
   EXPECT_EQ(drops(second, KRAIT_REASON_NO_RULE), 1U);
+}
+
+// Without sysfs nothing tells whether the kernel has BTF, so that must not be blamed for another failure.
+TEST_F(DatapathOnTun, NamesTheFailureWhereSysfsIsMissing) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_EQ(::umount2("/sys", MNT_DETACH), 0);
+  const common::Fd highest(::dup(tun_.get()));
+  const rlimit few{.rlim_cur = static_cast<rlim_t>(highest.get()) + 3, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto refused = Datapath::open(options());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_EQ(::mount("sysfs", "/sys", "sysfs", 0, nullptr), 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().sys_errno(), EMFILE) << refused.error().text();
+  EXPECT_EQ(refused.error().text().find("BTF"), std::string::npos) << refused.error().text();
 }
 
 TEST_F(DatapathOnTun, DeniesEverythingAndResumes) {
