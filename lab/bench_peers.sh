@@ -15,19 +15,22 @@ note=
 host_number=([web]=1)
 identities=(web db)
 
-# since MICROSECONDS: sets ms.
-since() { ms=$(((${EPOCHREALTIME/[.,]/} - $1) / 1000)); }
+# since MICROSECONDS: sets us.
+since() { us=$((${EPOCHREALTIME/[.,]/} - $1)); }
 silently() { "$@" >/dev/null; }
+# milliseconds MICROSECONDS
+milliseconds() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
 
-# median_ms COMMAND...
+# median_ms COMMAND...: on web, timed by a shell that is already there.
 median_ms() {
-  local begin round
-  for ((round = 1; round <= rounds; round++)); do
-    begin=${EPOCHREALTIME/[.,]/}
-    silently "$@" || return 1
-    since "$begin"
-    echo "$ms"
-  done | sort -n | sed -n "$((rounds / 2 + 1))p"
+  # shellcheck disable=SC2016
+  milliseconds "$(on web bash -c "$(declare -f since silently)"'
+    for ((round = 1; round <= $0; round++)); do
+      begin=${EPOCHREALTIME/[.,]/}
+      silently "$@" || exit 1
+      since "$begin"
+      echo "$us"
+    done' "$rounds" "$@" | sort -n | sed -n "$((rounds / 2 + 1))p")"
 }
 
 # row NAME TEXT MILLISECONDS
@@ -36,11 +39,17 @@ row() {
   echo "| $2 | $3 |" >>"$lab_dir/table"
 }
 
+# reloads NAME TEXT: that find nothing to do, by the program and by asking the agent.
+reloads() {
+  silently on web krait reload || die "krait reload fails"
+  row "reload$1" "\`krait reload\` that finds nothing to do$2" "$(median_ms krait reload)"
+  row "answer$1" "of it from the request to the agent's answer" "$(on web bench_reload "$rounds")"
+}
+
 guard_mode() {
   agent_start web --iface eth0
   agent_ready web || die "the agent does not come up in guard mode"
-  silently on web krait reload || die "krait reload fails in guard mode"
-  row guard "\`krait reload\` that finds nothing to do, in guard mode" "$(median_ms on web krait reload)"
+  reloads -guard ", in guard mode"
   silently on web krait down || die "krait down fails in guard mode"
 }
 
@@ -53,21 +62,20 @@ wireguard() {
   exec {nothing}<>"$lab_dir/nothing"
   until [[ -e $lab_dir/web-agent.log ]] && read -r line <"$lab_dir/web-agent.log" && [[ $line == *"runs wg0"* ]]; do
     since "$begin"
-    ((ms < 120000)) || die "the agent does not come up"
+    ((us < 120000000)) || die "the agent does not come up"
     read -r -t 0.05 -u "$nothing" || true
   done
   since "$begin"
-  row load "10,000 peers, until the agent says that they are in force" "$ms"
+  row load "10,000 peers, until the agent says that they are in force" "$(milliseconds "$us")"
   on web sh -c 'wg showconf wg0 | grep -v ListenPort >/run/peers.conf; ip link add wg1 type wireguard; ip link set wg1 up'
   begin=${EPOCHREALTIME/[.,]/}
   on web wg setconf wg1 /run/peers.conf
   since "$begin"
-  row setconf "\`wg setconf\` of the same peers, without routes" "$ms"
+  row setconf "\`wg setconf\` of the same peers, without routes" "$(milliseconds "$us")"
   on web ip link del wg1
-  silently on web krait reload || die "krait reload fails"
   before=$(agent_cpu_ms web)
-  row reload "\`krait reload\` that finds nothing to do" "$(median_ms on web krait reload)"
-  row agent "of it the agent's CPU" $((($(agent_cpu_ms web) - before) / rounds))
+  reloads "" ""
+  row agent "the agent's CPU for one" $((($(agent_cpu_ms web) - before) / (2 * rounds + 1)))
 }
 
 web_with_peers 10000
@@ -77,8 +85,8 @@ if on web ip link add probe type wireguard 2>/dev/null; then
   silently on web krait down || die "krait down fails"
 fi
 guard_mode
-row start "\`krait version\`, which only starts" "$(median_ms on web krait version)"
-row check "\`krait check\` of the same file" "$(rounds=3 median_ms on web krait check)"
+row start "\`krait version\`, which only starts" "$(median_ms krait version)"
+row check "\`krait check\` of the same file" "$(rounds=3 median_ms krait check)"
 cat <<END
 ## 10,000 peers, $where
 
