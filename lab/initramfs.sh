@@ -42,7 +42,7 @@ pack_tree() { (cd "$tree" && chmod 755 . && find . -print0 | cpio --null --quiet
 
 # base_archive SERIES [bench]: what changes with the kernel only, made once, and sets `archive`.
 base_archive() {
-  local series=$1 kind=${2:-base} tool
+  local series=$1 kind=${2:-base} tool path
   local -a modules=("${lab_modules[@]}") tools=("${lab_tools[@]}")
   archive=$cache_dir/lab/$kind-$series.cpio
   [[ $archive -nt $root_dir/lab/initramfs.sh && $archive -nt $cache_dir/kernels/$series/release ]] && return 0
@@ -56,7 +56,8 @@ base_archive() {
   ln -s usr/lib64 "$tree/lib64"
   cp "$cache_dir/busybox" "$tree/usr/bin/busybox"
   for tool in "${tools[@]}"; do
-    copy_program "$(command -v "$tool")" "$tree/usr/bin/$tool"
+    path=$(command -v "$tool") || { echo "the guests need $tool, which is not installed"; return 1; }
+    copy_program "$path" "$tree/usr/bin/$tool"
   done
   copy_modules "$cache_dir/kernels/$series" "${modules[@]}" || return 1
   [[ $kind == base ]] || copy_rivals
