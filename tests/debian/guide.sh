@@ -133,12 +133,15 @@ agent_dies() {
   pid=$(main_pid db)
   check "db: systemctl reload" "" on db systemctl reload krait-agent
   check "the same process" "" test "$(main_pid db)" = "$pid"
+  check "db: systemd starts anew" "" on db systemctl daemon-reexec
+  check "and has the same process" "" until_true 60 kept db "$pid"
   on db kill -KILL "$pid"
   check "killed, systemd starts another" "" until_true 60 restarted db "$pid"
   check "the transfer never knew" "" traffic db more transfer 100 60
   check "one connection, nothing misplaced" "" test "$(count db transfer connections) $(count db transfer misplaced)" = "1 0"
 }
 restarted() { active "$1" && [[ $(main_pid "$1") != "$2" ]]; }
+kept() { active "$1" && [[ $(main_pid "$1") == "$2" ]]; }
 
 host_reboots() {
   local boot
