@@ -26,7 +26,7 @@ struct Ip {
   [[nodiscard]] std::array<std::uint8_t, 16> mapped() const;
 
   auto operator<=>(const Ip&) const = default;
-  // As the default one would, without a call: dumps of many routes are compared address by address.
+  // As the default one would, and GCC makes no call of it: dumps of many routes are compared address by address.
   bool operator==(const Ip& other) const {
     return family == other.family && std::memcmp(bytes.data(), other.bytes.data(), sizeof bytes) == 0;
   }

@@ -24,6 +24,7 @@ namespace krait::wireguard {
 // Messages and attributes begin at multiples of four bytes (NLMSG_ALIGNTO, NLA_ALIGNTO).
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 3) & ~std::size_t{3}; }
 
+// What is said of a message that cannot be read.
 common::Error malformed_answer();
 
 // Calls `handler`, which gives a Result<void>, for each message in a datagram, which is aligned to 4 bytes. Fails when

@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <utility>
 
 #include "krait/wireguard/attributes.h"
@@ -338,7 +338,8 @@ bool DeviceComparison::add_peer(const nlattr& nest) {
 
 // The kernel lists peers as they were added, and we add them in the image's order.
 bool DeviceComparison::begin_peer(const model::PublicKey& key, bool has_endpoint) {
-  const bool is_next = peers_ < wanted_.size() && wanted_[peers_].public_key == key;
+  // The next one of the image may be the last one that came, where the kernel's order is one behind.
+  const bool is_next = peers_ < wanted_.size() && &wanted_[peers_] != present_ && wanted_[peers_].public_key == key;
   if (!is_next && present_ != nullptr && present_->public_key == key) {
     return !differs_;  // the message before ended within this peer
   }

@@ -8,7 +8,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include <array>
 #include <cerrno>
 #include <utility>
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -58,7 +59,7 @@ Message::~Message() {
 nlmsghdr& Message::header() { return *reinterpret_cast<nlmsghdr*>(buffer_.get()); }
 const nlmsghdr& Message::header() const { return *reinterpret_cast<const nlmsghdr*>(buffer_.get()); }
 
-std::size_t Message::room_bytes() const { return capacity_bytes_ - MNL_ALIGN(header().nlmsg_len); }
+std::size_t Message::room_bytes() const { return capacity_bytes_ - aligned(header().nlmsg_len); }
 
 bool Message::reserve(std::size_t payload_bytes) {
   overflown_ = overflown_ || payload_bytes > room_bytes();
@@ -66,13 +67,13 @@ bool Message::reserve(std::size_t payload_bytes) {
 }
 
 void Message::put_header_bytes(std::span<const std::byte> bytes) {
-  if (reserve(MNL_ALIGN(bytes.size()))) {
+  if (reserve(aligned(bytes.size()))) {
     std::memcpy(mnl_nlmsg_put_extra_header(&header(), bytes.size()), bytes.data(), bytes.size());
   }
 }
 
 void Message::put(std::uint16_t type, std::span<const std::byte> payload) {
-  if (reserve(MNL_ATTR_HDRLEN + MNL_ALIGN(payload.size()))) {
+  if (reserve(sizeof(nlattr) + aligned(payload.size()))) {
     mnl_attr_put(&header(), type, payload.size(), payload.data());
   }
 }
@@ -87,7 +88,7 @@ void Message::put_ip(std::uint16_t type, const common::Ip& ip) {
 }
 
 std::size_t Message::begin_nest(std::uint16_t type) {
-  const std::size_t nest = MNL_ALIGN(header().nlmsg_len);
+  const std::size_t nest = aligned(header().nlmsg_len);
   put(static_cast<std::uint16_t>(type | NLA_F_NESTED), {});
   return nest;
 }
@@ -215,7 +216,7 @@ Result<void> Socket::request_some(const Requests& requests, std::size_t first, s
     header.nlmsg_flags = static_cast<std::uint16_t>(header.nlmsg_flags | (i + 1 == end ? NLM_F_ACK : 0));
     const auto* bytes = reinterpret_cast<const std::byte*>(&header);
     datagram.insert(datagram.end(), bytes, bytes + header.nlmsg_len);
-    datagram.resize(MNL_ALIGN(datagram.size()));
+    datagram.resize(aligned(datagram.size()));
   }
   if (mnl_socket_sendto(socket_.get(), datagram.data(), datagram.size()) < 0) {
     return Error::from_errno(errno, "send netlink messages");
@@ -291,7 +292,7 @@ std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message) {
     }
     attributes_at = sizeof(nlmsgerr);
     if ((message.nlmsg_flags & NLM_F_CAPPED) == 0 && header->msg.nlmsg_len > sizeof(nlmsghdr)) {
-      attributes_at += MNL_ALIGN(std::size_t{header->msg.nlmsg_len} - sizeof(nlmsghdr));
+      attributes_at += aligned(std::size_t{header->msg.nlmsg_len} - sizeof(nlmsghdr));
     }
   }
   if ((message.nlmsg_flags & NLM_F_ACK_TLVS) != 0 && attributes_at < payload.size()) {

@@ -114,7 +114,7 @@ class RoutePlanner {
   std::span<const common::Prefix> wanted_;  // ascending
   RouteState ours_;                         // to any of them, but for the prefix
   std::vector<char> is_present_;            // not bits: set for each route of a dump
-  std::size_t next_ = 0;                    // behind the last one that was found
+  std::size_t next_ = 0;                    // where the next one is looked for first
   RoutePlan plan_;
 };
 
