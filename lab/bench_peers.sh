@@ -21,16 +21,18 @@ silently() { "$@" >/dev/null; }
 # milliseconds MICROSECONDS
 milliseconds() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
 
-# median_ms COMMAND...: on web, timed by a shell that is already there.
+# median_ms COMMAND...: on web, timed by a shell that is already there. Sets ms.
 median_ms() {
+  local times=$lab_dir/times
   # shellcheck disable=SC2016
-  milliseconds "$(on web bash -c "$(declare -f since silently)"'
+  on web bash -c "$(declare -f since silently)"'
     for ((round = 1; round <= $0; round++)); do
       begin=${EPOCHREALTIME/[.,]/}
       silently "$@" || exit 1
       since "$begin"
       echo "$us"
-    done' "$rounds" "$@" | sort -n | sed -n "$((rounds / 2 + 1))p")"
+    done' "$rounds" "$@" >"$times" || die "$* fails"
+  ms=$(milliseconds "$(sort -n "$times" | sed -n "$((rounds / 2 + 1))p")")
 }
 
 # row NAME TEXT MILLISECONDS
@@ -39,11 +41,16 @@ row() {
   echo "| $2 | $3 |" >>"$lab_dir/table"
 }
 
-# reloads NAME TEXT: that find nothing to do, by the program and by asking the agent.
+# reloads NAME TEXT: that find nothing to do, by the program and by a client that goes on asking.
 reloads() {
+  local before
   silently on web krait reload || die "krait reload fails"
-  row "reload$1" "\`krait reload\` that finds nothing to do$2" "$(median_ms krait reload)"
-  row "answer$1" "of it from the request to the agent's answer" "$(on web bench_reload "$rounds")"
+  median_ms krait reload
+  row "reload$1" "\`krait reload\` that finds nothing to do$2" "$ms"
+  before=$(agent_cpu_ms web)
+  ms=$(on web bench_reload "$rounds") || die "bench_reload fails"
+  row "answer$1" "the same without a program to start: from the request to the agent's answer" "$ms"
+  row "agent$1" "the agent's CPU for that" $((($(agent_cpu_ms web) - before) / rounds))
 }
 
 guard_mode() {
@@ -54,7 +61,7 @@ guard_mode() {
 }
 
 wireguard() {
-  local before begin line nothing
+  local begin line nothing
   begin=${EPOCHREALTIME/[.,]/}
   agent_start web
   # By what the shell can do itself: another process would take its part of the CPU.
@@ -73,9 +80,7 @@ wireguard() {
   since "$begin"
   row setconf "\`wg setconf\` of the same peers, without routes" "$(milliseconds "$us")"
   on web ip link del wg1
-  before=$(agent_cpu_ms web)
   reloads "" ""
-  row agent "the agent's CPU for one" $((($(agent_cpu_ms web) - before) / (2 * rounds + 1)))
 }
 
 web_with_peers 10000
@@ -85,8 +90,10 @@ if on web ip link add probe type wireguard 2>/dev/null; then
   silently on web krait down || die "krait down fails"
 fi
 guard_mode
-row start "\`krait version\`, which only starts" "$(median_ms krait version)"
-row check "\`krait check\` of the same file" "$(rounds=3 median_ms krait check)"
+median_ms krait version
+row start "\`krait version\`, which only starts" "$ms"
+rounds=3 median_ms krait check
+row check "\`krait check\` of the same file" "$ms"
 cat <<END
 ## 10,000 peers, $where
 

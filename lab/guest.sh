@@ -17,7 +17,7 @@ guest_accelerator() {
 kvm_boots() {
   local series probe=$cache_dir/lab/probe.cpio
   for series in 6.12 6.1; do [[ ! -e $cache_dir/lab/base-$series.cpio ]] || break; done
-  build_initramfs "$series" "$probe"
+  build_initramfs "$series" "$probe" || return 1
   [[ $(guest_qemu 20 kvm "$series" "$probe" lab.script=/lab/probe.sh -nic none 2>/dev/null) == *"lab-exit: 0"* ]]
 }
 
@@ -33,9 +33,10 @@ guest_qemu() {
   case $accelerator in
     tcg) machine=(-accel "tcg,thread=multi" -cpu "qemu64,-cx16,+rdrand" -smp 2) ;;
     # The guest's time is the number of instructions that it has executed, four nanoseconds each, or one: for comparisons that
-    # the machine's other work must not disturb. Without ERMS, for every byte that "rep movsb" moves counts as an instruction.
+    # the machine's other work must not disturb. Without ERMS and
+    # FSRM, for every byte that "rep movsb" moves counts as an instruction.
     icount*)
-      machine=(-accel "tcg,thread=single" -icount "shift=${shift_of[$accelerator]},sleep=off" -cpu "max,-cx16,-erms" -smp 1)
+      machine=(-accel "tcg,thread=single" -icount "shift=${shift_of[$accelerator]},sleep=off" -cpu "max,-cx16,-erms,-fsrm" -smp 1)
       ;;
   esac
   timeout --foreground --kill-after=5 "$seconds" qemu-system-x86_64 "${machine[@]}" -m 1024 \

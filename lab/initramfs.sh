@@ -56,13 +56,12 @@ base_archive() {
   ln -s usr/lib64 "$tree/lib64"
   cp "$cache_dir/busybox" "$tree/usr/bin/busybox"
   for tool in "${tools[@]}"; do
-    path=$(command -v "$tool") || { echo "the guests need $tool, which is not installed"; return 1; }
+    path=$(command -v "$tool") || { echo "the guests need $tool, which is not installed" >&2; return 1; }
     copy_program "$path" "$tree/usr/bin/$tool"
   done
   copy_modules "$cache_dir/kernels/$series" "${modules[@]}" || return 1
-  [[ $kind == base ]] || copy_rivals
-  pack_tree >"$archive.new"
-  mv "$archive.new" "$archive"
+  [[ $kind == base ]] || copy_rivals || return 1
+  pack_tree >"$archive.new" && mv "$archive.new" "$archive" || return 1
   rm -rf "$tree"
 }
 
@@ -70,11 +69,11 @@ base_archive() {
 copy_rivals() {
   local plugin program directory
   for program in nebula nebula-cert; do
-    copy_program "$cache_dir/nebula/usr/bin/$program" "$tree/usr/bin/$program"
+    copy_program "$cache_dir/nebula/usr/bin/$program" "$tree/usr/bin/$program" || return 1
   done
   directory=/usr/lib/x86_64-linux-gnu/xtables
   for plugin in "${bench_plugins[@]}"; do
-    install -D -m 755 "$directory/$plugin" "$tree$directory/$plugin"
+    install -D -m 755 "$directory/$plugin" "$tree$directory/$plugin" || return 1
   done
 }
 
