@@ -4,7 +4,7 @@
 
 lab_kernels=(6.1 6.12)
 bench_seconds=900
-scenario_seconds=900 # no scenario takes half of it where two run at a time
+scenario_seconds=1200 # the longest takes half of it where two run at a time
 
 # The programs that go into a guest.
 guest_programs() {
