@@ -1,10 +1,9 @@
 // What a reload takes, from the request on the agent's control socket to its answer, without starting a program for it:
-// bench_reload ROUNDS [SOCKET] asks so many times and prints the median in milliseconds. For lab/bench_peers.sh.
+// bench_reload ROUNDS asks so many times and prints the median in milliseconds. For lab/bench_peers.sh.
 #include <fmt/format.h>
 
 #include <charconv>
 #include <cstdio>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -16,11 +15,12 @@ namespace {
 
 using namespace krait;
 
-common::Result<double> median_ms(int rounds, const std::string& socket) {
+common::Result<double> median_ms(int rounds) {
   std::vector<double> times_us;
   for (int round = 0; round < rounds; ++round) {
     common::Result<agent::Json> answer;
-    times_us.push_back(bench::microseconds([&] { answer = agent::ask(socket, agent::Request::reload); }));
+    times_us.push_back(
+        bench::microseconds([&] { answer = agent::ask(agent::kDefaultSocket, agent::Request::reload); }));
     if (!answer) {
       return std::move(answer.error());
     }
@@ -35,10 +35,10 @@ int main(int argc, char** argv) {
   int rounds = 0;
   std::from_chars(number.data(), number.data() + number.size(), rounds);
   if (rounds < 1) {
-    fmt::print(stderr, "usage: bench_reload ROUNDS [SOCKET]\n");
+    fmt::print(stderr, "usage: bench_reload ROUNDS\n");
     return 1;
   }
-  const auto median = median_ms(rounds, argc > 2 ? argv[2] : agent::kDefaultSocket);
+  const auto median = median_ms(rounds);
   if (!median) {
     fmt::print(stderr, "bench_reload: {}\n", median.error().text());
     return 1;

@@ -33,8 +33,7 @@ guest_qemu() {
   case $accelerator in
     tcg) machine=(-accel "tcg,thread=multi" -cpu "qemu64,-cx16,+rdrand" -smp 2) ;;
     # The guest's time is the number of instructions that it has executed, four nanoseconds each, or one: for comparisons that
-    # the machine's other work must not disturb. Without ERMS and
-    # FSRM, for every byte that "rep movsb" moves counts as an instruction.
+    # the machine's other work must not disturb. Without ERMS and FSRM, for every byte that "rep movsb" moves counts as an instruction.
     icount*)
       machine=(-accel "tcg,thread=single" -icount "shift=${shift_of[$accelerator]},sleep=off" -cpu "max,-cx16,-erms,-fsrm" -smp 1)
       ;;

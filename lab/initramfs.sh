@@ -13,7 +13,7 @@ bench_plugins=(libxt_standard.so libxt_tcp.so) # of iptables
 copy_program() {
   local file=$1 destination=$2 library
   mkdir -p "${destination%/*}"
-  strip -o "$destination" "$file" 2>/dev/null || cp -L "$file" "$destination"
+  strip -o "$destination" "$file" 2>/dev/null || cp -L "$file" "$destination" || return 1
   chmod 755 "$destination"
   while read -r library; do
     [[ -e $tree$library ]] || install -D -m 755 "$library" "$tree$library"
@@ -57,7 +57,7 @@ base_archive() {
   cp "$cache_dir/busybox" "$tree/usr/bin/busybox"
   for tool in "${tools[@]}"; do
     path=$(command -v "$tool") || { echo "the guests need $tool, which is not installed" >&2; return 1; }
-    copy_program "$path" "$tree/usr/bin/$tool"
+    copy_program "$path" "$tree/usr/bin/$tool" || return 1
   done
   copy_modules "$cache_dir/kernels/$series" "${modules[@]}" || return 1
   [[ $kind == base ]] || copy_rivals || return 1
@@ -89,7 +89,7 @@ build_initramfs() {
   ln -s usr/lib "$tree/lib"
   ln -s usr/lib64 "$tree/lib64"
   for program in "$@"; do
-    copy_program "$program" "$tree/usr/bin/$(basename "$program")"
+    copy_program "$program" "$tree/usr/bin/$(basename "$program")" || return 1
   done
   install -m 755 "$root_dir/lab/init" "$tree/init"
   cp -r "$root_dir/lab" "$tree/lab"
