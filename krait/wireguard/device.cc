@@ -192,7 +192,7 @@ Result<DeviceState> Device::read(std::uint32_t index) {
       message, [&] { device = {}; },
       [&](const nlmsghdr& answer) -> Result<void> {
         if (!parse_device(answer, device)) {
-          return Error(ErrorCode::system, "the kernel's answer is malformed");
+          return malformed_answer();
         }
         return {};
       });
@@ -213,7 +213,7 @@ Result<bool> Device::is(std::uint32_t index, const model::WireguardImage& image,
       message, [&] { comparison.emplace(image, key); },
       [&](const nlmsghdr& answer) -> Result<void> {
         if (!comparison->add(answer)) {
-          return Error(ErrorCode::system, "the kernel's answer is malformed");
+          return malformed_answer();
         }
         return {};
       });
@@ -344,16 +344,11 @@ bool DeviceComparison::begin_peer(const model::PublicKey& key, bool has_endpoint
     return !differs_;  // the message before ended within this peer
   }
   finish_peer();
-  present_ = is_next ? &wanted_[peers_] : find_wanted(key);
+  present_ = is_next ? &wanted_[peers_] : find_peer(wanted_, key);
   allowed_ips_ = 0;
   differs_ = differs_ || present_ == nullptr || (present_->endpoint && !has_endpoint);
   ++peers_;
   return !differs_;
-}
-
-const model::WireguardPeer* DeviceComparison::find_wanted(const model::PublicKey& key) const {
-  const auto found = std::ranges::lower_bound(wanted_, key, {}, &model::WireguardPeer::public_key);
-  return found != wanted_.end() && found->public_key == key ? &*found : nullptr;
 }
 
 void DeviceComparison::finish_peer() {

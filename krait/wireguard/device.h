@@ -68,7 +68,6 @@ class DeviceComparison {
   bool begin_peer(const model::PublicKey& key, bool has_endpoint);
   bool add_allowed_ip(const nlattr& nest);
   void finish_peer();
-  [[nodiscard]] const model::WireguardPeer* find_wanted(const model::PublicKey& key) const;
 
   std::uint16_t listen_port_;
   std::span<const model::WireguardPeer> wanted_;  // ascending

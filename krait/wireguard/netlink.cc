@@ -270,8 +270,6 @@ Result<void> Socket::dump(Message& message, const std::function<void()>& restart
 
 // --- Reading
 
-Error malformed_answer() { return {ErrorCode::system, "the kernel's answer is malformed"}; }
-
 std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message) {
   const auto payload = message_payload(message);
   int error = 0;
@@ -300,15 +298,6 @@ std::optional<Acknowledgement> parse_acknowledgement(const nlmsghdr& message) {
     answer.text = attribute_text(table[NLMSGERR_ATTR_MSG]);
   }
   return answer;
-}
-
-std::string attribute_text(const nlattr* attribute) {
-  if (attribute == nullptr) {
-    return {};
-  }
-  const auto payload = attribute_payload(*attribute);
-  const auto* text = reinterpret_cast<const char*>(payload.data());
-  return {text, strnlen(text, payload.size())};
 }
 
 }  // namespace krait::wireguard

@@ -14,12 +14,6 @@ using model::WireguardPeer;
 
 namespace {
 
-template <typename Peer>
-const Peer* find_peer(const std::vector<Peer>& peers, const PublicKey& key) {
-  const auto found = std::ranges::lower_bound(peers, key, {}, &Peer::public_key);
-  return found != peers.end() && found->public_key == key ? &*found : nullptr;
-}
-
 // What is in `all` and not in `without`; both ascending.
 std::vector<Prefix> difference(const std::vector<Prefix>& all, const std::vector<Prefix>& without) {
   std::vector<Prefix> rest;

@@ -1,8 +1,10 @@
 // What differs between the kernel's state and the image, as plain values: pure, no system call.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <vector>
 
@@ -33,6 +35,13 @@ struct DeviceState {
   std::uint16_t listen_port = 0;
   std::vector<PeerState> peers;  // ascending by key
 };
+
+// The peer with this key; null where there is none. `peers` are ascending by key: a device's or an image's.
+template <typename Peers>
+const std::ranges::range_value_t<Peers>* find_peer(const Peers& peers, const model::PublicKey& key) {
+  const auto found = std::ranges::lower_bound(peers, key, {}, &std::ranges::range_value_t<Peers>::public_key);
+  return found != std::ranges::end(peers) && found->public_key == key ? &*found : nullptr;
+}
 
 struct PeerUpdate {
   model::PublicKey public_key{};
