@@ -116,23 +116,12 @@ prepare_debian() {
 
 # run_two_debians SERIES OTHER-SERIES SCRIPT: the first guest leads (role web), the second does what it is told (role db) until it is
 # told to power off. Both may reboot.
-run_two_debians() {
-  local name wire status=0
-  name=$(basename "$3" .sh)
-  wire=$(mktemp -d /tmp/krait-wire.XXXXXX)
-  run_debian "$2" "$3" db web 02 >"$log_dir/$2-$name-db.log" 2>&1 &
-  run_debian "$1" "$3" web db 01 || status=$?
-  wait $! || true
-  rm -rf "$wire"
-  return "$status"
-}
+run_two_debians() { run_pair run_debian "$@"; }
 
-# run_debian SERIES SCRIPT ROLE OTHER-ROLE NUMBER
+# run_debian SERIES SCRIPT ROLE QEMU-ARGUMENTS...
 run_debian() {
-  console_log=$log_dir/console-$1-$name-$3.log run_guest "$debian_seconds" "$1" "$cache_dir/lab/debian-$1.cpio" "$2" \
+  console_log=$(pair_console "$1" "$2" "$3") run_guest "$debian_seconds" "$1" "$cache_dir/lab/debian-$1.cpio" "$2" \
     "$3 panic=0 systemd.show_status=1" -action reboot=reset \
     -drive "file=$cache_dir/lab/debian.img,if=virtio,format=raw,snapshot=on" \
-    -drive "file=$cache_dir/lab/lab.img,if=virtio,format=raw,readonly=on" \
-    -netdev "dgram,id=wire,local.type=unix,local.path=$wire/$3,remote.type=unix,remote.path=$wire/$4" \
-    -device "virtio-net-pci,netdev=wire,mac=52:54:00:00:00:$5,romfile="
+    -drive "file=$cache_dir/lab/lab.img,if=virtio,format=raw,readonly=on" "${@:4}"
 }

@@ -45,21 +45,32 @@ bench_guest() {
   console_log=$log_dir/console-$1.log run_guest "$bench_seconds" 6.12 "$cache_dir/lab/bench.cpio" "/lab/$1.sh" "${2:-none}"
 }
 
-# run_scenario SERIES SCRIPT: SCRIPT is a path in the guest. A guest that did not come up, or that its emulator broke, gets one more
-# chance.
+# run_scenario SERIES SCRIPT: SCRIPT is a path in the guest.
 run_scenario() {
-  local console_log status=0
+  local console_log
   console_log=$log_dir/console-$1-$(basename "$2" .sh).log
-  run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2" || status=$?
+  with_another_chance "$console_log" run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2"
+}
+
+# with_another_chance CONSOLE-LOGS COMMAND...: where a guest did not come up, or its emulator broke one, the command runs once more.
+# CONSOLE-LOGS, one a line, are the guests'. What was printed before a line that begins with "once more" does not count.
+with_another_chance() {
+  local status=0 console
+  "${@:2}" || status=$?
+  ((status != 0)) || return 0
   if ((status == 126)); then
-    echo "the guest did not come up; once more"
-  elif ((status == 125)) && emulator_broke "$console_log"; then
-    cp "$console_log" "$console_log.broken"
-    echo "the emulator broke the guest's kernel, see ${console_log#"$root_dir/"}.broken; once more"
-  else
-    return "$status"
+    echo "once more: a guest did not come up"
+    "${@:2}"
+    return
   fi
-  run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2"
+  while read -r console; do
+    emulator_broke "$console" || continue
+    cp "$console" "$console.broken"
+    echo "once more: the emulator broke a guest's kernel, see ${console#"$root_dir/"}.broken"
+    "${@:2}"
+    return
+  done <<<"$1"
+  return "$status"
 }
 
 # emulator_broke CONSOLE-LOG: QEMU ran the breakpoint that the kernel puts over an instruction while it patches its own code, after
@@ -67,19 +78,39 @@ run_scenario() {
 emulator_broke() { [[ $(guest_accelerator) == tcg ]] && grep -q 'Oops: int3: 0000' "$1"; }
 
 # run_two_guests SERIES OTHER-SERIES SCRIPT: the first guest leads (role web), the second serves it (role db).
-run_two_guests() {
-  local leader=$1 follower=$2 script=$3 name wire status=0
-  name=$(basename "$script" .sh)
+run_two_guests() { run_pair run_wired_guest "$@"; }
+
+# run_wired_guest SERIES SCRIPT ROLE QEMU-ARGUMENTS...
+run_wired_guest() {
+  console_log=$(pair_console "$1" "$2" "$3") \
+    run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2" "$3" "${@:4}"
+}
+
+# run_pair GUEST SERIES OTHER-SERIES SCRIPT: two guests joined by a wire, each run by GUEST, which takes run_wired_guest's arguments.
+run_pair() {
+  with_another_chance "$(pair_console "$2" "$4" web && pair_console "$3" "$4" db)" run_pair_once "$@"
+}
+
+# Returns what the guest that leads returns, or 126 where the other did not come up.
+run_pair_once() {
+  local guest=$1 leader=$2 follower=$3 script=$4 wire status=0 other=0
+  local -a web db
   wire=$(mktemp -d /tmp/krait-wire.XXXXXX)
-  console_log=$log_dir/console-$follower-$name-db.log \
-    run_guest "$scenario_seconds" "$follower" "$cache_dir/lab/initramfs-$follower.cpio" "$script" db \
-    -netdev "dgram,id=wire,local.type=unix,local.path=$wire/db,remote.type=unix,remote.path=$wire/web" \
-    -device virtio-net-pci,netdev=wire,mac=52:54:00:00:00:02,romfile= >"$log_dir/$follower-$name-db.log" 2>&1 &
-  console_log=$log_dir/console-$leader-$name-web.log \
-    run_guest "$scenario_seconds" "$leader" "$cache_dir/lab/initramfs-$leader.cpio" "$script" web \
-    -netdev "dgram,id=wire,local.type=unix,local.path=$wire/web,remote.type=unix,remote.path=$wire/db" \
-    -device virtio-net-pci,netdev=wire,mac=52:54:00:00:00:01,romfile= || status=$?
-  wait $! || true
+  mapfile -t web < <(wire_end "$wire/web" "$wire/db" 01)
+  mapfile -t db < <(wire_end "$wire/db" "$wire/web" 02)
+  "$guest" "$follower" "$script" db "${db[@]}" >"$log_dir/$follower-$(basename "$script" .sh)-db.log" 2>&1 &
+  "$guest" "$leader" "$script" web "${web[@]}" || status=$?
+  wait $! || other=$?
   rm -rf "$wire"
+  ((other != 126)) || return 126
   return "$status"
+}
+
+# pair_console SERIES SCRIPT ROLE: the file of a guest's console.
+pair_console() { echo "$log_dir/console-$1-$(basename "$2" .sh)-$3.log"; }
+
+# wire_end SOCKET OTHER-SOCKET NUMBER: QEMU's arguments, one a line.
+wire_end() {
+  printf '%s\n' -netdev "dgram,id=wire,local.type=unix,local.path=$1,remote.type=unix,remote.path=$2" \
+    -device "virtio-net-pci,netdev=wire,mac=52:54:00:00:00:$3,romfile="
 }
