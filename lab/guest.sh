@@ -23,12 +23,12 @@ kvm_boots() {
 
 # guest_qemu SECONDS ACCELERATOR SERIES INITRAMFS PARAMETERS [QEMU ARGUMENTS...]
 guest_qemu() {
-  local seconds=$1 accelerator=$2 series=$3 initramfs=$4 parameters=$5
+  local seconds=$1 accelerator=$2 series=$3 initramfs=$4 parameters=$5 qemu=$cache_dir/qemu/usr
   shift 5
   local -a machine=(-accel kvm -cpu host -smp 2)
   local -A shift_of=([icount]=2 [icount-1ns]=0)
   # no_timer_check: on a busy machine the emulated timer comes too late for the kernel's test of it, and it panics.
-  # Without cmpxchg16b: 6.12 crashes under QEMU 7.2's emulation of it. A plain CPU: the vector instructions that WireGuard's
+  # Without cmpxchg16b: 6.12 crashed in the emulation of it (QEMU 7.2). A plain CPU: the vector instructions that WireGuard's
   # ciphers would choose cost more to emulate than they save.
   case $accelerator in
     tcg) machine=(-accel "tcg,thread=multi" -cpu "qemu64,-cx16,+rdrand" -smp 2) ;;
@@ -38,8 +38,8 @@ guest_qemu() {
       machine=(-accel "tcg,thread=single" -icount "shift=${shift_of[$accelerator]},sleep=off" -cpu "max,-cx16,-erms,-fsrm" -smp 1)
       ;;
   esac
-  timeout --foreground --kill-after=5 "$seconds" qemu-system-x86_64 "${machine[@]}" -m 1024 \
-    -nodefaults -no-reboot -display none -monitor none \
+  timeout --foreground --kill-after=5 "$seconds" "$qemu/bin/qemu-system-x86_64" -L "$qemu/share/qemu" -L "$qemu/share/seabios" \
+    "${machine[@]}" -m 1024 -nodefaults -no-reboot -display none -monitor none \
     -serial "file:${console_log:-/dev/null}" -serial stdio \
     -kernel "$cache_dir/kernels/$series/vmlinuz" -initrd "$initramfs" \
     -append "console=ttyS0 loglevel=5 panic=-1 no_timer_check net.ifnames=0 $parameters" "$@" </dev/null

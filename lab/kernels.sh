@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Debian's cloud kernels and busybox for the lab: downloaded from the user's own mirror, unpacked into the cache, never installed.
+# Debian's cloud kernels, busybox and QEMU for the lab: downloaded from the user's own mirror, unpacked into the cache, never installed.
 #
 # All apt state is private (.cache/apt), so the user's sources and lists stay as they are and no root is needed.
 # Needs: root_dir (the repository) and cache_dir.
@@ -65,27 +65,40 @@ private_apt() {
   )
 }
 
-# unpack_package PACKAGE DIRECTORY: downloads it and unpacks it there.
-unpack_package() {
+# unpack_packages DIRECTORY PACKAGE...: downloads them and unpacks them there.
+unpack_packages() {
+  local directory=$1 archive
+  shift
   local -a apt_options
   private_apt && apt-get "${apt_options[@]}" update || return 1
-  rm -rf "$2"
-  mkdir -p "$2"
-  (cd "$2" && apt-get "${apt_options[@]}" download "$1" && dpkg-deb -x ./*.deb . && rm ./*.deb)
+  rm -rf "$directory"
+  mkdir -p "$directory"
+  (
+    cd "$directory" && apt-get "${apt_options[@]}" download "$@" || return 1
+    for archive in ./*.deb; do dpkg-deb -x "$archive" . && rm "$archive" || return 1; done
+  )
 }
 
 # fetch_busybox: makes .cache/busybox. Not installed, since its package would replace another busybox of the user's.
 fetch_busybox() {
   [[ ! -e $cache_dir/busybox ]] || return 0
-  unpack_package busybox-static "$cache_dir/busybox.new" || return 1
+  unpack_packages "$cache_dir/busybox.new" busybox-static || return 1
   mv "$cache_dir/busybox.new/bin/busybox" "$cache_dir/busybox"
   rm -rf "$cache_dir/busybox.new"
+}
+
+# fetch_qemu: makes .cache/qemu/usr/bin/qemu-system-x86_64 and what it reads: the one of the backports, which emulates with a sixth less
+# work than bookworm's. The libraries are those of bookworm's, which is installed.
+fetch_qemu() {
+  [[ ! -e $cache_dir/qemu ]] || return 0
+  unpack_packages "$cache_dir/qemu.new" {qemu-system-x86,qemu-system-data,seabios}/bookworm-backports || return 1
+  mv "$cache_dir/qemu.new" "$cache_dir/qemu"
 }
 
 # fetch_nebula: makes .cache/nebula/usr/bin/nebula.
 fetch_nebula() {
   [[ ! -e $cache_dir/nebula ]] || return 0
-  unpack_package nebula "$cache_dir/nebula.new" && mv "$cache_dir/nebula.new" "$cache_dir/nebula"
+  unpack_packages "$cache_dir/nebula.new" nebula && mv "$cache_dir/nebula.new" "$cache_dir/nebula"
 }
 
 # fetch_kernel SERIES: makes .cache/kernels/SERIES/{vmlinuz,release,lib/modules/...} for 6.1 or 6.12.

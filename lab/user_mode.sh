@@ -16,7 +16,7 @@ user_mode_off=(MODULES SOUND INPUT VT EXT4_FS REISERFS_FS BTRFS_FS DEBUG_INFO_NO
 fetch_user_mode() {
   local work=$cache_dir/user-mode.new
   [[ ! -e $cache_dir/user-mode/linux ]] || return 0
-  unpack_package linux-source-6.12 "$work" && tar -xf "$work"/usr/src/linux-source-*.tar.xz -C "$work" &&
+  unpack_packages "$work" linux-source-6.12 && tar -xf "$work"/usr/src/linux-source-*.tar.xz -C "$work" &&
     build_user_mode "$work"/linux-source-6.12 || return 1
   mkdir -p "$cache_dir/user-mode"
   strip -g -o "$cache_dir/user-mode/linux" "$work/linux-source-6.12/linux" && rm -rf "$work"
