@@ -17,6 +17,7 @@
 #include "krait/datapath/pins.h"
 #include "krait/datapath/program.h"
 #include "krait/datapath/snapshot_map.h"
+#include "krait/datapath/survey.h"
 
 namespace krait::datapath {
 
@@ -167,6 +168,9 @@ Result<void> Datapath::State::clear_counts_of_nobody() {
 }
 
 Result<Datapath> Datapath::open(const Options& options, Open how) {
+  if (auto kept = check_kernel_keeps_packets_apart(); !kept) {
+    return std::move(kept.error());
+  }
   auto pins = Pins::open(options.bpffs, options.interface);
   if (!pins) {
     return std::move(pins.error());

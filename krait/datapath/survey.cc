@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <array>
@@ -51,5 +52,21 @@ common::Result<std::optional<std::vector<AttachedProgram>>> tcx_programs(std::ui
 }
 
 bool kernel_has_btf() { return ::access("/sys/kernel/btf/vmlinux", F_OK) == 0; }
+
+bool lets_packets_interrupt(std::string_view kernel_version) {
+  return kernel_version.find("PREEMPT_RT") != std::string_view::npos;
+}
+
+common::Result<void> check_kernel_keeps_packets_apart() {
+  utsname names{};
+  ::uname(&names);
+  if (lets_packets_interrupt(names.version)) {
+    return common::Error(
+        common::ErrorCode::unsupported,
+        "this kernel is a real-time one (PREEMPT_RT), where packets interrupt each other while they are "
+        "judged; boot one without PREEMPT_RT");
+  }
+  return {};
+}
 
 }  // namespace krait::datapath

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
@@ -23,5 +24,12 @@ common::Result<std::optional<std::vector<AttachedProgram>>> tcx_programs(std::ui
 // Whether the kernel describes its types (BTF, CONFIG_DEBUG_INFO_BTF): by them it knows the packet that one of krait's
 // functions hands to another. Where sysfs is not mounted it seems to have none.
 bool kernel_has_btf();
+
+// Whether a kernel of this version, as uname says it ("#1 SMP PREEMPT_RT Debian 6.18.2-1"), lets a packet's program
+// interrupt another's on the same CPU: they would share one working memory. PREEMPT_RT does so wherever
+// CONFIG_PREEMPT_RT_NEEDS_BH_LOCK, which nobody can see from here, is not set (kernel/softirq.c).
+bool lets_packets_interrupt(std::string_view kernel_version);
+// unsupported on such a kernel.
+common::Result<void> check_kernel_keeps_packets_apart();
 
 }  // namespace krait::datapath

@@ -75,6 +75,13 @@ Findings check_kernel(const Facts& facts) {
                          kLeastKernel.second),
              "boot a newer kernel"}};
   }
+  if (kernel.is_realtime) {
+    return {{"kernel", Grade::problem,
+             fmt::format("Linux {} is a real-time kernel (PREEMPT_RT), where packets interrupt each other while they "
+                         "are judged; the agent does not start on it",
+                         kernel.release),
+             "boot a kernel without PREEMPT_RT"}};
+  }
   if (!kernel.has_bpf) {
     return {{"kernel", Grade::problem, fmt::format("Linux {} is built without BPF", kernel.release),
              "boot a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"}};

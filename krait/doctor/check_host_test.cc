@@ -33,6 +33,16 @@ TEST(CheckKernelTest, WantsANewEnoughOneWithBpf) {
   EXPECT_TRUE(speaks_of(only(check_kernel(facts)).found, "built without BPF"));
 }
 
+TEST(CheckKernelTest, WantsNoRealTimeOne) {
+  EXPECT_TRUE(datapath::lets_packets_interrupt("#1 SMP PREEMPT_RT Debian 6.12.90-2 (2026-05-27)"));
+  EXPECT_FALSE(datapath::lets_packets_interrupt("#1 SMP PREEMPT_DYNAMIC Debian 6.12.90-2 (2026-05-27)"));
+  Facts facts = facts_by_hand();
+  facts.kernel.is_realtime = true;
+  const Findings findings = check_kernel(facts);
+  EXPECT_EQ(only(findings).grade, Grade::problem);
+  EXPECT_TRUE(speaks_of(only(findings).found, "PREEMPT_RT"));
+}
+
 TEST(CheckWireguardTest, WantsItUnlessKraitOnlyGuards) {
   Facts facts = facts_by_hand();
   facts.kernel.wireguard_loaded = false;

@@ -18,6 +18,7 @@ namespace krait::doctor {
 
 struct KernelFacts {
   std::string release;  // as uname says: "6.1.0-38-amd64"
+  bool is_realtime = false;
   bool has_bpf = true;
   bool has_btf = true;
   std::optional<bool> has_tcx;

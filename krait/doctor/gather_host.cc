@@ -26,6 +26,7 @@ void gather_kernel(KernelFacts& kernel) {
   utsname names{};
   ::uname(&names);
   kernel.release = names.release;
+  kernel.is_realtime = datapath::lets_packets_interrupt(names.version);
   kernel.has_btf = datapath::kernel_has_btf();
   kernel.wireguard_loaded = ::access("/sys/module/wireguard", F_OK) == 0;
   for (const char* list : {"modules.dep", "modules.builtin"}) {
