@@ -32,10 +32,10 @@
 
 /* Page 0 of the map. */
 struct krait_control {
-  __u32 active;      /* the active buffer's first page; 0: none, everything is denied */
-  __u32 abi_version; /* KRAIT_ABI_VERSION */
-  __u32 flags;       /* KRAIT_CONTROL_*: the agent's memory */
-  __u32 reserved;
+  __u32 active;           /* the active buffer's first page; 0: none, everything is denied */
+  __u32 abi_version;      /* KRAIT_ABI_VERSION */
+  __u32 flags;            /* KRAIT_CONTROL_*: the agent's memory */
+  __u32 suspended;        /* the first page of the buffer that was taken out of force; 0: none */
   __u64 test_now_jiffies; /* the clocks of programs loaded with krait_test_clock */
   __u64 test_now_boot_ns;
   __u64 build; /* of the programs that are pinned and attached (krait/datapath/loaded.h); 0: they are being replaced */

@@ -49,7 +49,7 @@ common::Result<SnapshotMap> SnapshotMap::open(int map_fd, std::uint32_t entries)
   snapshot.barrier_ = std::move(*barrier);
   snapshot.buffer_pages_ = (entries - 1) / KRAIT_BUFFERS;
   krait_control& control = snapshot.control();
-  if (control.active != 0 && control.active != 1 && control.active != 1 + snapshot.buffer_pages_) {
+  if (control.active != 0 && !snapshot.is_buffer(control.active)) {
     return common::Error(common::ErrorCode::invalid_input,
                          fmt::format("the snapshot map's control page names page {}, where no buffer begins; it was "
                                      "damaged: krait down, then krait up",
@@ -61,23 +61,40 @@ common::Result<SnapshotMap> SnapshotMap::open(int map_fd, std::uint32_t entries)
   return snapshot;
 }
 
+bool SnapshotMap::is_buffer(std::uint32_t page) const { return page == 1 || page == 1 + buffer_pages_; }
+
+std::uint32_t SnapshotMap::held_page() const {
+  if (active()) {
+    return control().active;
+  }
+  return is_buffer(control().suspended) ? control().suspended : 0;
+}
+
 krait_control& SnapshotMap::control() const { return *reinterpret_cast<krait_control*>(control_page_.memory().data()); }
 
 common::Result<MappedMap> SnapshotMap::map_pages(std::uint32_t first, std::size_t bytes) const {
   return MappedMap::map(map_.get(), bytes_of(first), bytes);
 }
 
+common::Result<krait_snapshot_header> SnapshotMap::header_at(std::uint32_t page) const {
+  const auto memory = map_pages(page, KRAIT_PAGE_BYTES);
+  if (!memory) {
+    return memory.error();
+  }
+  krait_snapshot_header header{};
+  std::memcpy(&header, memory->memory().data(), sizeof(header));
+  return header;
+}
+
 common::Result<std::optional<krait_snapshot_header>> SnapshotMap::header() const {
   if (!active()) {
     return std::optional<krait_snapshot_header>();
   }
-  const auto page = map_pages(control().active, KRAIT_PAGE_BYTES);
-  if (!page) {
-    return page.error();
+  const auto found = header_at(control().active);
+  if (!found) {
+    return found.error();
   }
-  krait_snapshot_header header{};
-  std::memcpy(&header, page->memory().data(), sizeof(header));
-  return std::optional(header);
+  return std::optional(*found);
 }
 
 common::Result<bool> SnapshotMap::is_active(std::span<const std::byte> image) const {
@@ -95,17 +112,21 @@ common::Result<bool> SnapshotMap::is_active(std::span<const std::byte> image) co
 }
 
 common::Result<std::vector<krait_rule_record>> SnapshotMap::rule_records() const {
-  const auto found = header();
+  const std::uint32_t page = held_page();
+  if (page == 0) {
+    return std::vector<krait_rule_record>();
+  }
+  const auto found = header_at(page);
   if (!found) {
     return found.error();
   }
-  const auto place = *found ? find_records(**found, buffer_pages_) : std::nullopt;
+  const auto place = find_records(*found, buffer_pages_);
   if (!place || place->records == 0) {
     return std::vector<krait_rule_record>();
   }
   std::vector<krait_rule_record> records(place->records);
   const std::size_t bytes = records.size() * sizeof(krait_rule_record);
-  const auto pages = MappedMap::map(map_.get(), bytes_of(control().active) + place->offset_bytes, bytes);
+  const auto pages = MappedMap::map(map_.get(), bytes_of(page) + place->offset_bytes, bytes);
   if (!pages) {
     return pages.error();
   }
@@ -113,7 +134,7 @@ common::Result<std::vector<krait_rule_record>> SnapshotMap::rule_records() const
   return records;
 }
 
-std::uint32_t SnapshotMap::inactive_page() const { return control().active == 1 ? 1 + buffer_pages_ : 1; }
+std::uint32_t SnapshotMap::inactive_page() const { return held_page() == 1 ? 1 + buffer_pages_ : 1; }
 
 common::Result<void> SnapshotMap::fill_inactive(std::span<const std::byte> image) {
   const std::size_t pages = image.size() / KRAIT_PAGE_BYTES;
@@ -140,15 +161,13 @@ void SnapshotMap::switch_over() {
 
 void SnapshotMap::deny_all() {
   if (active()) {
-    suspended_ = control().active;
+    control().suspended = control().active;
   }
   std::atomic_ref<std::uint32_t>(control().active).store(0, std::memory_order_release);
 }
 
 void SnapshotMap::resume() {
-  if (!active()) {
-    std::atomic_ref<std::uint32_t>(control().active).store(suspended_, std::memory_order_release);
-  }
+  std::atomic_ref<std::uint32_t>(control().active).store(held_page(), std::memory_order_release);
 }
 
 common::Result<void> SnapshotMap::begin_edits() {

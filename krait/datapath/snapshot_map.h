@@ -42,7 +42,8 @@ class SnapshotMap {
   [[nodiscard]] common::Result<std::optional<krait_snapshot_header>> header() const;
   // Whether the active snapshot is this image, whatever their revisions.
   [[nodiscard]] common::Result<bool> is_active(std::span<const std::byte> image) const;
-  // The active snapshot's records; none without one.
+  // The records of the active snapshot, or of the one that deny_all() took out of force, by whatever process; none
+  // without either. What a rule's time was counted from must not be forgotten while everything is denied.
   [[nodiscard]] common::Result<std::vector<krait_rule_record>> rule_records() const;
 
   // Three steps; a packet sees either all of the old snapshot or all of the new one.
@@ -61,7 +62,11 @@ class SnapshotMap {
   void edit(std::span<const compile::Patch> patches, std::uint64_t revision);  // switches too
 
  private:
+  [[nodiscard]] bool is_buffer(std::uint32_t page) const;
+  // The first page of the buffer that is active, or was until deny_all(); 0 where there is none.
+  [[nodiscard]] std::uint32_t held_page() const;
   [[nodiscard]] std::uint32_t inactive_page() const;
+  [[nodiscard]] common::Result<krait_snapshot_header> header_at(std::uint32_t page) const;
   [[nodiscard]] common::Result<MappedMap> map_pages(std::uint32_t first, std::size_t bytes) const;
 
   common::Fd map_;
@@ -69,7 +74,6 @@ class SnapshotMap {
   MappedMap edited_;  // the whole map, between begin_edits() and the next fill_inactive()
   RcuBarrier barrier_;
   std::uint32_t buffer_pages_ = 0;
-  std::uint32_t suspended_ = 0;         // the buffer that deny_all() took out of force
   std::vector<compile::Patch> behind_;  // what the inactive buffer lacks of the active one, between edits
 };
 

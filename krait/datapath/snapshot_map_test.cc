@@ -27,6 +27,18 @@ std::vector<std::byte> image(std::byte fill) {
   return bytes;
 }
 
+// With one rule's record in the second page.
+std::vector<std::byte> image_with(const krait_rule_record& record) {
+  std::vector<std::byte> bytes = image(std::byte{0});
+  krait_snapshot_header header{};
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  header.rule_page = 1;
+  header.rule_records = 1;
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  std::memcpy(bytes.data() + KRAIT_PAGE_BYTES, &record, sizeof(record));
+  return bytes;
+}
+
 class SnapshotMapTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -90,6 +102,33 @@ TEST_F(SnapshotMapTest, AWholeSnapshotEndsTheEdits) {
 TEST_F(SnapshotMapTest, WithoutASnapshotThereIsNothingToEdit) {
   ASSERT_TRUE(map_->begin_edits());
   map_->edit(std::vector<compile::Patch>{{8192, 1}}, 2);
+  EXPECT_FALSE(map_->active());
+}
+
+// Else a rule that allows for eight hours would begin its eight hours anew behind every krait down.
+TEST_F(SnapshotMapTest, RecordsOutliveThatEverythingIsDenied) {
+  const krait_rule_record record{.name_hash = 7, .duration_hash = 8, .loaded_boot_ns = 9, .reserved = 0};
+  ASSERT_TRUE(map_->fill_inactive(image_with(record)));
+  map_->switch_over();
+  map_->deny_all();
+  auto other = SnapshotMap::open(fd_.get(), snapshot_entries(kPages));
+  ASSERT_TRUE(other) << other.error().text();
+  ASSERT_FALSE(other->active());
+  const auto records = other->rule_records();
+  ASSERT_TRUE(records) << records.error().text();
+  ASSERT_EQ(records->size(), 1U);
+  EXPECT_EQ(records->front().loaded_boot_ns, record.loaded_boot_ns);
+  // What is written next leaves them alone until it is switched on.
+  ASSERT_TRUE(other->fill_inactive(image(std::byte{0})));
+  ASSERT_EQ(other->rule_records()->size(), 1U);
+  other->switch_over();
+  EXPECT_TRUE(other->rule_records()->empty());
+}
+
+TEST_F(SnapshotMapTest, ADamagedControlPageSuspendsNothing) {
+  map_->control().suspended = 2;
+  EXPECT_TRUE(map_->rule_records()->empty());
+  map_->resume();
   EXPECT_FALSE(map_->active());
 }
 
