@@ -252,9 +252,13 @@ Result<Attached> Datapath::State::attach_anew(std::uint32_t interface_index) {
   if (auto pinned = pin_links(links, pins); !pinned) {
     return std::move(pinned.error());
   }
+  // The kernel does not wait for packets that the former program still judges, by the former policy.
+  done = snapshot->wait_for_readers();
   // Flows that opened while the former program still judged.
-  done = former_flows.valid() ? carry_flows(former_flows.get(), loaded.map(MapId::flows)) : Result<void>();
+  done = done && former_flows.valid() ? carry_flows(former_flows.get(), loaded.map(MapId::flows)) : std::move(done);
   done = done ? commit_pins(pins) : std::move(done);
+  // Counts were taken over with those of rules that the policy in force no longer has.
+  done = done && snapshot->active() ? clear_counts_of_nobody() : std::move(done);
   if (!done) {
     return std::move(done.error());
   }
