@@ -230,10 +230,8 @@ Result<wireguard::Changes> Enforcer::bring_up(const model::WireguardImage& wante
   *changes += *applied;
   clamp_mss_to(changes->mtu_bytes);
   done = lifecycle_.go(Stage::peers_loaded);
-  if (done && *is_in_kernel) {
-    datapath_.resume();
-  } else if (done) {
-    done = datapath_.publish(image);
+  if (done) {
+    done = *is_in_kernel ? datapath_.resume() : datapath_.publish(image);
   }
   done = done ? lifecycle_.go(Stage::enforcing) : std::move(done);
   if (!done) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
@@ -163,6 +164,9 @@ class Enforcer {
 
   // inspect()'s steps, enforcer_inspect.cc.
   void bring_back(bool moved_away, Inspection& seen);
+  [[nodiscard]] bool is_half_up() const;
+  // `what`: what was mended by that.
+  void bring_up_anew(Inspection& seen, std::string_view what);
   void look_at_name(const wireguard::Whereabouts& where, Inspection& seen);
   void look_at_programs(Inspection& seen);
   void look_at_order(Inspection& seen);

@@ -45,10 +45,14 @@ Inspection Enforcer::inspect(const std::function<bool()>& has_moved_away) {
   if (where) {
     look_at_name(*where, seen);
     interface_index_ = where->index;
-    look_at_programs(seen);
-    look_at_order(seen);
-    look_at_pins(seen);
-    look_at_wireguard(seen);
+    if (is_half_up()) {
+      bring_up_anew(seen, "could not be set up before: set up now");
+    } else {
+      look_at_programs(seen);
+      look_at_order(seen);
+      look_at_pins(seen);
+      look_at_wireguard(seen);
+    }
   } else if (where.error().code() == ErrorCode::not_found) {
     bring_back(has_moved_away(), seen);
   } else {
@@ -73,14 +77,19 @@ void Enforcer::bring_back(bool moved_away, Inspection& seen) {
                            .mend = "move it back, or delete it there: krait makes it anew"});
     return;
   }
+  bring_up_anew(seen, "was deleted by somebody else: made anew");
+}
+
+// A bring-up that failed half way left everything denied.
+bool Enforcer::is_half_up() const { return managed() && !datapath_.active() && lifecycle_.stage() != Stage::draining; }
+
+void Enforcer::bring_up_anew(Inspection& seen, std::string_view what) {
   auto prepared = prepare(interface_, plan_.mesh, true);
   auto changes = prepared ? bring_up(plan_.wireguard, {}, *prepared) : prepared.error();
   if (!changes) {
-    note(seen, changes.error(), "krait reload tries again");
-    return;
+    return note(seen, changes.error(), "krait reload tries again");
   }
-  seen.mended.push_back(
-      fmt::format("{} was deleted by somebody else: made anew with {} peers", interface_, plan_.mesh.peers.size()));
+  seen.mended.push_back(fmt::format("{} {} with {} peers", interface_, what, plan_.mesh.peers.size()));
 }
 
 void Enforcer::look_at_name(const wireguard::Whereabouts& where, Inspection& seen) {
@@ -106,7 +115,7 @@ void Enforcer::look_at_programs(Inspection& seen) {
     return;
   }
   for (const Stage stage : {Stage::attached, Stage::peers_loaded, Stage::enforcing}) {
-    if (lifecycle_.stage() != Stage::enforcing && may_follow(lifecycle_.stage(), stage)) {
+    if (lifecycle_.stage() != Stage::draining && may_follow(lifecycle_.stage(), stage)) {
       std::ignore = lifecycle_.go(stage);
     }
   }
@@ -161,7 +170,7 @@ void Enforcer::look_at_pins(Inspection& seen) {
 }
 
 void Enforcer::look_at_wireguard(Inspection& seen) {
-  if (!managed()) {
+  if (!managed() || lifecycle_.stage() == Stage::draining) {
     return;
   }
   auto changes = wireguard::withdraw(plan_.wireguard);

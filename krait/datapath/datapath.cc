@@ -218,7 +218,13 @@ Result<void> Datapath::deny_all() {
   return state_->snapshot->wait_for_readers();
 }
 
-void Datapath::resume() { state_->snapshot->resume(); }
+Result<void> Datapath::resume() {
+  state_->snapshot->resume();
+  if (!active()) {
+    return common::Error(common::ErrorCode::not_found, "the kernel has no policy to go on with");
+  }
+  return {};
+}
 
 // The numbers of rules that are gone count from nothing when they are given away again.
 Result<void> Datapath::State::forget_rules(const std::vector<krait_rule_record>& former) {

@@ -87,7 +87,7 @@ class Datapath {
   // Denies every packet from the next one on, until something is published or resumed. Returns when none is judged
   // otherwise.
   common::Result<void> deny_all();
-  void resume();  // what deny_all() took out of force
+  common::Result<void> resume();  // what deny_all() took out of force; not_found when there is none
 
   // Attaches both directions to the interface (or replaces the program that is attached, atomically) and puts the
   // drop-all guard behind them. Touches nothing that is as it should be, and says what was not.

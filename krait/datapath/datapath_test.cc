@@ -515,8 +515,16 @@ TEST_F(DatapathOnTun, DeniesEverythingAndResumes) {
   ASSERT_TRUE(datapath.deny_all());
   EXPECT_FALSE(arrives(5432));
   EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_POLICY), 1U);
-  datapath.resume();
+  ASSERT_TRUE(datapath.resume());
   EXPECT_TRUE(arrives(5432));
+}
+
+TEST_F(DatapathOnTun, HasNothingToResumeWhereNothingWasInForce) {
+  Datapath datapath = open();
+  ASSERT_TRUE(datapath.deny_all());
+  const auto resumed = datapath.resume();
+  ASSERT_FALSE(resumed);
+  EXPECT_EQ(resumed.error().code(), common::ErrorCode::not_found) << resumed.error().text();
 }
 
 TEST_F(DatapathOnTun, AttachesAnewWhenTheDeviceWasMadeAnew) {

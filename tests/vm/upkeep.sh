@@ -82,6 +82,18 @@ check "peers changed by hand: said" "$(grep -o 'changed by somebody else: .*peer
 on db ip link del wg0
 mended "deleted" "made anew with 2 peers" on db ip link show dev wg0
 check "deleted: attached before it has peers" "$(attachment db)" guarded
+
+# What is made anew cannot be set up while its port is another's.
+on db kill -STOP "${agent_pid[db]}"
+on db ip link del wg0
+serve db udp 192.0.2.2:51820 taker
+on db kill -CONT "${agent_pid[db]}"
+check "deleted, its port taken: a fault" "$(faults)" until_true 20 eval '[[ $(faults) == *"everything on it is denied"* ]]'
+check "deleted, its port taken: the stage is attached" "$(stage)" test "$(stage)" = attached
+traffic db stop taker
+check "deleted, its port free again: mended within the minute" "" until_true 75 said "could not be set up before"
+check "deleted, its port free again: traffic goes on" "" until_true 30 pings
+
 on db ip link set wg0 netns "${host_holder[switch]}"
 check "moved to another namespace: a fault" "$(faults)" until_true 10 eval '[[ $(faults) == *"another network namespace"* ]]'
 check "moved to another namespace: the stage is absent" "$(stage)" test "$(stage)" = absent
