@@ -19,6 +19,7 @@
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/fd.h"
@@ -343,13 +344,18 @@ TEST_F(AgentTest, ServesMetrics) {
   EXPECT_TRUE(http("GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
 }
 
-TEST_F(AgentTest, TakesAPolicyThatOutgrowsTheTables) {
+// More than the snapshot map has room for that a small policy gets.
+std::string many_routes() {
   std::string routes = "routes = [";
   for (int i = 0; i < 150'000; ++i) {
     routes += "{ prefix = \"172." + std::to_string(16 + i / 65536) + "." + std::to_string(i / 256 % 256) + "." +
               std::to_string(i % 256) + "/32\", identity = \"web\" },\n";
   }
-  write_text(kConfig, config_text(routes + "]\n"));
+  return routes + "]\n";
+}
+
+TEST_F(AgentTest, TakesAPolicyThatOutgrowsTheTables) {
+  write_text(kConfig, config_text(many_routes()));
   const auto revision = status()["revision"].get<std::uint64_t>();
   const Ran reload = krait({"reload", "-o", "json"});
   ASSERT_EQ(reload.exit_code, 0) << reload.err;
@@ -377,11 +383,11 @@ TEST_F(AgentTest, ReloadsTablesOfAnotherSize) {
   EXPECT_EQ(status()["revision"], revision);
 }
 
-// Packets that the usual policy's rule has decided.
-std::uint64_t counted_by_rule() {
+// Packets that a rule has decided: the usual policy's, if no other.
+std::uint64_t counted_by_rule(std::string_view name = "web to db") {
   const Json answer = krait({"rules", "-o", "json"}).json();
   for (const Json& rule : answer["rules"]) {
-    if (rule["rule"] == "web to db") {
+    if (rule["rule"] == name) {
       return rule["packets"].get<std::uint64_t>();
     }
   }
@@ -401,12 +407,7 @@ TEST_F(AgentTest, ARuleKeepsItsCounterThroughEverything) {
   ASSERT_EQ(krait({"reload"}).exit_code, 0);
   EXPECT_TRUE(arrives(kOpenPort));
   EXPECT_EQ(counted_by_rule(), 2U) << "more rules than there were counters";
-  std::string routes = "routes = [";
-  for (int i = 0; i < 150'000; ++i) {
-    routes += "{ prefix = \"172." + std::to_string(16 + i / 65536) + "." + std::to_string(i / 256 % 256) + "." +
-              std::to_string(i % 256) + "/32\", identity = \"web\" },\n";
-  }
-  write_text(kConfig, config_text(routes + "]\n"));
+  write_text(kConfig, config_text(many_routes()));
   ASSERT_EQ(krait({"reload"}).exit_code, 0);
   EXPECT_TRUE(arrives(kOpenPort));
   EXPECT_EQ(counted_by_rule(), 3U) << "a larger snapshot map";
@@ -417,6 +418,19 @@ TEST_F(AgentTest, ARuleKeepsItsCounterThroughEverything) {
   write_text(kPolicy, policy_text(allow("web to db", "web", "db", kShutPort)) + larger);
   ASSERT_EQ(krait({"reload"}).exit_code, 0);
   EXPECT_EQ(counted_by_rule(), 4U) << "another port";
+}
+
+TEST_F(AgentTest, ARuleInheritsNoCounterThroughALargerSnapshotMap) {
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_EQ(counted_by_rule(), 1U);
+  write_text(kConfig, config_text(many_routes()));
+  write_text(kPolicy, policy_text(""));
+  ASSERT_EQ(krait({"reload"}).exit_code, 0);
+  write_text(kPolicy, policy_text(allow("another", "web", "db", kShutPort)));
+  ASSERT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_EQ(counted_by_rule("another"), 0U) << "it has the former rule's number";
+  EXPECT_TRUE(arrives(kShutPort));
+  EXPECT_EQ(counted_by_rule("another"), 1U);
 }
 
 TEST_F(AgentTest, ShowsEvents) {

@@ -70,6 +70,7 @@ struct Datapath::State {
   bool knows_former = true;
   std::uint64_t former_revision = 0;
   std::uint32_t former_clamp_mtu_bytes = 0;
+  std::vector<krait_rule_record> former_records;
   Fd former_flows;          // a table whose flows are carried over to ours
   bool is_adopted = false;  // the programs are those that are pinned
   Links links;
@@ -91,6 +92,7 @@ Result<void> Datapath::State::prepare_new_maps() {
     former_flags = former ? former->control().flags : 0;
     former_revision = former ? former->control().last_revision : 0;
     former_clamp_mtu_bytes = former ? former->control().clamp_mtu_bytes : 0;
+    former_records = records_in_force(pins);
   }
   auto done = seed_flows(loaded.map(MapId::flows));
   former_flows = loaded.shares(pins, MapId::flows) ? Fd() : pinned_flows(pins);
@@ -196,9 +198,12 @@ bool Datapath::has_room(const Options& options) const {
 }
 
 Result<void> Datapath::publish(std::span<const std::byte> image) {
-  const auto former = state_->snapshot->rule_records();
+  auto former = state_->snapshot->rule_records();
   if (!former) {
     return former.error();
+  }
+  if (former->empty()) {
+    *former = state_->former_records;
   }
   if (auto filled = state_->snapshot->fill_inactive(image); !filled) {
     return filled;
@@ -263,8 +268,8 @@ Result<Attached> Datapath::State::attach_anew(std::uint32_t interface_index) {
   // Flows that opened while the former program still judged.
   done = done && former_flows.valid() ? carry_flows(former_flows.get(), loaded.map(MapId::flows)) : std::move(done);
   done = done ? commit_pins(pins) : std::move(done);
-  // Counts were taken over with those of rules that the policy in force no longer has.
-  done = done && snapshot->active() ? clear_counts_of_nobody() : std::move(done);
+  // The former program counted by its own rules until now.
+  done = done && snapshot->active() ? forget_rules(former_records) : std::move(done);
   if (!done) {
     return std::move(done.error());
   }

@@ -57,11 +57,10 @@ before=$(drops web rule_expired egress)
 check "expires: web's packets are dropped as expired" "" await_drops web rule_expired egress "$before" 5
 check "expires: the new agent did not start it again" "$(rule_field db visit expires_in_s) s left" \
   test "$(rule_field db visit expires_in_s) $(rule_field web visit expires_in_s)" = "0 0"
-on db krait down --keep-enforcing >/dev/null
-agent_start db
-agent_ready db
+for name in web db; do on "$name" krait down --keep-enforcing >/dev/null; done
+for name in web db; do agent_start "$name" && agent_ready "$name"; done
 check "expires: nor did one behind krait down --keep-enforcing" "$(rule_field db visit expires_in_s) s left" \
-  test "$(rule_field db visit expires_in_s)" = 0
+  test "$(rule_field db visit expires_in_s) $(rule_field web visit expires_in_s)" = "0 0"
 check "expires: the agent warns" "$(agent_log web | grep -o 'the rule "visit" has expired.*')" \
   grep -q 'the rule "visit" has expired' <(agent_log web)
 traffic web stop visit
