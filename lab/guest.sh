@@ -47,7 +47,7 @@ guest_qemu() {
 
 # run_guest SECONDS SERIES INITRAMFS SCRIPT [ROLE [QEMU ARGUMENTS...]]: SCRIPT is a path in the guest. Prints what the
 # script prints, returns its exit status; 124: the time was up; 125: the guest ended without a status; 126: it
-# did not even come up.
+# did not even come up, or its emulator crashed.
 run_guest() {
   local seconds=$1 series=$2 initramfs=$3 script=$4 role=${5:-none}
   shift $(($# < 5 ? $# : 5))
@@ -62,7 +62,10 @@ run_guest() {
 guest_result() {
   "$@" | guest_output
   local -a statuses=("${PIPESTATUS[@]}")
-  ((statuses[0] != 124)) || return 124
+  case ${statuses[0]} in
+    124) return 124 ;;
+    134 | 139) return 126 ;; # SIGABRT, SIGSEGV
+  esac
   return "${statuses[1]}"
 }
 

@@ -59,7 +59,7 @@ with_another_chance() {
   "${@:2}" || status=$?
   ((status != 0)) || return 0
   if ((status == 126)); then
-    echo "once more: a guest did not come up"
+    echo "once more: a guest did not come up, or its emulator crashed"
     "${@:2}"
     return
   fi
@@ -91,7 +91,7 @@ run_pair() {
   with_another_chance "$(pair_console "$2" "$4" web && pair_console "$3" "$4" db)" run_pair_once "$@"
 }
 
-# Returns what the guest that leads returns, or 126 where the other did not come up.
+# Returns what the guest that leads returns; where it failed, 126 if the other did not come up.
 run_pair_once() {
   local guest=$1 leader=$2 follower=$3 script=$4 wire status=0 other=0
   local -a web db
@@ -102,7 +102,7 @@ run_pair_once() {
   "$guest" "$leader" "$script" web "${web[@]}" || status=$?
   wait $! || other=$?
   rm -rf "$wire"
-  ((other != 126)) || return 126
+  ((status == 0 || other != 126)) || return 126
   return "$status"
 }
 

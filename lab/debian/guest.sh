@@ -19,13 +19,13 @@ script() {
   local status=0
   mkdir -p /tmp/krait-lab
   cd /root || return
+  stty -F /dev/ttyS1 raw -echo
+  echo lab-begin >/dev/ttyS1
   if [[ $LAB_ROLE == db ]]; then
     # nc ignores SIGCHLD, and so would all that it starts: apt, for one, could not wait for its children.
     nc -ll -p 901 -e /usr/bin/env --default-signal=CHLD /lab/remote_call.sh >/dev/null 2>&1
     return
   fi
-  stty -F /dev/ttyS1 raw -echo
-  echo lab-begin >/dev/ttyS1
   bash "$(value script)" </dev/null >/dev/ttyS1 2>&1 || status=$?
   echo "lab-exit: $status" >/dev/ttyS1
   stty -F /dev/ttyS1 >/dev/null # waits until the port has sent everything
