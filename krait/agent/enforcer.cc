@@ -130,7 +130,8 @@ bool Enforcer::is_in_force() const {
     return false;
   }
   const auto index = wireguard::link_index(interface_);
-  if (!index || *index != interface_index_ || !datapath_.active() || !datapath_.is_attached(*index)) {
+  if (!index || *index != interface_index_ || !datapath_.active() || !datapath_.is_attached(*index) ||
+      datapath_.revision() != last_.revision) {
     return false;
   }
   if (!managed()) {
@@ -153,6 +154,9 @@ Result<Applied> Enforcer::reload() {
     last_.changes = {.mtu_bytes = last_.changes.mtu_bytes};
     last_.warnings = compile::expired_rules(plan_.policy, {.now = common::now(), .former = *records});
     return last_;
+  }
+  if (auto named = check_name(); !named) {
+    return named.error();
   }
   auto files = load_files(options_.config_file);
   if (!files) {
@@ -186,7 +190,16 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
   const bool is_judged = may_be_active && datapath_.is_attached(prepared.interface_index);
   auto changes = Result<wireguard::Changes>();
   if (is_judged || !managed()) {
-    changes = switch_over(plan, prepared);
+    const auto withdrawn = switch_over(plan, prepared);
+    if (!withdrawn) {
+      return withdrawn.error();
+    }
+    changes = follow_switch(plan, prepared, *withdrawn);
+    if (!changes) {
+      // Else the next look would put the former peers back, under the new policy.
+      take_over(std::move(plan), *withdrawn);
+      faults_ = {{.what = changes.error().text(), .mend = "krait reload tries again"}};
+    }
   } else {
     auto successor = make_room(plan);
     if (!successor) {
@@ -200,15 +213,19 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
   if (!changes) {
     return changes.error();
   }
+  take_over(std::move(plan), *changes);
+  return {};
+}
+
+void Enforcer::take_over(Plan plan, const wireguard::Changes& changes) {
   last_ = {.revision = datapath_.revision(),
            .rules = plan.policy.rules.size(),
            .identities = plan.policy.identities.size(),
            .peers = plan.mesh.peers.size(),
-           .changes = *changes,
+           .changes = changes,
            .warnings = plan.warnings};
   plan.snapshot.image = {};
   plan_ = std::move(plan);
-  return {};
 }
 
 Result<wireguard::Changes> Enforcer::bring_up(const model::WireguardImage& wanted, std::span<const std::byte> image,
@@ -258,13 +275,18 @@ Result<wireguard::Changes> Enforcer::switch_over(const Plan& plan, const Prepare
   if (auto judged = judge_by(plan, std::move(*successor), prepared.interface_index); !judged) {
     return judged.error();
   }
+  return changes;
+}
+
+Result<wireguard::Changes> Enforcer::follow_switch(const Plan& plan, const Prepared& prepared,
+                                                   wireguard::Changes changes) {
   if (prepared.key) {
+    key_ = prepared.key->public_key();
     const bool adopted = plan_.wireguard.interface.empty();
     auto applied = wireguard::apply(plan.wireguard, key_of(prepared), adopted ? nullptr : &plan_.wireguard);
     if (!applied) {
       return common::passed_on(applied, "set up the peers; the new policy is in force");
     }
-    key_ = prepared.key->public_key();
     changes += *applied;
   }
   for (const Stage stage : {Stage::attached, Stage::peers_loaded, Stage::enforcing}) {
@@ -311,7 +333,7 @@ Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapa
 }
 
 Result<bool> Enforcer::fit_mtu() {
-  if (!managed()) {
+  if (!managed() || !check_name()) {
     return false;
   }
   const auto mtu = wireguard::fit_mtu(interface_);
@@ -361,6 +383,9 @@ Result<void> Enforcer::clock_was_set() {
 }
 
 Result<void> Enforcer::drain() {
+  if (auto named = check_name(); !named) {
+    return named;
+  }
   if (auto stepped = lifecycle_.go(Stage::draining); !stepped) {
     return stepped;
   }

@@ -146,13 +146,19 @@ class Enforcer {
         datapath_(std::move(datapath)) {}
 
   [[nodiscard]] bool is_in_force() const;
+  // unavailable, with the mend, while the interface has another name: what goes by the name would meet a stranger's.
+  [[nodiscard]] common::Result<void> check_name() const;
   [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
   common::Result<void> put_in_force(Plan plan, const Prepared& prepared);
   // The two ways: onto an interface that nobody judges yet, and from one policy to another. An empty image stands for
   // the snapshot that is in the kernel.
   common::Result<wireguard::Changes> bring_up(const model::WireguardImage& wanted, std::span<const std::byte> image,
                                               const Prepared& prepared);
+  // In two steps: until the new policy judges, and what follows. When only the second fails the plan is in force.
   common::Result<wireguard::Changes> switch_over(const Plan& plan, const Prepared& prepared);
+  common::Result<wireguard::Changes> follow_switch(const Plan& plan, const Prepared& prepared,
+                                                   wireguard::Changes withdrawn);
+  void take_over(Plan plan, const wireguard::Changes& changes);
   // A data path that has room for the plan, ready but not attached; none: the open one has.
   common::Result<std::optional<datapath::Datapath>> make_room(const Plan& plan) const;
   // Switches the data path, or its successor, to the plan's snapshot. One that cannot be made ready
@@ -167,8 +173,8 @@ class Enforcer {
   [[nodiscard]] bool is_half_up() const;
   // `what`: what was mended by that.
   void bring_up_anew(Inspection& seen, std::string_view what);
-  void look_at_name(const wireguard::Whereabouts& where, Inspection& seen);
-  void look_at_programs(Inspection& seen);
+  bool look_at_name(const wireguard::Whereabouts& where, Inspection& seen);  // false: another name
+  bool look_at_programs(Inspection& seen);                                   // false: they are not attached
   void look_at_order(Inspection& seen);
   void look_at_pins(Inspection& seen);
   void look_at_wireguard(Inspection& seen);

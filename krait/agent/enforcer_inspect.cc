@@ -37,21 +37,43 @@ std::string changes_text(const std::string& interface, const wireguard::Changes&
   return fmt::format("{} was changed by somebody else: {}", interface, text);
 }
 
+std::string rename_mend(const std::string& name, const std::string& wanted) {
+  return fmt::format(
+      "ip link set {0} down; ip link set {0} name {1}; ip link set {1} up; before that rename what else "
+      "has the name {1}, if anything",
+      name, wanted);
+}
+
 }  // namespace
+
+Result<void> Enforcer::check_name() const {
+  if (!managed() || interface_index_ == 0) {
+    return {};
+  }
+  const auto where = wireguard::find_link(interface_, interface_index_);
+  if (where && where->index == interface_index_ && where->name != interface_) {
+    return common::Error(ErrorCode::unavailable, fmt::format("{} is named {} now; {}", interface_, where->name,
+                                                             rename_mend(where->name, interface_)));
+  }
+  return {};
+}
 
 Inspection Enforcer::inspect(const std::function<bool()>& has_moved_away) {
   Inspection seen;
   const auto where = wireguard::find_link(interface_, interface_index_);
   if (where) {
-    look_at_name(*where, seen);
+    // What WireGuard is told goes by the name, which may be another interface's by now: one that nobody judges.
+    const bool has_name = look_at_name(*where, seen);
     interface_index_ = where->index;
-    if (is_half_up()) {
+    if (has_name && is_half_up()) {
       bring_up_anew(seen, "could not be set up before: set up now");
     } else {
-      look_at_programs(seen);
+      const bool is_judged = look_at_programs(seen);
       look_at_order(seen);
       look_at_pins(seen);
-      look_at_wireguard(seen);
+      if (has_name && is_judged) {
+        look_at_wireguard(seen);
+      }
     }
   } else if (where.error().code() == ErrorCode::not_found) {
     bring_back(has_moved_away(), seen);
@@ -92,27 +114,26 @@ void Enforcer::bring_up_anew(Inspection& seen, std::string_view what) {
   seen.mended.push_back(fmt::format("{} {} with {} peers", interface_, what, plan_.mesh.peers.size()));
 }
 
-void Enforcer::look_at_name(const wireguard::Whereabouts& where, Inspection& seen) {
+bool Enforcer::look_at_name(const wireguard::Whereabouts& where, Inspection& seen) {
   if (where.name == interface_) {
-    return;
+    return true;
   }
   const std::string what = fmt::format("{} was renamed to {} by somebody else", interface_, where.name);
   auto renamed = managed() ? wireguard::rename_link(where.index, interface_)
                            : Result<void>(common::Error(ErrorCode::unsupported, "not ours"));
   if (renamed) {
     seen.mended.push_back(what + ": it has its name back");
-    return;
+    return true;
   }
-  seen.faults.push_back({.what = what + "; it is judged as before",
-                         .mend = fmt::format("ip link set {0} down; ip link set {0} name {1}; ip link set {1} up",
-                                             where.name, interface_)});
+  seen.faults.push_back({.what = what + "; it is judged as before", .mend = rename_mend(where.name, interface_)});
+  return false;
 }
 
-void Enforcer::look_at_programs(Inspection& seen) {
+bool Enforcer::look_at_programs(Inspection& seen) {
   auto mended = datapath_.attach(interface_index_);
   if (!mended) {
     note(seen, std::move(mended.error()).with_context("attach to " + interface_), "krait reload tries again");
-    return;
+    return false;
   }
   for (const Stage stage : {Stage::attached, Stage::peers_loaded, Stage::enforcing}) {
     if (lifecycle_.stage() != Stage::draining && may_follow(lifecycle_.stage(), stage)) {
@@ -126,6 +147,7 @@ void Enforcer::look_at_programs(Inspection& seen) {
   if (mended->guard) {
     seen.mended.push_back(fmt::format("the guard was taken off {} by somebody else: put back", interface_));
   }
+  return true;
 }
 
 // A program that stands ahead decides before krait does, and may let pass what the policy denies.

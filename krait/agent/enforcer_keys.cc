@@ -41,6 +41,9 @@ Result<model::PublicKey> Enforcer::rotate_key() {
   if (!managed()) {
     return Error(ErrorCode::unsupported, fmt::format("{} is only guarded: its key is not krait's", interface_));
   }
+  if (auto named = check_name(); !named) {
+    return named.error();
+  }
   const std::string& file = plan_.mesh.host.private_key_file;
   const auto next_file_of_host = next_key_file(plan_.mesh.host);
   if (!next_file_of_host) {

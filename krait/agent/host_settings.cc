@@ -19,10 +19,11 @@ std::string interface_lock_path(const std::string& interface) {
 }
 
 common::Result<void> remember_settings(const std::string& interface, const LockFile& lock) {
-  if (wireguard::link_index(interface)) {
+  // Off without the interface: it was so before, or an agent that has ended remembers what it was.
+  if (wireguard::link_index(interface) || !wireguard::sends_redirects()) {
     return {};
   }
-  return lock.write(wireguard::sends_redirects() ? kRedirects : "");
+  return lock.write(kRedirects);
 }
 
 common::Result<void> restore_settings(const std::string& interface) {

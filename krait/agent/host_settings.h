@@ -11,8 +11,8 @@ namespace krait::agent {
 
 std::string interface_lock_path(const std::string& interface);
 
-// To be called before the interface is made; when there is one already, what an earlier call remembered stays. Blocks
-// on the file system and the kernel, as does the other.
+// To be called before the interface is made; when there is one already, or the setting is off, what an earlier call
+// remembered stays. Blocks on the file system and the kernel, as does the other.
 common::Result<void> remember_settings(const std::string& interface, const LockFile& lock);
 
 // To be called after the interface is gone and before the lock file is. Needs CAP_NET_ADMIN.

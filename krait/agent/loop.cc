@@ -65,7 +65,7 @@ Result<void> Loop::run() {
     if (got < 0 && errno != EINTR) {
       return Error::from_errno(errno, "wait for events");
     }
-    for (int i = 0; i < got; ++i) {
+    for (int i = 0; i < got && !stopped_; ++i) {
       dispatch(events[static_cast<std::size_t>(i)].data.u64, events[static_cast<std::size_t>(i)].events);
     }
   }

@@ -173,6 +173,13 @@ common::Result<void> attach_filters(std::uint32_t interface_index, const Program
         return std::move(renewed.error());
       }
       attached.mended.program = attached.mended.program || *renewed;
+      if (i == 0 && filter_program(interface_index, kSides[1], kOwnFilter) == program_id(programs.ingress_fd)) {
+        // The qdisc "ingress" has clsact's handle, but one list of filters for whatever side one names.
+        take_filter(interface_index, kSides[0], kOwnFilter);
+        return common::Error(common::ErrorCode::unsupported,
+                             "the interface has a qdisc of the kind ingress, which leaves no room for clsact; take it "
+                             "off: tc qdisc del dev INTERFACE ingress");
+      }
     }
     auto renewed = renew_filter(interface_index, kSides[i], kGuardFilter, programs.guard_fd);
     if (!renewed) {

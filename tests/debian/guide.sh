@@ -201,6 +201,7 @@ package_is_removed() {
   traffic db stop again
   traffic web stop forbidden
   for name in "${both[@]}"; do
+    on "$name" setsid -f krait events --follow </dev/null >/dev/null 2>&1 # it holds the pins
     check "$name: apt-get remove krait" "" on "$name" apt-get -q remove krait
     machine_state "$name" >"$lab_dir/$name-after"
     check "$name is as it was before" "$(diff "$lab_dir/$name-before" "$lab_dir/$name-after" | head -n 10)" \

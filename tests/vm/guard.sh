@@ -32,6 +32,13 @@ check "web pings db unguarded" "" on web ping -c 1 -W 5 10.90.0.2
 as_made=$(interface)
 put_file db /etc/krait/krait.toml "$(mesh_config db web db)"
 put_policy db "web db tcp/5432"
+# With TCX (6.6) the programs need no qdisc.
+if [[ $(uname -r) == 6.1.* ]]; then
+  on db tc qdisc add dev wg0 handle ffff: ingress
+  on db timeout 60 krait-agent --config /etc/krait/krait.toml --iface wg0 >"$lab_dir/refused" 2>&1
+  check "a qdisc that is not clsact is refused" "$(tail -n 1 "$lab_dir/refused")" grep -q 'tc qdisc del dev' "$lab_dir/refused"
+  on db tc qdisc del dev wg0 ingress
+fi
 agent_start db --iface wg0
 check "the agent guards wg0" "" agent_ready db
 check "nothing else of wg0 changed" "$(on db wg show wg0 peers | wc -l) peer" test "$(interface)" = "$as_made"

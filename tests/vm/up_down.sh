@@ -27,6 +27,10 @@ check "web pings db again" "" until_true 20 on web ping -c 1 -W 2 10.90.0.2
 check "krait status names the interface" "" eval 'on db krait status | grep -q wg0'
 agent=$(on db krait status -o json | jq -r .agent.pid)
 check "the agent that krait up started is killed" "" kill_hard db "$agent"
+on db ip link del wg0
+check "krait up, though wg0 was taken away meanwhile" "$(on db krait up 2>&1)" on db krait status
+agent=$(on db krait status -o json | jq -r .agent.pid)
+check "and that agent is killed too" "" kill_hard db "$agent"
 check "krait down without an agent" "" on db krait down
 check "nothing is left" "$(left_over)" nothing_left
 check "db sends redirects, as it did before" "" test "$(redirects)" = 1

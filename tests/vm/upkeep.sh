@@ -71,6 +71,19 @@ mended "renamed" "renamed to wg7" on db ip link show dev wg0
 on db ip -batch - <<<$'link set wg0 down\nlink set wg0 name wg8\nlink set wg8 up' 2>/dev/null
 mended "renamed, and up again" "renamed to wg8" on db ip link show dev wg0
 
+# A stranger's interface takes the name before the agent can give it back.
+on db kill -STOP "${agent_pid[db]}"
+on db ip -batch - <<<$'link set wg0 down\nlink set wg0 name wg9\nlink add wg0 type wireguard' 2>/dev/null
+on db kill -CONT "${agent_pid[db]}"
+check "name taken: a fault" "$(faults)" until_true 20 eval '[[ $(faults) == *"renamed to wg9"* ]]'
+check "name taken: the other gets no peers and no key" "$(on db wg show wg0 public-key)" \
+  test "$(on db wg show wg0 peers)$(on db wg show wg0 public-key)" = "(none)"
+check "name taken: krait down touches neither" "" not on db krait down
+check "name taken: the other is still there" "" on db ip link show dev wg0
+on db ip link del wg0
+check "name free again: mended" "" until_true 20 on db sh -c '! ip link show dev wg9'
+check "name free again: traffic goes on" "" until_true 30 pings
+
 stolen=$(on office krait keygen /var/lib/krait/other.key)
 on db wg set wg0 peer "${public_key[office]}" remove
 on db wg set wg0 peer "$stolen" allowed-ips 10.90.0.3/32
@@ -78,6 +91,23 @@ check "peers changed by hand: mended within the minute" "" \
   until_true 75 eval 'on db wg show wg0 allowed-ips | grep -F "${public_key[office]}" | grep -qF 10.90.0.3'
 check "peers changed by hand: said" "$(grep -o 'changed by somebody else: .*peers.*' "$lab_dir/db-agent.log")" \
   said "1 peers put back, 1 peers taken off that no file has"
+
+# A reload that fails behind the switch is in force: the look that follows takes no former key back.
+former=${public_key[office]}
+on db ip route add 10.55.0.0/16 dev lo
+public_key[office]=$stolen host_routes[db/office]="10.55.0.0/16 office"
+put_file db /etc/krait/krait.toml "$(mesh_config db web db office)"
+check "a reload that fails half way says so" "$(on db krait reload 2>&1)" not on db krait reload
+on db ip link set wg0 mtu 1300
+check "half way: the look that follows" "" until_true 20 flag "mtu $mtu"
+check "half way: the former key is no peer" "" not eval 'on db wg show wg0 peers | grep -qF "$former"'
+check "half way: the new one is" "" eval 'on db wg show wg0 peers | grep -qF "$stolen"'
+public_key[office]=$former
+unset "host_routes[db/office]"
+put_file db /etc/krait/krait.toml "$(mesh_config db web db office)"
+on db ip route del 10.55.0.0/16 dev lo
+check "half way: back again" "" on db krait reload
+check "half way: the former key is a peer again" "" eval 'on db wg show wg0 peers | grep -qF "$former"'
 
 on db ip link del wg0
 mended "deleted" "made anew with 2 peers" on db ip link show dev wg0
