@@ -146,7 +146,7 @@ class Enforcer {
         datapath_(std::move(datapath)) {}
 
   [[nodiscard]] bool is_in_force() const;
-  // unavailable, with the mend, while the interface has another name: what goes by the name would meet a stranger's.
+  // invalid_input, with the mend, while the interface has another name: what goes by the name would meet a stranger's.
   [[nodiscard]] common::Result<void> check_name() const;
   [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
   common::Result<void> put_in_force(Plan plan, const Prepared& prepared);

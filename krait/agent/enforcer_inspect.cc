@@ -52,8 +52,8 @@ Result<void> Enforcer::check_name() const {
   }
   const auto where = wireguard::find_link(interface_, interface_index_);
   if (where && where->index == interface_index_ && where->name != interface_) {
-    return common::Error(ErrorCode::unavailable, fmt::format("{} is named {} now; {}", interface_, where->name,
-                                                             rename_mend(where->name, interface_)));
+    return common::Error(ErrorCode::invalid_input, fmt::format("{} is named {} now; {}", interface_, where->name,
+                                                               rename_mend(where->name, interface_)));
   }
   return {};
 }
