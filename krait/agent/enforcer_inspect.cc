@@ -96,7 +96,7 @@ void Enforcer::bring_back(bool moved_away, Inspection& seen) {
   }
   if (moved_away) {
     seen.faults.push_back({.what = fmt::format("{} was moved to another network namespace with its peers", interface_),
-                           .mend = "move it back, or delete it there: krait makes it anew"});
+                           .mend = "move it back; or delete it there, then krait reload makes it anew"});
     return;
   }
   bring_up_anew(seen, "was deleted by somebody else: made anew");

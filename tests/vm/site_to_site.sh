@@ -64,13 +64,17 @@ build_sites() {
 
 # runs_both_ways FROM TO PROTOCOL ADDRESS:PORT STATE [RATE BYTES]
 runs_both_ways() {
+  goes_both_ways "$@"
+  local status=$?
+  traffic "$1" stop "$5"
+  traffic "$2" stop "$5"
+  return "$status"
+}
+# The same, and goes on.
+goes_both_ways() {
   local from=$1 to=$2
   shift 2
   serve "$to" "$@" && send "$from" "$@" && traffic "$to" wait "$3" 100 20 && traffic "$from" wait "$3" 100 20
-  local status=$?
-  traffic "$from" stop "$3"
-  traffic "$to" stop "$3"
-  return "$status"
 }
 
 knows_path_mtu() { on alice ip route get "$1" | grep -q "mtu $narrow_mtu"; }
@@ -101,9 +105,11 @@ path_mtu() {
     pace=(100000) # more than any guest sends, so that TCP fills its segments
     [[ $protocol == tcp/* ]] || pace=(100 "$bytes")
     check "$family: ${protocol%/*} passes the narrow cable both ways" "" \
-      runs_both_ways alice bob "${protocol%/*}" "$bob:${protocol#*/}" "pmtu-$family-${protocol%/*}" "${pace[@]}"
-    check "$family: alice has learned the path's MTU by it" "$(on alice ip route get "$address" | grep -o 'mtu [0-9]*')" \
-      knows_path_mtu "$address"
+      goes_both_ways alice bob "${protocol%/*}" "$bob:${protocol#*/}" "pmtu-$family-${protocol%/*}" "${pace[@]}"
+    # TCP may fill its first segment later than its first hundred records.
+    check "$family: alice has learned the path's MTU by it" "mtu $narrow_mtu" until_true 20 knows_path_mtu "$address"
+    traffic alice stop "pmtu-$family-${protocol%/*}"
+    traffic bob stop "pmtu-$family-${protocol%/*}"
   done
 }
 
