@@ -195,11 +195,6 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
       return withdrawn.error();
     }
     changes = follow_switch(plan, prepared, *withdrawn);
-    if (!changes) {
-      // Else the next look would put the former peers back, under the new policy.
-      take_over(std::move(plan), *withdrawn);
-      faults_ = {{.what = changes.error().text(), .mend = "krait reload tries again"}};
-    }
   } else {
     auto successor = make_room(plan);
     if (!successor) {
@@ -209,11 +204,16 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
       datapath_ = std::move(**successor);
     }
     changes = bring_up(plan.wireguard, plan.snapshot.image, prepared);
+    if (!changes) {
+      return changes.error();
+    }
   }
+  // The new policy judges even where its peers could not be set up: the next look must not put the former ones back.
+  take_over(std::move(plan), changes ? *changes : wireguard::Changes());
   if (!changes) {
+    faults_ = {{.what = changes.error().text(), .mend = "krait reload tries again"}};
     return changes.error();
   }
-  take_over(std::move(plan), *changes);
   return {};
 }
 
