@@ -66,10 +66,10 @@ build_sites() {
 runs_both_ways() {
   goes_both_ways "$@"
   local status=$?
-  traffic "$1" stop "$5"
-  traffic "$2" stop "$5"
+  stop_both "$1" "$2" "$5"
   return "$status"
 }
+stop_both() { traffic "$1" stop "$3" && traffic "$2" stop "$3"; }
 # The same, and goes on.
 goes_both_ways() {
   local from=$1 to=$2
@@ -108,8 +108,7 @@ path_mtu() {
       goes_both_ways alice bob "${protocol%/*}" "$bob:${protocol#*/}" "pmtu-$family-${protocol%/*}" "${pace[@]}"
     # TCP may fill its first segment later than its first hundred records.
     check "$family: alice has learned the path's MTU by it" "mtu $narrow_mtu" until_true 20 knows_path_mtu "$address"
-    traffic alice stop "pmtu-$family-${protocol%/*}"
-    traffic bob stop "pmtu-$family-${protocol%/*}"
+    stop_both alice bob "pmtu-$family-${protocol%/*}"
   done
 }
 
