@@ -157,7 +157,7 @@ class Enforcer {
   // In two steps: until the new policy judges, and what follows. When only the second fails the plan is in force.
   common::Result<wireguard::Changes> switch_over(const Plan& plan, const Prepared& prepared);
   common::Result<wireguard::Changes> follow_switch(const Plan& plan, const Prepared& prepared,
-                                                   wireguard::Changes withdrawn);
+                                                   wireguard::Changes changes);
   void take_over(Plan plan, const wireguard::Changes& changes);
   // A data path that has room for the plan, ready but not attached; none: the open one has.
   common::Result<std::optional<datapath::Datapath>> make_room(const Plan& plan) const;

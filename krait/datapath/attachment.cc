@@ -164,6 +164,19 @@ common::Result<bool> make_qdisc(std::uint32_t interface_index) {
   return error == 0;
 }
 
+// To be asked when the ingress filter is put and the egress filter is not: the qdisc "ingress" has clsact's handle, but
+// one list of filters, whatever side one names, and the second would take the first one's place.
+common::Result<void> check_clsact(std::uint32_t interface_index, int ingress_fd) {
+  if (filter_program(interface_index, kSides[1], kOwnFilter) != program_id(ingress_fd)) {
+    return {};
+  }
+  take_filter(interface_index, kSides[0], kOwnFilter);
+  return common::Error(
+      common::ErrorCode::unsupported,
+      "the interface has a qdisc of the kind ingress, which leaves no room for clsact; take it off: tc "
+      "qdisc del dev INTERFACE ingress");
+}
+
 common::Result<void> attach_filters(std::uint32_t interface_index, const Programs& programs, Attached& attached) {
   const std::array<int, 2> program_fds{programs.ingress_fd, programs.egress_fd};
   for (std::size_t i = 0; i < kSides.size(); ++i) {
@@ -173,12 +186,9 @@ common::Result<void> attach_filters(std::uint32_t interface_index, const Program
         return std::move(renewed.error());
       }
       attached.mended.program = attached.mended.program || *renewed;
-      if (i == 0 && filter_program(interface_index, kSides[1], kOwnFilter) == program_id(programs.ingress_fd)) {
-        // The qdisc "ingress" has clsact's handle, but one list of filters for whatever side one names.
-        take_filter(interface_index, kSides[0], kOwnFilter);
-        return common::Error(common::ErrorCode::unsupported,
-                             "the interface has a qdisc of the kind ingress, which leaves no room for clsact; take it "
-                             "off: tc qdisc del dev INTERFACE ingress");
+      if (auto checked = i == 0 ? check_clsact(interface_index, programs.ingress_fd) : common::Result<void>();
+          !checked) {
+        return checked;
       }
     }
     auto renewed = renew_filter(interface_index, kSides[i], kGuardFilter, programs.guard_fd);

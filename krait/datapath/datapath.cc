@@ -40,8 +40,7 @@ std::optional<SnapshotMap> pinned_snapshot(const Pins& pins) {
   return map ? std::optional(std::move(*map)) : std::nullopt;
 }
 
-std::vector<krait_rule_record> records_in_force(const Pins& pins) {
-  const auto map = pinned_snapshot(pins);
+std::vector<krait_rule_record> records_of(const std::optional<SnapshotMap>& map) {
   auto records = map ? map->rule_records() : Result<std::vector<krait_rule_record>>();
   return records ? std::move(*records) : std::vector<krait_rule_record>();
 }
@@ -92,7 +91,7 @@ Result<void> Datapath::State::prepare_new_maps() {
     former_flags = former ? former->control().flags : 0;
     former_revision = former ? former->control().last_revision : 0;
     former_clamp_mtu_bytes = former ? former->control().clamp_mtu_bytes : 0;
-    former_records = records_in_force(pins);
+    former_records = records_of(former);
   }
   auto done = seed_flows(loaded.map(MapId::flows));
   former_flows = loaded.shares(pins, MapId::flows) ? Fd() : pinned_flows(pins);
@@ -157,7 +156,7 @@ Result<void> Datapath::State::clear_counts_of_nobody() {
     return {};
   }
   const int fd = loaded.map(MapId::rules);
-  const auto records = records_in_force(pins);  // our own snapshot may be a new one
+  const auto records = records_of(pinned_snapshot(pins));  // our own snapshot may be a new one
   for (std::uint32_t rule = 0; rule < entries_of(fd); ++rule) {
     if (rule < records.size() && records[rule].name_hash != 0) {
       continue;
@@ -383,7 +382,7 @@ std::vector<krait_rule_record> rule_records_in_force(const Options& options) {
   if (!settle_pins(pins, index_of(options.interface))) {
     return {};
   }
-  return records_in_force(pins);
+  return records_of(pinned_snapshot(pins));
 }
 
 bool has_pins(const Options& options) { return Pins::at(options.bpffs, options.interface).any(); }

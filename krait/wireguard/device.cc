@@ -180,7 +180,7 @@ Result<Device> Device::open() {
     return passed_on(asked, "look up the kernel's WireGuard");
   }
   if (!family) {
-    return Error(ErrorCode::system, "look up the kernel's WireGuard: the kernel's answer is malformed");
+    return malformed_answer().with_context("look up the kernel's WireGuard");
   }
   return Device(std::move(*socket), *family);
 }

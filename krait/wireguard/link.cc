@@ -138,7 +138,7 @@ Result<LinkState> Links::find(Message message, const std::string& what) {
     return passed_on(asked, fmt::format("look up the interface {}", what));
   }
   if (!found) {
-    return Error(ErrorCode::system, fmt::format("look up the interface {}: the kernel's answer is malformed", what));
+    return malformed_answer().with_context(fmt::format("look up the interface {}", what));
   }
   return *found;
 }
