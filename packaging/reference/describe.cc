@@ -14,7 +14,7 @@ Option describe(const CLI::Option& option) {
   for (const std::string& name : option.get_lnames()) {
     result.names.push_back("--" + name);
   }
-  if (option.get_type_size_max() > 0) {
+  if (option.get_items_expected_max() > 0) {
     result.value = option.get_positional() ? option.get_name(true) : "TEXT";
     const std::string type = option.get_type_name();  // "TEXT:{text,json}"
     const auto open = type.find('{');

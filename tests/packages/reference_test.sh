@@ -42,6 +42,12 @@ done < <(for name in $(commands); do echo "$name"; for below in $(commands "$nam
 mapfile -t words < <(options "$bin/krait-agent")
 for form in man bash zsh fish; do expect krait-agent "$form" "${words[@]}"; done
 
+# A flag takes no value: neither shown as one nor, in bash, completed with files.
+for page in "$work"/*.man; do
+  flags=$(sed 's/\\-/-/g; s/\\f.//g' "$page" | grep -E -e '--(keep-enforcing|version|help) TEXT') || true
+  [[ -z $flags ]] || fault "${page##*/}: a flag is shown with a value: $flags"
+done
+
 for page in "$work"/*.man; do
   said=$(groff -man -Tutf8 -ww -z "$page" 2>&1) || true
   [[ -z $said ]] || fault "${page##*/}: $said"
