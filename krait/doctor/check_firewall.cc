@@ -302,7 +302,10 @@ Findings check_firewall_input(const Facts& facts) {
 
 Findings check_firewall_forward(const Facts& facts) {
   constexpr const char* kName = "firewall: forward";
-  if (!facts.config.mesh || facts.config.mesh->host.routes.empty()) {
+  if (!facts.config.mesh) {
+    return {{kName, Grade::skipped, "the configuration does not say what is behind this host", ""}};
+  }
+  if (facts.config.mesh->host.routes.empty()) {
     return {{kName, Grade::ok, "not needed: no network is routed behind this host", ""}};
   }
   if (Findings findings = unreadable(facts, kName); !findings.empty()) {

@@ -114,7 +114,7 @@ Findings check_config(const Facts& facts) {
     return {{"configuration", Grade::skipped, facts.config.error, "run krait doctor as root"}};
   }
   if (!facts.config.error.empty()) {
-    return {{"configuration", Grade::problem, facts.config.error, "krait check"}};
+    return {{"configuration", Grade::problem, facts.config.error, fmt::format("krait check {}", facts.config.file)}};
   }
   return {{"configuration", Grade::ok, fmt::format("{} and the policy are valid", facts.config.file), ""}};
 }
@@ -127,6 +127,12 @@ Findings check_key_file(const Facts& facts) {
   const KeyFileFacts& key = facts.key_file;
   if (facts.agent.mode == "guard") {
     return {{"key file", Grade::ok, "not needed: krait only guards the interface", ""}};
+  }
+  if (const std::string& credential = facts.config.mesh->host.private_key_credential; !credential.empty()) {
+    return {{"key file", facts.agent.answers ? Grade::ok : Grade::skipped,
+             fmt::format("the key is the service's credential {}{}", credential,
+                         facts.agent.answers ? "" : ", which only the service gets to see"),
+             ""}};
   }
   if (!key.visible) {
     return {{"key file", Grade::skipped, fmt::format("only root may look at {}", file), "run krait doctor as root"}};
@@ -203,7 +209,7 @@ Findings check_agent(const Facts& facts) {
   }
   if (agent.stage != "enforcing") {
     return {{"agent", Grade::problem, fmt::format("{}, but its stage is \"{}\"", what, agent.stage),
-             "read the agent's log: journalctl -u krait"}};
+             "read the agent's log: journalctl -u krait-agent"}};
   }
   if (!agent.faults.empty()) {
     Findings findings;

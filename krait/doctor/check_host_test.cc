@@ -58,7 +58,7 @@ TEST(CheckConfigTest, PassesOnWhatIsWrong) {
   Facts facts = facts_by_hand();
   facts.config.error = "krait.toml:3:1: no";
   EXPECT_EQ(only(check_config(facts)).grade, Grade::problem);
-  EXPECT_EQ(only(check_config(facts)).mend, "krait check");
+  EXPECT_EQ(only(check_config(facts)).mend, "krait check " + facts.config.file);
   facts.config.hidden = true;
   EXPECT_EQ(only(check_config(facts)).grade, Grade::skipped);
 }
@@ -73,6 +73,17 @@ TEST(CheckKeyFileTest, NamesModeOwnerAndAbsence) {
   facts.key_file.exists = false;
   EXPECT_EQ(only(check_key_file(facts)).mend, "krait keygen /var/lib/krait/host.key");
   facts.key_file.visible = false;
+  EXPECT_EQ(only(check_key_file(facts)).grade, Grade::skipped);
+}
+
+TEST(CheckKeyFileTest, LooksForNoFileWhereTheKeyIsACredential) {
+  Facts facts = facts_by_hand();
+  facts.config.mesh->host.private_key_file.clear();
+  facts.config.mesh->host.private_key_credential = "host.key";
+  facts.key_file = {};
+  EXPECT_EQ(only(check_key_file(facts)).grade, Grade::ok);
+  EXPECT_TRUE(speaks_of(only(check_key_file(facts)).found, "credential host.key"));
+  facts.agent.answers = false;
   EXPECT_EQ(only(check_key_file(facts)).grade, Grade::skipped);
 }
 
@@ -104,6 +115,7 @@ TEST(CheckAgentTest, WantsOneThatEnforces) {
   facts.agent.faults.clear();
   facts.agent.stage = "attached";
   EXPECT_EQ(only(check_agent(facts)).grade, Grade::problem);
+  EXPECT_TRUE(speaks_of(only(check_agent(facts)).mend, "journalctl -u krait-agent"));
   facts.agent.revision = 0;
   EXPECT_TRUE(speaks_of(only(check_agent(facts)).found, "everything is denied"));
   facts.agent.answers = false;

@@ -271,7 +271,10 @@ Findings check_reverse_path(const Facts& facts) {
 }
 
 Findings check_forwarding(const Facts& facts) {
-  if (!facts.config.mesh || facts.config.mesh->host.routes.empty()) {
+  if (!facts.config.mesh) {
+    return {{"forwarding", Grade::skipped, "the configuration does not say what is behind this host", ""}};
+  }
+  if (facts.config.mesh->host.routes.empty()) {
     return {{"forwarding", Grade::ok, "not needed: no network is routed behind this host", ""}};
   }
   Findings findings;

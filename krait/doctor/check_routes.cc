@@ -195,6 +195,9 @@ void report(const std::set<std::string>& texts, Grade grade, const char* name, c
 }  // namespace
 
 Findings check_endpoints(const Facts& facts) {
+  if (!facts.config.mesh) {
+    return {{"endpoints", Grade::skipped, "the configuration does not say which there are", ""}};
+  }
   Findings findings;
   std::set<std::string> into_tunnel;
   std::set<std::string> unreachable;

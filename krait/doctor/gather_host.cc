@@ -148,7 +148,7 @@ void gather_host(const Where& where, Facts& facts) {
   }
   gather_kernel(facts.kernel);
   gather_clock(facts, facts.clock);
-  if (facts.config.mesh) {
+  if (facts.config.mesh && !facts.config.mesh->host.private_key_file.empty()) {
     gather_key_file(facts.config.mesh->host.private_key_file, facts.key_file);
   }
   facts.pins.directory = datapath::Options{}.bpffs;

@@ -54,6 +54,11 @@ on db chmod 644 /var/lib/krait/host.key
 check "a key file that others may read is named" "$(findings db 'key file')" names db "key file" problem 0644
 on db chmod 600 /var/lib/krait/host.key
 
+on db sed -i.kept 's|^private_key_file.*|private_key_credential = "host.key"|' /etc/krait/krait.toml
+check "a key that is the service's credential is no file to look for" "$(findings db 'key file')" \
+  names db "key file" ok "credential host.key"
+on db mv /etc/krait/krait.toml.kept /etc/krait/krait.toml
+
 on db ip addr add 10.90.0.77/24 dev eth0
 check "a network that holds overlay addresses is named" "$(findings db addresses)" names db addresses warning eth0
 on db ip addr del 10.90.0.77/24 dev eth0
