@@ -44,7 +44,8 @@ struct krait_control {
   __u32 reserved_end;
 };
 KRAIT_ASSERT_SIZE(struct krait_control, 56);
-#define KRAIT_CONTROL_OWN_QDISC 0x1U /* the agent made the clsact qdisc and removes it again */
+#define KRAIT_CONTROL_OWN_QDISC 0x1U   /* the agent made the clsact qdisc and removes it again */
+#define KRAIT_CONTROL_ONLY_GUARDS 0x2U /* the interface is somebody else's: the agent never removes it */
 
 /* A step of the search for the longest prefix: is there an entry of this length? */
 struct krait_length_node {

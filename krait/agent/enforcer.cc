@@ -23,14 +23,6 @@ Result<Plan> plan_from(Files files, const std::string& interface) {
   return make_plan(std::move(files), {.now = common::now(), .former = former});
 }
 
-Result<LockFile> lock_interface(const std::string& interface) {
-  const std::string path = interface_lock_path(interface);
-  if (auto made = make_directory_of(path); !made) {
-    return std::move(made.error());
-  }
-  return LockFile::take(path, fmt::format("another agent already keeps {}; stop it first", interface));
-}
-
 const wireguard::PrivateKey* key_of(const Enforcer::Prepared& prepared) {
   return prepared.key ? &*prepared.key : nullptr;
 }
@@ -76,8 +68,9 @@ datapath::Options datapath_options(const std::string& interface) {
   return options;
 }
 
-datapath::Options datapath_options(const std::string& interface, const Plan& plan) {
+datapath::Options datapath_options(const std::string& interface, const Plan& plan, bool managed) {
   datapath::Options options = datapath_options(interface);
+  options.only_guards = !managed;
   options.snapshot_pages = pages_of(plan.snapshot);
   options.rules = static_cast<std::uint32_t>(plan.policy.rules.size());
   const model::Limits& limits = plan.mesh.limits;
@@ -108,7 +101,7 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   if (!prepared) {
     return prepared.error();
   }
-  auto datapath = datapath::Datapath::open(datapath_options(interface, *plan));
+  auto datapath = datapath::Datapath::open(datapath_options(interface, *plan, !options.guarded_interface));
   if (!datapath) {
     return common::passed_on(datapath, "open the data path of " + interface);
   }
@@ -302,7 +295,7 @@ Result<wireguard::Changes> Enforcer::follow_switch(const Plan& plan, const Prepa
 }
 
 Result<std::optional<datapath::Datapath>> Enforcer::make_room(const Plan& plan) const {
-  const datapath::Options wanted = datapath_options(interface_, plan);
+  const datapath::Options wanted = datapath_options(interface_, plan, managed());
   if (datapath_.has_room(wanted)) {
     return std::optional<datapath::Datapath>();
   }

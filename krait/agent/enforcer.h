@@ -28,6 +28,7 @@ struct PeerState {
   std::string name;      // empty: a peer of the interface that the configuration does not have
   std::string identity;  // likewise
   wireguard::PeerStatus wireguard;
+  bool next_key = false;           // WireGuard's peer of the key that this one announced
   std::string endpoint_name{};     // as the configuration has it; empty: an address or nothing
   std::string endpoint_failure{};  // why the name has no address; empty: it has one, or was not looked up
 };
@@ -196,7 +197,7 @@ common::Result<std::string> next_key_file(const model::Host& host);
 
 // What the data path needs for a plan; of an interface alone, for finding what is left of it.
 datapath::Options datapath_options(const std::string& interface);
-datapath::Options datapath_options(const std::string& interface, const Plan& plan);
+datapath::Options datapath_options(const std::string& interface, const Plan& plan, bool managed);
 
 // The interface that the files are about.
 std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh);

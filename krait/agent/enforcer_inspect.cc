@@ -136,7 +136,8 @@ bool Enforcer::look_at_programs(Inspection& seen) {
     return false;
   }
   for (const Stage stage : {Stage::attached, Stage::peers_loaded, Stage::enforcing}) {
-    if (lifecycle_.stage() != Stage::draining && may_follow(lifecycle_.stage(), stage)) {
+    const bool is_so = stage != Stage::enforcing || datapath_.active();
+    if (is_so && lifecycle_.stage() != Stage::draining && may_follow(lifecycle_.stage(), stage)) {
       std::ignore = lifecycle_.go(stage);
     }
   }
@@ -170,7 +171,7 @@ void Enforcer::look_at_order(Inspection& seen) {
     return;
   }
   const std::string what = fmt::format("somebody else's TC program stood ahead of krait's on {}", interface_);
-  auto anew = datapath::Datapath::open(datapath_options(interface_, plan_), datapath::Open::load);
+  auto anew = datapath::Datapath::open(datapath_options(interface_, plan_, managed()), datapath::Open::load);
   auto done = anew ? anew->attach(interface_index_) : Result<datapath::Mended>(anew.error());
   if (!done) {
     return note(seen, std::move(done.error()).with_context(what), "take it off: bpftool net detach");

@@ -18,6 +18,14 @@ std::string interface_lock_path(const std::string& interface) {
   return fmt::format("{}/{}.lock", kRunDirectory, interface);
 }
 
+common::Result<LockFile> lock_interface(const std::string& interface) {
+  const std::string path = interface_lock_path(interface);
+  if (auto made = make_directory_of(path); !made) {
+    return std::move(made.error());
+  }
+  return LockFile::take(path, fmt::format("another agent already keeps {}; stop it first", interface));
+}
+
 common::Result<void> remember_settings(const std::string& interface, const LockFile& lock) {
   // Off without the interface: it was so before, or an agent that has ended remembers what it was.
   if (wireguard::link_index(interface) || !wireguard::sends_redirects()) {

@@ -10,6 +10,8 @@
 namespace krait::agent {
 
 std::string interface_lock_path(const std::string& interface);
+// Held by the agent that keeps the interface. Fails with unavailable while another does.
+common::Result<LockFile> lock_interface(const std::string& interface);
 
 // To be called before the interface is made; when there is one already, or the setting is off, what an earlier call
 // remembered stays. Blocks on the file system and the kernel, as does the other.

@@ -16,24 +16,23 @@ using common::Result;
 
 namespace {
 
-// The interface that the files manage, after a check that it is theirs: one that something else made must not be
-// deleted.
-Result<std::string> own_interface(const std::string& config_file) {
-  auto mesh = config::load_mesh(config_file);
-  if (!mesh) {
-    return mesh.error();
-  }
-  const std::string& interface = mesh->host.interface;
+struct LeftOver {
+  std::string interface;
+  bool managed = false;  // it is krait's own, to be deleted
+};
+
+// An interface that something else made must not be deleted: it is krait's if it has the key of the files.
+Result<void> check_is_own(const std::string& interface, const model::Mesh& mesh) {
   if (!wireguard::link_index(interface)) {
-    return interface;
+    return {};
   }
   auto device = wireguard::status(interface);
   if (!device) {
     return common::passed_on(device, "look at " + interface);
   }
-  auto key = load_key(mesh->host);
+  auto key = load_key(mesh.host);
   const bool has_key = device->public_key != model::PublicKey{};
-  if (has_key && !key && !mesh->host.private_key_credential.empty()) {
+  if (has_key && !key && !mesh.host.private_key_credential.empty()) {
     return Error(ErrorCode::invalid_input,
                  fmt::format("whether {} is ours shows its key, a credential that only the service has; "
                              "systemctl start krait-agent, then krait down",
@@ -44,56 +43,93 @@ Result<std::string> own_interface(const std::string& config_file) {
     return Error(ErrorCode::invalid_input,
                  fmt::format("{0} has another key than {1} says, so it is not ours to delete; "
                              "to stop guarding it: krait down --iface {0}",
-                             interface, config_file));
+                             interface, mesh.file));
   }
-  return interface;
+  return {};
+}
+
+Result<LeftOver> left_over(const EnforcerOptions& options) {
+  if (options.guarded_interface) {
+    return LeftOver{.interface = *options.guarded_interface};
+  }
+  auto mesh = config::load_mesh(options.config_file);
+  if (!mesh) {
+    return mesh.error();
+  }
+  const std::string& interface = mesh->host.interface;
+  if (datapath::only_guards(datapath_options(interface))) {  // with a key of the files' or without
+    return LeftOver{.interface = interface};
+  }
+  if (auto own = check_is_own(interface, *mesh); !own) {
+    return own.error();
+  }
+  return LeftOver{.interface = interface, .managed = true};
+}
+
+// An agent that lives holds the lock: another socket than its own was asked.
+Result<void> check_is_unlocked(const std::string& interface) {
+  if (::access(interface_lock_path(interface).c_str(), F_OK) != 0) {
+    return {};
+  }
+  auto lock = lock_interface(interface);
+  if (!lock) {
+    return Error(
+        ErrorCode::invalid_input,
+        fmt::format("an agent keeps {}, at another control socket; name that: krait down --socket SOCKET", interface));
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<bool> remove_left_over(const EnforcerOptions& options) {
-  auto interface =
-      options.guarded_interface ? Result<std::string>(*options.guarded_interface) : own_interface(options.config_file);
-  if (!interface) {
-    return interface.error();
+  auto found = left_over(options);
+  if (!found) {
+    return found.error();
   }
-  const bool managed = !options.guarded_interface;
-  const auto datapath = datapath_options(*interface);
-  if (!datapath::has_pins(datapath) && (!managed || !wireguard::link_index(*interface))) {
+  const auto& [interface, managed] = *found;
+  const auto datapath = datapath_options(interface);
+  if (!datapath::has_pins(datapath) && (!managed || !wireguard::link_index(interface))) {
     return false;
   }
+  if (auto unlocked = check_is_unlocked(interface); !unlocked) {
+    return unlocked.error();
+  }
   if (managed) {
-    if (auto removed = wireguard::remove_link(*interface); !removed) {
-      return common::passed_on(removed, "remove the interface " + *interface);
+    if (auto removed = wireguard::remove_link(interface); !removed) {
+      return common::passed_on(removed, "remove the interface " + interface);
     }
   }
-  const auto index = wireguard::link_index(*interface);
+  const auto index = wireguard::link_index(interface);
   if (auto removed = datapath::Datapath::remove(datapath, index ? *index : 0); !removed) {
     return removed.error();
   }
-  auto restored = restore_settings(*interface);
-  ::unlink(interface_lock_path(*interface).c_str());
+  auto restored = restore_settings(interface);
+  ::unlink(interface_lock_path(interface).c_str());
   return restored ? Result<bool>(true) : std::move(restored.error());
 }
 
 Result<bool> drain_left_over(const EnforcerOptions& options) {
-  auto interface =
-      options.guarded_interface ? Result<std::string>(*options.guarded_interface) : own_interface(options.config_file);
-  if (!interface) {
-    return interface.error();
+  auto found = left_over(options);
+  if (!found) {
+    return found.error();
   }
-  const auto datapath = datapath_options(*interface);
+  const auto& [interface, managed] = *found;
+  const auto datapath = datapath_options(interface);
   if (!datapath::has_pins(datapath)) {
     return false;
   }
+  if (auto unlocked = check_is_unlocked(interface); !unlocked) {
+    return unlocked.error();
+  }
   if (auto denied = datapath::Datapath::deny_all_left_over(datapath); !denied) {
-    return common::passed_on(denied, "deny everything on " + *interface);
+    return common::passed_on(denied, "deny everything on " + interface);
   }
   model::WireguardImage nobody;
-  nobody.interface = *interface;
-  if (!options.guarded_interface && wireguard::link_index(*interface)) {
+  nobody.interface = interface;
+  if (managed && wireguard::link_index(interface)) {
     if (auto withdrawn = wireguard::withdraw(nobody); !withdrawn) {
-      return common::passed_on(withdrawn, "take the peers off " + *interface);
+      return common::passed_on(withdrawn, "take the peers off " + interface);
     }
   }
   return true;

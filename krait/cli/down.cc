@@ -6,6 +6,7 @@
 
 #include "krait/agent/client.h"
 #include "krait/agent/left_over.h"
+#include "krait/cli/answers.h"
 #include "krait/cli/command.h"
 #include "krait/datapath/bpffs.h"
 
@@ -50,7 +51,27 @@ Result<void> down_without_agent(const Flags& flags, Output& output) {
   return {};
 }
 
+// `--iface` is for what a former agent left: of an agent that runs, it may only name the interface.
+Result<void> check_interface(const Flags& flags) {
+  auto status = flags.interface.empty() ? Result<Json>(Json()) : agent::ask(flags.socket, agent::Request::status);
+  if (!status || flags.interface.empty()) {
+    return {};  // whether an agent answers is the next request's business
+  }
+  const std::string interface = text_at(*status, "interface", "");
+  if (interface == flags.interface) {
+    return {};
+  }
+  return Error(
+      ErrorCode::invalid_input,
+      fmt::format("the agent that answers keeps {}, not {}; leave --iface out to end it, or name the socket of "
+                  "{}'s agent: --socket SOCKET",
+                  interface, flags.interface, flags.interface));
+}
+
 Result<void> down(const Flags& flags, Output& output) {
+  if (auto meant = check_interface(flags); !meant) {
+    return meant;
+  }
   auto answer = agent::ask(flags.socket, flags.keep_enforcing ? agent::Request::drain : agent::Request::down);
   if (!answer) {
     return answer.error().code() == ErrorCode::unavailable ? down_without_agent(flags, output) : answer.error();
@@ -73,8 +94,9 @@ void add_down(Shell& shell) {
                                   "too.\n"
                                   "Example:  sudo krait down");
   add_config_flag(command, flags->config);
-  command.option("--iface", flags->interface,
-                 "Without a running agent: the interface that was only guarded; nothing but the guard is removed");
+  command.option(
+      "--iface", flags->interface,
+      "The interface that is only guarded, when its agent does not run any more: nothing but the guard is removed");
   command.flag("--keep-enforcing", flags->keep_enforcing,
                "Take the peers away and deny everything, but leave the interface, its routes and the guard");
   add_socket_flag(command, flags->socket);

@@ -65,6 +65,7 @@ struct Datapath::State {
   TableSizes sizes;
   Loaded loaded;
   std::optional<SnapshotMap> snapshot;
+  bool only_guards = false;
   std::uint32_t former_flags = 0;  // of a snapshot map that ours is to replace
   bool knows_former = true;
   std::uint64_t former_revision = 0;
@@ -81,6 +82,7 @@ struct Datapath::State {
   Result<void> clear_counts_of_nobody();
   Result<void> forget_rules(const std::vector<krait_rule_record>& former);
   Result<Attached> attach_anew(std::uint32_t interface_index);
+  void remember_flags();
 };
 
 // Where a map is not the pinned one it goes on from what the pinned one holds.
@@ -178,6 +180,7 @@ Result<Datapath> Datapath::open(const Options& options, Open how) {
   }
   auto state = std::make_unique<State>(std::move(*pins), options.tables);
   state->is_adopted = how == Open::adopt;
+  state->only_guards = options.only_guards;
   auto done = settle_pins(state->pins, index_of(options.interface));
   done = done ? state->load(options) : std::move(done);
   if (!done) {
@@ -278,15 +281,22 @@ Result<Attached> Datapath::State::attach_anew(std::uint32_t interface_index) {
   return attached;
 }
 
+void Datapath::State::remember_flags() {
+  krait_control& control = snapshot->control();
+  control.flags |= former_flags & KRAIT_CONTROL_OWN_QDISC;
+  control.flags = only_guards ? control.flags | KRAIT_CONTROL_ONLY_GUARDS : control.flags & ~KRAIT_CONTROL_ONLY_GUARDS;
+}
+
 Result<Mended> Datapath::attach(std::uint32_t interface_index) {
   State& state = *state_;
+  state.remember_flags();
   auto attached = state.is_adopted ? attach_programs(interface_index, state.loaded.programs(), state.links)
                                    : state.attach_anew(interface_index);
   if (!attached) {
     return std::move(attached.error());
   }
   state.attachment = attached->kind;
-  state.snapshot->control().flags |= state.former_flags | (attached->made_qdisc ? KRAIT_CONTROL_OWN_QDISC : 0);
+  state.snapshot->control().flags |= attached->made_qdisc ? KRAIT_CONTROL_OWN_QDISC : 0;
   return attached->mended;
 }
 
@@ -386,5 +396,10 @@ std::vector<krait_rule_record> rule_records_in_force(const Options& options) {
 }
 
 bool has_pins(const Options& options) { return Pins::at(options.bpffs, options.interface).any(); }
+
+bool only_guards(const Options& options) {
+  const auto map = pinned_snapshot(Pins::at(options.bpffs, options.interface));
+  return map && (map->control().flags & KRAIT_CONTROL_ONLY_GUARDS) != 0;
+}
 
 }  // namespace krait::datapath

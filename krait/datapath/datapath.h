@@ -26,6 +26,7 @@ struct Options {
   std::uint32_t rules = 0;                  // of the policy; the counters have room for twice as many
   std::uint32_t most_snapshot_pages = ~0U;  // of a buffer, however much the policy may grow
   TableSizes tables{};
+  bool only_guards = false;  // the interface is somebody else's; remembered for whoever finds the pins
 };
 
 struct PairCount {
@@ -135,5 +136,7 @@ std::vector<krait_rule_record> rule_records_in_force(const Options& options);
 
 // True when <bpffs>/<interface>/ holds anything.
 bool has_pins(const Options& options);
+// Whether the pins are of an agent that only guarded the interface. False where there are none.
+bool only_guards(const Options& options);
 
 }  // namespace krait::datapath

@@ -53,6 +53,16 @@ put_policy db "web db tcp/443"
 reload db
 check "a revocation cuts the transfer" "" await_drops db no_rule ingress "$before" 3
 check "nothing came after the reload" "" test "$(count db transfer last_ns)" -le "$returned_ns"
+on db krait down --iface wg9 >"$lab_dir/refused" 2>&1
+check "krait down of another interface is refused" "$(cat "$lab_dir/refused")" grep -q 'keeps wg0, not wg9' "$lab_dir/refused"
+on db krait down --socket /run/nobody >"$lab_dir/refused" 2>&1
+check "and so it is past the agent" "$(cat "$lab_dir/refused")" grep -q 'an agent keeps wg0' "$lab_dir/refused"
+before=$(drops db no_rule ingress)
+check "wg0 is guarded as before" "" eval '! on web ping -c 1 -W 2 10.90.0.2'
+check "and the drop is counted" "" rose db no_rule ingress "$before"
+# What the killed agent left looks like krait's own: its key is that of the files.
+on db cp /var/lib/krait/by-hand.key /var/lib/krait/host.key
+check "the agent is killed" "" kill_hard db "${agent_pid[db]}"
 check "krait down" "$(on db krait down 2>&1)" eval '! on db test -e /run/krait/bpf/wg0'
 check "wg0 is as it was made" "" test "$(interface)" = "$as_made"
 check "and no longer guarded" "" traffic db more transfer 100 60
