@@ -25,6 +25,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <optional>
 #include <utility>
@@ -170,6 +171,24 @@ Definition find_definition(std::string_view text, std::string_view name, std::ui
   return {};
 }
 
+// What to write instead, by the parser's words.
+std::string syntax_mend(std::string_view description) {
+  using Slip = std::pair<std::string_view, std::string_view>;
+  constexpr auto kSlips = std::to_array<Slip>({
+      {"could not determine value type", "put text in quotes: key = \"value\""},
+      {"expected '='", "write key = value"},
+      {"expected value", "write a value behind the ="},
+      {"expected a comment or whitespace", "write one key = value a line"},
+      {"expected comma", "put a comma between the values"},
+      {"leading zeroes", "leave the zeroes out"},
+      {"not representable", "write a smaller number"},
+      {"escape sequence", "write \\\\ for a backslash, or put the text between '...'"},
+  });
+  const auto* const slip =
+      std::ranges::find_if(kSlips, [&](const Slip& s) { return description.find(s.first) != std::string_view::npos; });
+  return std::string(slip == kSlips.end() ? "write it as https://toml.io/en/v1.0.0 has it" : slip->second);
+}
+
 // "Error while parsing key-value pair: cannot redefine existing string 'name'" in the words of this program.
 void add_readable(const toml::parse_error& error, std::string_view text, Findings& findings) {
   model::Position at = position_of(error.source().begin);
@@ -181,7 +200,7 @@ void add_readable(const toml::parse_error& error, std::string_view text, Finding
   const auto open = description.find('\'');
   const auto close = description.find('\'', open + 1);
   if (description.find("cannot redefine existing") == std::string_view::npos || close == std::string_view::npos) {
-    findings.add(at, fmt::format("not valid TOML: {}", printable(description)));
+    findings.add(at, fmt::format("not valid TOML: {}", printable(description)), syntax_mend(description));
     return;
   }
   const std::string_view name = description.substr(open + 1, close - open - 1);

@@ -60,6 +60,14 @@ bool Findings::settled(model::Position at) const {
          std::tuple(at.line, at.column) >= std::tuple(found_.back().line, found_.back().column);
 }
 
+common::Error Findings::take() && {
+  if (found_.size() == kMostFindings) {
+    std::string& mend = found_.back().mend;
+    mend += fmt::format("{}at most {} are shown, so check again then", mend.empty() ? "" : "; ", kMostFindings);
+  }
+  return common::Error::from_diagnostics(std::move(found_));
+}
+
 std::string printable(std::string_view text) {
   std::string result;
   for (const char c : text) {

@@ -31,8 +31,8 @@ class Findings {
   // top to bottom may stop there, which bounds the time that a file full of faults takes.
   [[nodiscard]] bool settled(model::Position at) const;
   [[nodiscard]] bool empty() const { return found_.empty(); }
-  // There is at least one.
-  [[nodiscard]] common::Error take() && { return common::Error::from_diagnostics(std::move(found_)); }
+  // There is at least one. The last of as many as are reported says that there may be more.
+  [[nodiscard]] common::Error take() &&;
 
  private:
   std::string file_;

@@ -22,6 +22,7 @@ TEST(Findings, AreTheFirstTwentyByPosition) {
   EXPECT_EQ(found[0].line, 1U);
   EXPECT_EQ(found[7].text(), "f:7:2: y");
   EXPECT_EQ(found[19].line, 19U);
+  EXPECT_EQ(found[19].text(), "f:19:1: x; at most 20 are shown, so check again then");
 }
 
 TEST(InQuotes, ShowsHostileTextHarmlessly) {

@@ -186,11 +186,21 @@ class PolicyReader {
       return known->second.index;
     }
     if (identities_known_ && !findings_.settled(name.at)) {
-      const std::string hint = did_you_mean(name.text, identity_names());
-      findings_.add(name.at, fmt::format("unknown identity {}", in_quotes(name.text)),
-                    hint.empty() ? fmt::format("add [[identity]] name = {}", in_quotes(name.text)) : hint);
+      findings_.add(name.at, fmt::format("unknown identity {}", in_quotes(name.text)), identity_mend(name.text));
     }
     return std::nullopt;
+  }
+
+  std::string identity_mend(std::string_view name) {
+    std::string hint = did_you_mean(name, identity_names());
+    if (!hint.empty()) {
+      return hint;
+    }
+    if (name == "any" || name == "all") {
+      return "write \"*\" for every identity";
+    }
+    auto fault = check_name(name);
+    return fault ? std::move(fault->mend) : fmt::format("add [[identity]] name = {}", in_quotes(name));
   }
 
   const std::vector<std::string_view>& identity_names() {

@@ -151,6 +151,9 @@ std::string lower(std::string_view text) {
   return result;
 }
 
+// Those that have a name and are one.
+constexpr auto kProtocols = std::to_array<std::string_view>({"tcp", "udp", "sctp", "icmp", "icmpv6", "gre", "esp"});
+
 // What the usual slips were meant to be.
 Fault unknown_protocol(std::string_view text) {
   const std::string message = fmt::format("unknown protocol or port {}", in_quotes(text));
@@ -175,9 +178,9 @@ Fault unknown_protocol(std::string_view text) {
   } else if (slash != std::string::npos && space_named(guess.substr(slash + 1)) != nullptr) {
     guess = guess.substr(slash + 1) + "/" + guess.substr(0, slash);  // 5432/tcp
   } else if (space_named(guess.substr(0, slash)) == nullptr) {
-    constexpr auto kProtocols =
+    constexpr auto kWords =
         std::to_array<std::string_view>({"any", "tcp", "udp", "sctp", "icmp", "icmpv6", "gre", "esp", "proto"});
-    const std::string_view near = nearest(guess.substr(0, slash), kProtocols);
+    const std::string_view near = nearest(guess.substr(0, slash), kWords);
     guess = near.empty() ? "" : std::string(near) + (slash == std::string::npos ? "" : guess.substr(slash));
   }
   if (!guess.empty() && guess != text && read_port(guess)) {
@@ -201,6 +204,15 @@ std::string part_text(const Space& space, std::uint32_t first, std::uint32_t las
     return first == kGre ? "gre" : first == kEsp ? "esp" : fmt::format("proto/{}", first);
   }
   return has_ports(space) ? fmt::format("{}/{}", space.name, first) : type_text(space, first);
+}
+
+// What to give in place of a type that the protocol does not have, where protocol and type are given apart.
+std::string type_mend(const Space& space, std::string_view type) {
+  if (icmp_types(type)) {
+    return fmt::format("give --proto {}", &space == &kIcmpSpace ? kIcmpv6Space.name : kIcmpSpace.name);
+  }
+  const std::string hint = did_you_mean(type, icmp_names());
+  return hint.empty() ? "give --type a number 0-255 or a name such as echo-request" : hint;
 }
 
 common::Error wrong_use(std::string message) { return {common::ErrorCode::invalid_input, std::move(message)}; }
@@ -283,12 +295,13 @@ common::Result<std::uint32_t> selector_of(std::string_view protocol, std::option
     name = "proto/" + name;
   }
   const auto slash = name.find('/');
-  Reading ranges = name == "any" || (slash != std::string::npos && !name.starts_with("proto/"))
-                       ? fault(fmt::format("{} is not one protocol", in_quotes(protocol)),
-                               "write tcp, udp, sctp, icmp, icmpv6, gre, esp or a protocol number")
-                       : read_port(name);
-  if (!ranges) {
-    return wrong_use(fmt::format("{}; {}", ranges.error().message, ranges.error().mend));
+  const bool is_several = name == "any" || (slash != std::string::npos && !name.starts_with("proto/"));
+  const Reading ranges = is_several ? Ranges() : read_port(name);
+  if (!ranges || ranges->empty()) {
+    const std::string hint = did_you_mean(lower(protocol), kProtocols);
+    return wrong_use(
+        fmt::format("{} is not one protocol; {}", in_quotes(protocol),
+                    hint.empty() ? "write tcp, udp, sctp, icmp, icmpv6, gre, esp or a protocol number 0-255" : hint));
   }
   const std::uint32_t first = ranges->front().first;
   const auto* const space =
@@ -312,9 +325,9 @@ common::Result<std::uint32_t> selector_of(std::string_view protocol, std::option
   if (!wants_type) {
     return first;
   }
-  Reading one = read_type(*space, *type, false);
+  const Reading one = read_type(*space, *type, false);
   if (!one) {
-    return wrong_use(fmt::format("{}; {}", one.error().message, one.error().mend));
+    return wrong_use(fmt::format("{}; {}", one.error().message, type_mend(*space, *type)));
   }
   return one->front().first;
 }

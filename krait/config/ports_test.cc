@@ -174,8 +174,13 @@ TEST(SelectorOf, SaysWhichOptionIsMissing) {
   EXPECT_EQ(selector("tcp", 80, "echo-request"), "tcp has no types; leave --type out");
   EXPECT_EQ(selector("icmp", {}, {}), "icmp has types; give --type");
   EXPECT_EQ(selector("icmp", 8, "echo-request"), "icmp has no ports; leave --port out");
-  EXPECT_EQ(selector("icmp", {}, "packet-too-big"),
-            "\"packet-too-big\" is a type of ICMPv6 only; write \"icmpv6/packet-too-big\"");
+  EXPECT_EQ(selector("icmp", {}, "packet-too-big"), "\"packet-too-big\" is a type of ICMPv6 only; give --proto icmpv6");
+  EXPECT_EQ(selector("icmp", {}, "echo-reqest"), "unknown ICMP type \"echo-reqest\"; did you mean \"echo-request\"?");
+  EXPECT_EQ(selector("icmp", {}, "nothing-near"),
+            "unknown ICMP type \"nothing-near\"; give --type a number 0-255 or a name such as echo-request");
+  EXPECT_EQ(selector("tcpp", 80, {}), "\"tcpp\" is not one protocol; did you mean \"tcp\"?");
+  EXPECT_EQ(selector("443", 80, {}),
+            "\"443\" is not one protocol; write tcp, udp, sctp, icmp, icmpv6, gre, esp or a protocol number 0-255");
   EXPECT_EQ(selector("gre", 5, {}), "gre has no ports; leave --port out");
   EXPECT_EQ(selector("gre", {}, "5"), "gre has no types; leave --type out");
   for (const char* const protocol : {"any", "tcp/80", "icmp/echo-request", "", "256", "http", "proto/256"}) {
