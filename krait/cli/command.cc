@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "krait/agent/protocol.h"
+#include "krait/agent/version.h"
 
 namespace krait::cli {
 
@@ -42,11 +43,19 @@ bool wants_json(int argc, const char* const* argv) {
 }
 
 Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = &app;
+  std::string path = "krait";
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    path += " " + command->get_name();
+  }
   // With a word that is no command the parser only says that one is missing.
-  const std::vector<std::string> unknown = app.remaining();
-  const bool no_command = app.get_subcommands().empty() && !unknown.empty();
-  const std::string what = no_command ? fmt::format("there is no command {}", unknown.front()) : error.what();
-  return {ErrorCode::invalid_input, what + "; see krait --help"};
+  const std::vector<std::string> unknown = app.remaining(true);
+  const bool no_command =
+      !command->get_subcommands({}).empty() && !unknown.empty() && !unknown.front().starts_with('-');
+  const std::string what =
+      no_command ? fmt::format("there is no command {} {}", path, unknown.front()) : std::string(error.what());
+  return {ErrorCode::invalid_input, fmt::format("{}; see {} --help", what, path)};
 }
 
 int fail(Output& output, const Error& error) {
@@ -135,6 +144,7 @@ void add_commands(CLI::App& app, Shell& shell) {
   app.description(kDescription);
   app.footer(kFooter);
   app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("krait ") + agent::kVersion, "Say which krait this is");
   for (const auto& add : {add_up, add_down, add_status, add_rules, add_events, add_reload, add_check, add_policy,
                           add_trace, add_doctor, add_debug, add_key, add_keygen, add_version}) {
     add(shell);
@@ -151,6 +161,8 @@ int run(int argc, const char* const* argv, Inspections inspections) {
     return app.exit(help);
   } catch (const CLI::CallForAllHelp& help) {
     return app.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return app.exit(version);
   } catch (const CLI::ParseError& error) {
     Output output(wants_json(argc, argv));
     return fail(output, usage_error(app, error));
