@@ -57,11 +57,17 @@ Result<State> Enforcer::state() const {
   std::map<model::PublicKey, const model::Peer*> known;
   for (const model::Peer& peer : plan_.mesh.peers) {
     known.emplace(peer.public_key, &peer);
+    if (peer.next_public_key) {
+      known.emplace(*peer.next_public_key, &peer);
+    }
   }
   for (const wireguard::PeerStatus& peer : device->peers) {
     const auto found = known.find(peer.public_key);
     const bool here = found != known.end();
-    state.peers.push_back({here ? found->second->name : "", here ? found->second->identity.name : "", peer});
+    state.peers.push_back({.name = here ? found->second->name : "",
+                           .identity = here ? found->second->identity.name : "",
+                           .wireguard = peer,
+                           .next_key = here && found->second->next_public_key == peer.public_key});
   }
   return state;
 }

@@ -4,6 +4,9 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <map>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -124,18 +127,32 @@ void add_rules(std::vector<MetricFamily>& families, const model::Policy& policy,
   families.push_back(std::move(info));
 }
 
+// By what tells a peer: its name, or the key of one that the configuration does not have. A peer that announced its
+// next key is two of WireGuard's, and one here.
+std::map<std::string, wireguard::PeerStatus> peers_by_label(const State& state) {
+  std::map<std::string, wireguard::PeerStatus> peers;
+  for (const PeerState& peer : state.peers) {
+    const auto& more = peer.wireguard;
+    auto& sum = peers[peer.name.empty() ? wireguard::to_base64(more.public_key) : peer.name];
+    sum.last_handshake_s = std::max(sum.last_handshake_s, more.last_handshake_s);
+    sum.received_bytes += more.received_bytes;
+    sum.sent_bytes += more.sent_bytes;
+  }
+  return peers;
+}
+
 void add_peers(std::vector<MetricFamily>& families, const State& state) {
-  families.push_back(gauge("krait_peers", "Peers of the interface.", state.peers.size()));
+  const auto peers = peers_by_label(state);
+  families.push_back(gauge("krait_peers", "Peers of the interface.", peers.size()));
   auto handshake = family("krait_peer_last_handshake_seconds", "Unix time of the peer's last handshake; 0: none yet.",
                           MetricType::Gauge);
   auto received = family("krait_peer_received_bytes_total", "Bytes received from the peer.", MetricType::Counter);
   auto sent = family("krait_peer_sent_bytes_total", "Bytes sent to the peer.", MetricType::Counter);
-  for (const PeerState& peer : state.peers) {
-    // A peer that the configuration does not have is told by its key.
-    const Labels labels{{"peer", peer.name.empty() ? wireguard::to_base64(peer.wireguard.public_key) : peer.name}};
-    add(handshake, labels, peer.wireguard.last_handshake_s);
-    add(received, labels, peer.wireguard.received_bytes);
-    add(sent, labels, peer.wireguard.sent_bytes);
+  for (const auto& [label, peer] : peers) {
+    const Labels labels{{"peer", label}};
+    add(handshake, labels, peer.last_handshake_s);
+    add(received, labels, peer.received_bytes);
+    add(sent, labels, peer.sent_bytes);
   }
   families.push_back(std::move(handshake));
   families.push_back(std::move(received));

@@ -86,5 +86,20 @@ TEST(Metrics, ShowsThePolicyAndThePeers) {
   EXPECT_TRUE(sample.shows("# TYPE krait_drops_total counter"));
 }
 
+TEST(Metrics, ShowsAPeerThatAnnouncedItsNextKeyOnce) {
+  Sample sample;
+  PeerState peer{.name = "db1", .identity = "db", .wireguard = {}};
+  peer.wireguard.last_handshake_s = 1700000000;
+  peer.wireguard.received_bytes = 4000000000;
+  PeerState next{.name = "db1", .identity = "db", .wireguard = {}, .next_key = true};
+  next.wireguard.last_handshake_s = 1700000100;
+  next.wireguard.received_bytes = 5;
+  sample.state.peers = {peer, next};
+  EXPECT_TRUE(sample.shows("krait_peers 1"));
+  EXPECT_TRUE(sample.shows(R"(krait_peer_last_handshake_seconds{peer="db1"} 1700000100)"));
+  EXPECT_TRUE(sample.shows(R"(krait_peer_received_bytes_total{peer="db1"} 4000000005)"));
+  EXPECT_FALSE(sample.shows(R"(krait_peer_received_bytes_total{peer="db1"} 4000000000)"));
+}
+
 }  // namespace
 }  // namespace krait::agent

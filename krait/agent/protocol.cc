@@ -60,6 +60,7 @@ Json peer_json(const PeerState& peer, std::int64_t now_s) {
   json["name"] = peer.name.empty() ? Json() : Json(peer.name);
   json["identity"] = peer.identity.empty() ? Json() : Json(peer.identity);
   json["public_key"] = wireguard::to_base64(kernel.public_key);
+  json["next_key"] = peer.next_key;
   json["endpoint"] = kernel.endpoint ? Json(kernel.endpoint->text()) : Json();
   json["endpoint_name"] = peer.endpoint_name.empty() ? Json() : Json(peer.endpoint_name);
   json["endpoint_failure"] = peer.endpoint_failure.empty() ? Json() : Json(peer.endpoint_failure);

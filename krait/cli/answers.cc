@@ -66,7 +66,9 @@ std::string peer_text(const Json& peer) {
   const std::string handshake = !find_number(peer, "handshake_age_s")
                                     ? "no handshake yet"
                                     : fmt::format("handshake {} s ago", number_at(peer, "handshake_age_s"));
-  return fmt::format("  {} ({})  {}  {}, {} received, {} sent\n", text_at(peer, "name", "not configured"),
+  const auto next = peer.find("next_key");
+  const char* key = next != peer.end() && *next == true ? ", next key" : "";
+  return fmt::format("  {}{} ({})  {}  {}, {} received, {} sent\n", text_at(peer, "name", "not configured"), key,
                      text_at(peer, "identity", text_at(peer, "public_key", "").c_str()), endpoint_text(peer), handshake,
                      bytes_text(number_at(peer, "received_bytes")), bytes_text(number_at(peer, "sent_bytes")));
 }

@@ -157,6 +157,9 @@ std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string&
   if (facts.config.mesh) {
     for (const model::Peer& peer : facts.config.mesh->peers) {
       keys.insert(peer.public_key);
+      if (peer.next_public_key) {
+        keys.insert(*peer.next_public_key);
+      }
     }
   }
   if (const auto status = agent::ask(socket, agent::Request::status)) {

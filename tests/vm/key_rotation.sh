@@ -37,6 +37,8 @@ next=$(on db krait key next)
 check "krait key next says the same twice" "$next" test "$(on db krait key next)" = "$next"
 check "the next key is the owner's alone" "" test "$(on db stat -c %a /var/lib/krait/host.key.next)" = 600
 announce "$next"
+check "krait status knows whose the next key is" "$(on web krait status)" \
+  eval 'on web krait status | grep -q "^  db, next key (db) " && ! on web krait status | grep -q "not configured"'
 check "web keeps the addresses at the present key" "" holds web "${public_key[db]}"
 check "the announcement costs nothing" "" goes_on
 check "krait key rotate" "$(on db krait key rotate)" test "$(on db wg show wg0 public-key)" = "$next"
