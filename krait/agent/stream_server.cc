@@ -46,7 +46,8 @@ Result<void> StreamServer::watch() {
     return timed.error();
   }
   timer_token_ = *timed;
-  auto listened = loop_.add(listener_.get(), EPOLLIN, [this](std::uint32_t) { accept_all(); });
+  // Edge-triggered: what cannot be accepted for want of descriptors must not wake the loop again and again.
+  auto listened = loop_.add(listener_.get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { accept_all(); });
   if (!listened) {
     return listened.error();
   }
@@ -82,7 +83,7 @@ void StreamServer::accept_all() {
     if (errno == EINTR || errno == ECONNABORTED) {
       continue;
     }
-    // Out of descriptors the listener would stay readable for ever: give one up, or wait for the next event.
+    // Out of descriptors: give one up, or wait for the next caller.
     if ((errno == EMFILE || errno == ENFILE) && !connections_.empty()) {
       close(connections_.begin()->first);
       continue;
