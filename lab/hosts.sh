@@ -97,6 +97,14 @@ forwards() {
   done
 }
 
+# forwards_no_more HOST...
+forwards_no_more() {
+  local name
+  for name in "$@"; do
+    on "$name" sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward && echo 0 >/proc/sys/net/ipv6/conf/all/forwarding'
+  done
+}
+
 # on HOST COMMAND...: runs it there. Of another guest's host it gets no standard input.
 on() {
   local name=$1

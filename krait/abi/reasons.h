@@ -26,7 +26,9 @@
   X(NO_RULE, "no_rule", "no rule allows it")                                                                          \
   X(RULE_EXPIRED, "rule_expired", "the rule that allowed it has expired, and no other rule allows it")                \
   X(FLOW_REVOKED, "flow_revoked", "a reply whose flow the policy no longer allows")                                   \
-  X(ICMP_ERROR_UNRELATED, "icmp_error_unrelated", "an ICMP error that speaks of no live flow, and no rule allows it")
+  X(ICMP_ERROR_UNRELATED, "icmp_error_unrelated", "an ICMP error that speaks of no live flow, and no rule allows it") \
+  X(NOT_RELAYED, "not_relayed",                                                                                       \
+    "arriving for a peer or a network behind it, but this host would not send it on through the interface")
 
 #define KRAIT_REASON_ENUM(name, label, meaning) KRAIT_REASON_##name,
 enum krait_reason {

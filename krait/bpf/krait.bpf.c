@@ -2,10 +2,12 @@
 /*
  * The TC programs: one verdict per packet, by identity.
  *
- *   headers -> fragment -> multicast, broadcast -> identities -> spoofing -> policy and flow -> count -> pass or drop
+ *   headers -> fragment -> multicast, broadcast -> identities -> spoofing -> route -> policy and flow -> count ->
+ *   pass or drop
  *
  * krait_ingress and krait_egress guard layer-3 devices (WireGuard, TUN), where a packet begins with its IP header. The
- * two _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those.
+ * two _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those. There is no
+ * host then whose routes could be asked.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -19,6 +21,7 @@
 #include "krait/bpf/maps.h"
 #include "krait/bpf/mss.h"
 #include "krait/bpf/reject.h"
+#include "krait/bpf/relay.h"
 #include "krait/bpf/report.h"
 
 static __always_inline int is_neighbour_discovery(const struct packet* packet) {
@@ -113,6 +116,9 @@ static __always_inline int inspect(struct __sk_buff* skb, __u32 l3_offset, __u32
   refuse(scratch, find_destination(&view, scratch));
   if (scratch->judgement.reason != KRAIT_ALLOWED) {
     return (int)scratch->judgement.reason;
+  }
+  if (direction == KRAIT_INGRESS && l3_offset == 0 && !is_as_judged(skb, scratch)) {
+    return KRAIT_REASON_NOT_RELAYED;
   }
   reason = decide(skb, &view, scratch);
   scratch->judgement.rule = scratch->cell & KRAIT_CELL_RULE;

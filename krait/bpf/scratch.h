@@ -100,6 +100,7 @@ struct scratch {
   __u32 opened; /* a new flow, or a packet that passes on its own */
   struct answer answer;
   struct mss mss;
+  struct bpf_fib_lookup route;
 };
 
 struct {

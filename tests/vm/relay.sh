@@ -62,6 +62,18 @@ done
 denied "web opens tcp/443 of office" web no_rule egress opens web 10.90.0.3:443 refused
 check "relaying is not spoofing" "source_not_local $(drops db source_not_local egress)" \
   test "$(drops db source_not_local)" = 0
+addresses db lo 10.90.0.3/32 fd90::3/128
+for address in 10.90.0.3 fd90::3; do
+  denied "db has office's address $address itself" db not_relayed ingress on web ping -c 1 -W 2 "$address"
+done
+on db ip addr del 10.90.0.3/32 dev lo
+on db ip addr del fd90::3/128 dev lo
+forwards_no_more db
+for address in 10.90.0.3 fd90::3; do
+  denied "db does not forward to $address" db not_relayed ingress on web ping -c 1 -W 2 "$address"
+done
+forwards db
+check "db relays again" "" eval 'on web ping -c 1 -W 5 10.90.0.3 && on web ping -c 1 -W 5 fd90::3'
 addresses db lo 10.90.0.1/32
 denied "db itself sends in web's name" db source_not_local egress on db ping -c 1 -W 2 -I 10.90.0.1 10.90.0.3
 on db ip addr del 10.90.0.1/32 dev lo
