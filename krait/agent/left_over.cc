@@ -66,7 +66,7 @@ Result<LeftOver> left_over(const EnforcerOptions& options) {
   return LeftOver{.interface = interface, .managed = true};
 }
 
-// An agent that lives holds the lock: another socket than its own was asked.
+// An agent that lives holds the lock: it was asked at another socket than its own, or its socket is gone.
 Result<void> check_is_unlocked(const std::string& interface) {
   if (::access(interface_lock_path(interface).c_str(), F_OK) != 0) {
     return {};
@@ -75,7 +75,9 @@ Result<void> check_is_unlocked(const std::string& interface) {
   if (!lock) {
     return Error(
         ErrorCode::invalid_input,
-        fmt::format("an agent keeps {}, at another control socket; name that: krait down --socket SOCKET", interface));
+        fmt::format("an agent that does not answer here keeps {}; name its control socket (krait down --socket "
+                    "SOCKET), or end it first (systemctl stop krait-agent)",
+                    interface));
   }
   return {};
 }
