@@ -89,21 +89,16 @@ addresses() {
   done
 }
 
-# forwards HOST...: they forward packets of both families.
-forwards() {
-  local name
+# set_forwarding 0|1 HOST...: of both families.
+set_forwarding() {
+  local value=$1 name
+  shift
   for name in "$@"; do
-    on "$name" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+    on "$name" sh -c "echo $value >/proc/sys/net/ipv4/ip_forward && echo $value >/proc/sys/net/ipv6/conf/all/forwarding"
   done
 }
-
-# forwards_no_more HOST...
-forwards_no_more() {
-  local name
-  for name in "$@"; do
-    on "$name" sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward && echo 0 >/proc/sys/net/ipv6/conf/all/forwarding'
-  done
-}
+forwards() { set_forwarding 1 "$@"; }
+forwards_no_more() { set_forwarding 0 "$@"; }
 
 # on HOST COMMAND...: runs it there. Of another guest's host it gets no standard input.
 on() {

@@ -53,8 +53,11 @@ Result<void> down_without_agent(const Flags& flags, Output& output) {
 
 // `--iface` is for what a former agent left: of an agent that runs, it may only name the interface.
 Result<void> check_interface(const Flags& flags) {
-  auto status = flags.interface.empty() ? Result<Json>(Json()) : agent::ask(flags.socket, agent::Request::status);
-  if (!status || flags.interface.empty()) {
+  if (flags.interface.empty()) {
+    return {};
+  }
+  const auto status = agent::ask(flags.socket, agent::Request::status);
+  if (!status) {
     return {};  // whether an agent answers is the next request's business
   }
   const std::string interface = text_at(*status, "interface", "");
