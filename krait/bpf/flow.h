@@ -141,6 +141,9 @@ static __noinline __u32 choose_way(const struct krait_flow_bucket* bucket, struc
   victim->own = 0;
   victim->own_way = 0;
   victim->any_way = 0;
+/* Unrolled: the verifier compares states with older ones of the same instruction, and of a loop it throws those away
+ * that did not match for some rounds. */
+#pragma clang loop unroll(full)
   for (__u32 way = 0; way < KRAIT_FLOW_WAYS; way++) {
     const struct krait_flow* flow = &bucket->flows[way];
     const __u64 age = silence(now, flow->seen_jiffies);
