@@ -23,6 +23,7 @@
 #include "krait/abi/snapshot.h"
 #include "krait/compile/compile.h"
 #include "krait/datapath/datapath.h"
+#include "krait/datapath/pins.h"
 
 namespace {
 
@@ -39,7 +40,9 @@ constexpr bench::Size kGreatest{.rules = 100000, .hosts = 65536, .identities = 1
 constexpr std::uint32_t kFlows[] = {1024, 16384, 131072, 1048576};
 constexpr std::uint32_t kPairs[] = {64, 4096, 65536};
 constexpr std::uint32_t kFragments[] = {64, 8192, 131072};
-constexpr const char* kInterface = "bench";
+constexpr const char* kInterface = "lo";
+constexpr std::uint32_t kInterfaceIndex =
+    1;  // every network namespace's loopback: LOOPBACK_IFINDEX, include/net/flow.h
 
 // Bytes of each pinned map, by its pin's name.
 using Maps = std::map<std::string, std::uint64_t>;
@@ -53,8 +56,10 @@ Fd open_pin(const std::string& path) {
 // 0 when the descriptor is not a map's.
 std::uint64_t locked_bytes(const Fd& map) {
   std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map.get()));
+  bool is_map = false;  // a program's has the line memlock too
   for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("memlock:")) {
+    is_map = is_map || line.starts_with("map_type:");
+    if (is_map && line.starts_with("memlock:")) {
       return std::stoull(line.substr(line.find_first_of("0123456789")));
     }
   }
@@ -111,12 +116,15 @@ Result<Measured> measure(const Case& of, const std::string& bpffs) {
   if (!done) {
     return done.error();
   }
-  auto maps = pinned_maps(std::filesystem::path(bpffs) / "krait" / kInterface);
+  if (auto attached = datapath->attach(kInterfaceIndex); !attached) {  // before, the pins are not at their names
+    return attached.error();
+  }
+  auto maps = pinned_maps(datapath::Pins::at(bpffs, kInterface).directory());
   if (!maps) {
     return maps.error();
   }
   measured.maps = std::move(*maps);
-  if (auto removed = datapath::Datapath::remove(options, 0); !removed) {
+  if (auto removed = datapath::Datapath::remove(options, kInterfaceIndex); !removed) {
     return removed.error();
   }
   return measured;
