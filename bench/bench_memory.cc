@@ -40,9 +40,9 @@ constexpr bench::Size kGreatest{.rules = 100000, .hosts = 65536, .identities = 1
 constexpr std::uint32_t kFlows[] = {1024, 16384, 131072, 1048576};
 constexpr std::uint32_t kPairs[] = {64, 4096, 65536};
 constexpr std::uint32_t kFragments[] = {64, 8192, 131072};
+// What a network namespace is made with: LOOPBACK_IFINDEX, include/net/flow.h.
 constexpr const char* kInterface = "lo";
-constexpr std::uint32_t kInterfaceIndex =
-    1;  // every network namespace's loopback: LOOPBACK_IFINDEX, include/net/flow.h
+constexpr std::uint32_t kInterfaceIndex = 1;
 
 // Bytes of each pinned map, by its pin's name.
 using Maps = std::map<std::string, std::uint64_t>;
@@ -116,7 +116,8 @@ Result<Measured> measure(const Case& of, const std::string& bpffs) {
   if (!done) {
     return done.error();
   }
-  if (auto attached = datapath->attach(kInterfaceIndex); !attached) {  // before, the pins are not at their names
+  // Only then are the pins at their names.
+  if (auto attached = datapath->attach(kInterfaceIndex); !attached) {
     return attached.error();
   }
   auto maps = pinned_maps(datapath::Pins::at(bpffs, kInterface).directory());
