@@ -41,7 +41,7 @@ Scale make_scale(const Size& size) {
   }
   for (std::uint32_t i = 0; i < size.hosts; ++i) {
     for (const common::Family family : {common::Family::v4, common::Family::v6}) {
-      scale.bindings.push_back({common::Prefix::host(host(i, family)), i % identities, i == 1});
+      scale.bindings.push_back({common::Prefix::host(host(i, family)), i % identities, i == 1 ? 0 : i + 1});
     }
   }
   std::mt19937 random(1);

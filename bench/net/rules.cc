@@ -121,7 +121,7 @@ Scale krait_scale(const std::vector<HostRule>& rules) {
   }
   for (std::uint32_t i = 0; i < hosts; ++i) {
     scale.policy.identities.push_back({fmt::format("host{}", i + 1), i + 1, {}});
-    scale.bindings.push_back({common::Prefix::host(host(i + 1, common::Family::v4)), i, i + 1 == kGuarded});
+    scale.bindings.push_back({common::Prefix::host(host(i + 1, common::Family::v4)), i, i + 1 == kGuarded ? 0 : i + 1});
   }
   for (const HostRule& rule : rules) {
     const std::uint32_t selector = (rule.tcp ? KRAIT_SELECTOR_TCP : KRAIT_SELECTOR_UDP) + rule.port;

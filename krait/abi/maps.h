@@ -37,10 +37,10 @@ KRAIT_ASSERT_SIZE(struct krait_flow, 56);
 /*
  * An array of buckets; a flow lives in the one that its hash names. A mark is the flow's hash with its lowest bits
  * replaced: bit 0 set, bit 1 says that b initiated. It is written last and holds with the key: of an entry that two
- * CPUs write at once, either mark and key fit together or nobody finds it. Bucket 0 holds no flows; its first mark is
- * the hash's seed, its second the layout of the table (0: of tables made before it was written down, which is 1).
+ * CPUs write at once, either mark and key fit together or nobody finds it. Bucket 0 holds no flows, but a struct
+ * krait_flow_head.
  */
-#define KRAIT_FLOWS_LAYOUT 1U /* raised when flows of an older table have to be converted */
+#define KRAIT_FLOWS_LAYOUT 2U /* raised when flows of an older table have to be converted */
 #define KRAIT_FLOW_WAYS 8U
 #define KRAIT_MARK_USED 1ULL
 #define KRAIT_MARK_FROM_B 2ULL
@@ -50,17 +50,39 @@ struct krait_flow_bucket {
 };
 KRAIT_ASSERT_SIZE(struct krait_flow_bucket, 512);
 
-/* Two lanes, for the sake of latency. Keys are compared whole, so the seed only has to keep buckets from being aimed
- * at. */
-static inline __attribute__((always_inline)) __u64 krait_flow_hash(const struct krait_flow_key* key, __u64 seed) {
+/* What the hash is keyed with: as many words as a key has. Random, and told to nobody. */
+struct krait_flow_seeds {
+  __u64 words[5];
+};
+KRAIT_ASSERT_SIZE(struct krait_flow_seeds, 40);
+
+struct krait_flow_head {
+  __u64 seeded; /* 0: a new table */
+  __u64 layout; /* KRAIT_FLOWS_LAYOUT; 0: of tables made before it was written down, which is 1 */
+  struct krait_flow_seeds seeds;
+};
+KRAIT_ASSERT_SIZE(struct krait_flow_head, 56);
+
+/*
+ * NH of UMAC (Black, Halevi, Krawczyk, Krovetz, Rogaway, CRYPTO 1999; RFC 4418 5.2), then a mixer that loses nothing.
+ * Each half word is added to a seed of its own before halves are multiplied: for any two keys that somebody chooses, at
+ * most one in 2^32 seeds makes their sums equal. What is chosen in one word cannot be taken back in another, as no
+ * word's multiplier is known.
+ */
+static inline __attribute__((always_inline)) __u64 krait_flow_hash(const struct krait_flow_key* key,
+                                                                   const struct krait_flow_seeds* seeds) {
   const __u64* words = (const __u64*)key;
-  __u64 x = (words[1] ^ seed) * 0x9e3779b97f4a7c15ULL;
-  __u64 y = (words[3] + seed) * 0xd6e8feb86659fd93ULL;
-  x = ((x ^ x >> 32) + words[0] + words[4]) * 0xff51afd7ed558ccdULL;
-  y = ((y ^ y >> 32) + words[2]) * 0xc4ceb9fe1a85ec53ULL;
-  x ^= y ^ x >> 29 ^ y >> 31;
-  x *= 0x9e3779b97f4a7c15ULL;
-  return x ^ x >> 32;
+  __u64 sum = 0;
+#pragma GCC unroll 5
+  for (int i = 0; i < 5; i++) {
+    const __u64 seed = seeds->words[i];
+    const __u32 low = (__u32)words[i] + (__u32)seed;
+    const __u32 high = (__u32)(words[i] >> 32) + (__u32)(seed >> 32);
+    sum += (__u64)low * high;
+  }
+  sum = (sum ^ sum >> 32) * 0xff51afd7ed558ccdULL;
+  sum = (sum ^ sum >> 29) * 0xc4ceb9fe1a85ec53ULL;
+  return sum ^ sum >> 32;
 }
 
 /* Of a flow's hash: its mark but for who initiated, and its bucket in a table of mask + 1 buckets. */
@@ -82,6 +104,18 @@ static inline __attribute__((always_inline)) __u64 krait_flow_hash(const struct 
 #define KRAIT_ICMP_S 30ULL
 #define KRAIT_OTHER_S 600ULL
 #define KRAIT_FRAGMENT_S 60ULL
+
+/*
+ * krait_ways, hash: on which interfaces the host's own routes lead into a network behind it, each way an element. The
+ * agent keeps it. A network without one is reachable nowhere: a wider route would lead its packets to somebody else.
+ */
+struct krait_way {
+  __u32 network_be[4]; /* masked, mapped */
+  __u32 length;        /* mapped */
+  __u32 interface;     /* index */
+};
+KRAIT_ASSERT_SIZE(struct krait_way, 24);
+#define KRAIT_WAYS 16384U
 
 /* krait_frags, LRU hash: what a first fragment said, so that later ones can be judged too. Never a verdict. */
 struct krait_fragment_key {

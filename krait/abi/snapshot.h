@@ -21,7 +21,7 @@
 #define KRAIT_PAGE_BYTES 4096U
 #define KRAIT_BUFFERS 2U
 #define KRAIT_SNAPSHOT_MAGIC 0x4b524149U
-#define KRAIT_ABI_VERSION 3U       /* raised with every change to a struct in this folder */
+#define KRAIT_ABI_VERSION 4U       /* raised with every change to a struct in this folder */
 #define KRAIT_ABI_RECORDS_SINCE 2U /* from this version on, header and rule records read as they do now */
 
 #define KRAIT_LENGTH_NODES                                                                                        \
@@ -76,8 +76,8 @@ struct krait_snapshot_header {
   __u32 moment_page;
   __u32 rule_page;
   __u32 rule_records;
-  __u32 reserved_too;
-  __u8 v4_root; /* of the search trees over the prefix lengths in use, hosts left out; 0: no networks */
+  __u32 host_slot; /* of this host's own identity */
+  __u8 v4_root;    /* of the search trees over the prefix lengths in use, hosts left out; 0: no networks */
   __u8 v6_root;
   __u16 reserved;
   struct krait_length_node nodes[KRAIT_LENGTH_NODES]; /* node 0 ends a search */
@@ -94,15 +94,16 @@ struct krait_entry {
   __u32 address_be[4];
   __u32 slot;   /* of the longest prefix that covers this entry, or KRAIT_NO_SLOT */
   __u32 length; /* mapped length 0..128, plus KRAIT_ENTRY_USED */
-  __u32 flags;  /* KRAIT_ENTRY_LOCAL */
-  __u32 reserved;
+  __u32 flags;  /* KRAIT_ENTRY_*, of that prefix, and its mapped length from KRAIT_ENTRY_COVER_SHIFT on */
+  __u32 host;   /* whose it is: 0 this host's, else the number of the peer in krait.toml, from 1 */
 };
 KRAIT_ASSERT_SIZE(struct krait_entry, 32);
 
 #define KRAIT_ENTRY_USED 0x100U
-#define KRAIT_ENTRY_LOCAL                                                                    \
-  0x1U /* an address of this host or behind it: it may send from here, and none may claim it \
-        */
+#define KRAIT_ENTRY_LOCAL 0x1U  /* an address of this host or behind it: no peer may claim it */
+#define KRAIT_ENTRY_ROUTED 0x2U /* in a network behind its host; else one of the host's own addresses */
+#define KRAIT_ENTRY_COVER_SHIFT 8U
+#define KRAIT_THIS_HOST 0U /* in krait_entry.host */
 
 #define KRAIT_BUCKET_ENTRIES 4U
 struct krait_bucket {

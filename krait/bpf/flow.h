@@ -60,8 +60,8 @@ static __always_inline struct krait_flow* flow_in(struct krait_flow_bucket* buck
 static __always_inline struct krait_flow* find_flow(const struct packet* packet, struct flow_place* place) {
   const __u32 zero = 0;
   make_flow_key(packet, place);
-  const struct krait_flow_bucket* head = bpf_map_lookup_elem(&krait_flows, &zero);
-  const __u64 hash = head ? krait_flow_hash(&place->key, head->marks[0]) : 0;
+  const struct krait_flow_head* head = bpf_map_lookup_elem(&krait_flows, &zero);
+  const __u64 hash = head ? krait_flow_hash(&place->key, &head->seeds) : 0;
   place->mark = KRAIT_FLOW_MARK(hash);
   place->bucket = KRAIT_FLOW_BUCKET(hash, krait_flow_mask);
   struct krait_flow_bucket* bucket = flow_bucket(place);
@@ -74,10 +74,16 @@ static __always_inline struct krait_flow* find_flow(const struct packet* packet,
       place->way = way;
       place->initiator_is_b = (mark & KRAIT_MARK_FROM_B) != 0;
       struct krait_flow* flow = flow_in(bucket, *(volatile __u32*)&place->way);
-      return same_key(&flow->key, &place->key) ? flow : 0;
+      if (same_key(&flow->key, &place->key)) {
+        return flow;
+      }
     }
   }
   return 0;
+}
+
+static __always_inline int is_closing(__u32 flags) {
+  return (flags & (KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B)) == (KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B);
 }
 
 static __always_inline __u64 most_silence_s(__u32 protocol, __u32 flags) {
@@ -85,7 +91,7 @@ static __always_inline __u64 most_silence_s(__u32 protocol, __u32 flags) {
     if (flags & KRAIT_FLOW_RESET) {
       return KRAIT_TCP_RESET_S;
     }
-    if ((flags & (KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B)) == (KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B)) {
+    if (is_closing(flags)) {
       return KRAIT_TCP_CLOSING_S;
     }
     return flags & KRAIT_FLOW_OPENING ? KRAIT_TCP_OPENING_S : KRAIT_TCP_ESTABLISHED_S;
@@ -103,22 +109,31 @@ static __always_inline int is_live(const struct krait_flow* flow, __u32 protocol
   return silence(now, flow->seen_jiffies) <= most_silence_s(protocol, flow->flags) * krait_hz;
 }
 
+static __always_inline int is_from_initiator(const struct flow_place* place) {
+  return place->initiator_is_b == place->from_b;
+}
+
 /* What a packet that passes does to its flow's state. */
 static __always_inline __u32 flags_after(__u32 flags, const struct packet* packet, const struct flow_place* place) {
   if (packet->tuple.protocol != IPPROTO_TCP) {
     return flags;
   }
   if (packet->tcp_flags & TCP_RST) {
-    return flags | KRAIT_FLOW_RESET;
+    return (flags & ~KRAIT_FLOW_OPENING) | KRAIT_FLOW_RESET;
   }
   if (packet->tcp_flags & TCP_FIN) {
     flags |= place->from_b ? KRAIT_FLOW_FIN_B : KRAIT_FLOW_FIN_A;
   }
-  if (!is_opening_syn(packet)) {
+  if (!is_opening_syn(packet) || packet->tcp_flags & TCP_FIN) {
     flags &= ~KRAIT_FLOW_OPENING;
   }
   /* A connection that its initiator still uses was not reset. */
-  return place->initiator_is_b == place->from_b ? flags & ~KRAIT_FLOW_RESET : flags;
+  return is_from_initiator(place) ? flags & ~KRAIT_FLOW_RESET : flags;
+}
+
+/* What was never answered, or is over, only its initiator keeps: else the other end could keep a way in for ever. */
+static __always_inline int keeps_alive(__u32 flags, const struct flow_place* place) {
+  return is_from_initiator(place) || !(flags & (KRAIT_FLOW_OPENING | KRAIT_FLOW_RESET) || is_closing(flags));
 }
 
 /* Writes only what changed: a busy flow's cache line stays shared between CPUs. */
@@ -127,7 +142,7 @@ static __always_inline void refresh_flow(struct krait_flow* flow, const struct s
   if (flags != flow->flags) {
     flow->flags = flags;
     flow->seen_jiffies = now;
-  } else if (silence(now, flow->seen_jiffies) > krait_hz) {
+  } else if (silence(now, flow->seen_jiffies) > krait_hz && keeps_alive(flags, &scratch->flow)) {
     flow->seen_jiffies = now;
   }
 }

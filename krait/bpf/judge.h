@@ -52,7 +52,7 @@ static __always_inline int judge(const struct view* view, struct scratch* scratc
     return KRAIT_ALLOWED;
   }
   /* A SYN asks, it does not answer; but two ends that open at once both ask (RFC 9293 3.5). */
-  if (!answers || (asks && !(flow->flags & KRAIT_FLOW_OPENING))) {
+  if (!answers || (asks && (flow->flags & (KRAIT_FLOW_OPENING | KRAIT_FLOW_RESET)) != KRAIT_FLOW_OPENING)) {
     return denied(own);
   }
   scratch->cell = reverse;
@@ -64,7 +64,7 @@ static __always_inline int judge(const struct view* view, struct scratch* scratc
 }
 
 /* What quoted headers say of the tuple. `head` holds 8 bytes of the transport header. */
-static __always_inline int classify_quoted(struct packet* quoted, const __u8* head) {
+static __always_inline void classify_quoted(struct packet* quoted, const __u8* head) {
   if (has_ports(quoted->tuple.protocol)) {
     classify_ports(quoted, *(__u16*)&head[0], *(__u16*)&head[2]);
   } else if (is_own_icmp(quoted)) {
@@ -72,7 +72,6 @@ static __always_inline int classify_quoted(struct packet* quoted, const __u8* he
   } else {
     classify_protocol(quoted);
   }
-  return quoted->makes_flow || quoted->can_be_reply ? 0 : -1;
 }
 
 static __always_inline int read_quoted_ipv4(struct __sk_buff* skb, struct packet* quoted) {
@@ -122,7 +121,8 @@ static __noinline int parse_quoted(struct __sk_buff* skb, struct scratch* scratc
   if (quoted->l4_offset + sizeof(head) > end || bpf_skb_load_bytes(skb, quoted->l4_offset, head, sizeof(head))) {
     return -1;
   }
-  return classify_quoted(quoted, head);
+  classify_quoted(quoted, head);
+  return 0;
 }
 
 static __always_inline int same_address(const __u32* a, const __u32* b) {
@@ -130,27 +130,47 @@ static __always_inline int same_address(const __u32* a, const __u32* b) {
 }
 
 /*
+ * Whether the sender of an ICMP error has a say in what happens to packets for `about`: the host that they are for, its
+ * gateway or relay, or somebody in the network that they are for. This host may speak of all that it forwards.
+ */
+static __always_inline int may_speak(struct identity* speaker, struct identity* about, int is_known) {
+  if (!(speaker->flags & KRAIT_ENTRY_ROUTED)) {
+    return speaker->host == KRAIT_THIS_HOST || (is_known && speaker->host == about->host);
+  }
+  const __u32 length = covering_network(speaker);
+  mask_address(about->masked_be, about->address_be, length);
+  return is_known && same_address(speaker->masked_be, about->masked_be);
+}
+
+/*
  * An ICMP error gets the verdict of the live flow that it speaks of, so that path-MTU discovery works through a policy
- * that names no ICMP. Returns -1 when it speaks of none. The end that sent the quoted packet is the error's
- * destination.
+ * that names no ICMP. Returns -1 when there is none, and the rules decide. One that quotes what its receiver did not
+ * send, or comes from somebody with no say in it, is refused whatever they say. The end that sent the quoted packet is
+ * the error's destination.
  */
 static __noinline int judge_icmp_error(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
   const struct packet* quoted = &scratch->quoted;
   struct identity* far_end = &scratch->quoted_destination;
   if (parse_quoted(skb, scratch) || !same_address(quoted->tuple.source_be, scratch->packet.tuple.destination_be)) {
+    return KRAIT_REASON_ICMP_ERROR_UNRELATED;
+  }
+  copy_address(far_end->address_be, quoted->tuple.destination_be);
+  int is_known = find_identity(view, quoted->is_v6, far_end);
+  if (is_known && same_address(far_end->address_be, scratch->source.address_be)) {
+    *far_end = scratch->source; /* whose it turned out to be */
+  }
+  if (!may_speak(&scratch->source, far_end, is_known)) {
+    return KRAIT_REASON_ICMP_ERROR_UNRELATED;
+  }
+  if (!is_known || (!quoted->makes_flow && !quoted->can_be_reply)) {
     return -1;
   }
   const struct krait_flow* flow = find_flow(quoted, &scratch->flow);
   if (!flow || !is_live(flow, quoted->tuple.protocol, now_jiffies())) {
     return -1;
   }
-  copy_address(far_end->address_be, quoted->tuple.destination_be);
-  if (!find_identity(view, quoted->is_v6, far_end)) {
-    return -1;
-  }
-  scratch->cell = scratch->flow.initiator_is_b == scratch->flow.from_b
-                      ? ask(view, &scratch->destination, far_end, quoted->selector)
-                      : ask(view, far_end, &scratch->destination, quoted->reply_selector);
+  scratch->cell = is_from_initiator(&scratch->flow) ? ask(view, &scratch->destination, far_end, quoted->selector)
+                                                    : ask(view, far_end, &scratch->destination, quoted->reply_selector);
   return scratch->cell & KRAIT_CELL_ALLOW ? KRAIT_ALLOWED : KRAIT_REASON_FLOW_REVOKED;
 }
 

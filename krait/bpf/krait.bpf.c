@@ -6,8 +6,8 @@
  *   pass or drop
  *
  * krait_ingress and krait_egress guard layer-3 devices (WireGuard, TUN), where a packet begins with its IP header. The
- * two _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those. There is no
- * host then whose routes could be asked.
+ * two _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those, and
+ * mostly without a host whose routes could be asked (krait_asks_routes).
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -21,8 +21,9 @@
 #include "krait/bpf/maps.h"
 #include "krait/bpf/mss.h"
 #include "krait/bpf/reject.h"
-#include "krait/bpf/relay.h"
 #include "krait/bpf/report.h"
+#include "krait/bpf/route.h"
+#include "krait/bpf/source_route.h"
 
 static __always_inline int is_neighbour_discovery(const struct packet* packet) {
   return packet->is_v6 && packet->tuple.protocol == IPPROTO_ICMPV6 && packet->fragment != FRAGMENT_LATER &&
@@ -61,11 +62,18 @@ static __always_inline int find_source(struct __sk_buff* skb, const struct view*
   if (direction == KRAIT_INGRESS) {
     return local ? KRAIT_REASON_SOURCE_IS_LOCAL : KRAIT_ALLOWED;
   }
-  /* A packet that came in through this interface was judged there: this host relays it. */
-  return local || skb->ingress_ifindex == skb->ifindex ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
+  const __u32 came_in = skb->ingress_ifindex; /* 0: from a socket of this host */
+  if (!local) {
+    /* A packet that came in through this interface was judged there: this host relays it. */
+    return came_in == skb->ifindex ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
+  }
+  /* What others sent never speaks as this host. IPv4 may be masqueraded: the kernel takes own sources from nobody. */
+  return came_in == 0 || (source->flags & KRAIT_ENTRY_ROUTED ? came_in != skb->ifindex : !packet->is_v6)
+             ? KRAIT_ALLOWED
+             : KRAIT_REASON_REVERSE_PATH;
 }
 
-static __always_inline int find_destination(const struct view* view, struct scratch* scratch) {
+static __always_inline int find_destination(const struct view* view, __u32 direction, struct scratch* scratch) {
   struct identity* destination = &scratch->destination;
   const struct packet* packet = &scratch->packet;
   copy_address(destination->address_be, packet->tuple.destination_be);
@@ -73,7 +81,8 @@ static __always_inline int find_destination(const struct view* view, struct scra
     return KRAIT_REASON_UNKNOWN_DESTINATION;
   }
   scratch->judgement.destination_tag = destination->tag;
-  return KRAIT_ALLOWED;
+  return direction == KRAIT_EGRESS && destination->flags & KRAIT_ENTRY_LOCAL ? KRAIT_REASON_DESTINATION_IS_LOCAL
+                                                                             : KRAIT_ALLOWED;
 }
 
 static __always_inline int decide(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
@@ -107,18 +116,24 @@ static __always_inline int inspect(struct __sk_buff* skb, __u32 l3_offset, __u32
   if (reason == KRAIT_ALLOWED) {
     reason = parse(skb, &scratch->packet, l3_offset);
   }
+  if (reason == KRAIT_ALLOWED && has_ipv4_options(&scratch->packet)) {
+    reason = check_ipv4_options(skb);
+  }
   if (reason != KRAIT_ALLOWED) {
     return reason;
   }
   /* Both ends are looked up whatever the rest says: counters and traces name them. The first refusal is the reason. */
   refuse(scratch, check_kind(scratch));
   refuse(scratch, find_source(skb, &view, direction, scratch));
-  refuse(scratch, find_destination(&view, scratch));
+  refuse(scratch, find_destination(&view, direction, scratch));
   if (scratch->judgement.reason != KRAIT_ALLOWED) {
     return (int)scratch->judgement.reason;
   }
-  if (direction == KRAIT_INGRESS && l3_offset == 0 && !is_as_judged(skb, scratch)) {
-    return KRAIT_REASON_NOT_RELAYED;
+  if (krait_asks_routes && !is_between_hosts(scratch, direction)) {
+    reason = check_route(skb, &view, direction, scratch);
+    if (reason != KRAIT_ALLOWED) {
+      return reason;
+    }
   }
   reason = decide(skb, &view, scratch);
   scratch->judgement.rule = scratch->cell & KRAIT_CELL_RULE;

@@ -20,6 +20,8 @@ volatile const __u32 krait_reject_mark = 0;
 /* For PacketRunner: write krait_trace, and take the time from krait_control. The verifier removes both otherwise. */
 volatile const __u8 krait_tracing = 0;
 volatile const __u8 krait_test_clock = 0;
+/* Whether there is a host whose routes can be asked. */
+volatile const __u8 krait_asks_routes = 1;
 
 struct krait_page {
   __u8 bytes[KRAIT_PAGE_BYTES];
@@ -51,6 +53,15 @@ struct {
   __type(key, struct krait_fragment_key);
   __type(value, struct krait_fragment);
 } krait_frags SEC(".maps");
+
+/* Without preallocated elements, which are given to other keys while programs still look at them. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, KRAIT_WAYS);
+  __type(key, struct krait_way);
+  __type(value, __u32);
+} krait_ways SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -19,8 +19,9 @@ struct identity {
   __u32 address_be[4] __attribute__((aligned(8)));
   __u32 masked_be[4] __attribute__((aligned(8))); /* scratch of the prefix search */
   __u32 slot;
-  __u32 flags; /* of the entry that was found */
-  __u32 tag;   /* 0: unknown */
+  __u32 flags; /* and host: of the entry that was found */
+  __u32 host;
+  __u32 tag; /* 0: unknown */
   __u16 source_class;
   __u16 destination_class;
 };
@@ -79,11 +80,11 @@ struct answer {
   };
 };
 
-/* What the search for a SYN's MSS option looks at. */
-struct mss {
+/* The options of an IPv4 or a TCP header, while somebody looks through them. */
+struct options {
   __u32 at;
-  __u32 bytes;      /* of the options that are there, at most 40 */
-  __u8 options[64]; /* the rest is zero */
+  __u32 bytes;     /* that are there, at most 40 */
+  __u8 octets[64]; /* the rest is zero */
 };
 
 struct scratch {
@@ -99,8 +100,9 @@ struct scratch {
   __u32 cell;   /* that decided */
   __u32 opened; /* a new flow, or a packet that passes on its own */
   struct answer answer;
-  struct mss mss;
+  struct options options;
   struct bpf_fib_lookup route;
+  struct krait_way way;
 };
 
 struct {

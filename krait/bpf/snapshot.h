@@ -97,12 +97,32 @@ static __noinline int find_network(const struct view* view, __u32 is_v6, struct 
     if (entry) {
       identity->slot = entry->slot;
       identity->flags = entry->flags;
+      identity->host = entry->host;
       at = node->if_found;
     } else {
       at = node->if_missing;
     }
   }
   return 0;
+}
+
+/* Fills in what identity->slot says. */
+static __always_inline int read_slot(const struct view* view, struct identity* identity) {
+  const struct krait_slot* found = element(view, view->header->slot_page, identity->slot, sizeof(*found));
+  if (!found) {
+    return 0;
+  }
+  identity->tag = found->tag;
+  identity->source_class = found->source_class;
+  identity->destination_class = found->destination_class;
+  return 1;
+}
+
+/* An address that lies in a network behind this host and is its own all the same. */
+static __always_inline int become_this_host(const struct view* view, struct identity* identity) {
+  identity->slot = view->header->host_slot;
+  identity->flags = KRAIT_ENTRY_LOCAL | 128U << KRAIT_ENTRY_COVER_SHIFT;
+  return read_slot(view, identity);
 }
 
 /* Whose identity->address_be is: fills in the rest. Says whether it is anybody's. */
@@ -113,20 +133,18 @@ static __always_inline int find_identity(const struct view* view, __u32 is_v6, s
   if (host) {
     identity->slot = host->slot;
     identity->flags = host->flags;
+    identity->host = host->host;
   } else {
     find_network(view, is_v6, identity);
   }
-  if (identity->slot == KRAIT_NO_SLOT) {
-    return 0;
-  }
-  const struct krait_slot* found = element(view, view->header->slot_page, identity->slot, sizeof(*found));
-  if (!found) {
-    return 0;
-  }
-  identity->tag = found->tag;
-  identity->source_class = found->source_class;
-  identity->destination_class = found->destination_class;
-  return 1;
+  return identity->slot != KRAIT_NO_SLOT && read_slot(view, identity);
+}
+
+/* Leaves in identity->masked_be the network that its address was found in, and says its mapped length. */
+static __always_inline __u32 covering_network(struct identity* identity) {
+  const __u32 length = identity->flags >> KRAIT_ENTRY_COVER_SHIFT & 0xff;
+  mask_address(identity->masked_be, identity->address_be, length);
+  return length;
 }
 
 /* How many bits are set: the target has no instruction for it. */

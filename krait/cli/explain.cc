@@ -105,8 +105,8 @@ Result<Explanation> by_program(const datapath::Run& run, const compile::Judgemen
 Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std::uint32_t to, std::uint32_t selector) {
   const Ends ends = ends_of(selector);
   const std::vector<compile::Binding> bindings{
-      {.prefix = common::Prefix::host(ends.source), .identity = from, .local = false},
-      {.prefix = common::Prefix::host(ends.destination), .identity = to, .local = true}};
+      {.prefix = common::Prefix::host(ends.source), .identity = from, .host = 1},
+      {.prefix = common::Prefix::host(ends.destination), .identity = to}};
   const common::Moment now = common::now();
   auto snapshot = compile::compile_snapshot(bindings, policy, 1, {.now = now, .former = {}});
   if (!snapshot) {

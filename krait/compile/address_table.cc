@@ -26,6 +26,7 @@ struct Key {
 struct Found {
   std::uint32_t slot = KRAIT_NO_SLOT;
   std::uint32_t flags = 0;
+  std::uint32_t host = 0;
 };
 
 Key masked(const Key& key, std::uint8_t length) {
@@ -121,7 +122,15 @@ krait_entry make_entry(const Key& key, const Found& found) {
   entry.slot = found.slot;
   entry.length = key.length | KRAIT_ENTRY_USED;
   entry.flags = found.flags;
+  entry.host = found.host;
   return entry;
+}
+
+Found found_of(const AddressEntry& entry, const Key& key) {
+  Found found{.slot = entry.slot, .host = entry.host};
+  found.flags = (entry.host == KRAIT_THIS_HOST ? KRAIT_ENTRY_LOCAL : 0) | (entry.routed ? KRAIT_ENTRY_ROUTED : 0) |
+                std::uint32_t{key.length} << KRAIT_ENTRY_COVER_SHIFT;
+  return found;
 }
 
 std::pair<std::size_t, std::size_t> choices(const AddressTable& table, const std::uint32_t* address_be,
@@ -174,7 +183,7 @@ AddressTable build_address_table(const std::vector<AddressEntry>& entries) {
   placed.reserve(entries.size());
   for (const AddressEntry& entry : entries) {
     const Key key = key_of(entry.prefix);
-    const Found found{entry.slot, entry.local ? KRAIT_ENTRY_LOCAL : 0};
+    const Found found = found_of(entry, key);
     if (key.length == kHostLength) {
       placed.push_back(make_entry(key, found));
     } else {

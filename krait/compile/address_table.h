@@ -14,7 +14,8 @@ namespace krait::compile {
 struct AddressEntry {
   common::Prefix prefix;
   std::uint32_t slot = 0;
-  bool local = false;
+  std::uint32_t host = 0;  // as in krait_entry
+  bool routed = false;
 };
 
 struct AddressTable {

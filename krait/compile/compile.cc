@@ -58,6 +58,12 @@ std::vector<std::uint32_t> rule_of_record(const Records& records) {
   return rules;
 }
 
+std::uint32_t host_slot(const std::vector<Binding>& bindings) {
+  const auto own =
+      std::ranges::find_if(bindings, [](const Binding& binding) { return binding.local() && !binding.routed; });
+  return own == bindings.end() ? KRAIT_NO_SLOT : own->identity;
+}
+
 void add_addresses(const AddressTable& table, ImageWriter& writer, krait_snapshot_header& header) {
   header.hash_seed = table.hash_seed;
   header.v4_root = table.v4_root;
@@ -107,11 +113,12 @@ Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t 
   std::vector<AddressEntry> addresses;
   addresses.reserve(bindings.size());
   for (const Binding& binding : bindings) {
-    addresses.push_back({binding.prefix, binding.identity, binding.local});
+    addresses.push_back({binding.prefix, binding.identity, binding.host, binding.routed});
   }
   header.magic = KRAIT_SNAPSHOT_MAGIC;
   header.abi_version = KRAIT_ABI_VERSION;
   header.revision = revision;
+  header.host_slot = host_slot(bindings);
   const Rows& rows = builder.rows();
   ImageWriter writer;
   add_addresses(build_address_table(addresses), writer, header);

@@ -20,7 +20,10 @@ namespace krait::compile {
 struct Binding {
   common::Prefix prefix;
   std::uint32_t identity = 0;  // index into Policy::identities
-  bool local = false;          // of this host or behind it
+  std::uint32_t host = 0;      // 0: this host's; else the number of the peer as the file lists them, from 1
+  bool routed = false;         // a network behind that host, else one of its own addresses
+
+  [[nodiscard]] bool local() const { return host == 0; }
 };
 
 // The bindings of a mesh whose references were checked (config::check_references).
@@ -44,7 +47,7 @@ struct Origin {
 };
 
 // Fails with ErrorCode::limit, saying which limit and by how much, when the policy outgrows what the format can hold.
-// No two bindings have the same prefix.
+// No two bindings have the same prefix. This host's identity is that of its first own address.
 common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
                                           std::uint64_t revision, const Origin& origin = {});
 

@@ -97,8 +97,8 @@ TEST(Compile, SharesClassesThatNoRuleTellsApart) {
 TEST(Compile, TheSameModelGivesTheSameBytes) {
   const model::Policy policy = policy_of(9, {rule(Action::allow, {false, {0, 5}}, {false, {1, 3}}, {tcp(80, 90)}),
                                              rule(Action::deny, {true, {}}, {false, {8}}, {kEverything})});
-  const std::vector<Binding> bindings{{common::Prefix::host(*common::Ip::parse("10.0.0.1")), 3, true},
-                                      {*common::Prefix::parse("10.0.0.0/8"), 4, false}};
+  const std::vector<Binding> bindings{{common::Prefix::host(*common::Ip::parse("10.0.0.1")), 3},
+                                      {*common::Prefix::parse("10.0.0.0/8"), 4, 1, true}};
   const auto first = compile_snapshot(bindings, policy, 5);
   const auto second = compile_snapshot(bindings, policy, 5);
   ASSERT_TRUE(first && second);
@@ -121,16 +121,19 @@ TEST(Compile, RefusesTooManyPairsOfClasses) {
 common::Ip ip(const char* text) { return *common::Ip::parse(text); }
 
 TEST(AddressTable, TheLongestPrefixWins) {
-  const AddressTable table = build_address_table({{*common::Prefix::parse("10.0.0.0/8"), 1, false},
-                                                  {*common::Prefix::parse("10.20.0.0/16"), 2, true},
-                                                  {*common::Prefix::parse("10.20.5.0/24"), 3, false},
-                                                  {*common::Prefix::parse("10.20.5.9/32"), 4, false},
-                                                  {*common::Prefix::parse("fd00::/8"), 5, false},
-                                                  {*common::Prefix::parse("fd00:1::/32"), 6, false},
-                                                  {*common::Prefix::parse("::/0"), 7, false}});
+  const AddressTable table = build_address_table({{*common::Prefix::parse("10.0.0.0/8"), 1, 1, true},
+                                                  {*common::Prefix::parse("10.20.0.0/16"), 2, 0, true},
+                                                  {*common::Prefix::parse("10.20.5.0/24"), 3, 2, true},
+                                                  {*common::Prefix::parse("10.20.5.9/32"), 4, 3, false},
+                                                  {*common::Prefix::parse("fd00::/8"), 5, 1, true},
+                                                  {*common::Prefix::parse("fd00:1::/32"), 6, 1, true},
+                                                  {*common::Prefix::parse("::/0"), 7, 1, true}});
   EXPECT_EQ(find_address(table, ip("10.1.1.1"))->slot, 1U);
   EXPECT_EQ(find_address(table, ip("10.20.1.1"))->slot, 2U);
-  EXPECT_EQ(find_address(table, ip("10.20.1.1"))->flags, KRAIT_ENTRY_LOCAL);
+  EXPECT_EQ(find_address(table, ip("10.20.1.1"))->flags,
+            KRAIT_ENTRY_LOCAL | KRAIT_ENTRY_ROUTED | (96U + 16U) << KRAIT_ENTRY_COVER_SHIFT);
+  EXPECT_EQ(find_address(table, ip("10.20.5.9"))->flags, 128U << KRAIT_ENTRY_COVER_SHIFT);
+  EXPECT_EQ(find_address(table, ip("10.20.5.9"))->host, 3U);
   EXPECT_EQ(find_address(table, ip("10.20.5.8"))->slot, 3U);
   EXPECT_EQ(find_address(table, ip("10.20.5.9"))->slot, 4U);
   EXPECT_EQ(find_address(table, ip("fd00:2::1"))->slot, 5U);
@@ -144,7 +147,7 @@ TEST(AddressTable, AllLengths) {
   std::vector<AddressEntry> entries;
   const common::Ip address = ip("fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
   for (std::uint8_t length = 0; length <= 128; ++length) {
-    entries.push_back({common::Prefix{address, length}.masked(), length, false});
+    entries.push_back({common::Prefix{address, length}.masked(), length, 1, length != 128});
   }
   const AddressTable table = build_address_table(entries);
   for (std::uint8_t length = 0; length < 128; ++length) {
@@ -161,7 +164,7 @@ TEST(AddressTable, ManyHosts) {
     common::Ip address = ip("10.7.0.0");
     address.bytes[2] = static_cast<std::uint8_t>(i >> 8U);
     address.bytes[3] = static_cast<std::uint8_t>(i);
-    entries.push_back({common::Prefix::host(address), i, false});
+    entries.push_back({common::Prefix::host(address), i, 1});
   }
   const AddressTable table = build_address_table(entries);
   for (const AddressEntry& entry : entries) {

@@ -10,16 +10,18 @@ namespace {
 
 using Index = std::unordered_map<std::string_view, std::uint32_t>;
 
-void bind(const std::vector<model::Address>& addresses, std::uint32_t identity, bool local,
-          std::vector<Binding>& bindings) {
+void bind_addresses(const std::vector<model::Address>& addresses, const Binding& whose,
+                    std::vector<Binding>& bindings) {
   for (const model::Address& address : addresses) {
-    bindings.push_back({common::Prefix::host(address.ip), identity, local});
+    bindings.push_back(whose);
+    bindings.back().prefix = common::Prefix::host(address.ip);
   }
 }
 
-void bind(const std::vector<model::Route>& routes, const Index& index, bool local, std::vector<Binding>& bindings) {
+void bind_routes(const std::vector<model::Route>& routes, const Index& index, std::uint32_t host,
+                 std::vector<Binding>& bindings) {
   for (const model::Route& route : routes) {
-    bindings.push_back({route.prefix, index.at(route.identity.name), local});
+    bindings.push_back({route.prefix, index.at(route.identity.name), host, true});
   }
 }
 
@@ -44,11 +46,13 @@ std::vector<Binding> bindings_of(const model::Mesh& mesh, const model::Policy& p
     index.emplace(policy.identities[i].name, i);
   }
   std::vector<Binding> bindings;
-  bind(mesh.host.addresses, index.at(mesh.host.identity.name), true, bindings);
-  bind(mesh.host.routes, index, true, bindings);
+  bind_addresses(mesh.host.addresses, {.prefix = {}, .identity = index.at(mesh.host.identity.name)}, bindings);
+  bind_routes(mesh.host.routes, index, 0, bindings);
+  std::uint32_t host = 0;
   for (const model::Peer& peer : mesh.peers) {
-    bind(peer.addresses, index.at(peer.identity.name), false, bindings);
-    bind(peer.routes, index, false, bindings);
+    ++host;
+    bind_addresses(peer.addresses, {.prefix = {}, .identity = index.at(peer.identity.name), .host = host}, bindings);
+    bind_routes(peer.routes, index, host, bindings);
   }
   return bindings;
 }

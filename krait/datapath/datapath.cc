@@ -333,6 +333,10 @@ void Datapath::clamp_mss_to(std::uint32_t mtu_bytes) {
       .store(mtu_bytes, std::memory_order_relaxed);
 }
 
+Result<void> Datapath::set_ways_behind(std::span<const WayBehind> ways) {
+  return set_ways(state_->loaded.map(MapId::ways), ways);
+}
+
 Attachment Datapath::attachment() const { return state_->attachment; }
 
 bool Datapath::active() const { return state_->snapshot->active(); }

@@ -16,6 +16,7 @@
 #include "krait/abi/snapshot.h"
 #include "krait/datapath/bpffs.h"
 #include "krait/datapath/table_sizes.h"
+#include "krait/datapath/ways.h"
 
 namespace krait::datapath {
 
@@ -105,6 +106,10 @@ class Datapath {
   // The interface's MTU: the MSS of TCP connections that pass through is lowered to what fits. 0, as at first: it is
   // left alone. Kept for the next agent, and handed on to a map that takes over.
   void clamp_mss_to(std::uint32_t mtu_bytes);
+
+  // Where routes of their own lead into the networks behind this host; elsewhere nothing goes that is judged as theirs,
+  // and from elsewhere nothing comes. See set_ways(). Kept for the next agent.
+  common::Result<void> set_ways_behind(std::span<const WayBehind> ways);
 
   [[nodiscard]] Attachment attachment() const;
   [[nodiscard]] bool active() const;  // a snapshot is switched on

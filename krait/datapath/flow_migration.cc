@@ -19,9 +19,7 @@ using common::Result;
 namespace {
 
 constexpr std::uint32_t kBucketsATime = 64;
-// In bucket 0, which holds no flows.
-constexpr std::size_t kSeedMark = 0;
-constexpr std::size_t kLayoutMark = 1;
+static_assert(sizeof(krait_flow_head) <= sizeof(krait_flow_bucket));
 
 Result<krait_flow_bucket> read_bucket(int flows_fd, std::uint32_t index) {
   krait_flow_bucket bucket{};
@@ -38,10 +36,20 @@ Result<void> write_bucket(int flows_fd, std::uint32_t index, const krait_flow_bu
   return {};
 }
 
+Result<krait_flow_head> read_head(int flows_fd) {
+  const auto bucket = read_bucket(flows_fd, 0);
+  if (!bucket) {
+    return bucket.error();
+  }
+  krait_flow_head head{};
+  std::memcpy(&head, &*bucket, sizeof(head));
+  return head;
+}
+
 // A table, for finding where its flows belong.
 struct Table {
   int fd = -1;
-  std::uint64_t seed = 0;
+  krait_flow_seeds seeds{};
   std::uint32_t mask = 0;
 };
 
@@ -51,7 +59,7 @@ Result<void> carry_bucket(const krait_flow_bucket& from, const Table& to) {
       continue;
     }
     const krait_flow& flow = from.flows[way];
-    const std::uint64_t hash = krait_flow_hash(&flow.key, to.seed);
+    const std::uint64_t hash = krait_flow_hash(&flow.key, &to.seeds);
     const std::uint32_t index = KRAIT_FLOW_BUCKET(hash, to.mask);
     auto bucket = read_bucket(to.fd, index);
     if (!bucket) {
@@ -93,43 +101,56 @@ bool place_flow(krait_flow_bucket& bucket, const krait_flow& flow, std::uint64_t
 }
 
 Result<void> seed_flows(int flows_fd) {
-  auto head = read_bucket(flows_fd, 0);
+  auto head = read_head(flows_fd);
   if (!head) {
     return std::move(head.error());
   }
-  if (head->marks[kSeedMark] != 0) {
+  if (head->seeded != 0) {
     return {};
   }
-  if (::getrandom(&head->marks[kSeedMark], sizeof(head->marks[kSeedMark]), 0) != sizeof(head->marks[kSeedMark])) {
+  if (::getrandom(&head->seeds, sizeof(head->seeds), 0) != sizeof(head->seeds)) {
     return Error::from_errno(errno, "draw a random number");
   }
-  head->marks[kLayoutMark] = KRAIT_FLOWS_LAYOUT;
-  return write_bucket(flows_fd, 0, *head);
+  head->seeded = 1;
+  head->layout = KRAIT_FLOWS_LAYOUT;
+  krait_flow_bucket bucket{};
+  std::memcpy(&bucket, &*head, sizeof(*head));
+  return write_bucket(flows_fd, 0, bucket);
 }
 
+Result<krait_flow_seeds> read_seeds(int flows_fd) {
+  const auto head = read_head(flows_fd);
+  return head ? Result<krait_flow_seeds>(head->seeds) : head.error();
+}
+
+std::uint64_t flows_layout(int flows_fd) {
+  const auto head = read_head(flows_fd);
+  return head ? std::max<std::uint64_t>(1, head->layout) : 0;
+}
+
+// A flow itself is the same in all layouts so far; from the second on the hash has more seeds.
 Result<void> check_flows_layout(int flows_fd) {
-  auto head = read_bucket(flows_fd, 0);
+  auto head = read_head(flows_fd);
   if (!head) {
     return std::move(head.error());
   }
-  const std::uint64_t layout = std::max<std::uint64_t>(1, head->marks[kLayoutMark]);
-  if (layout != KRAIT_FLOWS_LAYOUT) {
+  if (head->layout > KRAIT_FLOWS_LAYOUT) {
     return Error(
         common::ErrorCode::unsupported,
         fmt::format("the flow table in the kernel has layout {}, this version knows {}: established flows cannot "
                     "be carried over, and nothing was changed; go on with the version that made it, or give "
                     "them up: krait down, then krait up",
-                    layout, KRAIT_FLOWS_LAYOUT));
+                    head->layout, KRAIT_FLOWS_LAYOUT));
   }
   return {};
 }
 
 Result<void> carry_flows(int from_fd, int to_fd) {
-  auto head = read_bucket(to_fd, 0);
+  auto head = read_head(to_fd);
   if (!head) {
     return std::move(head.error());
   }
-  const Table to{.fd = to_fd, .seed = head->marks[kSeedMark], .mask = entries_of(to_fd) - 2};
+  const Table to{.fd = to_fd, .seeds = head->seeds, .mask = entries_of(to_fd) - 2};
   const std::uint32_t entries = entries_of(from_fd);
   std::vector<krait_flow_bucket> buckets(kBucketsATime);
   std::vector<std::uint32_t> keys(kBucketsATime);

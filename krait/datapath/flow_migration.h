@@ -9,11 +9,17 @@
 
 namespace krait::datapath {
 
-// Gives a new flow table its seed and its layout; one that has a seed keeps both.
+// Gives a new flow table its seeds and its layout; one that has seeds keeps both.
 common::Result<void> seed_flows(int flows_fd);
 
+// What the table's hash is keyed with.
+common::Result<krait_flow_seeds> read_seeds(int flows_fd);
+
+// Of a table that has been seeded; 0: it cannot be read.
+std::uint64_t flows_layout(int flows_fd);
+
 // Whether the table's flows can be used or carried over by this version. Fails with unsupported, naming the mend, when
-// its layout is another.
+// its layout is of a later one.
 common::Result<void> check_flows_layout(int flows_fd);
 
 // Puts every flow of `from_fd` into `to_fd` that is not there yet. Programs may use both meanwhile. A flow that finds

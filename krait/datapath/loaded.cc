@@ -13,6 +13,7 @@
 
 #include "krait/abi/snapshot.h"
 #include "krait/bpf/objects.h"
+#include "krait/datapath/flow_migration.h"
 #include "krait/datapath/object.h"
 #include "krait/datapath/program.h"
 #include "krait/datapath/snapshot_map.h"
@@ -106,6 +107,7 @@ std::array<MapShape, kMaps> map_shapes(const Options& options) {
       {kPairsMap, "pairs", 4, sizeof(krait_pair_bucket), sizes.pair_buckets(), false},
       {kDropsMap, "drops", 4, sizeof(krait_drop_count), KRAIT_REASON_COUNT, false},
       {kEventsMap, kEventsPin, 0, 0, KRAIT_EVENTS_BYTES, false},
+      {kWaysMap, "ways", sizeof(krait_way), 4, KRAIT_WAYS, false},
   }};
 }
 
@@ -160,8 +162,9 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
   done = done ? object->set_entries(kRulesMap, rule_entries(options.rules)) : std::move(done);
   for (const MapShape& shape : map_shapes(options)) {
     const Fd pinned = pins.get(shape.pin);
-    const bool usable =
-        pinned.valid() && fits(pinned.get(), shape) && (shape.name != kSnapshotMap || is_usable_snapshot(pinned.get()));
+    const bool usable = pinned.valid() && fits(pinned.get(), shape) &&
+                        (shape.name != kSnapshotMap || is_usable_snapshot(pinned.get())) &&
+                        (shape.name != kFlowsMap || flows_layout(pinned.get()) == KRAIT_FLOWS_LAYOUT);
     done = done && usable ? object->reuse_map(shape.name, pinned.get()) : std::move(done);
   }
   done = done ? object->load() : std::move(done);

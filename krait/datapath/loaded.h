@@ -14,8 +14,8 @@
 namespace krait::datapath {
 
 // The maps that are handed on from agent to agent.
-enum class MapId : std::uint8_t { snapshot, rules, flows, fragments, pairs, drops, events };
-inline constexpr std::size_t kMaps = 7;
+enum class MapId : std::uint8_t { snapshot, rules, flows, fragments, pairs, drops, events, ways };
+inline constexpr std::size_t kMaps = 8;
 
 // What makes a map usable for these options.
 struct MapShape {

@@ -24,7 +24,6 @@ namespace {
 constexpr std::size_t kEthernetBytes = 14;
 constexpr std::uint32_t kActionOk = 0;         // TC_ACT_OK
 constexpr std::uint32_t kActionRedirect = 7;   // TC_ACT_REDIRECT
-constexpr std::uint32_t kLoopbackIndex = 1;    // what test runs use as their device
 constexpr std::uint16_t kSegmentBytes = 1360;  // any: only that there are segments matters
 
 // What the kernel must be given to present the frame: from 6.18 on, a whole IP header.
@@ -56,7 +55,7 @@ struct PacketRunner::State {
   }
 };
 
-common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, RunMode mode) {
+common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, RunMode mode, Routes routes) {
   auto state = std::make_unique<State>();
   auto object = open_krait_object(Framing::ethernet);
   if (!object) {
@@ -70,6 +69,7 @@ common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, Ru
   const std::uint8_t traced = mode == RunMode::traced ? 1 : 0;
   auto done = object->set_constant("krait_tracing", traced);
   done = done ? object->set_constant("krait_test_clock", traced) : std::move(done);
+  done = done ? object->set_constant("krait_asks_routes", std::uint8_t{routes == Routes::asked}) : std::move(done);
   done = done ? object->set_entries(kSnapshotMap, entries) : std::move(done);
   done = done ? object->load() : std::move(done);
   done = done ? guard->load() : std::move(done);
@@ -140,8 +140,8 @@ common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::s
                                                                frame.size(), most_frame_bytes()));
   }
   __sk_buff context{};
-  context.ifindex = kLoopbackIndex;
-  context.ingress_ifindex = options.relayed ? kLoopbackIndex : 0;
+  context.ifindex = options.interface;
+  context.ingress_ifindex = options.came_in;
   if (options.gso_segments > 1) {
     context.gso_segs = options.gso_segments;
     context.gso_size = kSegmentBytes;
@@ -188,6 +188,14 @@ void PacketRunner::advance(std::uint64_t seconds) {
 }
 
 void PacketRunner::clamp_mss_to(std::uint32_t mtu_bytes) { state_->snapshot->control().clamp_mtu_bytes = mtu_bytes; }
+
+common::Result<void> PacketRunner::set_ways_behind(std::span<const WayBehind> ways) {
+  return set_ways(state_->object->map_fd(kWaysMap), ways);
+}
+
+common::Result<krait_flow_seeds> PacketRunner::flow_seeds() const {
+  return read_seeds(state_->object->map_fd(kFlowsMap));
+}
 
 std::uint64_t PacketRunner::boot_ns() const { return state_->snapshot->control().test_now_boot_ns; }
 

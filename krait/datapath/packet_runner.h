@@ -21,9 +21,12 @@ struct Run {
   std::vector<std::byte> frame;  // as the program left it
 };
 
+inline constexpr std::uint32_t kLoopbackIndex = 1;  // in every network namespace
+
 struct RunOptions {
   krait_direction direction = KRAIT_INGRESS;
-  bool relayed = false;  // egress: came in through the guarded interface
+  std::uint32_t interface = kLoopbackIndex;  // the guarded one, of the caller's network namespace
+  std::uint32_t came_in = 0;  // egress: the interface that brought the packet in; 0: a socket of this host
   std::uint16_t gso_segments = 0;
 };
 
@@ -38,9 +41,16 @@ enum class RunMode : std::uint8_t {
   production,  // as on an interface: by the kernel's clock, and Run::trace stays empty
 };
 
+// Whose routes decide what is relayed, or lies behind this host.
+enum class Routes : std::uint8_t {
+  assumed,  // nobody's: every packet goes where its addresses say, and comes from there
+  asked,    // the kernel's, those of the caller's network namespace
+};
+
 class PacketRunner {
  public:
-  static common::Result<PacketRunner> load(std::uint32_t snapshot_pages, RunMode mode = RunMode::traced);
+  static common::Result<PacketRunner> load(std::uint32_t snapshot_pages, RunMode mode = RunMode::traced,
+                                           Routes routes = Routes::assumed);
 
   PacketRunner(PacketRunner&&) noexcept;
   PacketRunner& operator=(PacketRunner&&) noexcept;
@@ -59,7 +69,9 @@ class PacketRunner {
   // The kernel's own measure of one run: the mean of `repeat` runs on the same frame, in nanoseconds.
   common::Result<std::uint32_t> time_ns(std::span<const std::byte> frame, const TimeOptions& options);
   void advance(std::uint64_t seconds);
-  void clamp_mss_to(std::uint32_t mtu_bytes);  // as Datapath does; at first 0
+  void clamp_mss_to(std::uint32_t mtu_bytes);                             // as Datapath does; at first 0
+  common::Result<void> set_ways_behind(std::span<const WayBehind> ways);  // as Datapath does; at first none
+  [[nodiscard]] common::Result<krait_flow_seeds> flow_seeds() const;
   // CLOCK_BOOTTIME for rules that expire; advance() moves it too.
   [[nodiscard]] std::uint64_t boot_ns() const;
   void set_boot_ns(std::uint64_t boot_ns);

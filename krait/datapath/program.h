@@ -18,6 +18,7 @@ inline constexpr const char* kPairsMap = "krait_pairs";
 inline constexpr const char* kDropsMap = "krait_drops";
 inline constexpr const char* kRulesMap = "krait_rules";
 inline constexpr const char* kEventsMap = "krait_events";
+inline constexpr const char* kWaysMap = "krait_ways";
 inline constexpr const char* kTraceMap = "krait_trace";
 
 inline constexpr const char* kEventsPin = "events";

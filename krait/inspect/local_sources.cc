@@ -7,7 +7,7 @@ using common::Prefix;
 
 LocalSources::LocalSources(const std::vector<compile::Binding>& bindings) {
   for (const compile::Binding& binding : bindings) {
-    local_by_prefix_.emplace(binding.prefix.masked(), binding.local);
+    local_by_prefix_.emplace(binding.prefix.masked(), binding.local());
     (binding.prefix.ip.family == Family::v4 ? v4_lengths_ : v6_lengths_).insert(binding.prefix.length);
   }
 }

@@ -87,7 +87,7 @@ TEST_F(PcapTest, SaysWhereAFileIsDamaged) {
 
 TEST(LocalSources, LongestPrefixWins) {
   const auto binding = [](const char* prefix, bool local) {
-    return compile::Binding{.prefix = *common::Prefix::parse(prefix), .identity = 0, .local = local};
+    return compile::Binding{.prefix = *common::Prefix::parse(prefix), .identity = 0, .host = local ? 0U : 1U};
   };
   const LocalSources sources({binding("10.0.0.0/8", true), binding("10.1.0.0/16", false), binding("10.1.2.3/32", true),
                               binding("fd90::/16", true), binding("fd90::2/128", false)});
