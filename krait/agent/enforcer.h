@@ -124,6 +124,10 @@ class Enforcer {
   // Compiles the policy in force again: its expiries stand on the clock that was set.
   common::Result<void> clock_was_set();
 
+  // Reads the host's routes: networks behind it are reached where routes of their own lead, and nowhere else. After a
+  // change of a link, an address or a route. Costs a dump of all routes where there are such networks, else nothing.
+  common::Result<void> follow_routes();
+
   // Fits the interface's MTU to the underlay as it is now; after a change of a link or a route, and once a minute for
   // path MTUs, which nobody announces. Says whether it changed; last().changes.mtu_bytes is the MTU. Does nothing in
   // guard mode.
@@ -168,6 +172,9 @@ class Enforcer {
                                 std::uint32_t interface_index);
   common::Result<void> attach(datapath::Datapath& datapath, std::uint32_t interface_index);
   void clamp_mss_to(std::uint32_t mtu_bytes);
+  // For networks of a plan that is not in force yet, and the data path that is to judge by it.
+  static common::Result<std::vector<common::Prefix>> set_ways(datapath::Datapath& datapath, const model::Host& host,
+                                                              std::uint32_t interface_index);
 
   // inspect()'s steps, enforcer_inspect.cc.
   void bring_back(bool moved_away, Inspection& seen);
@@ -178,6 +185,7 @@ class Enforcer {
   bool look_at_programs(Inspection& seen);                                   // false: they are not attached
   void look_at_order(Inspection& seen);
   void look_at_pins(Inspection& seen);
+  void look_at_ways(Inspection& seen) const;
   void look_at_wireguard(Inspection& seen);
 
   EnforcerOptions options_;
@@ -185,10 +193,11 @@ class Enforcer {
   LockFile lock_;
   datapath::Datapath datapath_;
   Lifecycle lifecycle_;
-  std::uint32_t interface_index_ = 0;    // attached to; 0: still to be attached
-  std::optional<model::PublicKey> key_;  // that the interface was given
-  std::vector<Fault> faults_;            // that inspect() found last
-  Plan plan_;                            // in force, without its snapshot's image
+  std::uint32_t interface_index_ = 0;        // attached to; 0: still to be attached
+  std::optional<model::PublicKey> key_;      // that the interface was given
+  std::vector<Fault> faults_;                // that inspect() found last
+  std::vector<common::Prefix> without_way_;  // networks behind this host that nothing reaches
+  Plan plan_;                                // in force, without its snapshot's image
   Applied last_;
 };
 

@@ -71,6 +71,7 @@ Inspection Enforcer::inspect(const std::function<bool()>& has_moved_away) {
       const bool is_judged = look_at_programs(seen);
       look_at_order(seen);
       look_at_pins(seen);
+      look_at_ways(seen);
       if (has_name && is_judged) {
         look_at_wireguard(seen);
       }

@@ -121,6 +121,7 @@ void Upkeep::on_change() {
   const wireguard::Noticed noticed = read_changes();
   if (noticed.interface || noticed.underlay || noticed.lost) {
     fit_mtu();
+    follow_routes();
   }
   if (noticed.interface || noticed.lost) {
     inspect();
@@ -167,6 +168,7 @@ void Upkeep::on_minute() {
   clear(minute_);
   notify_alive();
   fit_mtu();  // nobody tells of a path MTU that the kernel has learned
+  follow_routes();
   inspect();
   endpoints_.on_minute();
 }
@@ -178,6 +180,12 @@ void Upkeep::fit_mtu() {
   if (changed && *changed) {
     log_.info(fmt::format("the MTU of {} is now {}, which fits the way to every peer", enforcer_.interface(),
                           enforcer_.last().changes.mtu_bytes));
+  }
+}
+
+void Upkeep::follow_routes() {
+  if (auto followed = enforcer_.follow_routes(); !followed) {
+    log_.error(followed.error().text());
   }
 }
 

@@ -42,6 +42,7 @@ class Upkeep {
   void on_minute();
   void on_glance();
   void fit_mtu();
+  void follow_routes();
   void inspect();
 
   Loop& loop_;

@@ -55,6 +55,22 @@ std::optional<Prefix> prefix_of(const nlattr* attribute, Family family, std::uin
   return length <= prefix.ip.bits() ? std::optional(prefix) : std::nullopt;
 }
 
+// Of the next hops of a route that has several.
+std::vector<std::uint32_t> links_of(const nlattr* multipath) {
+  std::vector<std::uint32_t> links;
+  auto left = multipath != nullptr ? attribute_payload(*multipath) : std::span<const std::byte>();
+  while (left.size() >= sizeof(rtnexthop)) {
+    rtnexthop hop;
+    std::memcpy(&hop, left.data(), sizeof hop);
+    if (hop.rtnh_len < sizeof hop || hop.rtnh_len > left.size()) {
+      break;
+    }
+    links.push_back(static_cast<std::uint32_t>(hop.rtnh_ifindex));
+    left = left.subspan(std::min(left.size(), aligned(hop.rtnh_len)));
+  }
+  return links;
+}
+
 // Dumps with `header`, for `type`, and adds what `parse` makes of each message to `found`.
 template <typename Header, typename Item, typename Parse>
 Result<void> dump_into(Socket& socket, std::uint16_t type, const Header& header, std::vector<Item>& found,
@@ -241,12 +257,15 @@ std::optional<NetworkRoute> parse_network_route(const nlmsghdr& message) {
   if (!prefix) {
     return std::nullopt;
   }
+  const auto index = attribute_value<std::uint32_t>(table[RTA_OIF]).value_or(0);
   return NetworkRoute{.table = attribute_value<std::uint32_t>(table[RTA_TABLE]).value_or(header->rtm_table),
                       .prefix = *prefix,
                       .type = route_type(header->rtm_type),
-                      .index = attribute_value<std::uint32_t>(table[RTA_OIF]).value_or(0),
+                      .index = index,
                       .gateway = attribute_ip(table[RTA_GATEWAY], *family),
-                      .metric = attribute_value<std::uint32_t>(table[RTA_PRIORITY]).value_or(0)};
+                      .metric = attribute_value<std::uint32_t>(table[RTA_PRIORITY]).value_or(0),
+                      .connected = header->rtm_protocol == RTPROT_KERNEL,
+                      .links = index != 0 ? std::vector{index} : links_of(table[RTA_MULTIPATH])};
 }
 
 std::optional<RoutingRule> parse_routing_rule(const nlmsghdr& message) {

@@ -40,6 +40,8 @@ struct NetworkRoute {
   std::uint32_t index = 0;  // of the link; 0: none or several
   std::optional<common::Ip> gateway;
   std::uint32_t metric = 0;
+  bool connected = false;            // the network of one of the host's own addresses
+  std::vector<std::uint32_t> links;  // of all its next hops
 };
 
 enum class RuleAction : std::uint8_t { table, refuse, other };
