@@ -52,6 +52,32 @@ TEST_F(File, RefusesWhatIsNoFile) {
   EXPECT_EQ(read_file("/dev/zero", 4).error().code(), ErrorCode::invalid_input);
 }
 
+// Somebody else's folder leads to what only we may read: by a symbolic link, and by a second name.
+TEST_F(File, GivesNothingThatSomebodyElsesFolderLeadsTo) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
+  constexpr uid_t kSomebody = 61001;
+  ASSERT_TRUE(write_file(path("secret"), "secret", 0600));
+  const std::string theirs = path("theirs");
+  ASSERT_EQ(::mkdir(theirs.c_str(), 0755), 0);
+  ASSERT_TRUE(write_file(theirs + "/own", "own", 0600));
+  std::filesystem::create_symlink(path("secret"), theirs + "/link");
+  std::filesystem::create_hard_link(path("secret"), theirs + "/name");
+  EXPECT_EQ(read_file_of_others(theirs + "/link", 9).value(), "secret") << "the folder is ours: so is the link";
+  for (const std::string& file : {theirs, theirs + "/own"}) {
+    ASSERT_EQ(::chown(file.c_str(), kSomebody, kSomebody), 0);
+  }
+  EXPECT_EQ(read_file_of_others(theirs + "/own", 9).value(), "own");
+  const auto link = read_file_of_others(theirs + "/link", 9);
+  ASSERT_FALSE(link);
+  EXPECT_EQ(link.error().text(), theirs + "/link is a symbolic link");
+  const auto name = read_file_of_others(theirs + "/name", 9);
+  ASSERT_FALSE(name);
+  EXPECT_EQ(name.error().code(), ErrorCode::permission);
+  EXPECT_EQ(read_file_of_others(theirs + "/none", 9).error().code(), ErrorCode::not_found);
+}
+
 // On a busy machine a writer may take longer than a reader waits.
 Result<std::string> read_sooner_or_later(const std::string& path, std::size_t most_bytes) {
   auto text = read_settled_file(path, most_bytes);

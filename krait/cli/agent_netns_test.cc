@@ -320,6 +320,39 @@ TEST_F(AgentTest, DownWorksWithoutTheAgent) {
   EXPECT_NE(::access("/run/krait/bpf/tun0", F_OK), 0);
 }
 
+// As where the service has run, whose user /run/krait is: that user must not choose what root's agent works on.
+TEST_F(AgentTest, RefusesAFolderOfAnotherUserAndSaysHowToTakeIt) {
+  ASSERT_EQ(krait({"down"}).exit_code, 0);
+  ASSERT_EQ(::chown("/run/krait", 65534, 65534), 0);
+  write_text("/run/secret", "secret");
+  ASSERT_EQ(::symlink("/run/secret", "/run/krait/krait.sock"), 0);
+  const Ran refused = krait({"up", "-o", "json"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_EQ(refused.json()["error"],
+            "/run/krait belongs to user 65534, who may exchange files there under the agent's feet; make it root's, "
+            "for an agent that runs as root: krait-agent --prepare root");
+  const Ran prepared = run_program(KRAIT_AGENT_DIRECTORY "/krait-agent", {"--prepare", "root"}, 0);
+  EXPECT_EQ(prepared.exit_code, 0) << prepared.err;
+  EXPECT_EQ(::unlink("/run/krait/krait.sock"), 0);
+  start();
+  EXPECT_TRUE(arrives(kOpenPort));
+}
+
+TEST_F(AgentTest, TheBundleHoldsNothingThatTheAgentsUserLinksTo) {
+  ASSERT_EQ(krait({"down"}).exit_code, 0);
+  write_text("/run/secret", "secret");
+  ASSERT_EQ(::unlink("/run/krait/agent.log"), 0);
+  ASSERT_EQ(::symlink("/run/secret", "/run/krait/agent.log"), 0);
+  ASSERT_EQ(::symlink("/run", "/run/krait/bpf"), 0);
+  ASSERT_EQ(::chown("/run/krait", 65534, 65534), 0);
+  const Ran bundle = krait({"debug", "bundle", "--output-file", "/run/bundle.tar.gz", "-o", "json"});
+  ASSERT_EQ(::chown("/run/krait", 0, 0), 0);
+  ASSERT_EQ(::unlink("/run/krait/agent.log"), 0);
+  ASSERT_EQ(::unlink("/run/krait/bpf"), 0);
+  EXPECT_EQ(bundle.exit_code, 0) << bundle.err;
+  EXPECT_NE(bundle.out.find("/run/krait/agent.log is a symbolic link"), std::string::npos) << bundle.out;
+}
+
 std::string http(const std::string& request) {
   const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_in address = address_of("127.0.0.1", 9517);
@@ -342,6 +375,10 @@ TEST_F(AgentTest, ServesMetrics) {
     EXPECT_NE(page.find(line), std::string::npos) << line << page;
   }
   EXPECT_TRUE(http("GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
+  // It is shared for a while, but never older than what root was told.
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_EQ(status()["interface"], "tun0");
+  EXPECT_NE(http("GET /metrics HTTP/1.1\r\n\r\n").find("verdict=\"allow\"} 2\n"), std::string::npos);
 }
 
 // More than the snapshot map has room for that a small policy gets.

@@ -304,8 +304,7 @@ bool Datapath::is_attached(std::uint32_t interface_index) const { return is_on(i
 
 Result<bool> Datapath::keep_pins() {
   State& state = *state_;
-  const std::string& folder = state.pins.directory();
-  auto done = mount_bpffs(folder.substr(0, folder.rfind('/')));
+  auto done = mount_bpffs(state.pins.bpffs());
   done = done ? state.pins.make() : std::move(done);
   if (!done) {
     return std::move(done.error());

@@ -149,7 +149,7 @@ Findings check_key_file(const Facts& facts) {
     return {{"key file", Grade::problem,
              fmt::format("{} belongs to user {}, and the agent, which runs as user {}, cannot read it", file, key.owner,
                          facts.agent.user),
-             fmt::format("chown {} {}", facts.agent.user, file)}};
+             fmt::format("chown -h {} {}", facts.agent.user, file)}};
   }
   return {{"key file", Grade::ok, fmt::format("{} has mode {:04o}", file, key.mode), ""}};
 }
@@ -191,7 +191,7 @@ Findings check_pins(const Facts& facts) {
     return {{"bpffs", Grade::problem,
              fmt::format("{} belongs to user {}, but the agent runs as user {}", pins.directory, *pins.owner,
                          facts.agent.user),
-             fmt::format("chown {} {}", facts.agent.user, pins.directory)}};
+             "systemctl restart krait-agent; without systemd: krait-agent --prepare USER, the agent's user"}};
   }
   return {{"bpffs", Grade::ok, fmt::format("mounted on {}", pins.directory), ""}};
 }

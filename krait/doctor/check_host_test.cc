@@ -69,7 +69,7 @@ TEST(CheckKeyFileTest, NamesModeOwnerAndAbsence) {
   EXPECT_EQ(only(check_key_file(facts)).mend, "chmod 600 /var/lib/krait/host.key");
   facts.key_file.mode = 0600;
   facts.agent.user = 997;
-  EXPECT_EQ(only(check_key_file(facts)).mend, "chown 997 /var/lib/krait/host.key");
+  EXPECT_EQ(only(check_key_file(facts)).mend, "chown -h 997 /var/lib/krait/host.key");
   facts.key_file.exists = false;
   EXPECT_EQ(only(check_key_file(facts)).mend, "krait keygen /var/lib/krait/host.key");
   facts.key_file.visible = false;
@@ -105,7 +105,7 @@ TEST(CheckPinsTest, MissesTheFileSystemUnderARunningAgent) {
   EXPECT_EQ(only(check_pins(facts)).grade, Grade::ok);
   facts = facts_by_hand();
   facts.agent.user = 997;
-  EXPECT_TRUE(speaks_of(only(check_pins(facts)).mend, "chown 997"));
+  EXPECT_TRUE(speaks_of(only(check_pins(facts)).mend, "krait-agent --prepare"));
 }
 
 TEST(CheckAgentTest, WantsOneThatEnforces) {

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/timex.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 #include "krait/agent/client.h"
 #include "krait/agent/plan.h"
 #include "krait/config/load.h"
+#include "krait/datapath/bpffs.h"
 #include "krait/doctor/gather.h"
 
 namespace krait::doctor {
@@ -63,11 +62,10 @@ void gather_key_file(const std::string& file, KeyFileFacts& key) {
 }
 
 void gather_pins(PinsFacts& pins) {
-  struct statfs system{};
   struct stat info{};
-  pins.exists = ::stat(pins.directory.c_str(), &info) == 0;
-  if (pins.exists && ::statfs(pins.directory.c_str(), &system) == 0) {
-    pins.is_bpffs = static_cast<unsigned long>(system.f_type) == BPF_FS_MAGIC;
+  pins.exists = ::lstat(pins.directory.c_str(), &info) == 0;
+  if (pins.exists) {
+    pins.is_bpffs = datapath::is_bpffs(pins.directory);
     pins.owner = info.st_uid;
   }
 }
