@@ -19,7 +19,7 @@ bool is_believed(std::int64_t unix_ns, std::int64_t built_ns) { return unix_ns <
 // Digits only, all of the text.
 template <typename Number>
 bool read_number(std::string_view text, Number& number) {
-  if (text.empty() || text.front() < '0' || text.front() > '9') {
+  if (text.starts_with('-')) {
     return false;
   }
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -83,6 +83,7 @@ std::string record_text(const TimeRecord& record) {
 }
 
 std::optional<TimeRecord> parse_record(std::string_view text, std::int64_t built_ns) {
+  const std::string_view whole = text;
   std::array<std::string_view, 5> words;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::size_t end = text.find(i + 1 < words.size() ? ' ' : '\n');
@@ -93,8 +94,8 @@ std::optional<TimeRecord> parse_record(std::string_view text, std::int64_t built
     text.remove_prefix(end + 1);
   }
   TimeRecord record{.boot_id = std::string(words[1]), .boot_ns = 0, .latest = {}};
-  if (!text.empty() || words[0] != kRecordName || !is_boot_id(words[1]) || !read_number(words[2], record.boot_ns) ||
-      !read_number(words[3], record.latest.any_ns) || !read_number(words[4], record.latest.synchronized_ns)) {
+  if (!is_boot_id(words[1]) || !read_number(words[2], record.boot_ns) || !read_number(words[3], record.latest.any_ns) ||
+      !read_number(words[4], record.latest.synchronized_ns) || record_text(record) != whole) {
     return std::nullopt;
   }
   const bool believed = is_believed(record.latest.any_ns, built_ns) &&

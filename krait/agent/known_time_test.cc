@@ -115,6 +115,7 @@ TEST(TimeRecordTest, RefusesEverythingElse) {
            head + " 1 2 1 \n",
            head + " 1  2 1\n",
            head + " +1 2 1\n",
+           head + " 01 2 1\n",
            head + " 1 -2 1\n",
            head + " 1 0x2 1\n",
            head + " 1 2 3\n",                     // kept by NTP, and later than any
