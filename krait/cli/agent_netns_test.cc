@@ -360,7 +360,7 @@ TEST_F(AgentTest, SaysWhenItCannotRememberTheTime) {
   EXPECT_EQ(krait({"reload"}).exit_code, 0);
   EXPECT_TRUE(arrives(kOpenPort));
   EXPECT_EQ(status()["faults"][0]["what"], "the latest time is not kept: create /var/lib/krait/latest_time." +
-                                               std::to_string(pid_) + ".new: No such file or directory");
+                                               std::to_string(pid_) + ".new (No such file or directory)");
   ASSERT_EQ(::mkdir(kStateDirectory, 0700), 0);
   EXPECT_EQ(krait({"reload"}).exit_code, 0);
   EXPECT_TRUE(status()["faults"].empty());
