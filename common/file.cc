@@ -182,6 +182,7 @@ Result<Digest> settled_file_digest(const std::string& path, std::size_t most_byt
 
 Result<void> write_file(const std::string& path, std::string_view text, unsigned mode) {
   const std::string scratch = fmt::format("{}.{}.new", path, ::getpid());
+  ::unlink(scratch.c_str());  // of a process that had this number and was ended half-way
   Fd fd(::open(scratch.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd.valid()) {
     return Error::from_errno(errno, fmt::format("create {}", scratch));

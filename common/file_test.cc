@@ -149,6 +149,15 @@ TEST_F(File, ReplacesAtOnceWithTheModeAsked) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);  // no scratch file is left
 }
 
+// Ended half-way, a process leaves its scratch file; the next one may have the same number, as in a container.
+TEST_F(File, ReplacesWhatAnEarlierProcessLeft) {
+  const std::string scratch = path("f") + "." + std::to_string(::getpid()) + ".new";
+  ASSERT_EQ(::symlink(path("elsewhere").c_str(), scratch.c_str()), 0);
+  ASSERT_TRUE(write_file(path("f"), "new", 0600));
+  EXPECT_EQ(read_file(path("f"), 10).value(), "new");
+  EXPECT_FALSE(std::filesystem::exists(path("elsewhere")));
+}
+
 TEST_F(File, FailsWithoutTheFolder) {
   EXPECT_EQ(write_file(path("none/f"), "x", 0600).error().code(), ErrorCode::not_found);
 }

@@ -216,6 +216,7 @@ Json Service::reload() {
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
   warn();
+  upkeep_.follow_clock();
   keep_endpoints();
   upkeep_.await_peers_keys();
   return applied_json(*applied);
@@ -250,10 +251,8 @@ void Service::on_clock_set(ClockWatch& clock) {
     return;
   }
   log_.info("the clock was set");
-  if (auto done = enforcer_.clock_was_set(); !done) {
-    log_.error("expiries still follow the old clock: " + done.error().text());
-  }
-  common::release_free_memory();
+  upkeep_.follow_clock();
+  enforcer_.remember_time();
   warn();
 }
 
@@ -368,9 +367,12 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   common::release_free_memory();
   log.info(started_text(*enforcer));
   service.warn();
+  (*upkeep)->follow_clock();
   service.keep_endpoints();
   notify_ready();
-  return (*loop)->run();
+  auto ended = (*loop)->run();
+  enforcer->remember_time();
+  return ended;
 }
 
 }  // namespace krait::agent

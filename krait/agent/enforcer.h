@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "krait/agent/clock_keeper.h"
 #include "krait/agent/lifecycle.h"
 #include "krait/agent/lock_file.h"
 #include "krait/agent/plan.h"
@@ -55,6 +56,7 @@ struct State {
   bool managed = false;
   Stage stage = Stage::absent;
   std::vector<Fault> faults;
+  KnownTime time;
   datapath::Attachment attachment = datapath::Attachment::none;
   std::uint64_t revision = 0;
   datapath::Counters counters{};
@@ -121,8 +123,14 @@ class Enforcer {
   // Looks whether one has, and lets its addresses follow. True: one had.
   common::Result<bool> follow_peers_keys();
 
-  // Compiles the policy in force again: its expiries stand on the clock that was set.
-  common::Result<void> clock_was_set();
+  // Looks at the clock and what else tells the time, and compiles the policy in force again when its calendar expiries
+  // stand on another time than the latest one that is known. True: it was. To be called when the clock was set, and
+  // once a minute: the kernel does not tell that NTP has begun to keep it.
+  common::Result<bool> follow_clock();
+  // Lets the latest time outlive this agent. Writes a file and syncs it; time_faults() tell when that fails.
+  void remember_time();
+  // That the clock is wrong, where rules end at a calendar time, or the time cannot be remembered.
+  [[nodiscard]] std::vector<Fault> time_faults() const;
 
   // Reads the host's routes: networks behind it are reached where routes of their own lead, and nowhere else. After a
   // change of a link, an address or a route. Costs a dump of all routes where there are such networks, else nothing.
@@ -144,11 +152,13 @@ class Enforcer {
   [[nodiscard]] const EnforcerOptions& options() const { return options_; }
 
  private:
-  Enforcer(EnforcerOptions options, std::string interface, LockFile lock, datapath::Datapath datapath)
+  Enforcer(EnforcerOptions options, std::string interface, LockFile lock, datapath::Datapath datapath,
+           ClockKeeper clock)
       : options_(std::move(options)),
         interface_(std::move(interface)),
         lock_(std::move(lock)),
-        datapath_(std::move(datapath)) {}
+        datapath_(std::move(datapath)),
+        clock_(std::move(clock)) {}
 
   [[nodiscard]] bool is_in_force() const;
   // invalid_input, with the mend, while the interface has another name: what goes by the name would meet a stranger's.
@@ -192,6 +202,7 @@ class Enforcer {
   std::string interface_;
   LockFile lock_;
   datapath::Datapath datapath_;
+  ClockKeeper clock_;
   Lifecycle lifecycle_;
   std::uint32_t interface_index_ = 0;        // attached to; 0: still to be attached
   std::optional<model::PublicKey> key_;      // that the interface was given

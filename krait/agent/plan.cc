@@ -6,6 +6,7 @@
 
 #include "common/memory.h"
 #include "krait/abi/snapshot.h"
+#include "krait/agent/clock_keeper.h"
 #include "krait/compile/evaluate.h"
 #include "krait/compile/limits.h"
 #include "krait/config/load.h"
@@ -16,14 +17,15 @@ using common::Result;
 
 namespace {
 
-Result<compile::Snapshot> compile_and_test(const std::vector<compile::Binding>& bindings, const model::Policy& policy,
-                                           const compile::Origin& origin) {
+Result<void> run_tests(const compile::Snapshot& snapshot, const model::Policy& policy, const common::Moment& now) {
+  return compile::run_policy_tests(snapshot, policy, now.boot_ns);
+}
+
+Result<compile::Snapshot> compile_policy(const std::vector<compile::Binding>& bindings, const model::Policy& policy,
+                                         const compile::Origin& origin) {
   auto snapshot = compile::compile_snapshot(bindings, policy, 1, origin);
   if (!snapshot) {
     return common::passed_on(snapshot, "compile " + policy.file);
-  }
-  if (auto tested = compile::run_policy_tests(*snapshot, policy, origin.now.boot_ns); !tested) {
-    return tested.error();
   }
   return snapshot;
 }
@@ -52,9 +54,10 @@ Result<Plan> compile_plan(Files files, const compile::Origin& origin) {
             .bindings = {},
             .snapshot = {},
             .wireguard = {},
-            .warnings = {}};
+            .warnings = {},
+            .compiled = origin.now};
   plan.bindings = compile::bindings_of(plan.mesh, plan.policy);
-  auto snapshot = compile_and_test(plan.bindings, plan.policy, origin);
+  auto snapshot = compile_policy(plan.bindings, plan.policy, origin);
   if (!snapshot) {
     return snapshot.error();
   }
@@ -74,7 +77,19 @@ Result<Files> load_files(const std::string& config_file, const std::string& poli
 }
 
 Result<Plan> make_plan(Files files, const compile::Origin& origin) {
-  return common::within_memory([&] { return compile_plan(std::move(files), origin); });
+  return common::within_memory([&] {
+    auto plan = compile_plan(std::move(files), origin);
+    if (plan) {
+      if (auto tested = run_tests(plan->snapshot, plan->policy, origin.now); !tested) {
+        return Result<Plan>(std::move(tested.error()));
+      }
+    }
+    return plan;
+  });
+}
+
+Result<Plan> compile_again(const Plan& plan, const compile::Origin& origin) {
+  return common::within_memory([&] { return compile_plan({.mesh = plan.mesh, .policy = plan.policy}, origin); });
 }
 
 Result<Plan> make_plan(const std::string& config_file, const std::string& policy_file) {
@@ -82,7 +97,8 @@ Result<Plan> make_plan(const std::string& config_file, const std::string& policy
   if (!files) {
     return files.error();
   }
-  return make_plan(std::move(*files), {.now = common::now(), .former = {}});
+  const common::Moment now = time_by({files->mesh.file, files->policy.file}).now;
+  return make_plan(std::move(*files), {.now = now, .former = {}});
 }
 
 Result<CheckedPolicy> check_policy(const std::string& policy_file) {
@@ -90,9 +106,13 @@ Result<CheckedPolicy> check_policy(const std::string& policy_file) {
   if (!policy) {
     return policy.error();
   }
-  const compile::Origin origin{.now = common::now(), .former = {}};
-  if (auto snapshot = compile_and_test({}, *policy, origin); !snapshot) {
+  const compile::Origin origin{.now = time_by({policy->file}).now, .former = {}};
+  auto snapshot = compile_policy({}, *policy, origin);
+  if (!snapshot) {
     return snapshot.error();
+  }
+  if (auto tested = run_tests(*snapshot, *policy, origin.now); !tested) {
+    return tested.error();
   }
   auto warnings = compile::expired_rules(*policy, origin);
   return CheckedPolicy{.policy = std::move(*policy), .warnings = std::move(warnings)};

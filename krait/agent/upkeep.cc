@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "common/memory.h"
 #include "krait/agent/notify.h"
 
 namespace krait::agent {
@@ -26,6 +27,8 @@ constexpr long kRestNs = 200'000'000;
 // For peers that have announced a new key: the kernel does not tell of handshakes.
 constexpr long kGlanceNs = 250'000'000;
 constexpr unsigned kGlances = 10 * 60 * 4;
+// Of the latest time. A crash loses none within the same boot, a power cut that much.
+constexpr unsigned kMinutesBetweenRecords = 60;
 
 Result<Fd> make_timer() {
   Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -170,7 +173,33 @@ void Upkeep::on_minute() {
   fit_mtu();  // nobody tells of a path MTU that the kernel has learned
   follow_routes();
   inspect();
+  follow_clock();
+  if (++minutes_ == kMinutesBetweenRecords) {
+    minutes_ = 0;
+    enforcer_.remember_time();
+  }
   endpoints_.on_minute();
+}
+
+void Upkeep::follow_clock() {
+  const auto followed = enforcer_.follow_clock();
+  if (!followed) {
+    log_.error("expiries still stand on the former time: " + followed.error().text());
+  } else if (*followed) {
+    common::release_free_memory();
+    log_.info(
+        fmt::format("rules that end at a calendar time follow the clock: revision {}", enforcer_.last().revision));
+  }
+  const std::vector<Fault> faults = enforcer_.time_faults();
+  for (const Fault& fault : faults) {
+    if (std::ranges::find(reported_time_, fault) == reported_time_.end()) {
+      log_.warning(fault.text());
+    }
+  }
+  if (faults.empty() && !reported_time_.empty()) {
+    log_.info("the clock is as it should be again");
+  }
+  reported_time_ = faults;
 }
 
 // Before inspect(), which would take another MTU for somebody else's doing. A failure is inspect()'s to report: it fits

@@ -25,6 +25,8 @@ class Upkeep {
   // To be called whenever other files were put in force: for ten minutes from then on a peer that goes over to a key
   // which these announce is noticed within a quarter of a second, later within the minute.
   void await_peers_keys();
+  // Lets expiries follow the clock, and tells once what is wrong with it. To be called when it was set.
+  void follow_clock();
 
   Upkeep(const Upkeep&) = delete;
   Upkeep& operator=(const Upkeep&) = delete;
@@ -59,6 +61,8 @@ class Upkeep {
   Loop::Token watch_token_ = 0;
   bool moved_away_ = false;  // the interface is in another network namespace
   std::vector<Fault> reported_;
+  std::vector<Fault> reported_time_;
+  unsigned minutes_ = 0;  // since the time was written down
 };
 
 }  // namespace krait::agent

@@ -10,6 +10,7 @@
 #include "common/ip.h"
 #include "krait/abi/reasons.h"
 #include "krait/abi/selector.h"
+#include "krait/agent/clock_keeper.h"
 #include "krait/agent/plan.h"
 #include "krait/agent/protocol.h"
 #include "krait/cli/probe_packet.h"
@@ -107,7 +108,7 @@ Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std
   const std::vector<compile::Binding> bindings{
       {.prefix = common::Prefix::host(ends.source), .identity = from, .host = 1},
       {.prefix = common::Prefix::host(ends.destination), .identity = to}};
-  const common::Moment now = common::now();
+  const common::Moment now = agent::time_by({policy.file}).now;
   auto snapshot = compile::compile_snapshot(bindings, policy, 1, {.now = now, .former = {}});
   if (!snapshot) {
     return common::passed_on(snapshot, "compile " + policy.file);
