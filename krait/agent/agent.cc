@@ -170,7 +170,7 @@ Json Service::reload() {
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
   warn();
   keep_endpoints();
-  upkeep_.await_peers_keys();
+  upkeep_.on_files();
   return applied_json(*applied);
 }
 

@@ -103,7 +103,7 @@ Result<void> Upkeep::watch_everything() {
     tokens_.push_back(*token);
   }
   watch_token_ = tokens_.front();
-  await_peers_keys();
+  on_files();
   return {};
 }
 
@@ -113,7 +113,7 @@ wireguard::Noticed Upkeep::read_changes() {
     log_.error(noticed.error().text());
     return {.lost = true};
   }
-  moved_away_ = moved_away_ || noticed->moved_away;
+  moved_to_ = noticed->moved_to ? noticed->moved_to : moved_to_;
   return *noticed;
 }
 
@@ -136,6 +136,13 @@ void Upkeep::on_rested() {
   clear(rest_);
   if (auto watching = loop_.change(watch_token_, EPOLLIN); !watching) {
     log_.error(watching.error().text());
+  }
+}
+
+void Upkeep::on_files() {
+  await_peers_keys();
+  if (enforcer_.options().guarded_interface) {
+    inspect();
   }
 }
 
@@ -166,9 +173,11 @@ void Upkeep::on_mounts() { inspect(); }
 void Upkeep::on_minute() {
   clear(minute_);
   notify_alive();
-  fit_mtu();  // nobody tells of a path MTU that the kernel has learned
+  fit_mtu();  // nobody tells of a peer that roams
   inspect();
-  endpoints_.on_minute();
+  if (enforcer_.interface_index() != 0) {
+    endpoints_.on_minute();
+  }
 }
 
 // Before inspect(), which would take another MTU for somebody else's doing. A failure is inspect()'s to report: it fits
@@ -186,9 +195,11 @@ void Upkeep::inspect() {
   // of that has been told.
   const Inspection seen = enforcer_.inspect([this] {
     read_changes();
-    return moved_away_;
+    return moved_to_;
   });
-  moved_away_ = moved_away_ && enforcer_.interface_index() == 0;
+  if (enforcer_.interface_index() != 0) {
+    moved_to_.reset();
+  }
   for (const std::string& mended : seen.mended) {
     log_.warning(mended);
   }
