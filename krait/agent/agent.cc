@@ -218,7 +218,7 @@ Json Service::reload() {
   warn();
   upkeep_.follow_clock();
   keep_endpoints();
-  upkeep_.await_peers_keys();
+  upkeep_.on_files();
   return applied_json(*applied);
 }
 

@@ -46,7 +46,13 @@ Result<wireguard::PrivateKey> load_key(const model::Host& host) {
   return key;
 }
 
-Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed) {
+std::uint32_t unmarked_own_link(const std::string& interface) {
+  const auto index = wireguard::link_index(interface);
+  return index && datapath::manages(datapath_options(interface), *index) ? *index : 0;
+}
+
+Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed,
+                                   std::uint32_t own_index) {
   Enforcer::Prepared prepared;
   if (managed) {
     auto key = load_key(mesh.host);
@@ -55,7 +61,8 @@ Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Me
     }
     prepared.key = std::move(*key);
   }
-  auto index = managed ? wireguard::ensure_link(interface) : wireguard::link_index(interface);
+  own_index = own_index != 0 || !managed ? own_index : unmarked_own_link(interface);
+  auto index = managed ? wireguard::ensure_link(interface, own_index) : wireguard::link_index(interface);
   if (!index) {
     return common::passed_on(index, "find the interface " + interface);
   }
@@ -172,7 +179,7 @@ Result<Applied> Enforcer::reload() {
   if (!plan) {
     return plan.error();
   }
-  auto prepared = prepare(interface_, plan->mesh, managed());
+  auto prepared = prepare(interface_, plan->mesh, managed(), interface_index_);
   if (!prepared) {
     return prepared.error();
   }
@@ -345,7 +352,7 @@ Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapa
 }
 
 Result<bool> Enforcer::fit_mtu() {
-  if (!managed() || !check_name()) {
+  if (!managed() || interface_index_ == 0 || !check_name()) {
     return false;
   }
   const auto mtu = wireguard::fit_mtu(interface_);
@@ -401,8 +408,9 @@ Result<void> Enforcer::remove() {
       return common::passed_on(removed, "remove the interface " + interface_);
     }
   }
-  const auto index = wireguard::link_index(interface_);
-  if (auto removed = datapath::Datapath::remove(datapath_options(interface_), index ? *index : 0); !removed) {
+  const auto left = wireguard::find_link(interface_, 0);
+  const std::uint32_t index = left && !is_strangers(*left) ? left->index : 0;
+  if (auto removed = datapath::Datapath::remove(datapath_options(interface_), index); !removed) {
     return removed;
   }
   auto restored = restore_settings(interface_);

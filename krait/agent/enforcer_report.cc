@@ -53,7 +53,7 @@ Result<State> Enforcer::state() const {
   state.revision = datapath_.revision();
   state.counters = std::move(*counters);
   auto device = wireguard::status(interface_);
-  if (!device) {
+  if (!device || device->interface_index != interface_index_) {
     return state;  // guarding something that is not WireGuard, or the interface is gone: the counters still stand
   }
   state.public_key = device->public_key;

@@ -106,7 +106,7 @@ Result<void> Upkeep::watch_everything() {
     tokens_.push_back(*token);
   }
   watch_token_ = tokens_.front();
-  await_peers_keys();
+  on_files();
   return {};
 }
 
@@ -116,7 +116,7 @@ wireguard::Noticed Upkeep::read_changes() {
     log_.error(noticed.error().text());
     return {.lost = true};
   }
-  moved_away_ = moved_away_ || noticed->moved_away;
+  moved_to_ = noticed->moved_to ? noticed->moved_to : moved_to_;
   return *noticed;
 }
 
@@ -140,6 +140,13 @@ void Upkeep::on_rested() {
   clear(rest_);
   if (auto watching = loop_.change(watch_token_, EPOLLIN); !watching) {
     log_.error(watching.error().text());
+  }
+}
+
+void Upkeep::on_files() {
+  await_peers_keys();
+  if (enforcer_.options().guarded_interface) {
+    inspect();
   }
 }
 
@@ -170,7 +177,7 @@ void Upkeep::on_mounts() { inspect(); }
 void Upkeep::on_minute() {
   clear(minute_);
   notify_alive();
-  fit_mtu();  // nobody tells of a path MTU that the kernel has learned
+  fit_mtu();  // nobody tells of a peer that roams
   follow_routes();
   inspect();
   follow_clock();
@@ -178,7 +185,9 @@ void Upkeep::on_minute() {
     minutes_ = 0;
     enforcer_.remember_time();
   }
-  endpoints_.on_minute();
+  if (enforcer_.interface_index() != 0) {
+    endpoints_.on_minute();
+  }
 }
 
 void Upkeep::follow_clock() {
@@ -223,9 +232,11 @@ void Upkeep::inspect() {
   // of that has been told.
   const Inspection seen = enforcer_.inspect([this] {
     read_changes();
-    return moved_away_;
+    return moved_to_;
   });
-  moved_away_ = moved_away_ && enforcer_.interface_index() == 0;
+  if (enforcer_.interface_index() != 0) {
+    moved_to_.reset();
+  }
   for (const std::string& mended : seen.mended) {
     log_.warning(mended);
   }

@@ -405,4 +405,9 @@ bool only_guards(const Options& options) {
   return map && (map->control().flags & KRAIT_CONTROL_ONLY_GUARDS) != 0;
 }
 
+bool manages(const Options& options, std::uint32_t interface_index) {
+  const Pins pins = Pins::at(options.bpffs, options.interface);
+  return pins.any() && !only_guards(options) && is_on(interface_index, pinned_links(pins));
+}
+
 }  // namespace krait::datapath

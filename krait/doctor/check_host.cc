@@ -218,16 +218,16 @@ Findings check_agent(const Facts& facts) {
   if (agent.revision == 0) {
     return {{"agent", Grade::problem, what + ", but no policy is in force: everything is denied", "krait reload"}};
   }
-  if (agent.stage != "enforcing") {
-    return {{"agent", Grade::problem, fmt::format("{}, but its stage is \"{}\"", what, agent.stage),
-             "read the agent's log: journalctl -u krait-agent"}};
-  }
   if (!agent.faults.empty()) {
     Findings findings;
     for (const Fault& fault : agent.faults) {
       findings.push_back({"agent", Grade::problem, fault.what, fault.mend});
     }
     return findings;
+  }
+  if (agent.stage != "enforcing") {
+    return {{"agent", Grade::problem, fmt::format("{}, but its stage is \"{}\"", what, agent.stage),
+             "read the agent's log: journalctl -u krait-agent"}};
   }
   return {{"agent", Grade::ok, fmt::format("{}, policy revision {}", what, agent.revision), ""}};
 }

@@ -87,6 +87,7 @@ struct InterfaceFacts {
   std::vector<datapath::AttachedProgram> tcx_egress;
   std::string tcx_error;
   bool threaded = false;  // its NAPI polls in threads
+  bool foreign = false;   // a WireGuard interface that krait neither made nor guards; only root can tell
   std::string manager;    // "systemd-networkd" or "NetworkManager" where one of them manages it
 };
 
