@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <csignal>
 #include <filesystem>
 #include <string>
 
@@ -49,8 +50,14 @@ TEST_F(SpawnTest, HandsOnNothingOfTheCallersEnvironmentButWhatTheAgentReads) {
 }
 
 TEST_F(SpawnTest, ReturnsWhenTheAgentIsReadyAndRunsOn) {
-  const auto done = spawn("echo READY=1 >&$KRAIT_NOTICE_FD; exec sleep 1000");
+  const auto done = spawn("echo $$ >\"${4%/*}/pid\"; echo READY=1 >&$KRAIT_NOTICE_FD; exec sleep 1000");
   EXPECT_TRUE(done) << done.error().text();
+  const auto pid = common::read_file(folder_ + "/pid", 99);
+  ASSERT_TRUE(pid);
+  EXPECT_EQ(::kill(std::stoi(*pid), SIGKILL), 0);
+  int status = 0;
+  EXPECT_EQ(::waitpid(std::stoi(*pid), &status, 0), std::stoi(*pid));
+  EXPECT_TRUE(WIFSIGNALED(status)) << "it ran until now";
 }
 
 TEST_F(SpawnTest, TellsWhatTheAgentSaidAtItsEnd) {
