@@ -7,6 +7,7 @@
 #include "tests/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace krait;
   using namespace krait::agent;
   constexpr std::int64_t kBuiltNs = 1'780'000'000'000'000'000;
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -84,10 +84,11 @@ date -s "@$(($(date +%s) - 7200))" >/dev/null
 has_ended() {
   await_drops web rule_expired egress "$1" 5 && [[ $(rule_field db till expires_in_s) == 0 && $(rule_field web till expires_in_s) == 0 ]]
 }
+status_says_so() { on web krait status | grep -q '^clock: ' && [[ $(clock_faults) == "the clock is wrong, or was: it was later before"* ]]; }
 clock_faults() { on web krait status -o json | jq -r '.faults[].what'; }
 check "the clock goes back: what has ended stays ended" "" has_ended "$(drops web rule_expired egress)"
 check "the clock goes back: status says so" "$(on web krait status | grep -E '^(clock|fault)')" \
-  eval '[[ $(clock_faults) == "the clock is wrong, or was: it was later before"* ]] && on web krait status | grep -q "^clock: "'
+  status_says_so
 check "the clock goes back: so does the log" "" until_true 5 eval 'agent_log web | grep -q "the clock is wrong, or was"'
 check "the clock goes back: the doctor sees it" "$(on web krait doctor | grep -i clock)" \
   eval 'on web krait doctor | grep -q "but it was already at"'
