@@ -210,10 +210,11 @@ Result<std::vector<Way>> Network::look_up(const std::vector<Ip>& destinations, b
     }
     return std::move(refusal).with_context(fmt::format("look up the route to {}", destinations[i].text()));
   };
-  auto asked = socket_.request_each({.count = destinations.size(),
-                                     .build = [&](std::size_t i) { return way_message(destinations[i], as_configured); },
-                                     .answered = answered,
-                                     .refused = refused});
+  auto asked =
+      socket_.request_each({.count = destinations.size(),
+                            .build = [&](std::size_t i) { return way_message(destinations[i], as_configured); },
+                            .answered = answered,
+                            .refused = refused});
   return asked ? Result<std::vector<Way>>(std::move(ways)) : asked.error();
 }
 

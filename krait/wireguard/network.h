@@ -65,8 +65,8 @@ struct Way {
   std::uint32_t index = 0;
   std::optional<common::Ip> gateway;
   std::optional<common::Ip> source;
-  // That somebody gave the route; 0: the link's. What the kernel has learned of the path does not count: anybody who can
-  // write a packet with another's address tells it.
+  // That somebody gave the route; 0: the link's. What the kernel has learned of the path does not count: anybody who
+  // can write a packet with another's address tells it.
   std::uint32_t mtu_bytes = 0;
 };
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # `krait-agent --iface wg0` guards an interface that ip and wg made, and leaves everything else of it alone.
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 # shellcheck source=lab/scenario.sh
 . /lab/scenario.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # `krait up` starts what `krait down` removes without a trace, with a running agent and without one.
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 # shellcheck source=lab/scenario.sh
 . /lab/scenario.sh
