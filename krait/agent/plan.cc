@@ -17,8 +17,8 @@ using common::Result;
 namespace {
 
 Result<compile::Snapshot> compile_and_test(const std::vector<compile::Binding>& bindings, const model::Policy& policy,
-                                           const compile::Origin& origin) {
-  auto snapshot = compile::compile_snapshot(bindings, policy, 1, origin);
+                                           const compile::Origin& origin, const compile::Bounds& bounds) {
+  auto snapshot = compile::compile_snapshot(bindings, policy, 1, origin, bounds);
   if (!snapshot) {
     return common::passed_on(snapshot, "compile " + policy.file);
   }
@@ -54,17 +54,31 @@ Result<Plan> compile_plan(Files files, const compile::Origin& origin) {
             .wireguard = {},
             .warnings = {}};
   plan.bindings = compile::bindings_of(plan.mesh, plan.policy);
-  auto snapshot = compile_and_test(plan.bindings, plan.policy, origin);
+  auto snapshot = compile_and_test(plan.bindings, plan.policy, origin, compile::Bounds::of(plan.mesh));
   if (!snapshot) {
     return snapshot.error();
   }
   plan.snapshot = std::move(*snapshot);
-  if (auto within = compile::check_limits(plan.mesh, plan.policy, plan.snapshot); !within) {
-    return within.error();
-  }
   plan.wireguard = compile::wireguard_image(plan.mesh);
   plan.warnings = compile::expired_rules(plan.policy, origin);
   return plan;
+}
+
+Result<CheckedPolicy> check_alone(const std::string& policy_file) {
+  auto policy = config::load_policy(policy_file);
+  if (!policy) {
+    return policy.error();
+  }
+  const compile::Bounds bounds;
+  if (auto within = compile::check_rules(bounds, *policy); !within) {
+    return within.error();
+  }
+  const compile::Origin origin{.now = common::now(), .former = {}};
+  if (auto snapshot = compile_and_test({}, *policy, origin, bounds); !snapshot) {
+    return snapshot.error();
+  }
+  auto warnings = compile::expired_rules(*policy, origin);
+  return CheckedPolicy{.policy = std::move(*policy), .warnings = std::move(warnings)};
 }
 
 }  // namespace
@@ -86,16 +100,7 @@ Result<Plan> make_plan(const std::string& config_file, const std::string& policy
 }
 
 Result<CheckedPolicy> check_policy(const std::string& policy_file) {
-  auto policy = config::load_policy(policy_file);
-  if (!policy) {
-    return policy.error();
-  }
-  const compile::Origin origin{.now = common::now(), .former = {}};
-  if (auto snapshot = compile_and_test({}, *policy, origin); !snapshot) {
-    return snapshot.error();
-  }
-  auto warnings = compile::expired_rules(*policy, origin);
-  return CheckedPolicy{.policy = std::move(*policy), .warnings = std::move(warnings)};
+  return common::within_memory([&] { return check_alone(policy_file); });
 }
 
 void set_revision(compile::Snapshot& snapshot, std::uint64_t revision) {

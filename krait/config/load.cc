@@ -28,8 +28,8 @@ common::Error whole_file(const std::string& path, const common::Error& error) {
 }
 
 template <typename Parsed>
-common::Result<Parsed> load(const std::string& path,
-                            common::Result<Parsed> (*parse)(std::string_view text, const std::string& path)) {
+common::Result<Parsed> read_and_parse(const std::string& path,
+                                      common::Result<Parsed> (*parse)(std::string_view text, const std::string& path)) {
   const auto text = common::read_settled_file(path, kMostFileBytes);
   if (!text) {
     return whole_file(path, text.error());
@@ -39,6 +39,12 @@ common::Result<Parsed> load(const std::string& path,
     parsed->digest = common::Digest::of(*text);
   }
   return parsed;
+}
+
+template <typename Parsed>
+common::Result<Parsed> load(const std::string& path,
+                            common::Result<Parsed> (*parse)(std::string_view text, const std::string& path)) {
+  return common::within_memory([&] { return read_and_parse(path, parse); });
 }
 
 class References {

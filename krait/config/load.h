@@ -18,7 +18,7 @@ namespace krait::config {
 
 inline constexpr std::size_t kMostFileBytes = std::size_t{64} << 20U;
 
-// policy.toml. The tests in it are read, not run: see krait/compile/policy_tests.h.
+// policy.toml. The tests in it are read, not run: see krait/compile/evaluate.h.
 common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file);
 common::Result<model::Policy> load_policy(const std::string& path);
 
