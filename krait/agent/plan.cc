@@ -20,7 +20,7 @@ Result<compile::Snapshot> compile_and_test(const std::vector<compile::Binding>& 
                                            const compile::Origin& origin, const compile::Bounds& bounds) {
   auto snapshot = compile::compile_snapshot(bindings, policy, 1, origin, bounds);
   if (!snapshot) {
-    return common::passed_on(snapshot, "compile " + policy.file);
+    return snapshot.error();
   }
   if (auto tested = compile::run_policy_tests(*snapshot, policy, origin.now.boot_ns); !tested) {
     return tested.error();
@@ -33,7 +33,7 @@ Result<Files> read_both(const std::string& config_file, const std::string& polic
   if (!mesh) {
     return mesh.error();
   }
-  auto policy = config::load_policy(policy_file.empty() ? mesh->host.policy_file : policy_file);
+  auto policy = config::load_policy(policy_file.empty() ? mesh->host.policy_file : policy_file, mesh->limits.rules);
   if (!policy) {
     return policy.error();
   }
@@ -69,6 +69,7 @@ Result<CheckedPolicy> check_alone(const std::string& policy_file) {
   if (!policy) {
     return policy.error();
   }
+  common::release_free_memory();
   const compile::Bounds bounds;
   if (auto within = compile::check_rules(bounds, *policy); !within) {
     return within.error();
@@ -84,7 +85,10 @@ Result<CheckedPolicy> check_alone(const std::string& policy_file) {
 }  // namespace
 
 Result<Files> load_files(const std::string& config_file, const std::string& policy_file) {
-  return common::within_memory([&] { return read_both(config_file, policy_file); });
+  auto files = common::within_memory([&] { return read_both(config_file, policy_file); });
+  // Reading takes more than what it leaves, and in other places than compiling.
+  common::release_free_memory();
+  return files;
 }
 
 Result<Plan> make_plan(Files files, const compile::Origin& origin) {

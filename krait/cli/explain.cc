@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/ip.h"
+#include "common/memory.h"
 #include "krait/abi/reasons.h"
 #include "krait/abi/selector.h"
 #include "krait/agent/plan.h"
@@ -108,9 +109,10 @@ Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std
       {.prefix = common::Prefix::host(ends.source), .identity = from, .local = false},
       {.prefix = common::Prefix::host(ends.destination), .identity = to, .local = true}};
   const common::Moment now = common::now();
-  auto snapshot = compile::compile_snapshot(bindings, policy, 1, {.now = now, .former = {}});
+  auto snapshot =
+      common::within_memory([&] { return compile::compile_snapshot(bindings, policy, 1, {.now = now, .former = {}}); });
   if (!snapshot) {
-    return common::passed_on(snapshot, "compile " + policy.file);
+    return snapshot.error();
   }
   const compile::Judgement judgement = compile::evaluate(*snapshot, {from, to, selector}, now.boot_ns);
   auto runner = datapath::PacketRunner::load(agent::pages_of(*snapshot));

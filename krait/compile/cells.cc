@@ -129,10 +129,10 @@ common::Result<void> Cells::check() const {
   if (longest_ != nullptr && longest_->size() > kMostPhases) {
     const model::Rule& rule = policy_.rules[(longest_->front().cell & KRAIT_CELL_RULE) - 1];
     return common::Error(common::ErrorCode::limit,
-                         fmt::format("{} expiries change what one packet may do, {} more than the limit of {}; one of "
-                                     "the rules is \"{}\" ({}:{}): let some of them expire at the same time",
-                                     longest_->size() - 1, longest_->size() - kMostPhases, kMostPhases - 1, rule.name,
-                                     policy_.file, rule.at.line));
+                         fmt::format("{}:{}: {} expiries change what one packet may do, {} more than the limit of {}; "
+                                     "one of the rules is \"{}\": let some of them expire at the same time",
+                                     policy_.file, rule.at.line, longest_->size() - 1, longest_->size() - kMostPhases,
+                                     kMostPhases - 1, rule.name));
   }
   return {};
 }

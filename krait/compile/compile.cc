@@ -132,7 +132,7 @@ std::size_t expected_bytes(const Compilation& compilation, std::size_t bindings,
 common::Result<void> Compilation::build(const Bounds& bounds) {
   if (policy.rules.size() > KRAIT_MAX_RULES) {
     return common::Error(common::ErrorCode::limit,
-                         fmt::format("{} rules, {} more than the limit of {}", policy.rules.size(),
+                         fmt::format("{}: {} rules, {} more than the limit of {}", policy.file, policy.rules.size(),
                                      policy.rules.size() - KRAIT_MAX_RULES, KRAIT_MAX_RULES));
   }
   if (auto within = check_classes(bounds, policy, std::max(classes.sources, classes.destinations)); !within) {

@@ -38,9 +38,9 @@ common::Result<std::uint64_t> count_pairs(const model::Policy& policy, const Cla
     if (pairs > kMostClassPairs) {
       return common::Error(
           common::ErrorCode::limit,
-          fmt::format("rule \"{}\" ({}:{}) takes the policy over {} pairs of identity classes named in "
+          fmt::format("{}:{}: rule \"{}\" takes the policy over {} pairs of identity classes named in "
                       "from and to; use \"*\" or split the mesh",
-                      policy.rules[i].name, policy.file, policy.rules[i].at.line, kMostClassPairs));
+                      policy.file, policy.rules[i].at.line, policy.rules[i].name, kMostClassPairs));
     }
   }
   return pairs;
@@ -143,7 +143,7 @@ class RowBuilder::Builder {
     }
     auto parts = split(policy_, classes_);
     if (!parts) {
-      return passed_on(parts, "compile the policy");
+      return parts.error();
     }
     if (auto filled = fill_wildcards(*parts, bounds); !filled) {
       return filled;
@@ -267,9 +267,10 @@ class RowBuilder::Builder {
     if (entries > kMostMatrixEntries || std::max(classes_.sources, classes_.destinations) > kMostClasses) {
       return common::Error(
           common::ErrorCode::limit,
-          fmt::format("the policy tells apart {} source and {} destination identity classes ({} pairs); the "
+          fmt::format("{}: the policy tells apart {} source and {} destination identity classes ({} pairs); the "
                       "limits are {} classes and {} pairs",
-                      classes_.sources, classes_.destinations, entries, kMostClasses, kMostMatrixEntries));
+                      policy_.file, classes_.sources, classes_.destinations, entries, kMostClasses,
+                      kMostMatrixEntries));
     }
     return check_size(bounds, policy_, entries * sizeof(std::uint32_t));
   }
@@ -288,10 +289,11 @@ class RowBuilder::Builder {
       return cells_.check();
     }
     if (rows.words.size() + rows.cells.size() > kMostWords) {
-      return common::Error(common::ErrorCode::limit,
-                           fmt::format("the policy tells apart {} port classes in more than {} rows; the limit is {} "
-                                       "words of 64 classes: use port ranges or fewer distinct ports",
-                                       classes_.ports, rows.distinct, kMostWords));
+      return common::Error(
+          common::ErrorCode::limit,
+          fmt::format("{}: the policy tells apart {} port classes in more than {} rows; the limit is {} "
+                      "words of 64 classes: use port ranges or fewer distinct ports",
+                      policy_.file, classes_.ports, rows.distinct, kMostWords));
     }
     return rows.bytes() > most_bytes(bounds) ? too_large(bounds, policy_) : common::Result<void>();
   }
