@@ -17,25 +17,12 @@ using common::Result;
 
 namespace {
 
-Result<void> run_tests(const compile::Snapshot& snapshot, const model::Policy& policy, const common::Moment& now) {
-  return compile::run_policy_tests(snapshot, policy, now.boot_ns);
-}
-
-Result<compile::Snapshot> compile_policy(const std::vector<compile::Binding>& bindings, const model::Policy& policy,
-                                         const compile::Origin& origin) {
-  auto snapshot = compile::compile_snapshot(bindings, policy, 1, origin);
-  if (!snapshot) {
-    return common::passed_on(snapshot, "compile " + policy.file);
-  }
-  return snapshot;
-}
-
 Result<Files> read_both(const std::string& config_file, const std::string& policy_file) {
   auto mesh = config::load_mesh(config_file);
   if (!mesh) {
     return mesh.error();
   }
-  auto policy = config::load_policy(policy_file.empty() ? mesh->host.policy_file : policy_file);
+  auto policy = config::load_policy(policy_file.empty() ? mesh->host.policy_file : policy_file, mesh->limits.rules);
   if (!policy) {
     return policy.error();
   }
@@ -57,30 +44,52 @@ Result<Plan> compile_plan(Files files, const compile::Origin& origin) {
             .warnings = {},
             .compiled = origin.now};
   plan.bindings = compile::bindings_of(plan.mesh, plan.policy);
-  auto snapshot = compile_policy(plan.bindings, plan.policy, origin);
+  auto snapshot = compile::compile_snapshot(plan.bindings, plan.policy, 1, origin, compile::Bounds::of(plan.mesh));
   if (!snapshot) {
     return snapshot.error();
   }
   plan.snapshot = std::move(*snapshot);
-  if (auto within = compile::check_limits(plan.mesh, plan.policy, plan.snapshot); !within) {
-    return within.error();
-  }
   plan.wireguard = compile::wireguard_image(plan.mesh);
   plan.warnings = compile::expired_rules(plan.policy, origin);
   return plan;
 }
 
+Result<CheckedPolicy> check_alone(const std::string& policy_file) {
+  auto policy = config::load_policy(policy_file);
+  if (!policy) {
+    return policy.error();
+  }
+  common::release_free_memory();
+  const compile::Bounds bounds;
+  if (auto within = compile::check_rules(bounds, *policy); !within) {
+    return within.error();
+  }
+  const compile::Origin origin{.now = time_by({policy->file}).now, .former = {}};
+  const auto snapshot = compile::compile_snapshot({}, *policy, 1, origin, bounds);
+  if (!snapshot) {
+    return snapshot.error();
+  }
+  if (auto tested = compile::run_policy_tests(*snapshot, *policy, origin.now.boot_ns); !tested) {
+    return tested.error();
+  }
+  auto warnings = compile::expired_rules(*policy, origin);
+  return CheckedPolicy{.policy = std::move(*policy), .warnings = std::move(warnings)};
+}
+
 }  // namespace
 
 Result<Files> load_files(const std::string& config_file, const std::string& policy_file) {
-  return common::within_memory([&] { return read_both(config_file, policy_file); });
+  auto files = common::within_memory([&] { return read_both(config_file, policy_file); });
+  // Reading takes more than what it leaves, and in other places than compiling.
+  common::release_free_memory();
+  return files;
 }
 
 Result<Plan> make_plan(Files files, const compile::Origin& origin) {
   return common::within_memory([&] {
     auto plan = compile_plan(std::move(files), origin);
     if (plan) {
-      if (auto tested = run_tests(plan->snapshot, plan->policy, origin.now); !tested) {
+      if (auto tested = compile::run_policy_tests(plan->snapshot, plan->policy, origin.now.boot_ns); !tested) {
         return Result<Plan>(std::move(tested.error()));
       }
     }
@@ -102,20 +111,7 @@ Result<Plan> make_plan(const std::string& config_file, const std::string& policy
 }
 
 Result<CheckedPolicy> check_policy(const std::string& policy_file) {
-  auto policy = config::load_policy(policy_file);
-  if (!policy) {
-    return policy.error();
-  }
-  const compile::Origin origin{.now = time_by({policy->file}).now, .former = {}};
-  auto snapshot = compile_policy({}, *policy, origin);
-  if (!snapshot) {
-    return snapshot.error();
-  }
-  if (auto tested = run_tests(*snapshot, *policy, origin.now); !tested) {
-    return tested.error();
-  }
-  auto warnings = compile::expired_rules(*policy, origin);
-  return CheckedPolicy{.policy = std::move(*policy), .warnings = std::move(warnings)};
+  return common::within_memory([&] { return check_alone(policy_file); });
 }
 
 void set_revision(compile::Snapshot& snapshot, std::uint64_t revision) {
