@@ -242,7 +242,10 @@ class Whereabouts : public testing::Test {
   }
 
   void guard() {
-    auto opened = datapath::Datapath::open({"tunnel", (bpffs_ / "bpf").string(), 0, 4});
+    datapath::Options options{.interface = "tunnel", .bpffs = (bpffs_ / "bpf").string()};
+    options.rules = 4;
+    options.tables.pairs = 64;  // they are read twice a packet
+    auto opened = datapath::Datapath::open(options);
     ASSERT_TRUE(opened) << opened.error().text();
     datapath_ = std::move(*opened);
     policy({allow(0, 0)});
@@ -454,7 +457,7 @@ TEST_F(Whereabouts, PacketsGoWhereTheyWereJudgedToGoAndComeFromThere) {
   std::map<std::uint32_t, int> departed;
   for (const Weather& weather : kWeathers) {
     ip(weather.begins);
-    for (int i = 0; i < 400; ++i) {
+    for (int i = 0; i < 200; ++i) {
       const Where from = traveller.start();
       const auto [source, destination] = traveller.ends();
       SCOPED_TRACE(std::string(weather.name) + ": " + source + " to " + destination + " from " +
@@ -469,7 +472,7 @@ TEST_F(Whereabouts, PacketsGoWhereTheyWereJudgedToGoAndComeFromThere) {
     ip(weather.ends);
   }
   for (const std::uint32_t tag : {kSrv, kBob, kMallory, kOffice, kDepot, kBranch}) {
-    EXPECT_GT(arrived[tag], 5) << tag;
+    EXPECT_GT(arrived[tag], 2) << tag;
   }
   for (const std::uint32_t tag : {kSrv, kOffice, kDepot}) {
     EXPECT_GT(departed[tag], 2) << tag;

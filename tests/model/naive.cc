@@ -101,6 +101,13 @@ std::array<std::uint32_t, 4> words_of(const common::Ip& ip) {
   return {word_of(bytes.data()), word_of(bytes.data() + 4), word_of(bytes.data() + 8), word_of(bytes.data() + 12)};
 }
 
+// The kernel forwards no IPv6 packet with such an end: multicast, link-local, loopback.
+bool stays_on_its_link(const common::Ip& ip) {
+  const auto is_zero = [](auto byte) { return byte == 0; };
+  const bool loopback = std::all_of(ip.bytes.begin(), ip.bytes.begin() + 15, is_zero) && ip.bytes[15] == 1;
+  return is_v6(ip) && (ip.bytes[0] == 0xff || (ip.bytes[0] == 0xfe && ip.bytes[1] >> 6U == 2) || loopback);
+}
+
 // ::ffff:0:0/96 in an IPv6 header: an IPv4 host's address in disguise, nobody's.
 bool is_mapped(const common::Ip& ip) {
   return is_v6(ip) && std::all_of(ip.bytes.begin(), ip.bytes.begin() + 10, [](auto byte) { return byte == 0; }) &&
@@ -281,8 +288,11 @@ Opinion Evaluator::opinion_on(const Tuple& tuple, const Place& from, const Place
   return opinion(*policy_, from.identity, to.identity, tuple.selector(), defects_, expired_now());
 }
 
-// Of a packet to `destination` that arrives on the guarded interface.
-Evaluator::Answer Evaluator::ask_route(const common::Ip& destination, const Origin& /*origin*/) const {
+// Of a packet between these that arrives on the guarded interface.
+Evaluator::Answer Evaluator::ask_route(const common::Ip& source, const common::Ip& destination) const {
+  if (stays_on_its_link(source) || stays_on_its_link(destination)) {
+    return {Answer::Kind::kept};
+  }
   if (!(is_v6(destination) ? routing_->forwards_v6 : routing_->forwards_v4)) {
     return {Answer::Kind::forwards_nothing};
   }
@@ -356,7 +366,7 @@ krait_reason Evaluator::check_route_in(Case& packet) const {
   if (to->host == 0 && !to->routed) {
     return KRAIT_ALLOWED;
   }
-  const Answer answer = ask_route(packet.tuple().destination, packet.origin);
+  const Answer answer = ask_route(packet.tuple().source, packet.tuple().destination);
   const bool forwarded = answer.kind == Answer::Kind::forwarded;
   const bool returns = forwarded && answer.interface == packet.origin.interface;
   if (to->host != 0) {
@@ -373,7 +383,7 @@ krait_reason Evaluator::check_route_out(Case& packet) const {
   if (!from->behind() || defects_.speaks_from_anywhere) {
     return KRAIT_ALLOWED;
   }
-  const Answer back = ask_route(packet.tuple().source, packet.origin);
+  const Answer back = ask_route(packet.tuple().destination, packet.tuple().source);
   if (packet.origin.came_in == 0) {
     const bool kept = back.kind == Answer::Kind::kept;
     return kept && becomes_this_host(from) ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;

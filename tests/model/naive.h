@@ -177,7 +177,7 @@ class Evaluator {
   [[nodiscard]] std::optional<Place> find(const common::Ip& ip) const;
   [[nodiscard]] std::uint32_t tag_of(const std::optional<Place>& place) const;
   [[nodiscard]] Opinion opinion_on(const Tuple& tuple, const Place& from, const Place& to) const;
-  [[nodiscard]] Answer ask_route(const common::Ip& destination, const Origin& origin) const;
+  [[nodiscard]] Answer ask_route(const common::Ip& source, const common::Ip& destination) const;
   [[nodiscard]] bool is_way(const Place& network, std::uint32_t interface) const;
   [[nodiscard]] std::optional<Place> own_place() const;
   [[nodiscard]] bool becomes_this_host(std::optional<Place>& place) const;
