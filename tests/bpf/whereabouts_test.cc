@@ -244,7 +244,7 @@ class Whereabouts : public testing::Test {
   void guard() {
     datapath::Options options{.interface = "tunnel", .bpffs = (bpffs_ / "bpf").string()};
     options.rules = 4;
-    options.tables.pairs = 64;  // they are read twice a packet
+    options.tables.pairs = 512;  // they are read twice a packet
     auto opened = datapath::Datapath::open(options);
     ASSERT_TRUE(opened) << opened.error().text();
     datapath_ = std::move(*opened);
