@@ -71,7 +71,8 @@ KRAIT_ASSERT_SIZE(struct krait_flow_head, 56);
  */
 static inline __attribute__((always_inline)) __u64 krait_flow_hash(const struct krait_flow_key* key,
                                                                    const struct krait_flow_seeds* seeds) {
-  const __u64* words = (const __u64*)key;
+  typedef __u64 __attribute__((may_alias)) word; /* a key is written by its fields */
+  const word* words = (const word*)key;
   __u64 sum = 0;
 #pragma GCC unroll 5
   for (int i = 0; i < 5; i++) {

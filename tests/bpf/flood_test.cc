@@ -42,7 +42,7 @@ class Flood : public testing::Test {
                      .at = {}}};
     const auto host = [](const char* text) { return common::Prefix::host(*common::Ip::parse(text)); };
     const std::vector<compile::Binding> bindings{
-        {host(kFlooder), 0, false}, {host("10.90.0.2"), 1, true}, {host(kVictim), 2, false}};
+        {host(kFlooder), 0, 1, false}, {host("10.90.0.2"), 1, 0, false}, {host(kVictim), 2, 2, false}};
     auto runner = datapath::PacketRunner::load(1024);
     ASSERT_TRUE(runner) << runner.error().text();
     runner_ = std::move(*runner);

@@ -251,6 +251,71 @@ TEST_F(Flow, BothFinsEndIt) {
   EXPECT_TRUE(drops(out(to_web(kAck)), KRAIT_REASON_NO_RULE));
 }
 
+// db's connect to web fails; what then listens on db's port is nobody's to open.
+TEST_F(Flow, ARefusedConnectLeavesNoDoor) {
+  policy({allow("db to web", kDb, kWeb, tcp(443))});
+  ASSERT_TRUE(passes(out(Packet("10.90.0.2", "10.90.0.1").tcp(47000, 443, kSyn))));
+  ASSERT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").tcp(443, 47000, kRst | kAck))));
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").tcp(443, 47000, kSyn)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Flow, ACancelledConnectLeavesNoDoor) {
+  policy({web_to_db()});
+  ASSERT_TRUE(passes(in(to_db(kSyn))));
+  ASSERT_TRUE(passes(in(to_db(kRst))));
+  EXPECT_TRUE(drops(out(to_web(kSyn)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Flow, AFinEndsOpening) {
+  policy({web_to_db()});
+  ASSERT_TRUE(passes(in(to_db(kSyn))));
+  ASSERT_TRUE(passes(out(to_web(kFin | kAck))));
+  EXPECT_TRUE(drops(out(to_web(kSyn)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Flow, SynsOfTheOtherEndKeepNoAbandonedConnectOpen) {
+  policy({web_to_db()});
+  ASSERT_TRUE(passes(in(to_db(kSyn))));
+  for (std::uint64_t waited_s = 0; waited_s < KRAIT_TCP_OPENING_S; waited_s += 5) {
+    advance(5);
+    ASSERT_TRUE(passes(out(to_web(kSyn)))) << waited_s;
+  }
+  advance(1);
+  EXPECT_TRUE(drops(out(to_web(kSyn)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Flow, TheOtherEndKeepsNoResetFlowAlive) {
+  policy({web_to_db()});
+  open();
+  ASSERT_TRUE(passes(in(to_db(kRst))));
+  advance(KRAIT_TCP_RESET_S / 2);
+  ASSERT_TRUE(passes(out(to_web(kAck))));
+  ASSERT_TRUE(passes(out(to_web(kRst))));
+  advance(KRAIT_TCP_RESET_S / 2 + 1);
+  EXPECT_TRUE(drops(out(to_web(kAck)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Flow, TheOtherEndKeepsNoFinishedFlowAlive) {
+  policy({web_to_db()});
+  open();
+  ASSERT_TRUE(passes(in(to_db(kFin | kAck))));
+  ASSERT_TRUE(passes(out(to_web(kFin | kAck))));
+  advance(KRAIT_TCP_CLOSING_S);
+  ASSERT_TRUE(passes(out(to_web(kFin | kAck))));
+  advance(1);
+  EXPECT_TRUE(drops(out(to_web(kAck)), KRAIT_REASON_NO_RULE));
+}
+
+TEST_F(Flow, TheOtherEndKeepsAnEstablishedFlowAlive) {
+  policy({web_to_db()});
+  open();
+  ASSERT_TRUE(passes(out(to_web(kAck))));
+  advance(KRAIT_TCP_ESTABLISHED_S);
+  ASSERT_TRUE(passes(out(to_web(kAck))));
+  advance(KRAIT_TCP_ESTABLISHED_S);
+  EXPECT_TRUE(passes(out(to_web(kAck))));
+}
+
 TEST_F(Flow, ANewConnectionMayFollowOnTheSamePorts) {
   policy({web_to_db()});
   open();

@@ -28,17 +28,31 @@ std::uint32_t index_of(std::uint32_t tag) {
   return index;
 }
 
-compile::Binding bind(std::string_view prefix, std::uint32_t tag, bool local = false) {
-  return {*common::Prefix::parse(prefix), index_of(tag), local};
+// Hosts: 0 is this one.
+constexpr std::uint32_t kWebHost = 1;
+constexpr std::uint32_t kOfficeHost = 2;
+
+compile::Binding own(std::string_view address, std::uint32_t tag, std::uint32_t host) {
+  return {common::Prefix::host(*common::Ip::parse(address)), index_of(tag), host, false};
+}
+
+compile::Binding behind(std::uint32_t host, std::string_view prefix, std::uint32_t tag) {
+  return {*common::Prefix::parse(prefix), index_of(tag), host, true};
 }
 
 std::vector<compile::Binding> mesh() {
-  return {bind("10.90.0.1/32", kWeb),          bind("fd90::1/128", kWeb),
-          bind("10.90.0.2/32", kDb, true),     bind("fd90::2/128", kDb, true),
-          bind("10.90.0.3/32", kOffice),       bind("fd90::3/128", kOffice),
-          bind("10.20.0.0/16", kSite),         bind("fd20::/32", kSite),
-          bind("10.20.5.0/24", kLab),          bind("10.20.5.9/32", kBoss),
-          bind("10.30.0.0/16", kCellar, true), bind("fd30::/32", kCellar, true)};
+  return {own("10.90.0.1", kWeb, kWebHost),
+          own("fd90::1", kWeb, kWebHost),
+          own("10.90.0.2", kDb, 0),
+          own("fd90::2", kDb, 0),
+          own("10.90.0.3", kOffice, kOfficeHost),
+          own("fd90::3", kOffice, kOfficeHost),
+          behind(kOfficeHost, "10.20.0.0/16", kSite),
+          behind(kOfficeHost, "fd20::/32", kSite),
+          behind(kOfficeHost, "10.20.5.0/24", kLab),
+          behind(kOfficeHost, "10.20.5.9/32", kBoss),
+          behind(0, "10.30.0.0/16", kCellar),
+          behind(0, "fd30::/32", kCellar)};
 }
 
 model::Subjects subjects(std::uint32_t tag) {
@@ -146,6 +160,7 @@ void Guard::SetUp() {
     load_anew();
   } else {
     runner_->advance(KRAIT_TCP_ESTABLISHED_S + 1);
+    model_->start_over(KRAIT_TCP_ESTABLISHED_S + 1);
   }
 }
 
@@ -153,6 +168,9 @@ void Guard::load_anew() {
   auto runner = datapath::PacketRunner::load(1024);
   ASSERT_TRUE(runner) << runner.error().text();
   runner_ = std::move(*runner);
+  const auto seeds = runner_->flow_seeds();
+  ASSERT_TRUE(seeds) << seeds.error().text();
+  model_.emplace(naive::FlowTable{*seeds, datapath::TableSizes{}.flow_buckets()});
 }
 
 void Guard::policy(std::vector<model::Rule> rules) {
@@ -162,7 +180,7 @@ void Guard::policy(std::vector<model::Rule> rules) {
     policy.identities.push_back({identity.name, identity.tag, {}});
   }
   policy.rules = std::move(rules);
-  const common::Moment now{.unix_ns = model_.unix_s() * 1'000'000'000, .boot_ns = runner_->boot_ns()};
+  const common::Moment now{.unix_ns = model_->unix_s() * 1'000'000'000, .boot_ns = runner_->boot_ns()};
   const auto snapshot = compile::compile_snapshot(bindings_, policy, ++revision_, {.now = now, .former = records_});
   ASSERT_TRUE(snapshot) << snapshot.error().text();
   const auto published = runner_->publish(snapshot->image);
@@ -170,7 +188,7 @@ void Guard::policy(std::vector<model::Rule> rules) {
   const auto records = compile::rule_records(snapshot->image);
   records_.assign(records.begin(), records.end());
   rule_of_record_ = snapshot->rule_of_record;
-  model_.publish(std::move(policy), bindings_);
+  model_->publish(std::move(policy), bindings_);
 }
 
 datapath::Counters Guard::counters() {
@@ -197,7 +215,7 @@ Outcome Guard::run(const packets::Bytes& frame, datapath::RunOptions options) {
   }
   outcome.rejected = run->rejected;
   outcome.frame = run->frame;
-  outcome.model = model_.run(frame, options.direction, options.relayed);
+  outcome.model = model_->run(frame, options.direction, {options.interface, options.came_in});
   return outcome;
 }
 
@@ -221,11 +239,16 @@ std::vector<krait_event> Guard::events() {
 
 Outcome Guard::in(const Packet& packet) { return run(packet.frame(), {.direction = KRAIT_INGRESS}); }
 Outcome Guard::out(const Packet& packet) { return run(packet.frame(), {.direction = KRAIT_EGRESS}); }
-Outcome Guard::relay(const Packet& packet) { return run(packet.frame(), {.direction = KRAIT_EGRESS, .relayed = true}); }
+Outcome Guard::relay(const Packet& packet) {
+  return run(packet.frame(), {.direction = KRAIT_EGRESS, .came_in = datapath::kLoopbackIndex});
+}
+Outcome Guard::forward(const Packet& packet) {
+  return run(packet.frame(), {.direction = KRAIT_EGRESS, .came_in = datapath::kLoopbackIndex + 1});
+}
 
 void Guard::advance(std::uint64_t seconds) {
   runner_->advance(seconds);
-  model_.advance(seconds);
+  model_->advance(seconds);
 }
 
 }  // namespace krait::bpf_test

@@ -77,10 +77,12 @@ class Guard : public testing::Test {
 
   // Puts these rules in force; flows stay.
   void policy(std::vector<model::Rule> rules);
-  // As received from a peer, as sent by this host, as sent on by this host after it came in from a peer.
+  // As received from a peer, as sent by this host, as sent on by this host after it came in from a peer, and from
+  // another interface.
   Outcome in(const Packet& packet);
   Outcome out(const Packet& packet);
   Outcome relay(const Packet& packet);
+  Outcome forward(const Packet& packet);
   Outcome run(const packets::Bytes& frame, datapath::RunOptions options);
   void advance(std::uint64_t seconds);
   void clamp_mss_to(std::uint32_t mtu_bytes) { runner_->clamp_mss_to(mtu_bytes); }
@@ -93,7 +95,7 @@ class Guard : public testing::Test {
 
  private:
   inline static std::optional<datapath::PacketRunner> runner_;
-  naive::Evaluator model_;
+  inline static std::optional<naive::Evaluator> model_;
   std::vector<compile::Binding> bindings_;
   std::vector<model::Rule> rules_;
   std::uint64_t revision_ = 0;

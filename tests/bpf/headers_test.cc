@@ -50,7 +50,42 @@ TEST_F(Headers, IcmpBehindExtensions) {
   EXPECT_TRUE(drops(in(v6().extension(packets::kHopByHop).icmp(130)), KRAIT_REASON_NO_RULE));
 }
 
+// What such a packet names is not where it goes in the end.
+TEST_F(HeadersAllowAll, SourceRoutes) {
+  for (const std::uint8_t type : {std::uint8_t{131}, std::uint8_t{137}}) {
+    const Bytes route{std::byte{type}, std::byte{7}, std::byte{4}, std::byte{10},
+                      std::byte{30},   std::byte{0}, std::byte{77}};
+    for (std::size_t nops = 0; nops <= 33; ++nops) {
+      Bytes options(nops, std::byte{1});
+      options.insert(options.end(), route.begin(), route.end());
+      EXPECT_TRUE(drops(in(v4().options(options).tcp(1, 2, kSyn)), KRAIT_REASON_SOURCE_ROUTE)) << nops;
+    }
+    EXPECT_TRUE(drops(in(v4().options(route).udp(1, 2).payload(8).fragment(7, 0, true)), KRAIT_REASON_SOURCE_ROUTE));
+    EXPECT_TRUE(drops(in(v4().options(route).udp(1, 2).fragment(7, 16, false).payload(8)), KRAIT_REASON_SOURCE_ROUTE));
+    Bytes behind_the_end{std::byte{0}};
+    behind_the_end.insert(behind_the_end.end(), route.begin(), route.end());
+    EXPECT_TRUE(passes(in(v4().options(behind_the_end).tcp(1, 2, kSyn))));
+  }
+  const Bytes record_route{std::byte{7},   std::byte{7}, std::byte{4}, std::byte{131},
+                           std::byte{137}, std::byte{0}, std::byte{0}};
+  EXPECT_TRUE(passes(in(v4().options(record_route).tcp(1, 2, kSyn)))) << "an address is no option";
+  const Bytes router_alert{std::byte{148}, std::byte{4}, std::byte{0}, std::byte{0}};
+  EXPECT_TRUE(passes(in(v4().options(router_alert).tcp(1, 2, kSyn))));
+}
+
+TEST_F(HeadersAllowAll, OptionsThatEndNowhere) {
+  for (const Bytes& options :
+       {Bytes{std::byte{7}, std::byte{5}, std::byte{0}, std::byte{0}}, Bytes{std::byte{7}, std::byte{1}},
+        Bytes{std::byte{1}, std::byte{1}, std::byte{1}, std::byte{68}},
+        Bytes{std::byte{1}, std::byte{131}, std::byte{0}, std::byte{0}}, Bytes{std::byte{131}, std::byte{255}}}) {
+    EXPECT_TRUE(drops(in(v4().options(options).tcp(1, 2, kSyn)), KRAIT_REASON_MALFORMED)) << packets::hex(options);
+  }
+}
+
 TEST_F(HeadersAllowAll, RoutingHeaders) {
+  EXPECT_TRUE(drops(in(v6().extension(packets::kRouting, 3, 4, 1).tcp(1, 2, kSyn)), KRAIT_REASON_ROUTING_HEADER));
+  EXPECT_TRUE(
+      drops(in(v6().extension(packets::kRouting, 3, 2, 1).fragment(7, 16, false)), KRAIT_REASON_ROUTING_HEADER));
   EXPECT_TRUE(drops(in(v6().extension(packets::kRouting, 3, 0, 1).tcp(1, 2, kSyn)), KRAIT_REASON_ROUTING_HEADER));
   EXPECT_TRUE(drops(in(v6().extension(packets::kHopByHop).extension(packets::kRouting, 1, 0, 0).tcp(1, 2, kSyn)),
                     KRAIT_REASON_ROUTING_HEADER));

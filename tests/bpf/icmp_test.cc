@@ -86,10 +86,43 @@ TEST_F(Icmp, PathMtuDiscoveryWorks) {
   EXPECT_TRUE(passes_by(in(Packet("fd90::1", "fd90::2").icmp_error(2, 0, answer_v6(), 1232)), "web to db"));
 }
 
-TEST_F(Icmp, ARouterInBetweenMaySpeak) {
-  open();
-  EXPECT_TRUE(passes(in(Packet("10.90.0.3", "10.90.0.2").icmp_error(11, 0, answer()))));
-  EXPECT_TRUE(passes(in(Packet("fd90::3", "fd90::2").icmp_error(3, 0, answer_v6()))));
+// Whoever is on the mesh could else lower another's path MTU or end its connections.
+TEST_F(Icmp, OthersHaveNoSay) {
+  policy({rule_, allow("errors", kAny, kAny, icmp(3)), allow("errors6", kAny, kAny, icmpv6(2))});
+  ASSERT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").tcp(40000, 5432, kSyn))));
+  ASSERT_TRUE(passes(in(Packet("fd90::1", "fd90::2").tcp(40000, 5432, kSyn))));
+  for (const char* other : {"10.90.0.3", "10.20.1.1", "10.20.5.9"}) {
+    EXPECT_TRUE(drops(in(Packet(other, "10.90.0.2").icmp_error(3, 4, answer())), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+  }
+  EXPECT_TRUE(drops(in(Packet("fd90::3", "fd90::2").icmp_error(2, 0, answer_v6())), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+  const Packet stranger = Packet("10.90.0.2", "10.90.0.1").tcp(5432, 40001, kAck);
+  EXPECT_TRUE(drops(in(Packet("10.90.0.3", "10.90.0.2").icmp_error(3, 4, stranger)), KRAIT_REASON_ICMP_ERROR_UNRELATED))
+      << "of no flow either";
+}
+
+// site opens to db: what stands between db and the host in site is office's own host, and routers of site.
+TEST_F(Icmp, GatewaysAndRoutersOfTheNetworkMaySpeak) {
+  policy({allow("site to db", kSite, kDb, tcp(5432)), allow("lab to db", kLab, kDb, tcp(5432))});
+  ASSERT_TRUE(passes(in(Packet("10.20.1.1", "10.90.0.2").tcp(40000, 5432, kSyn))));
+  ASSERT_TRUE(passes(in(Packet("10.20.5.1", "10.90.0.2").tcp(40000, 5432, kSyn))));
+  const Packet to_site = Packet("10.90.0.2", "10.20.1.1").tcp(5432, 40000, kAck);
+  const Packet to_lab = Packet("10.90.0.2", "10.20.5.1").tcp(5432, 40000, kAck);
+  EXPECT_TRUE(passes_by(in(Packet("10.20.1.1", "10.90.0.2").icmp_error(3, 3, to_site)), "site to db"));
+  EXPECT_TRUE(passes_by(in(Packet("10.20.9.9", "10.90.0.2").icmp_error(11, 0, to_site)), "site to db"));
+  EXPECT_TRUE(passes_by(in(Packet("10.90.0.3", "10.90.0.2").icmp_error(3, 4, to_site)), "site to db"));
+  EXPECT_TRUE(passes_by(in(Packet("10.20.9.9", "10.90.0.2").icmp_error(3, 4, to_lab)), "lab to db"))
+      << "lab lies in site";
+  EXPECT_TRUE(drops(in(Packet("10.20.5.1", "10.90.0.2").icmp_error(3, 4, to_site)), KRAIT_REASON_ICMP_ERROR_UNRELATED))
+      << "site does not lie in lab";
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 4, to_site)), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+}
+
+TEST_F(Icmp, ThisHostMaySpeakOfWhatItSendsOn) {
+  policy({allow("web to cellar", kWeb, kCellar, tcp(22))});
+  ASSERT_TRUE(passes(in(Packet("10.90.0.1", "10.30.1.1").tcp(40000, 22, kSyn))));
+  const Packet request = Packet("10.90.0.1", "10.30.1.1").tcp(40000, 22, kAck);
+  EXPECT_TRUE(passes_by(out(Packet("10.90.0.2", "10.90.0.1").icmp_error(3, 1, request)), "web to cellar"));
+  EXPECT_TRUE(passes_by(forward(Packet("10.30.9.9", "10.90.0.1").icmp_error(3, 1, request)), "web to cellar"));
 }
 
 TEST_F(Icmp, AboutTheInitiatorsPacketsToo) {
@@ -108,9 +141,9 @@ TEST_F(Icmp, EightBytesOfTransportAreEnough) {
 TEST_F(Icmp, AboutAPing) {
   policy({allow("ping", kWeb, kDb, icmp(8))});
   ASSERT_TRUE(passes(in(ping(7))));
-  EXPECT_TRUE(passes_by(in(Packet("10.90.0.3", "10.90.0.2").icmp_error(3, 1, pong(7))), "ping"));
+  EXPECT_TRUE(passes_by(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 1, pong(7))), "ping"));
   EXPECT_TRUE(passes_by(out(Packet("10.90.0.2", "10.90.0.1").icmp_error(3, 1, ping(7))), "ping"));
-  EXPECT_TRUE(drops(in(Packet("10.90.0.3", "10.90.0.2").icmp_error(3, 1, pong(8))), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+  EXPECT_TRUE(drops(in(Packet("10.90.0.1", "10.90.0.2").icmp_error(3, 1, pong(8))), KRAIT_REASON_ICMP_ERROR_UNRELATED));
 }
 
 TEST_F(Icmp, AnErrorAboutNoFlow) {

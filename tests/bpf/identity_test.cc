@@ -48,6 +48,26 @@ TEST_F(Identity, ArrivingNeverWithOwnSources) {
   EXPECT_TRUE(drops(in(Packet("fd90::2", "fd30::1").tcp(1, 2, kSyn)), KRAIT_REASON_SOURCE_IS_LOCAL));
 }
 
+// A neighbour on any of the host's links may send with whatever source it likes.
+TEST_F(Identity, WhatOthersSendNeverSpeaksAsThisHost) {
+  EXPECT_TRUE(drops(forward(Packet("fd90::2", "fd90::1").tcp(1, 2, kSyn)), KRAIT_REASON_REVERSE_PATH));
+  EXPECT_TRUE(drops(relay(Packet("fd90::2", "fd90::1").tcp(1, 2, kSyn)), KRAIT_REASON_REVERSE_PATH));
+  EXPECT_TRUE(passes(forward(Packet("10.90.0.2", "10.90.0.1").tcp(1, 2, kSyn)))) << "masqueraded";
+}
+
+TEST_F(Identity, NetworksBehindDoNotComeThroughTheTunnel) {
+  EXPECT_TRUE(drops(relay(Packet("10.30.7.7", "10.90.0.1").tcp(1, 2, kSyn)), KRAIT_REASON_REVERSE_PATH));
+  EXPECT_TRUE(drops(relay(Packet("fd30::7", "fd90::1").tcp(1, 2, kSyn)), KRAIT_REASON_REVERSE_PATH));
+  EXPECT_TRUE(passes(forward(Packet("10.30.7.7", "10.90.0.1").tcp(1, 2, kSyn))));
+  EXPECT_TRUE(drops(forward(Packet("10.90.0.3", "10.90.0.1").tcp(1, 2, kSyn)), KRAIT_REASON_SOURCE_NOT_LOCAL));
+}
+
+TEST_F(Identity, NothingLeavesForThisHostOrWhatIsBehind) {
+  EXPECT_TRUE(drops(out(Packet("10.90.0.2", "10.30.7.7").tcp(1, 2, kSyn)), KRAIT_REASON_DESTINATION_IS_LOCAL));
+  EXPECT_TRUE(drops(out(Packet("fd90::2", "fd90::2").tcp(1, 2, kSyn)), KRAIT_REASON_DESTINATION_IS_LOCAL));
+  EXPECT_TRUE(drops(relay(Packet("10.90.0.1", "10.90.0.2").tcp(1, 2, kSyn)), KRAIT_REASON_DESTINATION_IS_LOCAL));
+}
+
 TEST_F(Identity, RelayingIsNotSpoofing) {
   const Packet packet = Packet("10.90.0.1", "10.20.1.1").tcp(40000, 80, kSyn);
   EXPECT_TRUE(passes(in(packet)));
@@ -83,8 +103,8 @@ TEST_F(Identity, TheLongestPrefixWins) {
 }
 
 TEST_F(Identity, ADefaultRouteIsAPrefixToo) {
-  bindings().push_back({*common::Prefix::parse("0.0.0.0/0"), 3, false});
-  bindings().push_back({*common::Prefix::parse("::/0"), 4, false});
+  bindings().push_back({*common::Prefix::parse("0.0.0.0/0"), 3, 2, true});
+  bindings().push_back({*common::Prefix::parse("::/0"), 4, 2, true});
   policy({allow("all", kAny, kAny, everything())});
   EXPECT_EQ(source_tag("192.0.2.1"), kSite);
   EXPECT_EQ(source_tag("10.20.5.9"), kBoss);

@@ -77,7 +77,9 @@ class Mss : public Guard {
   }
 
   // The frame as krait passes it on: from one peer to another.
-  Bytes passed(const Bytes& frame) { return passed(frame, {.direction = KRAIT_EGRESS, .relayed = true}); }
+  Bytes passed(const Bytes& frame) {
+    return passed(frame, {.direction = KRAIT_EGRESS, .came_in = datapath::kLoopbackIndex});
+  }
   Bytes passed(const Bytes& frame, datapath::RunOptions options) {
     const Outcome outcome = run(frame, options);
     EXPECT_TRUE(passes(outcome));
@@ -139,7 +141,7 @@ TEST_F(Mss, OtherPacketsAreLeftAlone) {
   const auto untouched = [&](const Bytes& frame, datapath::RunOptions options) {
     EXPECT_EQ(packets::hex(passed(frame, options)), packets::hex(frame));
   };
-  const datapath::RunOptions relayed{.direction = KRAIT_EGRESS, .relayed = true};
+  const datapath::RunOptions relayed{.direction = KRAIT_EGRESS, .came_in = datapath::kLoopbackIndex};
   untouched(segment(false, kSyn, {}), relayed);
   untouched(segment(false, kSyn, mss(0)), relayed);
   untouched(segment(false, kSyn, {}, large), relayed);  // data that looks like the option
@@ -154,7 +156,7 @@ TEST_F(Mss, OtherPacketsAreLeftAlone) {
 }
 
 TEST_F(Mss, BrokenOptionsAreLeftAlone) {
-  const datapath::RunOptions relayed{.direction = KRAIT_EGRESS, .relayed = true};
+  const datapath::RunOptions relayed{.direction = KRAIT_EGRESS, .came_in = datapath::kLoopbackIndex};
   for (const Bytes& options : {
            bytes({2, 3, 5, 180}),
            bytes({2, 5, 5, 180}),
@@ -176,7 +178,7 @@ TEST_F(Mss, BrokenOptionsAreLeftAlone) {
 TEST_F(Mss, ADeniedPacketIsNotTouched) {
   policy({deny("none", kAny, kAny, everything())});
   const Bytes frame = segment(false, kSyn, mss(1460));
-  const Outcome outcome = run(frame, {.direction = KRAIT_EGRESS, .relayed = true});
+  const Outcome outcome = run(frame, {.direction = KRAIT_EGRESS, .came_in = datapath::kLoopbackIndex});
   EXPECT_TRUE(drops(outcome, KRAIT_REASON_DENIED_BY_RULE));
   EXPECT_EQ(packets::hex(outcome.frame), packets::hex(frame));
 }

@@ -38,7 +38,7 @@ compile::Snapshot revision(int number) {
   for (std::uint32_t i = 0; i < kHosts; ++i) {
     const std::uint32_t tag = number == 0 ? 1000 + i : 5000 + kHosts - i;
     policy.identities.push_back({fmt::format("identity{}", i), tag, {}});
-    bindings.push_back({common::Prefix::host(host(i)), i, i == 0});
+    bindings.push_back({common::Prefix::host(host(i)), i, i, false});
   }
   const model::SelectorRange web{KRAIT_SELECTOR_TCP + kPort, KRAIT_SELECTOR_TCP + kPort};
   const model::Subjects any{true, {}};

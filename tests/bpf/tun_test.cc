@@ -56,7 +56,7 @@ struct Mesh {
 // web may reach db's tcp/5432 and udp/53, db may send web udp/9 and learns at once that it may not reach its port 81.
 Mesh mesh() {
   const auto bind = [](std::string_view address, std::uint32_t identity) {
-    return compile::Binding{common::Prefix::host(*common::Ip::parse(address)), identity, identity == 1};
+    return compile::Binding{common::Prefix::host(*common::Ip::parse(address)), identity, 1 - identity, false};
   };
   const auto rule = [](std::uint32_t from, std::uint32_t selector) {
     return model::Rule{.name = "r",
@@ -116,7 +116,7 @@ class Tun : public testing::Test {
   }
 
   // What the model says of the same packet.
-  krait_reason model_says(const Packet& packet) { return model_.run(packet.frame(), KRAIT_INGRESS, false).reason; }
+  krait_reason model_says(const Packet& packet) { return model_.run(packet.frame(), KRAIT_INGRESS, {}).reason; }
 
   datapath::Counters counters() {
     auto counters = datapath_->counters();
@@ -202,7 +202,7 @@ class Tun : public testing::Test {
   common::Fd tun_;
   std::uint32_t index_ = 0;
   std::optional<datapath::Datapath> datapath_;
-  naive::Evaluator model_;
+  naive::Evaluator model_{{.seeds = {}, .buckets = 1024}};
 };
 
 Packet v4() { return {"10.90.0.1", "10.90.0.2"}; }

@@ -103,15 +103,40 @@ class Tally {
 };
 
 common::Result<Trial> Trial::begin(Planted planted) {
-  auto runner = datapath::PacketRunner::load(kSnapshotPages);
+  auto sandbox = Sandbox::make();
+  if (!sandbox) {
+    return common::passed_on(sandbox, "make a host");
+  }
+  auto runner = datapath::PacketRunner::load(kSnapshotPages, datapath::RunMode::traced, datapath::Routes::asked);
   if (!runner) {
     return common::passed_on(runner, "load the program");
   }
-  return Trial(std::move(*runner), std::move(planted));
+  auto seeds = runner->flow_seeds();
+  if (!seeds) {
+    return common::passed_on(seeds, "read the flow table's seeds");
+  }
+  const naive::FlowTable table{*seeds, datapath::TableSizes{}.flow_buckets()};
+  return Trial(std::move(*sandbox), std::move(*runner), table, std::move(planted));
 }
 
-common::Result<void> Trial::publish(const Revision& revision, std::int64_t unix_s) {
-  const common::Moment now{.unix_ns = unix_s * 1'000'000'000, .boot_ns = runner_.boot_ns()};
+common::Result<void> Trial::start_over(const naive::Routing& routing) {
+  runner_.advance(kForgetS);
+  model_.start_over(kForgetS);
+  records_.clear();
+  model_.route(routing);
+  if (auto done = sandbox_.set(routing); !done) {
+    return done;
+  }
+  std::vector<datapath::WayBehind> ways;
+  for (const naive::Way& way : routing.ways) {
+    ways.push_back({way.network, way.interface});
+  }
+  return runner_.set_ways_behind(ways);
+}
+
+common::Result<void> Trial::publish(const Revision& revision) {
+  model_.publish(revision.policy, revision.bindings);
+  const common::Moment now{.unix_ns = model_.unix_s() * 1'000'000'000, .boot_ns = runner_.boot_ns()};
   auto snapshot =
       compile::compile_snapshot(revision.bindings, revision.policy, ++revision_, {.now = now, .former = records_});
   if (!snapshot) {
@@ -131,13 +156,14 @@ common::Result<void> Trial::publish(const Revision& revision, std::int64_t unix_
   return {};
 }
 
-common::Result<std::optional<std::string>> Trial::compare(const Step& step, naive::Evaluator& model, Tally& tally) {
-  auto run = runner_.run(step.frame, {.direction = step.direction, .relayed = step.relayed});
+common::Result<std::optional<std::string>> Trial::compare(const Step& step, Tally& tally) {
+  auto run = runner_.run(step.frame, {.direction = step.direction, .interface = kGuarded, .came_in = step.came_in});
   if (!run) {
     return common::passed_on(run, step.text());
   }
   const naive::Verdict program = verdict_of(*run, rule_of_record_);
-  const naive::Verdict expected = model.run(step.frame, step.direction, step.relayed);
+  const naive::Verdict expected =
+      model_.run(step.frame, step.direction, {.interface = kGuarded, .came_in = step.came_in});
   tally.count(expected, step.direction, step.frame.size());
   if (program == expected) {
     return std::optional<std::string>();
@@ -145,43 +171,40 @@ common::Result<std::optional<std::string>> Trial::compare(const Step& step, naiv
   return std::optional(fmt::format("{}\n  program: {}\n  model:   {}", step.text(), program.text(), expected.text()));
 }
 
-common::Result<std::optional<std::string>> Trial::take(const Case& story, const Step& step, naive::Evaluator& model,
-                                                       Tally& tally) {
+common::Result<std::optional<std::string>> Trial::take(const Case& story, const Step& step, Tally& tally) {
   switch (step.kind) {
     case Step::Kind::pause:
       runner_.advance(step.seconds);
-      model.advance(step.seconds);
+      model_.advance(step.seconds);
       break;
     case Step::Kind::publish: {
-      const Revision& revision = story.revisions[step.revision];
-      model.publish(revision.policy, revision.bindings);
-      if (auto published = publish(revision, model.unix_s()); !published) {
+      if (auto published = publish(story.revisions[step.revision]); !published) {
         return common::passed_on(published, "publish");
       }
       break;
     }
     case Step::Kind::packet:
-      return compare(step, model, tally);
+      return compare(step, tally);
   }
   return std::optional<std::string>();
 }
 
 common::Result<std::optional<std::string>> Trial::run(const Case& story) {
-  naive::Evaluator model(planted_.in_model);
   Tally tally;
   const auto before = runner_.counters();
   if (!before) {
     return before.error();
   }
-  runner_.advance(kForgetS);
-  records_.clear();
+  if (auto done = start_over(story.routing); !done) {
+    return common::passed_on(done, "set up a host");
+  }
   Step first;
   first.kind = Step::Kind::publish;
-  if (auto published = take(story, first, model, tally); !published) {
+  if (auto published = take(story, first, tally); !published) {
     return published;
   }
   for (std::size_t i = 0; i < story.steps.size(); ++i) {
-    auto difference = take(story, story.steps[i], model, tally);
+    auto difference = take(story, story.steps[i], tally);
     if (!difference) {
       return common::passed_on(difference, fmt::format("step {}", i));
     }
@@ -209,6 +232,8 @@ common::Result<Case> Trial::shrink(Case story) {
   for (std::size_t before = 0; before != story.text().size();) {
     before = story.text().size();
     drop_needless(story.steps, fails);
+    drop_needless(story.routing.routes, fails);
+    drop_needless(story.routing.ways, fails);
     for (Revision& revision : story.revisions) {
       drop_needless(revision.policy.rules, fails);
       drop_needless(revision.bindings, fails);

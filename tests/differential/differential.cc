@@ -43,7 +43,7 @@ using Recording = std::vector<packets::Bytes>;
 
 int report(differential::Trial& trial, std::uint64_t seed, const Recording& recording, const std::string& difference) {
   fmt::print("seed {}: they disagree at {}\n", seed, difference);
-  const auto small = trial.shrink(differential::random_case(seed, recording));
+  const auto small = trial.shrink(differential::random_case(seed, trial.flow_table(), recording));
   if (!small) {
     fmt::print("not made smaller: {}\n", small.error().text());
     return 1;
@@ -72,7 +72,7 @@ int run(const Arguments& arguments) {
       return 2;
     }
     for (std::uint64_t i = 0; i < kCasesPerProgram && Clock::now() < end; ++i, ++seed) {
-      const differential::Case story = differential::random_case(seed, *recording);
+      const differential::Case story = differential::random_case(seed, trial->flow_table(), *recording);
       const auto outcome = trial->run(story);
       if (!outcome) {
         fmt::print(stderr, "differential: seed {}: {}\n", seed, outcome.error().text());

@@ -32,7 +32,7 @@ std::optional<std::uint64_t> find(Planted planted) {
     return std::nullopt;
   }
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const auto outcome = trial->run(random_case(seed));
+    const auto outcome = trial->run(random_case(seed, trial->flow_table()));
     if (!outcome) {
       ADD_FAILURE() << outcome.error().text();
       return std::nullopt;
@@ -112,6 +112,17 @@ TEST_F(Differential, FindsDefectsOfFlowsAndFragments) {
   EXPECT_TRUE(find({.in_model = {.reply_makes_flow = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.no_time_out = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.verdict_remembered = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.rst_keeps_opening = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.responder_keeps_alive = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.anybody_speaks = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.oldest_of_all = true}, .in_image = {}}));
+}
+
+TEST_F(Differential, FindsDefectsOfWhereAPacketComesFromAndGoes) {
+  EXPECT_TRUE(find({.in_model = {.speaks_from_anywhere = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.kept_is_network = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.route_elsewhere = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.local_destination_goes = true}, .in_image = {}}));
 }
 
 // Replies, fragments and ICMP errors of real stacks, on top of what random packets find.
@@ -122,7 +133,7 @@ TEST_F(Differential, ReplaysRealPackets) {
   auto trial = Trial::begin();
   ASSERT_TRUE(trial) << trial.error().text();
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const auto outcome = trial->run(random_case(seed, *recording));
+    const auto outcome = trial->run(random_case(seed, trial->flow_table(), *recording));
     ASSERT_TRUE(outcome) << outcome.error().text();
     ASSERT_FALSE(*outcome) << "seed " << seed << ": " << **outcome;
   }
@@ -132,10 +143,10 @@ TEST_F(Differential, ShrinksAFailingCase) {
   auto trial = Trial::begin({.in_model = {.direction = true}, .in_image = {}});
   ASSERT_TRUE(trial) << trial.error().text();
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const auto outcome = trial->run(random_case(seed));
+    const auto outcome = trial->run(random_case(seed, trial->flow_table()));
     ASSERT_TRUE(outcome) << outcome.error().text();
     if (*outcome) {
-      const auto small = trial->shrink(random_case(seed));
+      const auto small = trial->shrink(random_case(seed, trial->flow_table()));
       ASSERT_TRUE(small) << small.error().text();
       EXPECT_EQ(small->steps.size(), 1U) << small->text();
       EXPECT_LE(small->revisions.front().policy.rules.size(), 1U) << small->text();

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "tests/model/naive.h"
+#include "krait/abi/selector.h"
 
 namespace krait::differential {
 namespace {
@@ -29,8 +29,8 @@ struct Conversation {
 
 class Author {
  public:
-  Author(std::uint64_t seed, const std::vector<packets::Bytes>& recording)
-      : random_(seed), pool_(random_), recording_(recording) {}
+  Author(std::uint64_t seed, const naive::FlowTable& table, const std::vector<packets::Bytes>& recording)
+      : random_(seed), table_(table), pool_(random_), recording_(recording) {}
 
   Case write() {
     Case story;
@@ -39,12 +39,21 @@ class Author {
       story.revisions.push_back(changed(random_, pool_, story.revisions.back()));
     }
     now_ = &story.revisions.front();
+    const bool replays = !recording_.empty() && random_.percent(15);
+    if (replays) {
+      know_recorded_hosts(story);
+    }
+    routing_ = random_routing(random_, pool_, story.revisions);
+    story.routing = routing_;
     for (std::uint32_t i = random_.between(1, 4); i > 0; --i) {
       conversations_.push_back(random_conversation());
     }
-    if (!recording_.empty() && random_.percent(15)) {
+    if (replays) {
       replay(story);
       return story;
+    }
+    if (random_.percent(5)) {
+      crowd(story);
     }
     for (std::uint32_t left = random_.between(10, 150); left > 0; --left) {
       story.steps.push_back(random_step(story));
@@ -53,18 +62,64 @@ class Author {
   }
 
  private:
-  // A part of the recording, among policies that know its hosts.
-  void replay(Case& story) {
-    const std::uint32_t near = random_.below(story.revisions.front().policy.identities.size());
+  // Policies that know the recording's hosts.
+  void know_recorded_hosts(Case& story) {
     const std::uint32_t far = random_.below(story.revisions.front().policy.identities.size());
     for (Revision& revision : story.revisions) {
+      const std::uint32_t near = revision.bindings.front().identity;
       for (const char* prefix : {"10.91.1.1/32", "fd91:1::1/128"}) {
-        revision.bindings.push_back({*common::Prefix::parse(prefix), near, true});
+        revision.bindings.push_back({*common::Prefix::parse(prefix), near, 0, false});
       }
       for (const char* prefix : {"10.91.2.0/24", "fd91:2::/64"}) {
-        revision.bindings.push_back({*common::Prefix::parse(prefix), far, false});
+        revision.bindings.push_back({*common::Prefix::parse(prefix), far, 1, true});
       }
     }
+  }
+
+  // So many flows in one bucket that some have to go, and a policy that allows them.
+  void crowd(Case& story) {
+    for (Revision& revision : story.revisions) {
+      revision.policy.rules.insert(revision.policy.rules.begin(), {.name = "all",
+                                                                   .action = model::Action::allow,
+                                                                   .from = {true, {}},
+                                                                   .to = {true, {}},
+                                                                   .selectors = {{0, KRAIT_SELECTORS - 1}},
+                                                                   .expires = {},
+                                                                   .at = {}});
+    }
+    const std::uint32_t bucket = 1 + random_.below(table_.buckets);
+    conversations_.clear();
+    std::vector<Conversation> pairs;
+    for (std::uint32_t i = random_.between(1, 4); i > 0; --i) {
+      pairs.push_back(random_conversation());
+      pairs.back().protocol = random_.percent(50) ? packets::kTcp : packets::kUdp;
+    }
+    while (conversations_.size() < 14) {
+      conversations_.push_back(moved_to(bucket, random_.pick(pairs)));
+    }
+    crowded_ = true;
+  }
+
+  // The same ends with other ports.
+  Conversation moved_to(std::uint32_t bucket, Conversation talk) {
+    naive::Tuple tuple;
+    tuple.source = talk.opener;
+    tuple.destination = talk.answerer;
+    tuple.protocol = talk.protocol;
+    do {
+      const std::uint64_t bits = random_.bits();
+      tuple.source_port = talk.opener_port = static_cast<std::uint16_t>(bits);
+      tuple.destination_port = talk.answerer_port = static_cast<std::uint16_t>(bits >> 16U);
+    } while (bucket_of(tuple) != bucket);
+    return talk;
+  }
+
+  std::uint32_t bucket_of(const naive::Tuple& tuple) const {
+    const krait_flow_key key = naive::flow_key(tuple);
+    return KRAIT_FLOW_BUCKET(krait_flow_hash(&key, &table_.seeds), table_.buckets - 1);
+  }
+
+  void replay(Case& story) {
     const std::size_t count = random_.between(10, 150);
     for (std::size_t at = random_.below(recording_.size()); story.steps.size() < count && at < recording_.size();) {
       if (random_.percent(5)) {
@@ -129,7 +184,7 @@ class Author {
   }
 
   Step packet_step() {
-    if (conversations_.size() < 12 && random_.percent(8)) {
+    if (!crowded_ && conversations_.size() < 12 && random_.percent(8)) {
       conversations_.push_back(random_conversation());
     }
     const Conversation& talk = random_.pick(conversations_);
@@ -140,21 +195,38 @@ class Author {
     if (random_.percent(8)) {
       mutate(step.frame);
     }
-    step.relayed = random_.percent(5);
-    const common::Ip& source = last_source_;
-    step.direction = is_local(source) != random_.percent(8) ? KRAIT_EGRESS : KRAIT_INGRESS;
+    const compile::Binding* owner = owner_of(last_source_);
+    const bool local = owner != nullptr && owner->local();
+    step.direction = local != random_.percent(8) ? KRAIT_EGRESS : KRAIT_INGRESS;
+    if (step.direction == KRAIT_EGRESS) {
+      step.came_in = random_.percent(15) ? random_.pick(std::vector<std::uint32_t>{0, kGuarded, kLan, kWan})
+                                         : likely_way_in(last_source_, owner);
+    }
     return step;
   }
 
-  // Where a packet with this source would be seen.
-  bool is_local(const common::Ip& ip) const {
+  // Where a packet with this source comes from, if all is right.
+  std::uint32_t likely_way_in(const common::Ip& source, const compile::Binding* owner) const {
+    if (owner == nullptr || !owner->local()) {
+      return kGuarded;
+    }
+    const naive::Route* best = nullptr;
+    for (const naive::Route& route : routing_.routes) {
+      if (owner->routed && route.to.contains(source) && (best == nullptr || route.to.length > best->to.length)) {
+        best = &route;
+      }
+    }
+    return best != nullptr && best->kind == naive::Route::Kind::interface ? best->interface : 0;
+  }
+
+  const compile::Binding* owner_of(const common::Ip& ip) const {
     const compile::Binding* best = nullptr;
     for (const compile::Binding& binding : now_->bindings) {
       if (binding.prefix.contains(ip) && (best == nullptr || binding.prefix.length > best->prefix.length)) {
         best = &binding;
       }
     }
-    return best != nullptr && best->local;
+    return best;
   }
 
   // An address that somebody owns, as a rule.
@@ -248,6 +320,22 @@ class Author {
     }
   }
 
+  // Padding and whole options, with a source route among them now and then, and lists that end in the middle of one.
+  packets::Bytes random_options() {
+    packets::Bytes bytes;
+    while (bytes.size() < 36 && random_.percent(70)) {
+      static const std::vector<std::uint8_t> kTypes = {1, 1, 1, 7, 68, 148, 131, 137, 0};
+      const std::uint8_t type = random_.percent(97) ? random_.pick(kTypes) : static_cast<std::uint8_t>(random_.bits());
+      bytes.push_back(std::byte{type});
+      if (type > 1) {
+        const std::size_t length = random_.percent(95) ? random_.between(2, 8) : random_.below(40);
+        bytes.push_back(static_cast<std::byte>(length));
+        bytes.resize(std::min<std::size_t>(bytes.size() + (length > 2 ? length - 2 : 0), 40));
+      }
+    }
+    return bytes;
+  }
+
   void decorate(Packet& packet, const Conversation& talk) {
     const auto add_fragment = [&] {
       static const std::vector<std::uint16_t> kOffsets = {0, 0, 8, 16, 1480, 65528};
@@ -256,7 +344,7 @@ class Author {
     const bool fragmented = random_.percent(25);
     if (talk.v4()) {
       if (random_.percent(10)) {
-        packet.options(packets::Bytes(random_.between(1, 40), std::byte{1}));
+        packet.options(random_options());
       }
       if (fragmented) {
         add_fragment();
@@ -270,7 +358,8 @@ class Author {
       packet.extension(packets::kHopByHop);
     }
     for (std::uint32_t i = 0; i < before; ++i) {
-      packet.extension(random_.pick(kTypes), random_.between(1, 3), random_.percent(90) ? 4 : 0);
+      packet.extension(random_.pick(kTypes), random_.between(1, 3), random_.percent(90) ? 4 : 0,
+                       random_.percent(80) ? 0 : 1);
     }
     if (fragmented) {
       add_fragment();
@@ -361,7 +450,10 @@ class Author {
   }
 
   Random random_;
+  const naive::FlowTable& table_;
   AddressPool pool_;
+  naive::Routing routing_;
+  bool crowded_ = false;  // all conversations are in one bucket
   const std::vector<packets::Bytes>& recording_;
   const Revision* now_ = nullptr;
   std::uint64_t elapsed_s_ = 0;
@@ -379,8 +471,8 @@ std::string revision_text(const Revision& revision) {
     text += fmt::format("    identity {} tag {}\n", i, revision.policy.identities[i].tag);
   }
   for (const compile::Binding& binding : revision.bindings) {
-    text += fmt::format("    {} is identity {}{}\n", binding.prefix.text(), binding.identity,
-                        binding.local ? ", local" : "");
+    text += fmt::format("    {} is identity {}, {} {}\n", binding.prefix.text(), binding.identity,
+                        binding.routed ? "behind host" : "of host", binding.host);
   }
   for (std::size_t i = 0; i < revision.policy.rules.size(); ++i) {
     const model::Rule& rule = revision.policy.rules[i];
@@ -409,12 +501,12 @@ std::string Step::text() const {
     case Kind::packet:
       break;
   }
-  return fmt::format("{}{} {}", direction == KRAIT_INGRESS ? "in " : "out", relayed ? " (relayed)" : "",
+  return fmt::format("{} {}", direction == KRAIT_INGRESS ? "in" : fmt::format("out (from {})", came_in),
                      packets::hex(std::span(frame).subspan(12)));
 }
 
 std::string Case::text() const {
-  std::string text;
+  std::string text = routing_text(routing);
   for (std::size_t i = 0; i < revisions.size(); ++i) {
     const bool used = i == 0 || std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
                         return step.kind == Step::Kind::publish && step.revision == i;
@@ -429,8 +521,8 @@ std::string Case::text() const {
   return text;
 }
 
-Case random_case(std::uint64_t seed, const std::vector<packets::Bytes>& recording) {
-  return Author(seed, recording).write();
+Case random_case(std::uint64_t seed, const naive::FlowTable& table, const std::vector<packets::Bytes>& recording) {
+  return Author(seed, table, recording).write();
 }
 
 }  // namespace krait::differential

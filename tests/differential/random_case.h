@@ -7,6 +7,8 @@
 
 #include "krait/abi/maps.h"
 #include "tests/differential/random_policy.h"
+#include "tests/differential/random_routing.h"
+#include "tests/model/naive.h"
 #include "tests/packets/packet.h"
 
 namespace krait::differential {
@@ -17,7 +19,7 @@ struct Step {
   Kind kind = Kind::packet;
   packets::Bytes frame;
   krait_direction direction = KRAIT_INGRESS;
-  bool relayed = false;
+  std::uint32_t came_in = 0;  // as naive::Origin
   std::uint64_t seconds = 0;
   std::size_t revision = 0;  // index into Case::revisions
 
@@ -27,11 +29,13 @@ struct Step {
 struct Case {
   std::vector<Revision> revisions;  // the first is published before the first step
   std::vector<Step> steps;
+  naive::Routing routing;
 
   [[nodiscard]] std::string text() const;  // all that is needed to do it again by hand
 };
 
-// The same seed gives the same case. With a recording, some stories are a part of it.
-Case random_case(std::uint64_t seed, const std::vector<packets::Bytes>& recording = {});
+// The same seed and the same flow table give the same case. Of the table depends which flows some stories bring into
+// one bucket. With a recording, some stories are a part of it.
+Case random_case(std::uint64_t seed, const naive::FlowTable& table, const std::vector<packets::Bytes>& recording = {});
 
 }  // namespace krait::differential

@@ -134,6 +134,8 @@ std::uint32_t random_tag(Random& random, const model::Policy& policy) {
   }
 }
 
+}  // namespace
+
 common::Prefix random_prefix(Random& random, const AddressPool& pool) {
   const common::Family family = random.percent(60) ? common::Family::v4 : common::Family::v6;
   const common::Ip ip = random.pick(family == common::Family::v4 ? pool.v4 : pool.v6);
@@ -143,13 +145,47 @@ common::Prefix random_prefix(Random& random, const AddressPool& pool) {
   return common::Prefix{ip, static_cast<std::uint8_t>(random.between(0, ip.bits()))}.masked();
 }
 
-void add_binding(Random& random, const AddressPool& pool, Revision& revision) {
-  const compile::Binding binding{random_prefix(random, pool), random.below(revision.policy.identities.size()),
-                                 random.percent(35)};
+namespace {
+
+bool is_own(const compile::Binding& binding) { return binding.host == 0 && !binding.routed; }
+
+// A host has one identity, whatever its addresses are.
+std::uint32_t identity_of(Random& random, const Revision& revision, const compile::Binding& binding) {
+  const auto own = std::find_if(revision.bindings.begin(), revision.bindings.end(), is_own);
+  return is_own(binding) && own != revision.bindings.end() ? own->identity
+                                                           : random.below(revision.policy.identities.size());
+}
+
+// This host's or that of one of three peers. Networks are routed; a single address may be as well.
+void place(Random& random, const Revision& revision, compile::Binding& binding) {
+  binding.host = random.percent(40) ? 0 : random.between(1, 3);
+  binding.routed = binding.prefix.length != binding.prefix.ip.bits() || random.percent(50);
+  binding.identity = identity_of(random, revision, binding);
+}
+
+void add_binding(Revision& revision, const compile::Binding& binding) {
   const bool taken = std::any_of(revision.bindings.begin(), revision.bindings.end(),
                                  [&](const compile::Binding& other) { return other.prefix == binding.prefix; });
   if (!taken) {
     revision.bindings.push_back(binding);
+  }
+}
+
+void add_binding(Random& random, const AddressPool& pool, Revision& revision) {
+  compile::Binding binding;
+  binding.prefix = random_prefix(random, pool);
+  place(random, revision, binding);
+  add_binding(revision, binding);
+}
+
+void change_binding(Random& random, Revision& revision) {
+  const std::size_t at = random.below(revision.bindings.size());
+  if (at != 0) {
+    return place(random, revision, revision.bindings[at]);
+  }
+  const std::uint32_t identity = random.below(revision.policy.identities.size());
+  for (compile::Binding& binding : revision.bindings) {
+    binding.identity = is_own(binding) ? identity : binding.identity;
   }
 }
 
@@ -181,11 +217,7 @@ void change_once(Random& random, const AddressPool& pool, Revision& revision) {
       add_binding(random, pool, revision);
       break;
     default:
-      if (!revision.bindings.empty()) {
-        compile::Binding& binding = revision.bindings[random.below(revision.bindings.size())];
-        binding.identity = random.below(identities);
-        binding.local = random.percent(35);
-      }
+      change_binding(random, revision);
       break;
   }
 }
@@ -239,6 +271,8 @@ Revision random_revision(Random& random, const AddressPool& pool) {
   for (std::uint32_t i = 0; i < identities; ++i) {
     revision.policy.identities.push_back({fmt::format("identity{}", i), random_tag(random, revision.policy), {}});
   }
+  const common::Prefix own = common::Prefix::host(random.pick(random.percent(60) ? pool.v4 : pool.v6));
+  add_binding(revision, {.prefix = own, .identity = random.below(identities), .host = 0, .routed = false});
   const std::uint32_t bindings = random_count(random, 10, 30, 60);
   for (std::uint32_t i = 0; i < bindings; ++i) {
     add_binding(random, pool, revision);

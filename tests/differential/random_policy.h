@@ -12,7 +12,7 @@ namespace krait::differential {
 
 struct Revision {
   model::Policy policy;
-  std::vector<compile::Binding> bindings;
+  std::vector<compile::Binding> bindings;  // with an own address of this host among them
 };
 
 // Addresses that share many bits, so that prefixes nest.
@@ -24,6 +24,8 @@ struct AddressPool {
   // One of them or a near relative.
   common::Ip near(Random& random, common::Family family) const;
 };
+
+common::Prefix random_prefix(Random& random, const AddressPool& pool);
 
 // Where verdicts may change, and where packets should go: selectors and their neighbours.
 std::uint32_t interesting_selector(Random& random);

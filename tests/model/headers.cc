@@ -21,6 +21,10 @@ constexpr std::uint8_t kIcmpv6 = 58;
 constexpr std::uint8_t kDestinationOptions = 60;
 constexpr std::uint8_t kSctp = 132;
 
+// IPv4 options (IANA).
+constexpr std::uint8_t kLooseRoute = 131;
+constexpr std::uint8_t kStrictRoute = 137;
+
 // Bytes with readers that must stay inside.
 class Bytes {
  public:
@@ -90,6 +94,26 @@ class Reader {
     if (headers_.problem == KRAIT_ALLOWED) {
       read_transport(rest, packet.at8(9));
     }
+    if (headers_.problem == KRAIT_ALLOWED && outer()) {
+      read_options(packet.first(header_bytes).from(20));
+    }
+  }
+
+  // RFC 791 3.1: one byte of type for the end and for padding, else a length that counts both.
+  void read_options(Bytes options) {
+    for (std::size_t at = 0; at < options.size() && options.at8(at) != 0;) {
+      if (options.at8(at) == 1) {
+        ++at;
+        continue;
+      }
+      if (at + 1 == options.size() || options.at8(at + 1) < 2 || at + options.at8(at + 1) > options.size()) {
+        return fail(KRAIT_REASON_MALFORMED);
+      }
+      if (options.at8(at) == kLooseRoute || options.at8(at) == kStrictRoute) {
+        return fail(KRAIT_REASON_SOURCE_ROUTE);
+      }
+      at += options.at8(at + 1);
+    }
   }
 
   void read_v6(Bytes packet) {
@@ -124,7 +148,7 @@ class Reader {
       if (rest.size() < 8) {
         return fail_short();
       }
-      if (next == kRouting && rest.at8(2) == 0) {
+      if (next == kRouting && (rest.at8(2) == 0 || rest.at8(3) != 0)) {  // its type, segments left
         return fail(KRAIT_REASON_ROUTING_HEADER);
       }
       const std::size_t bytes = next == kFragment ? 8 : (rest.at8(1) + 1U) * 8U;

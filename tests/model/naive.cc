@@ -1,10 +1,11 @@
 #include "tests/model/naive.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
-#include <tuple>
 #include <utility>
 
 namespace krait::naive {
@@ -82,11 +83,38 @@ bool covers(const common::Prefix& prefix, const common::Ip& ip) {
   return true;
 }
 
+std::uint32_t word_of(const std::uint8_t* bytes) {
+  std::uint32_t word = 0;
+  std::memcpy(&word, bytes, sizeof(word));
+  return word;
+}
+
+// The address as a flow's key has it: IPv4 mapped.
+std::array<std::uint32_t, 4> words_of(const common::Ip& ip) {
+  std::array<std::uint8_t, 16> bytes{};
+  if (is_v6(ip)) {
+    std::copy_n(ip.bytes.begin(), 16, bytes.begin());
+  } else {
+    bytes[10] = bytes[11] = 0xff;
+    std::copy_n(ip.bytes.begin(), 4, bytes.begin() + 12);
+  }
+  return {word_of(bytes.data()), word_of(bytes.data() + 4), word_of(bytes.data() + 8), word_of(bytes.data() + 12)};
+}
+
+// The kernel forwards no IPv6 packet with such an end: multicast, link-local, loopback.
+bool stays_on_its_link(const common::Ip& ip) {
+  const auto is_zero = [](auto byte) { return byte == 0; };
+  const bool loopback = std::all_of(ip.bytes.begin(), ip.bytes.begin() + 15, is_zero) && ip.bytes[15] == 1;
+  return is_v6(ip) && (ip.bytes[0] == 0xff || (ip.bytes[0] == 0xfe && ip.bytes[1] >> 6U == 2) || loopback);
+}
+
 // ::ffff:0:0/96 in an IPv6 header: an IPv4 host's address in disguise, nobody's.
 bool is_mapped(const common::Ip& ip) {
   return is_v6(ip) && std::all_of(ip.bytes.begin(), ip.bytes.begin() + 10, [](auto byte) { return byte == 0; }) &&
          ip.bytes[10] == 0xff && ip.bytes[11] == 0xff;
 }
+
+bool same_key(const krait_flow_key& a, const krait_flow_key& b) { return std::memcmp(&a, &b, sizeof(a)) == 0; }
 
 bool includes(const model::Subjects& subjects, std::uint32_t identity) {
   return subjects.any ||
@@ -161,6 +189,35 @@ Opinion opinion(const model::Policy& policy, std::uint32_t from, std::uint32_t t
   return {false, allowed_once, allowed_once.has_value()};
 }
 
+// As krait/abi/maps.h describes it.
+krait_flow_key flow_key(const Tuple& tuple) {
+  struct End {
+    std::array<std::uint32_t, 4> address;
+    std::uint16_t port_be;
+    auto operator<=>(const End&) const = default;
+  };
+  End a{words_of(tuple.source), htons(tuple.source_port)};
+  End b{words_of(tuple.destination), htons(tuple.destination_port)};
+  if (tuple.is_icmp()) {
+    // Requests of either end with one identifier are two flows.
+    const auto request = request_answered_by(tuple);
+    if (request) {
+      std::swap(a, b);
+    }
+    a.port_be = htons(tuple.identifier);
+    b.port_be = request.value_or(tuple.icmp_type);
+  } else if (b < a) {
+    std::swap(a, b);
+  }
+  krait_flow_key key{};
+  std::copy(a.address.begin(), a.address.end(), key.a_be);
+  std::copy(b.address.begin(), b.address.end(), key.b_be);
+  key.port_a_be = a.port_be;
+  key.port_b_be = b.port_be;
+  key.protocol = tuple.protocol;
+  return key;
+}
+
 void Evaluator::publish(model::Policy policy, std::vector<compile::Binding> bindings) {
   policy_ = std::move(policy);
   bindings_ = std::move(bindings);
@@ -171,6 +228,15 @@ void Evaluator::publish(model::Policy policy, std::vector<compile::Binding> bind
     loaded[rule.name] = {rule, goes_on ? before->second.at_s : now_s_};
   }
   loaded_ = std::move(loaded);
+}
+
+void Evaluator::start_over(std::uint64_t seconds) {
+  now_s_ += seconds;
+  began_s_ = now_s_;
+  policy_.reset();
+  loaded_.clear();
+  bindings_.clear();
+  fragments_.clear();
 }
 
 std::vector<bool> Evaluator::expired_now() const {
@@ -187,6 +253,8 @@ std::vector<bool> Evaluator::expired_now() const {
   return expired;
 }
 
+bool Evaluator::Case::is_error() const { return naive::is_error(headers.tuple) && !headers.later_fragment; }
+
 std::optional<Evaluator::Place> Evaluator::find(const common::Ip& ip) const {
   const compile::Binding* best = nullptr;
   for (const compile::Binding& binding : bindings_) {
@@ -199,119 +267,129 @@ std::optional<Evaluator::Place> Evaluator::find(const common::Ip& ip) const {
   if (best == nullptr || is_mapped(ip)) {
     return std::nullopt;
   }
-  return Place{best->identity, best->local};
+  return Place{best->prefix, best->identity, best->host, best->routed};
 }
 
-Opinion Evaluator::opinion_on(const Tuple& tuple) const {
-  return opinion(*policy_, find(tuple.source)->identity, find(tuple.destination)->identity, tuple.selector(), defects_,
-                 expired_now());
+std::uint32_t Evaluator::tag_of(const std::optional<Place>& place) const {
+  return place ? policy_->identities[place->identity].tag : 0;
 }
 
-Evaluator::FlowKey Evaluator::key_of(const Tuple& tuple) {
-  FlowKey key{tuple.source, tuple.destination, tuple.source_port, tuple.destination_port, tuple.protocol};
-  if (tuple.is_icmp()) {
-    // Requests of either end with one identifier are two flows: the low end is always who asked.
-    const auto request = request_answered_by(tuple);
-    if (request) {
-      std::swap(key.low, key.high);
-    }
-    key.low_port = tuple.identifier;
-    key.high_port = request.value_or(tuple.icmp_type);
-    return key;
-  }
-  if (std::tie(key.high, key.high_port) < std::tie(key.low, key.low_port)) {
-    std::swap(key.low, key.high);
-    std::swap(key.low_port, key.high_port);
-  }
-  return key;
-}
-
-// The packet travels the way of the flow's first one.
-bool Evaluator::opened_by(const Flow& flow, const Tuple& tuple) {
-  if (tuple.is_icmp()) {
-    return is_request(tuple);
-  }
-  return flow.initial.source == tuple.source && flow.initial.source_port == tuple.source_port &&
-         flow.initial.destination == tuple.destination;
-}
-
-bool Evaluator::live(const Flow& flow) const {
-  std::uint64_t silence_s = KRAIT_OTHER_S;
-  if (flow.initial.protocol == kTcp) {
-    silence_s = KRAIT_TCP_ESTABLISHED_S;
-    if (flow.reset) {
-      silence_s = KRAIT_TCP_RESET_S;
-    } else if (flow.initiator_finished && flow.responder_finished) {
-      silence_s = KRAIT_TCP_CLOSING_S;
-    } else if (flow.opening) {
-      silence_s = KRAIT_TCP_OPENING_S;
-    }
-  } else if (flow.initial.protocol == kUdp) {
-    silence_s = KRAIT_UDP_S;
-  } else if (flow.initial.protocol == kIcmp || flow.initial.protocol == kIcmpv6) {  // in either family
-    silence_s = KRAIT_ICMP_S;
-  }
-  return defects_.no_time_out || now_s_ - flow.seen_s <= silence_s;
-}
-
-Evaluator::Flow* Evaluator::live_flow(const Tuple& tuple) {
-  if (!may_open(tuple) && !may_answer(tuple)) {
-    return nullptr;
-  }
-  const auto found = flows_.find(key_of(tuple));
-  return found != flows_.end() && live(found->second) ? &found->second : nullptr;
-}
-
-void Evaluator::open_flow(const Headers& headers) {
-  Flow flow;
-  flow.seen_s = now_s_;
-  flow.initial = headers.tuple;
-  flow.opening = headers.tuple.protocol == kTcp && asks_to_open(headers);
-  flows_[key_of(headers.tuple)] = flow;
-}
-
-void Evaluator::refresh_flow(Flow& flow, const Headers& headers) const {
-  const Flow before = flow;
-  if (headers.tuple.protocol == kTcp) {
-    const bool by_initiator = opened_by(flow, headers.tuple);
-    if ((headers.tcp_flags & kRst) != 0) {
-      flow.reset = true;
-    } else {
-      if ((headers.tcp_flags & kFin) != 0) {
-        (by_initiator ? flow.initiator_finished : flow.responder_finished) = true;
-      }
-      if (!asks_to_open(headers)) {
-        flow.opening = false;
-      }
-      if (by_initiator) {
-        flow.reset = false;  // it is still in use, so it was not reset
-      }
+// This host itself, if it has an address of its own.
+std::optional<Evaluator::Place> Evaluator::own_place() const {
+  for (const compile::Binding& binding : bindings_) {
+    if (binding.host == 0 && !binding.routed) {
+      return Place{binding.prefix, binding.identity, 0, false};
     }
   }
-  const bool changed = before.opening != flow.opening || before.reset != flow.reset ||
-                       before.initiator_finished != flow.initiator_finished ||
-                       before.responder_finished != flow.responder_finished;
-  if (changed || now_s_ - flow.seen_s > kRefreshS) {
-    flow.seen_s = now_s_;
-  }
+  return std::nullopt;
 }
 
-krait_reason Evaluator::check_addresses(const Headers& headers, krait_direction direction, bool relayed,
-                                        Verdict& verdict) const {
-  const auto source = find(headers.tuple.source);
-  const auto destination = find(headers.tuple.destination);
-  verdict.source_tag = source ? policy_->identities[source->identity].tag : 0;
-  verdict.destination_tag = destination ? policy_->identities[destination->identity].tag : 0;
+Opinion Evaluator::opinion_on(const Tuple& tuple, const Place& from, const Place& to) const {
+  return opinion(*policy_, from.identity, to.identity, tuple.selector(), defects_, expired_now());
+}
+
+// Of a packet between these that arrives on the guarded interface.
+Evaluator::Answer Evaluator::ask_route(const common::Ip& source, const common::Ip& destination) const {
+  if (stays_on_its_link(source) || stays_on_its_link(destination)) {
+    return {Answer::Kind::kept};
+  }
+  if (!(is_v6(destination) ? routing_->forwards_v6 : routing_->forwards_v4)) {
+    return {Answer::Kind::forwards_nothing};
+  }
+  const Route* best = nullptr;
+  for (const Route& route : routing_->routes) {
+    if (covers(route.to, destination) && (best == nullptr || route.to.length > best->to.length)) {
+      best = &route;
+    }
+  }
+  if (best == nullptr || best->kind == Route::Kind::kept) {
+    return {Answer::Kind::kept};
+  }
+  if (best->kind == Route::Kind::refused) {
+    return {Answer::Kind::refused};
+  }
+  return {Answer::Kind::forwarded, best->interface};
+}
+
+bool Evaluator::is_way(const Place& network, std::uint32_t interface) const {
+  return defects_.route_elsewhere || std::any_of(routing_->ways.begin(), routing_->ways.end(), [&](const Way& way) {
+           return way.network == network.prefix && way.interface == interface;
+         });
+}
+
+// What can be said without the kernel's routes.
+krait_reason Evaluator::check_source(const Case& packet) const {
+  const auto& source = packet.ends.source;
   if (!source) {
     return KRAIT_REASON_UNKNOWN_SOURCE;
   }
-  if (direction == KRAIT_INGRESS && source->local) {
-    return KRAIT_REASON_SOURCE_IS_LOCAL;
+  if (packet.direction == KRAIT_INGRESS) {
+    return source->host == 0 ? KRAIT_REASON_SOURCE_IS_LOCAL : KRAIT_ALLOWED;
   }
-  if (direction == KRAIT_EGRESS && !source->local && !relayed) {
-    return KRAIT_REASON_SOURCE_NOT_LOCAL;
+  const bool relayed = packet.origin.came_in == packet.origin.interface;
+  if (source->host != 0) {
+    return relayed ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
   }
-  return destination ? KRAIT_ALLOWED : KRAIT_REASON_UNKNOWN_DESTINATION;
+  if (packet.origin.came_in == 0 || defects_.speaks_from_anywhere) {
+    return KRAIT_ALLOWED;
+  }
+  // Own addresses are masqueraded for others, and IPv4 itself refuses them from outside.
+  const bool own = !source->routed;
+  return (own && is_v6(packet.tuple().source)) || (!own && relayed) ? KRAIT_REASON_REVERSE_PATH : KRAIT_ALLOWED;
+}
+
+krait_reason Evaluator::check_destination(const Case& packet) const {
+  if (!packet.ends.destination) {
+    return KRAIT_REASON_UNKNOWN_DESTINATION;
+  }
+  const bool returns = packet.direction == KRAIT_EGRESS && packet.ends.destination->host == 0;
+  return returns && !defects_.local_destination_goes ? KRAIT_REASON_DESTINATION_IS_LOCAL : KRAIT_ALLOWED;
+}
+
+// The kernel has to send the packet to whom it is judged as, and to have got it from there. What it keeps is its own.
+krait_reason Evaluator::check_route(Case& packet) const {
+  if (!routing_) {
+    return KRAIT_ALLOWED;
+  }
+  return packet.direction == KRAIT_INGRESS ? check_route_in(packet) : check_route_out(packet);
+}
+
+bool Evaluator::becomes_this_host(std::optional<Place>& place) const {
+  if (const auto own = own_place(); own && !defects_.kept_is_network) {
+    place = own;
+  }
+  return own_place().has_value();
+}
+
+krait_reason Evaluator::check_route_in(Case& packet) const {
+  std::optional<Place>& to = packet.ends.destination;
+  if (to->host == 0 && !to->routed) {
+    return KRAIT_ALLOWED;
+  }
+  const Answer answer = ask_route(packet.tuple().source, packet.tuple().destination);
+  const bool forwarded = answer.kind == Answer::Kind::forwarded;
+  const bool returns = forwarded && answer.interface == packet.origin.interface;
+  if (to->host != 0) {
+    return returns ? KRAIT_ALLOWED : KRAIT_REASON_NOT_RELAYED;
+  }
+  if (answer.kind == Answer::Kind::kept || answer.kind == Answer::Kind::forwards_nothing) {
+    return becomes_this_host(to) ? KRAIT_ALLOWED : KRAIT_REASON_NOT_RELAYED;
+  }
+  return forwarded && !returns && is_way(*to, answer.interface) ? KRAIT_ALLOWED : KRAIT_REASON_NOT_RELAYED;
+}
+
+krait_reason Evaluator::check_route_out(Case& packet) const {
+  std::optional<Place>& from = packet.ends.source;
+  if (!from->behind() || defects_.speaks_from_anywhere) {
+    return KRAIT_ALLOWED;
+  }
+  const Answer back = ask_route(packet.tuple().destination, packet.tuple().source);
+  if (packet.origin.came_in == 0) {
+    const bool kept = back.kind == Answer::Kind::kept;
+    return kept && becomes_this_host(from) ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
+  }
+  const bool leads_there = back.kind == Answer::Kind::forwarded && back.interface == packet.origin.came_in;
+  return leads_there && is_way(*from, back.interface) ? KRAIT_ALLOWED : KRAIT_REASON_REVERSE_PATH;
 }
 
 // What the first fragment said stands in for what a later one does not carry.
@@ -334,90 +412,235 @@ krait_reason Evaluator::recall_fragment(Headers& headers) const {
   return KRAIT_ALLOWED;
 }
 
-std::optional<krait_reason> Evaluator::judge_icmp_error(const Headers& headers, Verdict& verdict) {
-  if (!headers.spoken_of || headers.spoken_of->source != headers.tuple.destination ||
-      !find(headers.spoken_of->destination)) {
+krait_reason Evaluator::check_kind(Headers& headers) const {
+  const common::Ip& to = headers.tuple.destination;
+  const bool fragment = headers.later_fragment;
+  if (is_v6(to) && headers.tuple.is_icmp() && headers.tuple.icmp_type >= 133 && headers.tuple.icmp_type <= 137) {
+    return KRAIT_REASON_NEIGHBOUR_DISCOVERY;
+  }
+  if (is_v6(to) ? to.bytes[0] == 0xff : to.bytes[0] >> 4U == 0xe) {
+    return KRAIT_REASON_MULTICAST;
+  }
+  if (!is_v6(to) && std::all_of(to.bytes.begin(), to.bytes.begin() + 4, [](auto b) { return b == 0xff; })) {
+    return KRAIT_REASON_BROADCAST;
+  }
+  return fragment ? recall_fragment(headers) : KRAIT_ALLOWED;
+}
+
+// The packet travels the way of the flow's first one.
+bool Evaluator::opened_by(const Flow& flow, const Tuple& tuple) {
+  if (tuple.is_icmp()) {
+    return is_request(tuple);
+  }
+  return flow.initial.source == tuple.source && flow.initial.source_port == tuple.source_port &&
+         flow.initial.destination == tuple.destination;
+}
+
+bool Evaluator::live(const Flow& flow) const {
+  std::uint64_t silence_s = KRAIT_OTHER_S;
+  if (flow.initial.protocol == kTcp) {
+    silence_s = KRAIT_TCP_ESTABLISHED_S;
+    if (flow.reset) {
+      silence_s = KRAIT_TCP_RESET_S;
+    } else if (flow.closing()) {
+      silence_s = KRAIT_TCP_CLOSING_S;
+    } else if (flow.opening) {
+      silence_s = KRAIT_TCP_OPENING_S;
+    }
+  } else if (flow.initial.protocol == kUdp) {
+    silence_s = KRAIT_UDP_S;
+  } else if (flow.initial.protocol == kIcmp || flow.initial.protocol == kIcmpv6) {  // in either family
+    silence_s = KRAIT_ICMP_S;
+  }
+  return defects_.no_time_out || now_s_ - flow.seen_s <= silence_s;
+}
+
+Evaluator::Bucket& Evaluator::bucket_of(const krait_flow_key& key) {
+  return flows_[KRAIT_FLOW_BUCKET(krait_flow_hash(&key, &table_.seeds), table_.buckets - 1)];
+}
+
+Evaluator::Flow* Evaluator::live_flow(const Tuple& tuple) {
+  if (!may_open(tuple) && !may_answer(tuple)) {
+    return nullptr;
+  }
+  const krait_flow_key key = flow_key(tuple);
+  for (std::optional<Flow>& flow : bucket_of(key)) {
+    if (flow && same_key(flow->key, key)) {
+      return live(*flow) ? &*flow : nullptr;
+    }
+  }
+  return nullptr;
+}
+
+// Its own place, a free one, one of a dead flow; else a live one has to go.
+std::size_t Evaluator::choose_way(const Bucket& bucket, const Flow& flow) const {
+  for (std::size_t way = 0; way < bucket.size(); ++way) {
+    if (bucket[way] && same_key(bucket[way]->key, flow.key)) {
+      return way;
+    }
+  }
+  for (std::size_t way = 0; way < bucket.size(); ++way) {
+    if (!bucket[way] || !live(*bucket[way])) {
+      return way;
+    }
+  }
+  const auto own =
+      std::count_if(bucket.begin(), bucket.end(), [&](const auto& other) { return other->pair == flow.pair; });
+  const bool displaces_itself = own >= KRAIT_PAIR_WAYS && !defects_.oldest_of_all;
+  std::optional<std::size_t> oldest;
+  for (std::size_t way = 0; way < bucket.size(); ++way) {
+    const bool counts = !displaces_itself || bucket[way]->pair == flow.pair;
+    if (counts && (!oldest || bucket[way]->seen_s <= bucket[*oldest]->seen_s)) {
+      oldest = way;
+    }
+  }
+  return *oldest;
+}
+
+void Evaluator::open_flow(const Case& packet) {
+  Flow flow;
+  flow.key = flow_key(packet.tuple());
+  flow.seen_s = now_s_;
+  flow.initial = packet.tuple();
+  flow.pair = {tag_of(packet.ends.source), tag_of(packet.ends.destination)};
+  flow.opening = packet.tuple().protocol == kTcp && asks_to_open(packet.headers);
+  Bucket& bucket = bucket_of(flow.key);
+  bucket[choose_way(bucket, flow)] = flow;
+}
+
+void Evaluator::refresh_flow(Flow& flow, const Headers& headers) const {
+  const Flow before = flow;
+  const bool by_initiator = opened_by(flow, headers.tuple);
+  if (headers.tuple.protocol == kTcp) {
+    const bool resets = (headers.tcp_flags & kRst) != 0;
+    const bool finishes = !resets && (headers.tcp_flags & kFin) != 0;
+    if (finishes) {
+      (by_initiator ? flow.initiator_finished : flow.responder_finished) = true;
+    }
+    if (!asks_to_open(headers) || finishes || resets) {
+      flow.opening = flow.opening && resets && defects_.rst_keeps_opening;
+    }
+    // A connection that its initiator still uses was not reset.
+    flow.reset = resets || (flow.reset && !by_initiator);
+  }
+  const bool changed = before.opening != flow.opening || before.reset != flow.reset ||
+                       before.initiator_finished != flow.initiator_finished ||
+                       before.responder_finished != flow.responder_finished;
+  const bool unfinished = flow.opening || flow.reset || flow.closing();
+  const bool keeps_alive = by_initiator || !unfinished || defects_.responder_keeps_alive;
+  if (changed || (keeps_alive && now_s_ - flow.seen_s > kRefreshS)) {
+    flow.seen_s = now_s_;
+  }
+}
+
+// Who sent an ICMP error has a say about what goes to `about`: its own host, a router of the network that it lies in,
+// or one that relays to it. This host may speak of all that it sends on.
+bool Evaluator::may_speak(const Case& packet, const std::optional<Place>& about) const {
+  const Place& speaker = *packet.ends.source;
+  if (defects_.anybody_speaks || (speaker.host == 0 && !speaker.routed)) {
+    return true;
+  }
+  const bool owns = !speaker.routed && about && speaker.host == about->host;
+  const bool routes = speaker.routed && about && covers(speaker.prefix, packet.headers.spoken_of->destination);
+  return owns || routes;
+}
+
+// What an ICMP error speaks of decides; nothing is said when only the packet's own direction can.
+std::optional<krait_reason> Evaluator::judge_icmp_error(const Case& packet, Verdict& verdict) {
+  const auto& quoted = packet.headers.spoken_of;
+  if (!quoted || quoted->source != packet.tuple().destination) {
+    return KRAIT_REASON_ICMP_ERROR_UNRELATED;
+  }
+  const bool about_itself = quoted->destination == packet.tuple().source;
+  const auto about = about_itself ? packet.ends.source : find(quoted->destination);
+  if (!may_speak(packet, about)) {
+    return KRAIT_REASON_ICMP_ERROR_UNRELATED;
+  }
+  if (!about) {
     return std::nullopt;
   }
-  const Flow* flow = live_flow(*headers.spoken_of);
+  const Flow* flow = live_flow(*quoted);
   if (flow == nullptr) {
     return std::nullopt;
   }
-  const Opinion flows = opinion_on(flow->initial);
+  const Place& hearer = *packet.ends.destination;
+  const bool hearer_opened = opened_by(*flow, *quoted);
+  const Opinion flows =
+      hearer_opened ? opinion_on(*quoted, hearer, *about) : opinion_on(turned_round(*quoted), *about, hearer);
   verdict.rule = flows.rule;
   return flows.allowed || defects_.verdict_remembered ? KRAIT_ALLOWED : KRAIT_REASON_FLOW_REVOKED;
 }
 
 // The policy allows the packet's own direction: what becomes of the flow?
-void Evaluator::note_allowed(const Headers& headers, Flow* flow) {
-  const bool keeps_initiator = flow != nullptr && !asks_to_open(headers) &&
-                               (opened_by(*flow, headers.tuple) || opinion_on(turned_round(headers.tuple)).allowed);
+void Evaluator::note_allowed(const Case& packet, Flow* flow) {
+  const auto answers = [&] {
+    return opinion_on(turned_round(packet.tuple()), *packet.ends.destination, *packet.ends.source).allowed;
+  };
+  const bool keeps_initiator =
+      flow != nullptr && !asks_to_open(packet.headers) && (opened_by(*flow, packet.tuple()) || answers());
   if (keeps_initiator) {
-    refresh_flow(*flow, headers);
-  } else if (may_open(headers.tuple) && (headers.tcp_flags & kRst) == 0) {
-    open_flow(headers);
+    refresh_flow(*flow, packet.headers);
+  } else if (may_open(packet.tuple()) && (packet.headers.tcp_flags & kRst) == 0) {
+    open_flow(packet);
   }
 }
 
-krait_reason Evaluator::judge(const Headers& headers, Verdict& verdict) {
-  if (is_error(headers.tuple) && !headers.later_fragment) {
-    if (const auto reason = judge_icmp_error(headers, verdict)) {
+krait_reason Evaluator::judge(const Case& packet, Verdict& verdict) {
+  const Headers& headers = packet.headers;
+  if (packet.is_error()) {
+    if (const auto reason = judge_icmp_error(packet, verdict)) {
       return *reason;
     }
   }
-  const Opinion own = opinion_on(headers.tuple);
+  const Opinion own = opinion_on(headers.tuple, *packet.ends.source, *packet.ends.destination);
   verdict.rule = own.rule;
   Flow* flow = live_flow(headers.tuple);
   if (own.allowed) {
-    note_allowed(headers, flow);
+    note_allowed(packet, flow);
     return KRAIT_ALLOWED;
   }
   krait_reason refusal = own.expired ? KRAIT_REASON_RULE_EXPIRED
                          : own.rule  ? KRAIT_REASON_DENIED_BY_RULE
                                      : KRAIT_REASON_NO_RULE;
-  if (!own.rule && is_error(headers.tuple) && !headers.later_fragment) {
+  if (!own.rule && packet.is_error()) {
     refusal = KRAIT_REASON_ICMP_ERROR_UNRELATED;
   }
   if (flow == nullptr || !may_answer(headers.tuple) || opened_by(*flow, headers.tuple)) {
     return refusal;
   }
   // A SYN asks and does not answer, unless both ends open at once (RFC 9293 3.5).
-  if (asks_to_open(headers) && !flow->opening) {
+  if (asks_to_open(headers) && (!flow->opening || (flow->reset && !defects_.rst_keeps_opening))) {
     return refusal;
   }
-  const Opinion initiators = opinion_on(turned_round(headers.tuple));
+  const Opinion initiators = opinion_on(turned_round(headers.tuple), *packet.ends.destination, *packet.ends.source);
   verdict.rule = initiators.rule;
   if (!initiators.allowed && !defects_.verdict_remembered) {
     return KRAIT_REASON_FLOW_REVOKED;
   }
-  defects_.reply_makes_flow ? open_flow(headers) : refresh_flow(*flow, headers);
+  defects_.reply_makes_flow ? open_flow(packet) : refresh_flow(*flow, headers);
   return KRAIT_ALLOWED;
 }
 
-Verdict Evaluator::run(std::span<const std::byte> frame, krait_direction direction, bool relayed) {
+Verdict Evaluator::run(std::span<const std::byte> frame, krait_direction direction, const Origin& origin) {
   Verdict verdict;
-  Headers headers = read_frame(frame);
+  Case packet{read_frame(frame), {}, direction, origin};
+  Headers& headers = packet.headers;
   verdict.reason = policy_ || frame.size() <= 14 ? headers.problem : KRAIT_REASON_NO_POLICY;
   if (verdict.reason != KRAIT_ALLOWED) {
     return verdict;
   }
-  const common::Ip& to = headers.tuple.destination;
-  if (is_v6(to) && headers.tuple.is_icmp() && headers.tuple.icmp_type >= 133 && headers.tuple.icmp_type <= 137) {
-    verdict.reason = KRAIT_REASON_NEIGHBOUR_DISCOVERY;
-  } else if (is_v6(to) ? to.bytes[0] == 0xff : to.bytes[0] >> 4U == 0xe) {
-    verdict.reason = KRAIT_REASON_MULTICAST;
-  } else if (!is_v6(to) && std::all_of(to.bytes.begin(), to.bytes.begin() + 4, [](auto b) { return b == 0xff; })) {
-    verdict.reason = KRAIT_REASON_BROADCAST;
-  } else if (headers.later_fragment) {
-    verdict.reason = recall_fragment(headers);
-  }
-  // Both ends are named also where something else has decided.
-  const krait_reason addresses = check_addresses(headers, direction, relayed, verdict);
-  if (verdict.reason == KRAIT_ALLOWED) {
-    verdict.reason = addresses;
+  // Both ends are named whatever decides. The first refusal is the reason.
+  packet.ends = {find(headers.tuple.source), find(headers.tuple.destination)};
+  for (const krait_reason reason : {check_kind(headers), check_source(packet), check_destination(packet)}) {
+    verdict.reason = verdict.reason == KRAIT_ALLOWED ? reason : verdict.reason;
   }
   if (verdict.reason == KRAIT_ALLOWED) {
-    verdict.reason = judge(headers, verdict);
+    verdict.reason = check_route(packet);
+  }
+  verdict.source_tag = tag_of(packet.ends.source);
+  verdict.destination_tag = tag_of(packet.ends.destination);
+  if (verdict.reason == KRAIT_ALLOWED) {
+    verdict.reason = judge(packet, verdict);
   }
   verdict.allowed = verdict.reason == KRAIT_ALLOWED;
   if (verdict.allowed && headers.first_fragment) {

@@ -3,13 +3,14 @@
 // takes numbers only.
 #pragma once
 
-#include <compare>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "krait/compile/compile.h"
@@ -42,7 +43,55 @@ struct Defects {
   bool verdict_remembered = false;  // a reply to a live flow passes whatever the policy says now
   bool no_expiry = false;           // rules stay for ever
   bool duration_restarts = false;   // every publish starts a rule's duration again
+
+  bool speaks_from_anywhere = false;    // who may send from an address is not asked where the packet came from
+  bool kept_is_network = false;         // what the kernel keeps counts as the network that it lies in
+  bool route_elsewhere = false;         // a route to any interface will do
+  bool local_destination_goes = false;  // a packet for this host may leave through the tunnel
+  bool rst_keeps_opening = false;       // a refused connection is still being opened
+  bool responder_keeps_alive = false;   // the answering end keeps alive what was never answered, or is over
+  bool anybody_speaks = false;          // ICMP errors count whoever sent them
+  bool oldest_of_all = false;           // a new flow takes the oldest one's place, whoever's that is
 };
+
+// Where a packet that leaves came from.
+struct Origin {
+  std::uint32_t interface = 1;  // index of the guarded one
+  std::uint32_t came_in = 0;    // of the one that brought it in; 0: a socket of this host
+};
+
+// The kernel's routes, as far as they matter. Of equally long ones there is one.
+struct Route {
+  enum class Kind : std::uint8_t { interface, kept, refused };  // kept: local, broadcast, anycast
+  common::Prefix to;
+  Kind kind = Kind::interface;
+  std::uint32_t interface = 0;
+  bool operator==(const Route&) const = default;
+};
+
+// A network behind this host, and an interface on which it is reached by a route of its own.
+struct Way {
+  common::Prefix network;
+  std::uint32_t interface = 0;
+  bool operator==(const Way&) const = default;
+};
+
+struct Routing {
+  std::vector<Route> routes;
+  std::vector<Way> ways;
+  bool forwards_v4 = true;
+  bool forwards_v6 = true;
+  bool operator==(const Routing&) const = default;
+};
+
+// What decides where a flow is kept.
+struct FlowTable {
+  krait_flow_seeds seeds{};
+  std::uint32_t buckets = 1;  // a power of two
+};
+
+// By what a packet's flow is found.
+krait_flow_key flow_key(const Tuple& tuple);
 
 // What a policy says about one direction.
 struct Opinion {
@@ -59,38 +108,60 @@ Opinion opinion(const model::Policy& policy, std::uint32_t from, std::uint32_t t
 
 class Evaluator {
  public:
-  explicit Evaluator(const Defects& defects = {}) : defects_(defects) {}
+  explicit Evaluator(const FlowTable& table, const Defects& defects = {}) : defects_(defects), table_(table) {}
 
   // Flows and remembered fragments stay.
   void publish(model::Policy policy, std::vector<compile::Binding> bindings);
+  // Without one, packets go where their addresses say, and come from there.
+  void route(std::optional<Routing> routing) { routing_ = std::move(routing); }
   // What calendars say when the evaluator is made.
   static constexpr std::int64_t kFirstUnixS = 1'800'000'000;
-  [[nodiscard]] std::int64_t unix_s() const { return kFirstUnixS + static_cast<std::int64_t>(now_s_); }
+  [[nodiscard]] std::int64_t unix_s() const { return kFirstUnixS + static_cast<std::int64_t>(now_s_ - began_s_); }
   void advance(std::uint64_t seconds) { now_s_ += seconds; }
-  Verdict run(std::span<const std::byte> frame, krait_direction direction, bool relayed);
+  // As if made anew, `seconds` later, but for the flow table.
+  void start_over(std::uint64_t seconds);
+  Verdict run(std::span<const std::byte> frame, krait_direction direction, const Origin& origin);
 
  private:
+  // Whose an address is.
   struct Place {
+    common::Prefix prefix;  // the longest that covers it
     std::uint32_t identity = 0;
-    bool local = false;
+    std::uint32_t host = 0;  // 0: this one
+    bool routed = false;     // it lies in a network behind that host
+    [[nodiscard]] bool behind() const { return host == 0 && routed; }
   };
-  // A flow by its two ends. For ICMP queries the "ports" are the identifier and the request's type.
-  struct FlowKey {
-    common::Ip low;
-    common::Ip high;
-    std::uint16_t low_port = 0;
-    std::uint16_t high_port = 0;
-    std::uint8_t protocol = 0;
-    auto operator<=>(const FlowKey&) const = default;
+  struct Ends {
+    std::optional<Place> source;
+    std::optional<Place> destination;
+  };
+  // The kernel's answer for a packet that arrives on the guarded interface.
+  struct Answer {
+    enum class Kind : std::uint8_t { forwarded, kept, forwards_nothing, refused };
+    Kind kind = Kind::kept;
+    std::uint32_t interface = 0;
+  };
+  // A packet that is being judged.
+  struct Case {
+    Headers headers;
+    Ends ends;
+    krait_direction direction = KRAIT_INGRESS;
+    Origin origin;
+    [[nodiscard]] const Tuple& tuple() const { return headers.tuple; }
+    [[nodiscard]] bool is_error() const;  // an ICMP error that quotes something
   };
   struct Flow {
+    krait_flow_key key{};
     std::uint64_t seen_s = 0;
-    Tuple initial;         // a packet in the initiator's direction
-    bool opening = false;  // TCP: only SYNs were seen
+    Tuple initial;                                 // a packet in the initiator's direction
+    std::pair<std::uint32_t, std::uint32_t> pair;  // tags: the initiator's and the other end's
+    bool opening = false;                          // TCP: only SYNs were seen
     bool initiator_finished = false;
     bool responder_finished = false;
     bool reset = false;
+    [[nodiscard]] bool closing() const { return initiator_finished && responder_finished; }
   };
+  using Bucket = std::array<std::optional<Flow>, KRAIT_FLOW_WAYS>;
   struct FragmentKey {
     common::Ip source;
     common::Ip destination;
@@ -104,17 +175,32 @@ class Evaluator {
   };
 
   [[nodiscard]] std::optional<Place> find(const common::Ip& ip) const;
-  [[nodiscard]] Opinion opinion_on(const Tuple& tuple) const;  // both ends are known
-  [[nodiscard]] static FlowKey key_of(const Tuple& tuple);
+  [[nodiscard]] std::uint32_t tag_of(const std::optional<Place>& place) const;
+  [[nodiscard]] Opinion opinion_on(const Tuple& tuple, const Place& from, const Place& to) const;
+  [[nodiscard]] Answer ask_route(const common::Ip& source, const common::Ip& destination) const;
+  [[nodiscard]] bool is_way(const Place& network, std::uint32_t interface) const;
+  [[nodiscard]] std::optional<Place> own_place() const;
+  [[nodiscard]] bool becomes_this_host(std::optional<Place>& place) const;
+
+  [[nodiscard]] krait_reason check_kind(Headers& headers) const;
+  [[nodiscard]] krait_reason check_source(const Case& packet) const;
+  [[nodiscard]] krait_reason check_destination(const Case& packet) const;
+  krait_reason check_route(Case& packet) const;
+  krait_reason check_route_in(Case& packet) const;
+  krait_reason check_route_out(Case& packet) const;
+  [[nodiscard]] krait_reason recall_fragment(Headers& headers) const;
+
+  krait_reason judge(const Case& packet, Verdict& verdict);
+  [[nodiscard]] bool may_speak(const Case& packet, const std::optional<Place>& about) const;
+  std::optional<krait_reason> judge_icmp_error(const Case& packet, Verdict& verdict);
+
   [[nodiscard]] static bool opened_by(const Flow& flow, const Tuple& tuple);
   [[nodiscard]] bool live(const Flow& flow) const;
+  Bucket& bucket_of(const krait_flow_key& key);
   Flow* live_flow(const Tuple& tuple);
-  krait_reason check_addresses(const Headers& headers, krait_direction direction, bool relayed, Verdict& verdict) const;
-  krait_reason recall_fragment(Headers& headers) const;
-  krait_reason judge(const Headers& headers, Verdict& verdict);
-  void note_allowed(const Headers& headers, Flow* flow);
-  std::optional<krait_reason> judge_icmp_error(const Headers& headers, Verdict& verdict);
-  void open_flow(const Headers& headers);
+  void note_allowed(const Case& packet, Flow* flow);
+  void open_flow(const Case& packet);
+  [[nodiscard]] std::size_t choose_way(const Bucket& bucket, const Flow& flow) const;
   void refresh_flow(Flow& flow, const Headers& headers) const;
 
   // A rule as it was when its duration began.
@@ -125,11 +211,14 @@ class Evaluator {
   [[nodiscard]] std::vector<bool> expired_now() const;
 
   Defects defects_;
+  FlowTable table_;
   std::optional<model::Policy> policy_;
   std::map<std::string, Loaded> loaded_;  // by the rule's name
   std::vector<compile::Binding> bindings_;
+  std::optional<Routing> routing_;
   std::uint64_t now_s_ = 0;
-  std::map<FlowKey, Flow> flows_;
+  std::uint64_t began_s_ = 0;
+  std::map<std::uint32_t, Bucket> flows_;
   std::map<FragmentKey, Fragment> fragments_;
 };
 
