@@ -13,7 +13,7 @@
 namespace krait::differential {
 namespace {
 
-constexpr std::uint64_t kSeeds = 600;
+constexpr std::uint64_t kSeeds = 1500;
 
 class Differential : public testing::Test {
  protected:

@@ -52,7 +52,7 @@ class Author {
       replay(story);
       return story;
     }
-    if (random_.percent(5)) {
+    if (random_.percent(15)) {
       crowd(story);
     }
     for (std::uint32_t left = random_.between(10, 150); left > 0; --left) {
@@ -78,21 +78,26 @@ class Author {
 
   // So many flows in one bucket that some have to go, and a policy that allows them.
   void crowd(Case& story) {
-    for (Revision& revision : story.revisions) {
-      revision.policy.rules.insert(revision.policy.rules.begin(), {.name = "all",
-                                                                   .action = model::Action::allow,
-                                                                   .from = {true, {}},
-                                                                   .to = {true, {}},
-                                                                   .selectors = {{0, KRAIT_SELECTORS - 1}},
-                                                                   .expires = {},
-                                                                   .at = {}});
-    }
     const std::uint32_t bucket = 1 + random_.below(table_.buckets);
     conversations_.clear();
     std::vector<Conversation> pairs;
     for (std::uint32_t i = random_.between(1, 4); i > 0; --i) {
       pairs.push_back(random_conversation());
       pairs.back().protocol = random_.percent(50) ? packets::kTcp : packets::kUdp;
+    }
+    // Mostly one end only may open, so that the other's packets are replies.
+    model::Subjects openers{true, {}};
+    if (const compile::Binding* owner = owner_of(pairs.front().opener); owner != nullptr && random_.percent(80)) {
+      openers = {false, {owner->identity}};
+    }
+    for (Revision& revision : story.revisions) {
+      revision.policy.rules.insert(revision.policy.rules.begin(), {.name = "all",
+                                                                   .action = model::Action::allow,
+                                                                   .from = openers,
+                                                                   .to = {true, {}},
+                                                                   .selectors = {{0, KRAIT_SELECTORS - 1}},
+                                                                   .expires = {},
+                                                                   .at = {}});
     }
     while (conversations_.size() < 14) {
       conversations_.push_back(moved_to(bucket, random_.pick(pairs)));
