@@ -113,6 +113,7 @@ TEST_F(Differential, FindsDefectsOfFlowsAndFragments) {
   EXPECT_TRUE(find({.in_model = {.no_time_out = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.verdict_remembered = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.rst_keeps_opening = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.responder_keeps_alive = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.anybody_speaks = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.oldest_of_all = true}, .in_image = {}}));
 }
