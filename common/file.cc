@@ -20,16 +20,41 @@ namespace common {
 
 namespace {
 
-Result<Fd> open_regular(const std::string& path, struct stat& status) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+constexpr int kReadFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
+Result<Fd> check_regular(Fd fd, const std::string& path, struct stat& status) {
   if (!fd.valid()) {
-    return Error::from_errno(errno, fmt::format("open {}", path));
+    return errno == ELOOP ? Error(ErrorCode::invalid_input, fmt::format("{} is a symbolic link", path))
+                          : Error::from_errno(errno, fmt::format("open {}", path));
   }
   if (::fstat(fd.get(), &status) != 0) {
     return Error::from_errno(errno, fmt::format("stat {}", path));
   }
   if (!S_ISREG(status.st_mode)) {
     return Error(ErrorCode::invalid_input, fmt::format("{} is not a regular file", path));
+  }
+  return fd;
+}
+
+Result<Fd> open_regular(const std::string& path, struct stat& status) {
+  return check_regular(Fd(::open(path.c_str(), kReadFlags)), path, status);
+}
+
+// Through the folder's descriptor: the folder that was looked at is the one that is read from.
+Result<Fd> open_regular_of_others(const std::string& path, struct stat& status) {
+  const auto slash = path.rfind('/');
+  const std::string folder_path = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const std::string name = path.substr(slash == std::string::npos ? 0 : slash + 1);
+  const Fd folder(::open(folder_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct stat owner{};
+  if (!folder.valid() || ::fstat(folder.get(), &owner) != 0) {
+    return Error::from_errno(errno, fmt::format("open {}", path));
+  }
+  const bool is_ours = (owner.st_uid == 0 || owner.st_uid == ::geteuid()) && (owner.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  auto fd =
+      check_regular(Fd(::openat(folder.get(), name.c_str(), kReadFlags | (is_ours ? 0 : O_NOFOLLOW))), path, status);
+  if (fd && !is_ours && status.st_uid != owner.st_uid) {
+    return Error(ErrorCode::permission, fmt::format("{} belongs to another user than its folder", path));
   }
   return fd;
 }
@@ -136,6 +161,12 @@ Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
   return fd ? read_all(*fd, path, status, most_bytes) : fd.error();
 }
 
+Result<std::string> read_file_of_others(const std::string& path, std::size_t most_bytes) {
+  struct stat status{};
+  const auto fd = open_regular_of_others(path, status);
+  return fd ? read_all(*fd, path, status, most_bytes) : fd.error();
+}
+
 Result<std::string> read_settled_file(const std::string& path, std::size_t most_bytes) {
   return when_settled<std::string>(
       path, [&](const Fd& fd, const struct stat& status) { return read_all(fd, path, status, most_bytes); });
@@ -151,6 +182,7 @@ Result<Digest> settled_file_digest(const std::string& path, std::size_t most_byt
 
 Result<void> write_file(const std::string& path, std::string_view text, unsigned mode) {
   const std::string scratch = fmt::format("{}.{}.new", path, ::getpid());
+  ::unlink(scratch.c_str());  // of a process that had this number and was ended half-way
   Fd fd(::open(scratch.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd.valid()) {
     return Error::from_errno(errno, fmt::format("create {}", scratch));

@@ -15,6 +15,11 @@ namespace common {
 // limit (larger than most_bytes), or invalid_input (a directory, a device or a pipe: those could block or never end).
 Result<std::string> read_file(const std::string& path, std::size_t most_bytes);
 
+// The same for a file in a folder that somebody else may own, whom this process must not do favours: in a folder where
+// others than root and this process's user make files, no symbolic link is followed (invalid_input), and only a file of
+// the folder's owner is read (permission), whatever else has been given a second name there.
+Result<std::string> read_file_of_others(const std::string& path, std::size_t most_bytes);
+
 // The same, and never a part of what somebody writes meanwhile: a file that is open for writing (where the kernel
 // tells: to its owner and with CAP_LEASE) or was changed within the last kSettle is waited for, at most kMostSettles
 // times that long. Fails also with unavailable (it is still being written).

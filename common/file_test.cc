@@ -52,6 +52,32 @@ TEST_F(File, RefusesWhatIsNoFile) {
   EXPECT_EQ(read_file("/dev/zero", 4).error().code(), ErrorCode::invalid_input);
 }
 
+// Somebody else's folder leads to what only we may read: by a symbolic link, and by a second name.
+TEST_F(File, GivesNothingThatSomebodyElsesFolderLeadsTo) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
+  constexpr uid_t kSomebody = 61001;
+  ASSERT_TRUE(write_file(path("secret"), "secret", 0600));
+  const std::string theirs = path("theirs");
+  ASSERT_EQ(::mkdir(theirs.c_str(), 0755), 0);
+  ASSERT_TRUE(write_file(theirs + "/own", "own", 0600));
+  std::filesystem::create_symlink(path("secret"), theirs + "/link");
+  std::filesystem::create_hard_link(path("secret"), theirs + "/name");
+  EXPECT_EQ(read_file_of_others(theirs + "/link", 9).value(), "secret") << "the folder is ours: so is the link";
+  for (const std::string& file : {theirs, theirs + "/own"}) {
+    ASSERT_EQ(::chown(file.c_str(), kSomebody, kSomebody), 0);
+  }
+  EXPECT_EQ(read_file_of_others(theirs + "/own", 9).value(), "own");
+  const auto link = read_file_of_others(theirs + "/link", 9);
+  ASSERT_FALSE(link);
+  EXPECT_EQ(link.error().text(), theirs + "/link is a symbolic link");
+  const auto name = read_file_of_others(theirs + "/name", 9);
+  ASSERT_FALSE(name);
+  EXPECT_EQ(name.error().code(), ErrorCode::permission);
+  EXPECT_EQ(read_file_of_others(theirs + "/none", 9).error().code(), ErrorCode::not_found);
+}
+
 // On a busy machine a writer may take longer than a reader waits.
 Result<std::string> read_sooner_or_later(const std::string& path, std::size_t most_bytes) {
   auto text = read_settled_file(path, most_bytes);
@@ -121,6 +147,15 @@ TEST_F(File, ReplacesAtOnceWithTheModeAsked) {
   ASSERT_EQ(::stat(path("f").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777U, 0600U);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);  // no scratch file is left
+}
+
+// Ended half-way, a process leaves its scratch file; the next one may have the same number, as in a container.
+TEST_F(File, ReplacesWhatAnEarlierProcessLeft) {
+  const std::string scratch = path("f") + "." + std::to_string(::getpid()) + ".new";
+  ASSERT_EQ(::symlink(path("elsewhere").c_str(), scratch.c_str()), 0);
+  ASSERT_TRUE(write_file(path("f"), "new", 0600));
+  EXPECT_EQ(read_file(path("f"), 10).value(), "new");
+  EXPECT_FALSE(std::filesystem::exists(path("elsewhere")));
 }
 
 TEST_F(File, FailsWithoutTheFolder) {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <memory>
 #include <utility>
 
 #include "common/fd.h"
@@ -22,6 +23,7 @@
 #include "krait/agent/notify.h"
 #include "krait/agent/protocol.h"
 #include "krait/agent/rights.h"
+#include "krait/agent/shared_text.h"
 #include "krait/agent/stream_server.h"
 #include "krait/agent/unix_socket.h"
 #include "krait/agent/upkeep.h"
@@ -72,8 +74,18 @@ class Service {
   void keep_endpoints();
   std::optional<Answer> on_control(std::string_view input, const Client& client);
   std::optional<Answer> on_http(std::string_view input);
+  Result<void> share();  // before anybody is served
 
  private:
+  // For those who may only look.
+  struct Shared {
+    std::unique_ptr<SharedText> metrics;
+    std::unique_ptr<SharedText> status;
+  };
+
+  Result<std::string> metrics_page();
+  void read_anew();
+  std::string answer_line(Request request, const Client& client);
   Json answer(Request request, const Client& client);
   Json reload();
   Json status();
@@ -88,6 +100,7 @@ class Service {
   Loop& loop_;
   common::Log& log_;
   const Rights& rights_;
+  Shared shared_;
 };
 
 void Service::on_signal(int signals) {
@@ -112,7 +125,7 @@ std::optional<Answer> Service::on_control(std::string_view input, const Client& 
     return Answer{json_line(error_json(error)), input.size(), true};
   }
   auto request = parse_request(input.substr(0, end));
-  return Answer{json_line(request ? answer(*request, client) : error_json(request.error())), end + 1, false};
+  return Answer{request ? answer_line(*request, client) : json_line(error_json(request.error())), end + 1, false};
 }
 
 std::optional<Answer> Service::on_http(std::string_view input) {
@@ -120,21 +133,54 @@ std::optional<Answer> Service::on_http(std::string_view input) {
   if (!code) {
     return std::nullopt;
   }
-  std::string body;
-  if (*code == 200) {
-    auto state = enforcer_.state();
-    if (!state) {
-      log_.error("metrics: " + state.error().text());
-      return Answer{http_response(500, {}), input.size(), true};
-    }
-    auto rules = enforcer_.rules();
-    if (!rules) {
-      log_.error("metrics: " + rules.error().text());
-      return Answer{http_response(500, {}), input.size(), true};
-    }
-    body = metrics_text(enforcer_.policy(), *state, *rules);
+  if (*code != 200) {
+    return Answer{http_response(*code, {}), input.size(), true};
   }
-  return Answer{http_response(*code, body), input.size(), true};
+  const auto& page = shared_.metrics->get();
+  return Answer{page ? http_response(200, *page) : http_response(500, {}), input.size(), true};
+}
+
+Result<std::string> Service::metrics_page() {
+  auto state = enforcer_.state();
+  if (!state) {
+    log_.error("metrics: " + state.error().text());
+    return state.error();
+  }
+  auto rules = enforcer_.rules();
+  if (!rules) {
+    log_.error("metrics: " + rules.error().text());
+    return rules.error();
+  }
+  return metrics_text(enforcer_.policy(), *state, *rules);
+}
+
+Result<void> Service::share() {
+  const auto add = [this](std::unique_ptr<SharedText>& place, SharedText::Reader read) {
+    auto made = SharedText::create(loop_, std::move(read));
+    if (made) {
+      place = std::move(*made);
+    }
+    return made ? Result<void>() : std::move(made.error());
+  };
+  auto done = add(shared_.metrics, [this] { return metrics_page(); });
+  return done ? add(shared_.status, [this] { return Result<std::string>(json_line(status())); }) : std::move(done);
+}
+
+void Service::read_anew() {
+  shared_.metrics->forget();
+  shared_.status->forget();
+}
+
+// Whoever may change something always gets what is so now, and what the others share is not older.
+std::string Service::answer_line(Request request, const Client& client) {
+  if (!client.may_change && request == Request::status) {
+    return *shared_.status->get();
+  }
+  std::string line = json_line(answer(request, client));
+  if (client.may_change) {
+    read_anew();
+  }
+  return line;
 }
 
 Json Service::answer(Request request, const Client& client) {
@@ -160,6 +206,7 @@ Json Service::answer(Request request, const Client& client) {
 
 Json Service::reload() {
   auto applied = enforcer_.reload();
+  read_anew();
   common::release_free_memory();
   if (!applied) {
     log_.error("reload refused, revision " + fmt::format("{}", enforcer_.last().revision) + " stays in force:\n" +
@@ -169,8 +216,9 @@ Json Service::reload() {
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
   warn();
+  upkeep_.follow_clock();
   keep_endpoints();
-  upkeep_.await_peers_keys();
+  upkeep_.on_files();
   return applied_json(*applied);
 }
 
@@ -203,10 +251,8 @@ void Service::on_clock_set(ClockWatch& clock) {
     return;
   }
   log_.info("the clock was set");
-  if (auto done = enforcer_.clock_was_set(); !done) {
-    log_.error("expiries still follow the old clock: " + done.error().text());
-  }
-  common::release_free_memory();
+  upkeep_.follow_clock();
+  enforcer_.remember_time();
   warn();
 }
 
@@ -273,6 +319,10 @@ Rights rights_of_clients(common::Log& log) {
 }  // namespace
 
 Result<void> run_agent(const AgentOptions& options, common::Log& log) {
+  // Where the lock of the interface is, and the pins are.
+  if (auto made = make_own_directory_of(fmt::format("{}/", kRunDirectory)); !made) {
+    return made;
+  }
   auto loop = Loop::create();
   auto signals = open_signals();
   auto control = ControlSocket::listen(options.socket_path);
@@ -298,6 +348,9 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
     return upkeep.error();
   }
   Service service(*enforcer, {**endpoints, **upkeep}, **loop, log, rights);
+  if (auto shared = service.share(); !shared) {
+    return shared;
+  }
   auto watched = (*loop)->add(signals->get(), EPOLLIN, [&](std::uint32_t) { service.on_signal(signals->get()); });
   auto control_server = StreamServer::serve(
       **loop, control->take(),
@@ -314,9 +367,12 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   common::release_free_memory();
   log.info(started_text(*enforcer));
   service.warn();
+  (*upkeep)->follow_clock();
   service.keep_endpoints();
   notify_ready();
-  return (*loop)->run();
+  auto ended = (*loop)->run();
+  enforcer->remember_time();
+  return ended;
 }
 
 }  // namespace krait::agent

@@ -1,9 +1,14 @@
 #include "krait/agent/client.h"
 
+#include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 
 #include "krait/agent/unix_socket.h"
 
@@ -18,6 +23,9 @@ namespace {
 // The status of 65,536 peers takes some 20 MB.
 constexpr std::size_t kMostAnswerBytes = std::size_t{256} << 20U;
 
+// As long as the service's watchdog waits for an agent that does not get round to anything else.
+constexpr std::chrono::seconds kAnswerPatience{180};
+
 Result<void> send_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t put = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -29,12 +37,29 @@ Result<void> send_all(int fd, std::string_view bytes) {
   return {};
 }
 
+// Waits for the next bytes until the deadline. False: none came.
+bool await_bytes(int fd, std::chrono::steady_clock::time_point deadline) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd waiting{fd, POLLIN, 0};
+    const int come = ::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (come >= 0 || errno != EINTR) {
+      return come != 0;
+    }
+  }
+}
+
 Result<std::string> receive_line(int fd) {
+  const auto deadline = std::chrono::steady_clock::now() + kAnswerPatience;
   std::string line;
   std::array<char, 65536> chunk;
   for (;;) {
-    const ssize_t got = ::recv(fd, chunk.data(), chunk.size(), 0);
-    if (got < 0 && errno == EINTR) {
+    if (!await_bytes(fd, deadline)) {
+      return Error(ErrorCode::system, fmt::format("the agent has not answered for {} s; see its log, or start it anew",
+                                                  kAnswerPatience.count()));
+    }
+    const ssize_t got = ::recv(fd, chunk.data(), chunk.size(), MSG_DONTWAIT);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
       continue;
     }
     if (got < 0) {

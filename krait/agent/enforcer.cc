@@ -18,9 +18,10 @@ using common::Result;
 
 namespace {
 
-Result<Plan> plan_from(Files files, const std::string& interface) {
+Result<Plan> plan_from(Files files, const std::string& interface, ClockKeeper& clock) {
   const auto former = datapath::rule_records_in_force(datapath_options(interface));
-  return make_plan(std::move(files), {.now = common::now(), .former = former});
+  const KnownTime known = clock.look({files.mesh.file, files.policy.file});
+  return make_plan(std::move(files), {.now = known.now, .former = former});
 }
 
 const wireguard::PrivateKey* key_of(const Enforcer::Prepared& prepared) {
@@ -45,7 +46,13 @@ Result<wireguard::PrivateKey> load_key(const model::Host& host) {
   return key;
 }
 
-Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed) {
+std::uint32_t unmarked_own_link(const std::string& interface) {
+  const auto index = wireguard::link_index(interface);
+  return index && datapath::manages(datapath_options(interface), *index) ? *index : 0;
+}
+
+Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed,
+                                   std::uint32_t own_index) {
   Enforcer::Prepared prepared;
   if (managed) {
     auto key = load_key(mesh.host);
@@ -54,7 +61,8 @@ Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Me
     }
     prepared.key = std::move(*key);
   }
-  auto index = managed ? wireguard::ensure_link(interface) : wireguard::link_index(interface);
+  own_index = own_index != 0 || !managed ? own_index : unmarked_own_link(interface);
+  auto index = managed ? wireguard::ensure_link(interface, own_index) : wireguard::link_index(interface);
   if (!index) {
     return common::passed_on(index, "find the interface " + interface);
   }
@@ -90,7 +98,8 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   if (!lock) {
     return lock.error();
   }
-  auto plan = plan_from(std::move(*files), interface);
+  ClockKeeper clock;
+  auto plan = plan_from(std::move(*files), interface, clock);
   if (!plan) {
     return plan.error();
   }
@@ -105,10 +114,11 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   if (!datapath) {
     return common::passed_on(datapath, "open the data path of " + interface);
   }
-  Enforcer enforcer(std::move(options), interface, std::move(*lock), std::move(*datapath));
+  Enforcer enforcer(std::move(options), interface, std::move(*lock), std::move(*datapath), std::move(clock));
   if (auto done = enforcer.put_in_force(std::move(*plan), *prepared); !done) {
     return done.error();
   }
+  enforcer.remember_time();
   return enforcer;
 }
 
@@ -140,12 +150,16 @@ bool Enforcer::is_in_force() const {
 
 Result<Applied> Enforcer::reload() {
   if (is_in_force()) {
+    if (auto followed = follow_clock(); !followed) {
+      return followed.error();
+    }
+    remember_time();
     const auto records = datapath_.rule_records();
     if (!records) {
       return records.error();
     }
     last_.changes = {.mtu_bytes = last_.changes.mtu_bytes};
-    last_.warnings = compile::expired_rules(plan_.policy, {.now = common::now(), .former = *records});
+    last_.warnings = compile::expired_rules(plan_.policy, {.now = clock_.now().now, .former = *records});
     return last_;
   }
   if (auto named = check_name(); !named) {
@@ -161,17 +175,18 @@ Result<Applied> Enforcer::reload() {
         fmt::format("{}: the interface changed from {} to {}, which a reload cannot do; run krait down, then krait up",
                     options_.config_file, interface_, wanted));
   }
-  auto plan = plan_from(std::move(*files), interface_);
+  auto plan = plan_from(std::move(*files), interface_, clock_);
   if (!plan) {
     return plan.error();
   }
-  auto prepared = prepare(interface_, plan->mesh, managed());
+  auto prepared = prepare(interface_, plan->mesh, managed(), interface_index_);
   if (!prepared) {
     return prepared.error();
   }
   if (auto done = put_in_force(std::move(*plan), *prepared); !done) {
     return done.error();
   }
+  remember_time();
   return last_;
 }
 
@@ -326,7 +341,8 @@ Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapa
   if (!published) {
     return common::passed_on(published, "switch the policy; the former one stays in force");
   }
-  if (auto attached = attach(next, interface_index); !attached) {
+  // 0: somebody took away what is only guarded; who brings it back attaches.
+  if (auto attached = interface_index != 0 ? attach(next, interface_index) : Result<void>(); !attached) {
     return attached;
   }
   if (successor) {
@@ -336,7 +352,7 @@ Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapa
 }
 
 Result<bool> Enforcer::fit_mtu() {
-  if (!managed() || !check_name()) {
+  if (!managed() || interface_index_ == 0 || !check_name()) {
     return false;
   }
   const auto mtu = wireguard::fit_mtu(interface_);
@@ -360,28 +376,6 @@ Result<void> Enforcer::attach(datapath::Datapath& datapath, std::uint32_t interf
   if (auto pinned = datapath.keep_pins(); !pinned) {
     return common::passed_on(pinned, "pin the data path of " + interface_);
   }
-  return {};
-}
-
-Result<void> Enforcer::clock_was_set() {
-  const bool matters =
-      std::ranges::any_of(plan_.policy.rules, [](const model::Rule& rule) { return rule.expires.has_value(); });
-  if (!matters) {
-    return {};
-  }
-  auto plan = plan_from({.mesh = plan_.mesh, .policy = plan_.policy}, interface_);
-  if (!plan) {
-    return plan.error();
-  }
-  set_revision(plan->snapshot, datapath_.last_revision() + 1);
-  auto successor = make_room(*plan);
-  auto done = successor ? judge_by(*plan, std::move(*successor), interface_index_) : successor.error();
-  if (!done) {
-    return done;
-  }
-  plan_.snapshot.rule_of_record = std::move(plan->snapshot.rule_of_record);
-  last_.revision = datapath_.revision();
-  last_.warnings = std::move(plan->warnings);
   return {};
 }
 
@@ -414,8 +408,9 @@ Result<void> Enforcer::remove() {
       return common::passed_on(removed, "remove the interface " + interface_);
     }
   }
-  const auto index = wireguard::link_index(interface_);
-  if (auto removed = datapath::Datapath::remove(datapath_options(interface_), index ? *index : 0); !removed) {
+  const auto left = wireguard::find_link(interface_, 0);
+  const std::uint32_t index = left && !is_strangers(*left) ? left->index : 0;
+  if (auto removed = datapath::Datapath::remove(datapath_options(interface_), index); !removed) {
     return removed;
   }
   auto restored = restore_settings(interface_);

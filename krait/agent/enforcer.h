@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "krait/agent/clock_keeper.h"
 #include "krait/agent/lifecycle.h"
 #include "krait/agent/lock_file.h"
 #include "krait/agent/plan.h"
@@ -55,6 +56,7 @@ struct State {
   bool managed = false;
   Stage stage = Stage::absent;
   std::vector<Fault> faults;
+  KnownTime time;
   datapath::Attachment attachment = datapath::Attachment::none;
   std::uint64_t revision = 0;
   datapath::Counters counters{};
@@ -103,10 +105,11 @@ class Enforcer {
   // stays. A wrong file changes nothing. When a call to the kernel fails half-way the error says what is in force.
   common::Result<Applied> reload();
 
-  // Looks whether the interface is as it was put in force, and mends what is not where that opens nothing.
-  // `has_moved_away` is asked when the interface is missing: one that went to another network namespace is not made
-  // anew.
-  Inspection inspect(const std::function<bool()>& has_moved_away);
+  // Looks whether the interface is as it was put in force, and mends what is not where that opens nothing. `moved_to`
+  // is asked when the interface is missing: one that went to another network namespace is not made anew, and deleted
+  // there where krait's programs did not go with it. One that krait did not make and that has the name now is left
+  // alone.
+  Inspection inspect(const std::function<std::optional<wireguard::NewHome>()>& moved_to);
 
   // Denies everything and takes the peers away; interface, addresses, routes, programs and guard stay.
   common::Result<void> drain();
@@ -121,16 +124,22 @@ class Enforcer {
   // Looks whether one has, and lets its addresses follow. True: one had.
   common::Result<bool> follow_peers_keys();
 
-  // Compiles the policy in force again: its expiries stand on the clock that was set.
-  common::Result<void> clock_was_set();
+  // Looks at the clock and what else tells the time, and compiles the policy in force again when its calendar expiries
+  // stand on another time than the latest one that is known. True: it was. To be called when the clock was set, and
+  // once a minute: the kernel does not tell that NTP has begun to keep it.
+  common::Result<bool> follow_clock();
+  // Lets the latest time outlive this agent. Writes a file and syncs it; time_faults() tell when that fails.
+  void remember_time();
+  // That the clock is wrong, where rules end at a calendar time, or the time cannot be remembered.
+  [[nodiscard]] std::vector<Fault> time_faults() const;
 
   // Reads the host's routes: networks behind it are reached where routes of their own lead, and nowhere else. After a
   // change of a link, an address or a route. Costs a dump of all routes where there are such networks, else nothing.
   common::Result<void> follow_routes();
 
   // Fits the interface's MTU to the underlay as it is now; after a change of a link or a route, and once a minute for
-  // path MTUs, which nobody announces. Says whether it changed; last().changes.mtu_bytes is the MTU. Does nothing in
-  // guard mode.
+  // peers that roam, which nobody announces. Says whether it changed; last().changes.mtu_bytes is the MTU. Does nothing
+  // in guard mode.
   common::Result<bool> fit_mtu();
 
   [[nodiscard]] common::Result<State> state() const;
@@ -144,15 +153,20 @@ class Enforcer {
   [[nodiscard]] const EnforcerOptions& options() const { return options_; }
 
  private:
-  Enforcer(EnforcerOptions options, std::string interface, LockFile lock, datapath::Datapath datapath)
+  Enforcer(EnforcerOptions options, std::string interface, LockFile lock, datapath::Datapath datapath,
+           ClockKeeper clock)
       : options_(std::move(options)),
         interface_(std::move(interface)),
         lock_(std::move(lock)),
-        datapath_(std::move(datapath)) {}
+        datapath_(std::move(datapath)),
+        clock_(std::move(clock)) {}
 
   [[nodiscard]] bool is_in_force() const;
-  // invalid_input, with the mend, while the interface has another name: what goes by the name would meet a stranger's.
+  // invalid_input, with the mend, while the interface has another name, or another interface has its name: what goes by
+  // the name would meet a stranger's.
   [[nodiscard]] common::Result<void> check_name() const;
+  // Found by the interface's name, or by its number: krait did not make it.
+  [[nodiscard]] bool is_strangers(const wireguard::Whereabouts& where) const;
   [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
   common::Result<void> put_in_force(Plan plan, const Prepared& prepared);
   // The two ways: onto an interface that nobody judges yet, and from one policy to another. An empty image stands for
@@ -177,7 +191,8 @@ class Enforcer {
                                                               std::uint32_t interface_index);
 
   // inspect()'s steps, enforcer_inspect.cc.
-  void bring_back(bool moved_away, Inspection& seen);
+  void bring_back(const std::optional<wireguard::NewHome>& moved_to, bool name_is_taken, Inspection& seen);
+  void look_after(const wireguard::NewHome& moved_to, Inspection& seen);
   [[nodiscard]] bool is_half_up() const;
   // `what`: what was mended by that.
   void bring_up_anew(Inspection& seen, std::string_view what);
@@ -187,14 +202,17 @@ class Enforcer {
   void look_at_pins(Inspection& seen);
   void look_at_ways(Inspection& seen) const;
   void look_at_wireguard(Inspection& seen);
+  void look_at_allowed_ips(Inspection& seen) const;
 
   EnforcerOptions options_;
   std::string interface_;
   LockFile lock_;
   datapath::Datapath datapath_;
+  ClockKeeper clock_;
   Lifecycle lifecycle_;
   std::uint32_t interface_index_ = 0;        // attached to; 0: still to be attached
   std::optional<model::PublicKey> key_;      // that the interface was given
+  bool removed_there_ = false;               // it went to another namespace and was deleted there
   std::vector<Fault> faults_;                // that inspect() found last
   std::vector<common::Prefix> without_way_;  // networks behind this host that nothing reaches
   Plan plan_;                                // in force, without its snapshot's image
@@ -214,7 +232,13 @@ std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh
 // From the file or the credential that the host's configuration names; invalid_input when there is none.
 common::Result<wireguard::PrivateKey> load_key(const model::Host& host);
 
-// Does what can fail without having changed anything but an interface that is down.
-common::Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed);
+// Does what can fail without having changed anything but an interface that is down. `own_index`: of a link that the
+// caller has managed all the while; 0: of none. One that krait did not make is refused when it is to be managed.
+common::Result<Enforcer::Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool managed,
+                                           std::uint32_t own_index = 0);
+
+// The link of that name, if it is krait's own without having its mark: an earlier version made none, but what that
+// attached is still on it. 0: there is none.
+std::uint32_t unmarked_own_link(const std::string& interface);
 
 }  // namespace krait::agent

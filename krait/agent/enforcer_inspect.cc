@@ -37,6 +37,14 @@ std::string changes_text(const std::string& interface, const wireguard::Changes&
   return fmt::format("{} was changed by somebody else: {}", interface, text);
 }
 
+Fault name_taken(const std::string& interface) {
+  return {.what = fmt::format(
+              "{0} is an interface that krait did not make, and krait's own is gone; it is left as it is", interface),
+          .mend = fmt::format("delete or rename it, and krait's is made anew; or have it guarded (krait-agent --iface "
+                              "{}), or set another `interface` in krait.toml, after krait down",
+                              interface)};
+}
+
 std::string rename_mend(const std::string& name, const std::string& wanted) {
   return fmt::format(
       "ip link set {0} down; ip link set {0} name {1}; ip link set {1} up; before that rename what else "
@@ -47,21 +55,32 @@ std::string rename_mend(const std::string& name, const std::string& wanted) {
 }  // namespace
 
 Result<void> Enforcer::check_name() const {
-  if (!managed() || interface_index_ == 0) {
+  const auto where = managed() ? wireguard::find_link(interface_, interface_index_)
+                               : Result<wireguard::Whereabouts>(wireguard::Whereabouts());
+  if (!managed() || !where) {
     return {};
   }
-  const auto where = wireguard::find_link(interface_, interface_index_);
-  if (where && where->index == interface_index_ && where->name != interface_) {
+  if (is_strangers(*where)) {
+    const Fault fault = name_taken(interface_);
+    return common::Error(ErrorCode::invalid_input, fault.text());
+  }
+  if (where->index == interface_index_ && where->name != interface_) {
     return common::Error(ErrorCode::invalid_input, fmt::format("{} is named {} now; {}", interface_, where->name,
                                                                rename_mend(where->name, interface_)));
   }
   return {};
 }
 
-Inspection Enforcer::inspect(const std::function<bool()>& has_moved_away) {
+bool Enforcer::is_strangers(const wireguard::Whereabouts& where) const {
+  return managed() && where.index != interface_index_ && !where.is_marked;
+}
+
+Inspection Enforcer::inspect(const std::function<std::optional<wireguard::NewHome>()>& moved_to) {
   Inspection seen;
   const auto where = wireguard::find_link(interface_, interface_index_);
-  if (where) {
+  const bool name_is_taken = where && is_strangers(*where);
+  if (where && !name_is_taken) {
+    removed_there_ = false;
     // What WireGuard is told goes by the name, which may be another interface's by now: one that nobody judges.
     const bool has_name = look_at_name(*where, seen);
     interface_index_ = where->index;
@@ -73,11 +92,11 @@ Inspection Enforcer::inspect(const std::function<bool()>& has_moved_away) {
       look_at_pins(seen);
       look_at_ways(seen);
       if (has_name && is_judged) {
-        look_at_wireguard(seen);
+        managed() ? look_at_wireguard(seen) : look_at_allowed_ips(seen);
       }
     }
-  } else if (where.error().code() == ErrorCode::not_found) {
-    bring_back(has_moved_away(), seen);
+  } else if (name_is_taken || where.error().code() == ErrorCode::not_found) {
+    bring_back(moved_to(), name_is_taken, seen);
   } else {
     note(seen, where.error(), "");
   }
@@ -85,22 +104,53 @@ Inspection Enforcer::inspect(const std::function<bool()>& has_moved_away) {
   return seen;
 }
 
-void Enforcer::bring_back(bool moved_away, Inspection& seen) {
+void Enforcer::bring_back(const std::optional<wireguard::NewHome>& moved_to, bool name_is_taken, Inspection& seen) {
   interface_index_ = 0;
   if (auto stepped = lifecycle_.go(Stage::absent); !stepped) {
     note(seen, stepped.error(), "");
+  }
+  if (moved_to) {
+    look_after(*moved_to, seen);
+  }
+  if (name_is_taken) {
+    seen.faults.push_back(name_taken(interface_));
+  }
+  if (moved_to || name_is_taken) {
+    return;
   }
   if (!managed()) {
     seen.faults.push_back({.what = fmt::format("{} is gone", interface_),
                            .mend = "it is guarded again as soon as somebody makes it, and open until then"});
     return;
   }
-  if (moved_away) {
-    seen.faults.push_back({.what = fmt::format("{} was moved to another network namespace with its peers", interface_),
-                           .mend = "move it back; or delete it there, then krait reload makes it anew"});
+  bring_up_anew(seen, "was deleted by somebody else: made anew");
+}
+
+// TCX links go with the interface. Clsact's filters do not: without its peers nothing comes out of it there.
+void Enforcer::look_after(const wireguard::NewHome& moved_to, Inspection& seen) {
+  const std::string moved = fmt::format("{} was moved to another network namespace", interface_);
+  if (datapath_.attachment() == datapath::Attachment::tcx) {
+    seen.faults.push_back({.what = moved + " with its peers; it is judged there as before",
+                           .mend = managed() ? "move it back; or delete it there, then krait reload makes it anew"
+                                             : "move it back; or end this agent: krait down"});
     return;
   }
-  bring_up_anew(seen, "was deleted by somebody else: made anew");
+  const std::string unjudged = moved + ", where nothing judges it on this kernel";
+  if (!managed()) {
+    seen.faults.push_back({.what = unjudged + ": all that its peers send comes in",
+                           .mend = "move it back, or take its peers off there: it is not krait's to delete"});
+    return;
+  }
+  auto removed = removed_there_ ? Result<void>() : wireguard::remove_moved_link(moved_to);
+  removed_there_ = removed.has_value();
+  if (!removed) {
+    seen.faults.push_back({.what = fmt::format("{}, and it could not be deleted there: {}; all that its peers send "
+                                               "comes in",
+                                               unjudged, removed.error().text()),
+                           .mend = "delete it there (ip link del), then krait reload makes it anew"});
+    return;
+  }
+  seen.faults.push_back({.what = unjudged + ": it was deleted there", .mend = "krait reload makes it anew here"});
 }
 
 // A bring-up that failed half way left everything denied.
@@ -194,13 +244,13 @@ void Enforcer::look_at_pins(Inspection& seen) {
 }
 
 void Enforcer::look_at_wireguard(Inspection& seen) {
-  if (!managed() || lifecycle_.stage() == Stage::draining) {
+  if (lifecycle_.stage() == Stage::draining) {
     return;
   }
   auto changes = wireguard::withdraw(plan_.wireguard);
   Prepared prepared{.key = {}, .interface_index = interface_index_};
   if (changes && changes->public_key != key_) {
-    auto with_key = prepare(interface_, plan_.mesh, true);
+    auto with_key = prepare(interface_, plan_.mesh, true, interface_index_);
     if (!with_key) {
       return note(seen, with_key.error(), "");
     }

@@ -84,6 +84,9 @@ bool Enforcer::awaits_peers_keys() const {
 }
 
 Result<bool> Enforcer::follow_peers_keys() {
+  if (interface_index_ == 0 || !check_name()) {
+    return false;  // inspect() tells
+  }
   auto gone_over = wireguard::has_rotated_peer(plan_.wireguard);
   if (!gone_over || !*gone_over) {
     return gone_over;

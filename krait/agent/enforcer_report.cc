@@ -1,5 +1,6 @@
 // What an Enforcer tells of what is in force.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -26,7 +27,7 @@ Result<Rules> Enforcer::rules() const {
   if (!records) {
     return records.error();
   }
-  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = common::now(), .former = *records});
+  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = clock_.now().now, .former = *records});
   for (std::size_t i = 0; i < rules.of_rule.size(); ++i) {
     if (left_ns[i] != compile::kNever) {
       rules.of_rule[i].expires_in_s = left_ns[i] / 1'000'000'000;
@@ -46,11 +47,13 @@ Result<State> Enforcer::state() const {
   state.managed = managed();
   state.stage = lifecycle_.stage();
   state.faults = faults_;
+  std::ranges::move(time_faults(), std::back_inserter(state.faults));
+  state.time = clock_.now();
   state.attachment = datapath_.attachment();
   state.revision = datapath_.revision();
   state.counters = std::move(*counters);
   auto device = wireguard::status(interface_);
-  if (!device) {
+  if (!device || device->interface_index != interface_index_) {
     return state;  // guarding something that is not WireGuard, or the interface is gone: the counters still stand
   }
   state.public_key = device->public_key;

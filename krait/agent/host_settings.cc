@@ -35,7 +35,7 @@ common::Result<void> remember_settings(const std::string& interface, const LockF
 }
 
 common::Result<void> restore_settings(const std::string& interface) {
-  const auto text = common::read_file(interface_lock_path(interface), 4096);
+  const auto text = common::read_file_of_others(interface_lock_path(interface), 4096);
   if (!text || *text != kRedirects) {
     return {};
   }

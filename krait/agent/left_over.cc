@@ -21,31 +21,16 @@ struct LeftOver {
   bool managed = false;  // it is krait's own, to be deleted
 };
 
-// An interface that something else made must not be deleted: it is krait's if it has the key of the files.
-Result<void> check_is_own(const std::string& interface, const model::Mesh& mesh) {
-  if (!wireguard::link_index(interface)) {
+// An interface that something else made must not be deleted.
+Result<void> check_is_own(const std::string& interface) {
+  const auto where = wireguard::find_link(interface, 0);
+  if (!where || where->is_marked || unmarked_own_link(interface) != 0) {
     return {};
   }
-  auto device = wireguard::status(interface);
-  if (!device) {
-    return common::passed_on(device, "look at " + interface);
-  }
-  auto key = load_key(mesh.host);
-  const bool has_key = device->public_key != model::PublicKey{};
-  if (has_key && !key && !mesh.host.private_key_credential.empty()) {
-    return Error(ErrorCode::invalid_input,
-                 fmt::format("whether {} is ours shows its key, a credential that only the service has; "
-                             "systemctl start krait-agent, then krait down",
-                             interface));
-  }
-  // Without a key its set-up was interrupted.
-  if (has_key && (!key || key->public_key() != device->public_key)) {
-    return Error(ErrorCode::invalid_input,
-                 fmt::format("{0} has another key than {1} says, so it is not ours to delete; "
-                             "to stop guarding it: krait down --iface {0}",
-                             interface, mesh.file));
-  }
-  return {};
+  return Error(ErrorCode::invalid_input,
+               fmt::format("{0} is an interface that krait did not make, so it is not ours to delete; to stop guarding "
+                           "it: krait down --iface {0}",
+                           interface));
 }
 
 Result<LeftOver> left_over(const EnforcerOptions& options) {
@@ -60,7 +45,7 @@ Result<LeftOver> left_over(const EnforcerOptions& options) {
   if (datapath::only_guards(datapath_options(interface))) {  // with a key of the files' or without
     return LeftOver{.interface = interface};
   }
-  if (auto own = check_is_own(interface, *mesh); !own) {
+  if (auto own = check_is_own(interface); !own) {
     return own.error();
   }
   return LeftOver{.interface = interface, .managed = true};

@@ -7,9 +7,8 @@
 namespace krait::agent {
 
 // Removes it for the interface of the files, as Enforcer::remove() does. Where that was only guarded, which the options
-// say or the pins remember, nothing but the data path; else the interface must have the configuration's key, so that
-// one of somebody else's is not deleted by mistake. False: nothing was there. Fails, having touched nothing, while an
-// agent keeps the interface.
+// say or the pins remember, nothing but the data path; else the interface must be one that krait made. False: nothing
+// was there. Fails, having touched nothing, while an agent keeps the interface.
 common::Result<bool> remove_left_over(const EnforcerOptions& options);
 
 // Denies everything and takes the peers away, as Enforcer::drain() does. False: no programs were there.

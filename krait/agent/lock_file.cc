@@ -1,6 +1,7 @@
 #include "krait/agent/lock_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,16 +14,48 @@ using common::Error;
 using common::Fd;
 using common::Result;
 
-Result<void> make_directory_of(const std::string& path) {
+namespace {
+
+std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) {
-    return {};
+  return slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
+}
+
+Error is_not_ours(const std::string& directory, const struct stat& status) {
+  if (status.st_uid == 0 || status.st_uid == ::geteuid()) {
+    return {common::ErrorCode::permission,
+            fmt::format("everybody in a group, or anybody, may exchange files in {0}; chmod go-w {0}", directory)};
   }
-  const std::string directory = path.substr(0, slash);
+  const bool may_take = directory == kRunDirectory && ::geteuid() == 0;
+  return {common::ErrorCode::permission,
+          fmt::format("{} belongs to user {}, who may exchange files there under the agent's feet; {}", directory,
+                      status.st_uid,
+                      may_take ? "make it root's, for an agent that runs as root: krait-agent --prepare root"
+                               : "give a --socket in a folder of root's or of the agent's own user")};
+}
+
+}  // namespace
+
+Result<void> make_directory_of(const std::string& path) {
+  const std::string directory = directory_of(path);
   if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
     return Error::from_errno(errno, "make the directory " + directory);
   }
   return {};
+}
+
+Result<void> make_own_directory_of(const std::string& path) {
+  if (auto made = make_directory_of(path); !made) {
+    return made;
+  }
+  const std::string directory = directory_of(path);
+  struct stat status{};
+  if (::stat(directory.c_str(), &status) != 0) {
+    return Error::from_errno(errno, "look at the directory " + directory);
+  }
+  const bool others_write = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0;
+  return (status.st_uid == 0 || status.st_uid == ::geteuid()) && !others_write ? Result<void>()
+                                                                               : is_not_ours(directory, status);
 }
 
 namespace {

@@ -13,6 +13,10 @@ inline constexpr const char* kRunDirectory = "/run/krait";
 // Makes the directory that `path` stands in (0755) when it is missing; its own directory must exist.
 common::Result<void> make_directory_of(const std::string& path);
 
+// The same for an agent that is to work there. Fails with permission, and the mend, where anybody but root and this
+// process's user could exchange what is in it: names that the agent goes by would lead elsewhere.
+common::Result<void> make_own_directory_of(const std::string& path);
+
 // Move-only; the destructor lets go of the lock and leaves the file.
 class LockFile {
  public:

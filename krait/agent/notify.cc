@@ -2,11 +2,14 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <string>
+#include <system_error>
 
 #include "common/fd.h"
 
@@ -14,7 +17,17 @@ namespace krait::agent {
 
 namespace {
 
-void notify(std::string_view text) {
+void notify_starter(std::string_view text) {
+  const char* number = std::getenv(kNoticeVariable);
+  const std::string_view digits(number != nullptr ? number : "");
+  int fd = -1;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), fd);
+  if (error == std::errc() && end == digits.data() + digits.size() && fd > STDERR_FILENO) {
+    ::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+}
+
+void notify_manager(std::string_view text) {
   const char* name = std::getenv("NOTIFY_SOCKET");
   if (name == nullptr) {
     return;
@@ -36,13 +49,18 @@ void notify(std::string_view text) {
   }
 }
 
+void notify(std::string_view text) {
+  notify_starter(text);
+  notify_manager(text);
+}
+
 }  // namespace
 
 void notify_ready() { notify("READY=1\nSTATUS=the policy is in force"); }
 
 void notify_alive() {
   if (std::getenv("WATCHDOG_USEC") != nullptr) {
-    notify("WATCHDOG=1");
+    notify_manager("WATCHDOG=1");
   }
 }
 

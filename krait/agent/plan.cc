@@ -6,6 +6,7 @@
 
 #include "common/memory.h"
 #include "krait/abi/snapshot.h"
+#include "krait/agent/clock_keeper.h"
 #include "krait/compile/evaluate.h"
 #include "krait/compile/limits.h"
 #include "krait/config/load.h"
@@ -16,24 +17,12 @@ using common::Result;
 
 namespace {
 
-Result<compile::Snapshot> compile_and_test(const std::vector<compile::Binding>& bindings, const model::Policy& policy,
-                                           const compile::Origin& origin) {
-  auto snapshot = compile::compile_snapshot(bindings, policy, 1, origin);
-  if (!snapshot) {
-    return common::passed_on(snapshot, "compile " + policy.file);
-  }
-  if (auto tested = compile::run_policy_tests(*snapshot, policy, origin.now.boot_ns); !tested) {
-    return tested.error();
-  }
-  return snapshot;
-}
-
 Result<Files> read_both(const std::string& config_file, const std::string& policy_file) {
   auto mesh = config::load_mesh(config_file);
   if (!mesh) {
     return mesh.error();
   }
-  auto policy = config::load_policy(policy_file.empty() ? mesh->host.policy_file : policy_file);
+  auto policy = config::load_policy(policy_file.empty() ? mesh->host.policy_file : policy_file, mesh->limits.rules);
   if (!policy) {
     return policy.error();
   }
@@ -52,29 +41,64 @@ Result<Plan> compile_plan(Files files, const compile::Origin& origin) {
             .bindings = {},
             .snapshot = {},
             .wireguard = {},
-            .warnings = {}};
+            .warnings = {},
+            .compiled = origin.now};
   plan.bindings = compile::bindings_of(plan.mesh, plan.policy);
-  auto snapshot = compile_and_test(plan.bindings, plan.policy, origin);
+  auto snapshot = compile::compile_snapshot(plan.bindings, plan.policy, 1, origin, compile::Bounds::of(plan.mesh));
   if (!snapshot) {
     return snapshot.error();
   }
   plan.snapshot = std::move(*snapshot);
-  if (auto within = compile::check_limits(plan.mesh, plan.policy, plan.snapshot); !within) {
-    return within.error();
-  }
   plan.wireguard = compile::wireguard_image(plan.mesh);
   plan.warnings = compile::expired_rules(plan.policy, origin);
   return plan;
 }
 
+Result<CheckedPolicy> check_alone(const std::string& policy_file) {
+  auto policy = config::load_policy(policy_file);
+  if (!policy) {
+    return policy.error();
+  }
+  common::release_free_memory();
+  const compile::Bounds bounds;
+  if (auto within = compile::check_rules(bounds, *policy); !within) {
+    return within.error();
+  }
+  const compile::Origin origin{.now = time_by({policy->file}).now, .former = {}};
+  const auto snapshot = compile::compile_snapshot({}, *policy, 1, origin, bounds);
+  if (!snapshot) {
+    return snapshot.error();
+  }
+  if (auto tested = compile::run_policy_tests(*snapshot, *policy, origin.now.boot_ns); !tested) {
+    return tested.error();
+  }
+  auto warnings = compile::expired_rules(*policy, origin);
+  return CheckedPolicy{.policy = std::move(*policy), .warnings = std::move(warnings)};
+}
+
 }  // namespace
 
 Result<Files> load_files(const std::string& config_file, const std::string& policy_file) {
-  return common::within_memory([&] { return read_both(config_file, policy_file); });
+  auto files = common::within_memory([&] { return read_both(config_file, policy_file); });
+  // Reading takes more than what it leaves, and in other places than compiling.
+  common::release_free_memory();
+  return files;
 }
 
 Result<Plan> make_plan(Files files, const compile::Origin& origin) {
-  return common::within_memory([&] { return compile_plan(std::move(files), origin); });
+  return common::within_memory([&] {
+    auto plan = compile_plan(std::move(files), origin);
+    if (plan) {
+      if (auto tested = compile::run_policy_tests(plan->snapshot, plan->policy, origin.now.boot_ns); !tested) {
+        return Result<Plan>(std::move(tested.error()));
+      }
+    }
+    return plan;
+  });
+}
+
+Result<Plan> compile_again(const Plan& plan, const compile::Origin& origin) {
+  return common::within_memory([&] { return compile_plan({.mesh = plan.mesh, .policy = plan.policy}, origin); });
 }
 
 Result<Plan> make_plan(const std::string& config_file, const std::string& policy_file) {
@@ -82,20 +106,12 @@ Result<Plan> make_plan(const std::string& config_file, const std::string& policy
   if (!files) {
     return files.error();
   }
-  return make_plan(std::move(*files), {.now = common::now(), .former = {}});
+  const common::Moment now = time_by({files->mesh.file, files->policy.file}).now;
+  return make_plan(std::move(*files), {.now = now, .former = {}});
 }
 
 Result<CheckedPolicy> check_policy(const std::string& policy_file) {
-  auto policy = config::load_policy(policy_file);
-  if (!policy) {
-    return policy.error();
-  }
-  const compile::Origin origin{.now = common::now(), .former = {}};
-  if (auto snapshot = compile_and_test({}, *policy, origin); !snapshot) {
-    return snapshot.error();
-  }
-  auto warnings = compile::expired_rules(*policy, origin);
-  return CheckedPolicy{.policy = std::move(*policy), .warnings = std::move(warnings)};
+  return common::within_memory([&] { return check_alone(policy_file); });
 }
 
 void set_revision(compile::Snapshot& snapshot, std::uint64_t revision) {

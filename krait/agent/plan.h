@@ -27,6 +27,7 @@ struct Plan {
   compile::Snapshot snapshot;
   model::WireguardImage wireguard;
   std::vector<common::Diagnostic> warnings;
+  common::Moment compiled{};  // when; calendar expiries stand on it
 };
 
 // Reads both files (the policy that krait.toml names unless `policy_file` is not empty). The key file is not opened.
@@ -36,7 +37,11 @@ common::Result<Files> load_files(const std::string& config_file, const std::stri
 // Compiles and runs the policy's tests. Fails with the diagnostics of what is wrong, or limit.
 common::Result<Plan> make_plan(Files files, const compile::Origin& origin);
 
-// Both, as if nothing had been in force.
+// A plan's files once more, for another time. The policy's tests are not run: what has ended fails those that expect
+// it, and must end all the same.
+common::Result<Plan> compile_again(const Plan& plan, const compile::Origin& origin);
+
+// Both, as if nothing had been in force, by the latest time that this process can know of.
 common::Result<Plan> make_plan(const std::string& config_file, const std::string& policy_file = {});
 
 struct CheckedPolicy {
@@ -44,7 +49,7 @@ struct CheckedPolicy {
   std::vector<common::Diagnostic> warnings;
 };
 
-// Loads one policy on its own, compiles it and runs its tests.
+// Loads one policy on its own, compiles it and runs its tests, by the latest time that this process can know of.
 common::Result<CheckedPolicy> check_policy(const std::string& policy_file);
 
 // Numbers a compiled snapshot.

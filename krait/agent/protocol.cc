@@ -31,6 +31,8 @@ constexpr std::array<std::pair<std::string_view, ErrorCode>, 7> kCodes{{{"invali
                                                                         {"unavailable", ErrorCode::unavailable},
                                                                         {"system", ErrorCode::system}}};
 
+constexpr std::int64_t kNsPerS = 1'000'000'000;
+
 template <typename Table, typename Value>
 std::string_view name_in(const Table& table, Value value) {
   for (const auto& [name, entry] : table) {
@@ -180,6 +182,10 @@ Json status_json(const State& state, const model::Policy& policy, const AgentFac
   for (const Fault& fault : state.faults) {
     json["faults"].push_back({{"what", fault.what}, {"mend", fault.mend}});
   }
+  json["clock"] = {{"time_s", state.time.clock_ns / kNsPerS},
+                   {"known_time_s", state.time.now.unix_ns / kNsPerS},
+                   {"behind_s", state.time.behind_s()},
+                   {"synchronized", state.time.synchronized}};
   json["interface_index"] = state.interface_index;
   json["attachment"] = attachment_name(state.attachment);
   json["public_key"] = state.public_key ? Json(wireguard::to_base64(*state.public_key)) : Json();

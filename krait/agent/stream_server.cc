@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <tuple>
 
 namespace krait::agent {
 
@@ -18,6 +19,8 @@ namespace {
 
 // What a client may still send after the last answer before it is cut off.
 constexpr std::size_t kMostDrainedBytes = std::size_t{64} << 10U;
+
+constexpr int kMostAccepted = 16;  // in one turn
 
 bool would_block(int why) { return why == EAGAIN || why == EWOULDBLOCK; }
 
@@ -47,7 +50,7 @@ Result<void> StreamServer::watch() {
   }
   timer_token_ = *timed;
   // Edge-triggered: what cannot be accepted for want of descriptors must not wake the loop again and again.
-  auto listened = loop_.add(listener_.get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { accept_all(); });
+  auto listened = loop_.add(listener_.get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { accept_some(); });
   if (!listened) {
     return listened.error();
   }
@@ -73,8 +76,10 @@ std::optional<StreamServer::Id> StreamServer::oldest(Id except, const Matches& m
   return found == connections_.end() ? std::nullopt : std::optional(found->first);
 }
 
-void StreamServer::accept_all() {
-  for (;;) {
+// Whoever connects again and again, as fast as that is done here, must not keep everybody else waiting: after some the
+// others' turn comes, and setting the events anew makes epoll tell of the rest.
+void StreamServer::accept_some() {
+  for (int accepted = 0; accepted < kMostAccepted; ++accepted) {
     Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.valid()) {
       admit(std::move(fd));
@@ -90,6 +95,7 @@ void StreamServer::accept_all() {
     }
     return;
   }
+  std::ignore = loop_.change(listener_token_, EPOLLIN | EPOLLET);
 }
 
 bool StreamServer::make_room(const Client& client) {

@@ -74,7 +74,7 @@ class StreamServer {
 
   StreamServer(Loop& loop, common::Fd listener, Answerer answerer, const Rights& rights, const StreamLimits& limits);
   common::Result<void> watch();
-  void accept_all();
+  void accept_some();
   void admit(common::Fd fd);
   bool make_room(const Client& client);
   void handle(Id id, std::uint32_t events);

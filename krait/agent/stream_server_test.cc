@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "krait/agent/unix_socket.h"
 
@@ -89,6 +90,32 @@ std::string hear(const Fd& fd) {
       return line;
     }
   }
+}
+
+// Of a server that takes one client at a time each further one takes the place of the one before: were all accepted
+// that wait, only the last would ever be heard.
+TEST_F(StreamServerTest, ClientsHaveTheirTurnHoweverManyConnect) {
+  constexpr int kClients = 60;  // as many as the queue holds
+  auto socket = ControlSocket::listen(directory_ + "/other.sock");
+  ASSERT_TRUE(socket);
+  const auto loop = std::move(*Loop::create());
+  const auto server = std::move(*StreamServer::serve(*loop, socket->take(), echo, {}, {.clients = 1}));
+  std::vector<Fd> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(std::move(*connect_unix(directory_ + "/other.sock")));
+    say(clients.back(), "end\n");
+  }
+  const Fd stop(::eventfd(0, EFD_CLOEXEC));
+  ASSERT_TRUE(loop->add(stop.get(), EPOLLIN, [&](std::uint32_t) { loop->stop(); }));
+  std::thread thread([&] { EXPECT_TRUE(loop->run()); });
+  int heard = 0;
+  for (const Fd& client : clients) {
+    heard += hear(client) == "end\n" ? 1 : 0;
+  }
+  const std::uint64_t one = 1;
+  EXPECT_EQ(::write(stop.get(), &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
+  thread.join();
+  EXPECT_GE(heard, 2);
 }
 
 TEST_F(StreamServerTest, AnswersRequestsInPieces) {

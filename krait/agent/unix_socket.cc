@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -37,6 +38,20 @@ Result<Fd> make_socket(int extra_flags) {
   return fd;
 }
 
+// The socket's file gets the descriptor's mode less the umask: a chmod(2) afterwards would go by the name, which may be
+// another file's by then.
+bool bind_for_all(const Fd& listener, const sockaddr_un& address) {
+  if (::fchmod(listener.get(), 0666) != 0) {
+    return false;
+  }
+  const mode_t umask = ::umask(0);
+  const bool bound = ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  const int failed = errno;
+  ::umask(umask);
+  errno = failed;
+  return bound;
+}
+
 }  // namespace
 
 Result<ControlSocket> ControlSocket::listen(const std::string& path) {
@@ -44,7 +59,7 @@ Result<ControlSocket> ControlSocket::listen(const std::string& path) {
   if (!address) {
     return address.error();
   }
-  if (auto made = make_directory_of(path); !made) {
+  if (auto made = make_own_directory_of(path); !made) {
     return made.error();
   }
   auto lock = LockFile::take(path + ".lock", fmt::format("another agent already serves {}; stop it first", path));
@@ -60,9 +75,7 @@ Result<ControlSocket> ControlSocket::listen(const std::string& path) {
   if (!listener) {
     return listener.error();
   }
-  const auto* name = reinterpret_cast<const sockaddr*>(&*address);
-  if (::bind(listener->get(), name, sizeof(*address)) != 0 || ::chmod(path.c_str(), 0666) != 0 ||
-      ::listen(listener->get(), 64) != 0) {
+  if (!bind_for_all(*listener, *address) || ::listen(listener->get(), 64) != 0) {
     return Error::from_errno(errno, "listen on " + path);
   }
   return ControlSocket(path, std::move(*lock), std::move(*listener));
@@ -84,11 +97,17 @@ Result<Fd> connect_unix(const std::string& path) {
   if (!fd) {
     return fd;
   }
+  const timeval patience{.tv_sec = kConnectSeconds, .tv_usec = 0};
+  ::setsockopt(fd->get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
   if (::connect(fd->get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0) {
     return fd;
   }
   if (errno == ENOENT || errno == ECONNREFUSED) {
     return Error(ErrorCode::unavailable, "no agent answers at " + path);
+  }
+  if (errno == EAGAIN) {
+    return Error(ErrorCode::system,
+                 fmt::format("the agent at {} has taken no request for {} s", path, kConnectSeconds));
   }
   return Error::from_errno(errno, "connect to " + path);
 }

@@ -13,7 +13,8 @@ namespace krait::agent {
 class ControlSocket {
  public:
   // Makes the directory (0755) when it is missing, takes the lock <path>.lock, replaces a stale socket and listens;
-  // anybody may connect. Fails with unavailable when another agent holds the lock.
+  // anybody may connect. Fails with unavailable when another agent holds the lock, and with permission in a directory
+  // that somebody else may write to (lock_file.h). Sets the process's umask for a moment.
   static common::Result<ControlSocket> listen(const std::string& path);
 
   ControlSocket(ControlSocket&& other) noexcept = default;
@@ -32,7 +33,9 @@ class ControlSocket {
   common::Fd listener_;
 };
 
-// A connected, blocking stream. Fails with unavailable when nobody listens.
+// A connected, blocking stream. Fails with unavailable when nobody listens. Waits at most kConnectSeconds for a place
+// in the listener's queue.
+inline constexpr int kConnectSeconds = 10;
 common::Result<common::Fd> connect_unix(const std::string& path);
 
 }  // namespace krait::agent

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "common/memory.h"
 #include "krait/agent/notify.h"
 
 namespace krait::agent {
@@ -26,6 +27,8 @@ constexpr long kRestNs = 200'000'000;
 // For peers that have announced a new key: the kernel does not tell of handshakes.
 constexpr long kGlanceNs = 250'000'000;
 constexpr unsigned kGlances = 10 * 60 * 4;
+// Of the latest time. A crash loses none within the same boot, a power cut that much.
+constexpr unsigned kMinutesBetweenRecords = 60;
 
 Result<Fd> make_timer() {
   Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -103,7 +106,7 @@ Result<void> Upkeep::watch_everything() {
     tokens_.push_back(*token);
   }
   watch_token_ = tokens_.front();
-  await_peers_keys();
+  on_files();
   return {};
 }
 
@@ -113,7 +116,7 @@ wireguard::Noticed Upkeep::read_changes() {
     log_.error(noticed.error().text());
     return {.lost = true};
   }
-  moved_away_ = moved_away_ || noticed->moved_away;
+  moved_to_ = noticed->moved_to ? noticed->moved_to : moved_to_;
   return *noticed;
 }
 
@@ -137,6 +140,13 @@ void Upkeep::on_rested() {
   clear(rest_);
   if (auto watching = loop_.change(watch_token_, EPOLLIN); !watching) {
     log_.error(watching.error().text());
+  }
+}
+
+void Upkeep::on_files() {
+  await_peers_keys();
+  if (enforcer_.options().guarded_interface) {
+    inspect();
   }
 }
 
@@ -167,10 +177,38 @@ void Upkeep::on_mounts() { inspect(); }
 void Upkeep::on_minute() {
   clear(minute_);
   notify_alive();
-  fit_mtu();  // nobody tells of a path MTU that the kernel has learned
+  fit_mtu();  // nobody tells of a peer that roams
   follow_routes();
   inspect();
-  endpoints_.on_minute();
+  follow_clock();
+  if (++minutes_ == kMinutesBetweenRecords) {
+    minutes_ = 0;
+    enforcer_.remember_time();
+  }
+  if (enforcer_.interface_index() != 0) {
+    endpoints_.on_minute();
+  }
+}
+
+void Upkeep::follow_clock() {
+  const auto followed = enforcer_.follow_clock();
+  if (!followed) {
+    log_.error("expiries still stand on the former time: " + followed.error().text());
+  } else if (*followed) {
+    common::release_free_memory();
+    log_.info(
+        fmt::format("rules that end at a calendar time follow the clock: revision {}", enforcer_.last().revision));
+  }
+  const std::vector<Fault> faults = enforcer_.time_faults();
+  for (const Fault& fault : faults) {
+    if (std::ranges::find(reported_time_, fault) == reported_time_.end()) {
+      log_.warning(fault.text());
+    }
+  }
+  if (faults.empty() && !reported_time_.empty()) {
+    log_.info("the clock is as it should be again");
+  }
+  reported_time_ = faults;
 }
 
 // Before inspect(), which would take another MTU for somebody else's doing. A failure is inspect()'s to report: it fits
@@ -194,9 +232,11 @@ void Upkeep::inspect() {
   // of that has been told.
   const Inspection seen = enforcer_.inspect([this] {
     read_changes();
-    return moved_away_;
+    return moved_to_;
   });
-  moved_away_ = moved_away_ && enforcer_.interface_index() == 0;
+  if (enforcer_.interface_index() != 0) {
+    moved_to_.reset();
+  }
   for (const std::string& mended : seen.mended) {
     log_.warning(mended);
   }

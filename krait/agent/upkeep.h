@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/fd.h"
@@ -22,9 +23,12 @@ class Upkeep {
   static common::Result<std::unique_ptr<Upkeep>> start(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints,
                                                        common::Log& log);
 
-  // To be called whenever other files were put in force: for ten minutes from then on a peer that goes over to a key
-  // which these announce is noticed within a quarter of a second, later within the minute.
-  void await_peers_keys();
+  // To be called whenever files were put in force. For ten minutes from then on a peer that goes over to a key which
+  // these announce is noticed within a quarter of a second, later within the minute. An interface that is only guarded
+  // is looked at: what others gave it may not be what these files say.
+  void on_files();
+  // Lets expiries follow the clock, and tells once what is wrong with it. To be called when it was set.
+  void follow_clock();
 
   Upkeep(const Upkeep&) = delete;
   Upkeep& operator=(const Upkeep&) = delete;
@@ -41,6 +45,7 @@ class Upkeep {
   void on_mounts();
   void on_minute();
   void on_glance();
+  void await_peers_keys();
   void fit_mtu();
   void follow_routes();
   void inspect();
@@ -57,8 +62,10 @@ class Upkeep {
   unsigned glances_left_ = 0;
   std::vector<Loop::Token> tokens_;
   Loop::Token watch_token_ = 0;
-  bool moved_away_ = false;  // the interface is in another network namespace
+  std::optional<wireguard::NewHome> moved_to_;  // the interface is in another network namespace
   std::vector<Fault> reported_;
+  std::vector<Fault> reported_time_;
+  unsigned minutes_ = 0;  // since the time was written down
 };
 
 }  // namespace krait::agent

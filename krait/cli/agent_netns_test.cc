@@ -2,6 +2,7 @@
 // what is written into the device's descriptor arrives, what leaves is read from it. Needs root.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <fmt/chrono.h>
 #include <gtest/gtest.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -17,6 +18,7 @@
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -24,6 +26,7 @@
 
 #include "common/fd.h"
 #include "krait/abi/selector.h"
+#include "krait/agent/clock_keeper.h"
 #include "krait/agent/protocol.h"
 #include "krait/cli/krait_program.h"
 #include "krait/cli/probe_packet.h"
@@ -36,6 +39,7 @@ using common::Fd;
 
 constexpr const char* kConfig = "/etc/krait/krait.toml";
 constexpr const char* kPolicy = "/etc/krait/policy.toml";
+constexpr const char* kStateDirectory = "/var/lib/krait";
 constexpr int kWaitMs = 20'000;  // a hang is a failure; nothing waits this long otherwise
 constexpr std::uint16_t kOpenPort = 7;
 constexpr std::uint16_t kShutPort = 9;
@@ -127,9 +131,10 @@ class AgentTest : public testing::Test {
     ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWNS), 0) << std::strerror(errno);
     ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
     ::mkdir("/etc/krait", 0755);
-    for (const char* place : {"/run", "/etc/krait"}) {
+    for (const char* place : {"/run", "/etc/krait", "/var/lib"}) {
       ASSERT_EQ(::mount("tmpfs", place, "tmpfs", 0, "mode=755"), 0) << place << ": " << std::strerror(errno);
     }
+    ASSERT_EQ(::mkdir(kStateDirectory, 0700), 0) << std::strerror(errno);
     // With IPv6 the kernel itself solicits routers through the device, and that is a drop and an event more.
     write_text("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
     set_up("lo", nullptr);
@@ -301,6 +306,66 @@ TEST_F(AgentTest, GoesOnWithoutTheAgentAndAdoptsWhatItLeft) {
   EXPECT_FALSE(arrives(kShutPort));
 }
 
+std::string utc(std::time_t time) { return fmt::format("{:%FT%TZ}", fmt::gmtime(time)); }
+
+// The time that an agent of another boot has seen.
+std::string record_of(std::time_t seen) {
+  const std::int64_t seen_ns = std::int64_t{seen} * 1'000'000'000;
+  return agent::record_text({.boot_id = "00000000-0000-0000-0000-000000000000",
+                             .boot_ns = 1,
+                             .latest = {.any_ns = seen_ns, .synchronized_ns = seen_ns}});
+}
+
+TEST_F(AgentTest, WhatHasEndedStaysEndedUnderAnEarlierClock) {
+  constexpr std::time_t kDayS = 86400;
+  const std::time_t now = std::time(nullptr);
+  write_text(kPolicy,
+             policy_text(allow("web to db", "web", "db", kOpenPort) + "expires = \"" + utc(now + kDayS) + "\"\n"));
+  EXPECT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_EQ(status()["clock"]["behind_s"], 0);
+  end(pid_, SIGTERM);
+  write_text(agent::kTimeFile, record_of(now + 2 * kDayS));
+  start();
+  EXPECT_FALSE(arrives(kOpenPort));
+  EXPECT_EQ(dropped("rule_expired"), 1);
+  EXPECT_GE(status()["clock"]["behind_s"], 2 * kDayS - 60);
+  const std::string text = krait({"status"}).out;
+  EXPECT_NE(text.find("fault: the clock is wrong, or was: it was later before"), std::string::npos) << text;
+  EXPECT_NE(text.find("rm /var/lib/krait/latest_time && krait reload"), std::string::npos) << text;
+  EXPECT_NE(text.find("\nclock: "), std::string::npos) << text;
+  EXPECT_EQ(krait({"rules", "-o", "json"}).json()["rules"][0]["expires_in_s"], 0);
+  const Ran explained = krait({"policy", "explain", "--policy", kPolicy, "--from", "web", "--to", "db", "--proto",
+                               "udp", "--port", std::to_string(kOpenPort), "-o", "json"});
+  EXPECT_EQ(explained.json()["verdict"], "deny") << explained.err;
+  EXPECT_NE(krait({"policy", "check", kPolicy}).err.find("has expired"), std::string::npos);
+  end(pid_, SIGKILL);  // the next agent knows no less
+  start();
+  EXPECT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_FALSE(arrives(kOpenPort));
+  ASSERT_EQ(::unlink(agent::kTimeFile), 0);
+  EXPECT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_TRUE(arrives(kOpenPort)) << "the owner has said that the clock is right";
+  EXPECT_TRUE(status()["faults"].empty());
+}
+
+TEST_F(AgentTest, SaysWhenItCannotRememberTheTime) {
+  end(pid_, SIGTERM);
+  ASSERT_EQ(::unlink(agent::kTimeFile), 0);
+  ASSERT_EQ(::rmdir(kStateDirectory), 0);
+  start();
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_TRUE(status()["faults"].empty()) << "no rule ends by the calendar";
+  write_text(kPolicy, policy_text(allow("web to db", "web", "db", kOpenPort) + "expires = \"9999-01-01T00:00:00Z\"\n"));
+  EXPECT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_EQ(status()["faults"][0]["what"], "the latest time is not kept: create /var/lib/krait/latest_time." +
+                                               std::to_string(pid_) + ".new (No such file or directory)");
+  ASSERT_EQ(::mkdir(kStateDirectory, 0700), 0);
+  EXPECT_EQ(krait({"reload"}).exit_code, 0);
+  EXPECT_TRUE(status()["faults"].empty());
+}
+
 TEST_F(AgentTest, DownOpensUpAndLeavesNothing) {
   EXPECT_FALSE(arrives(kShutPort));
   const Ran down = krait({"down", "-o", "json"});
@@ -318,6 +383,39 @@ TEST_F(AgentTest, DownWorksWithoutTheAgent) {
   EXPECT_EQ(down.json()["removed"], true);
   EXPECT_TRUE(arrives(kShutPort));
   EXPECT_NE(::access("/run/krait/bpf/tun0", F_OK), 0);
+}
+
+// As where the service has run, whose user /run/krait is: that user must not choose what root's agent works on.
+TEST_F(AgentTest, RefusesAFolderOfAnotherUserAndSaysHowToTakeIt) {
+  ASSERT_EQ(krait({"down"}).exit_code, 0);
+  ASSERT_EQ(::chown("/run/krait", 65534, 65534), 0);
+  write_text("/run/secret", "secret");
+  ASSERT_EQ(::symlink("/run/secret", "/run/krait/krait.sock"), 0);
+  const Ran refused = krait({"up", "-o", "json"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_EQ(refused.json()["error"],
+            "/run/krait belongs to user 65534, who may exchange files there under the agent's feet; make it root's, "
+            "for an agent that runs as root: krait-agent --prepare root");
+  const Ran prepared = run_program(KRAIT_AGENT_DIRECTORY "/krait-agent", {"--prepare", "root"}, 0);
+  EXPECT_EQ(prepared.exit_code, 0) << prepared.err;
+  EXPECT_EQ(::unlink("/run/krait/krait.sock"), 0);
+  start();
+  EXPECT_TRUE(arrives(kOpenPort));
+}
+
+TEST_F(AgentTest, TheBundleHoldsNothingThatTheAgentsUserLinksTo) {
+  ASSERT_EQ(krait({"down"}).exit_code, 0);
+  write_text("/run/secret", "secret");
+  ASSERT_EQ(::unlink("/run/krait/agent.log"), 0);
+  ASSERT_EQ(::symlink("/run/secret", "/run/krait/agent.log"), 0);
+  ASSERT_EQ(::symlink("/run", "/run/krait/bpf"), 0);
+  ASSERT_EQ(::chown("/run/krait", 65534, 65534), 0);
+  const Ran bundle = krait({"debug", "bundle", "--output-file", "/run/bundle.tar.gz", "-o", "json"});
+  ASSERT_EQ(::chown("/run/krait", 0, 0), 0);
+  ASSERT_EQ(::unlink("/run/krait/agent.log"), 0);
+  ASSERT_EQ(::unlink("/run/krait/bpf"), 0);
+  EXPECT_EQ(bundle.exit_code, 0) << bundle.err;
+  EXPECT_NE(bundle.out.find("/run/krait/agent.log is a symbolic link"), std::string::npos) << bundle.out;
 }
 
 std::string http(const std::string& request) {
@@ -342,6 +440,10 @@ TEST_F(AgentTest, ServesMetrics) {
     EXPECT_NE(page.find(line), std::string::npos) << line << page;
   }
   EXPECT_TRUE(http("GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
+  // It is shared for a while, but never older than what root was told.
+  EXPECT_TRUE(arrives(kOpenPort));
+  EXPECT_EQ(status()["interface"], "tun0");
+  EXPECT_NE(http("GET /metrics HTTP/1.1\r\n\r\n").find("verdict=\"allow\"} 2\n"), std::string::npos);
 }
 
 // More than the snapshot map has room for that a small policy gets.

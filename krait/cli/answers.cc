@@ -1,7 +1,10 @@
 #include "krait/cli/answers.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <ctime>
 #include <iterator>
 #include <optional>
 
@@ -81,6 +84,21 @@ std::string expiry_text(const Json& rule) {
   return *left_s == 0 ? "  expired" : fmt::format("  expires in {} h {} min", *left_s / 3600, *left_s / 60 % 60);
 }
 
+std::string day_text(std::uint64_t unix_s) {
+  constexpr std::uint64_t kMostS = 253402300799;  // the end of the year 9999
+  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(std::min(unix_s, kMostS))));
+}
+
+// Only where the clock is not gone by.
+std::string clock_text(const Json& clock) {
+  constexpr std::uint64_t kCorrectionS = 3600;
+  if (number_at(clock, "behind_s") <= kCorrectionS) {
+    return "";
+  }
+  return fmt::format("clock: {}, but it has been {}, by which rules end\n", day_text(number_at(clock, "time_s")),
+                     day_text(number_at(clock, "known_time_s")));
+}
+
 }  // namespace
 
 std::string status_text(const Json& status) {
@@ -93,6 +111,7 @@ std::string status_text(const Json& status) {
   for (const Json& fault : list_at(status, "faults")) {
     text += fmt::format("fault: {}; {}\n", text_at(fault, "what", "?"), text_at(fault, "mend", ""));
   }
+  text += clock_text(object_at(status, "clock"));
   text += fmt::format("policy: revision {}, {} rules, {} identities, from {}\n", number_at(status, "revision"),
                       number_at(status, "rules"), number_at(status, "identities"), text_at(status, "policy", "?"));
   text += fmt::format("public key: {}\n", text_at(status, "public_key", "none, this is no WireGuard interface"));

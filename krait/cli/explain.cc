@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "common/ip.h"
+#include "common/memory.h"
 #include "krait/abi/reasons.h"
 #include "krait/abi/selector.h"
+#include "krait/agent/clock_keeper.h"
 #include "krait/agent/plan.h"
 #include "krait/agent/protocol.h"
 #include "krait/cli/probe_packet.h"
@@ -107,10 +109,11 @@ Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std
   const std::vector<compile::Binding> bindings{
       {.prefix = common::Prefix::host(ends.source), .identity = from, .host = 1},
       {.prefix = common::Prefix::host(ends.destination), .identity = to}};
-  const common::Moment now = common::now();
-  auto snapshot = compile::compile_snapshot(bindings, policy, 1, {.now = now, .former = {}});
+  const common::Moment now = agent::time_by({policy.file}).now;
+  auto snapshot =
+      common::within_memory([&] { return compile::compile_snapshot(bindings, policy, 1, {.now = now, .former = {}}); });
   if (!snapshot) {
-    return common::passed_on(snapshot, "compile " + policy.file);
+    return snapshot.error();
   }
   const compile::Judgement judgement = compile::evaluate(*snapshot, {from, to, selector}, now.boot_ns);
   auto runner = datapath::PacketRunner::load(agent::pages_of(*snapshot));

@@ -6,19 +6,23 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <string_view>
 #include <vector>
 
 #include "common/fd.h"
+#include "krait/agent/lock_file.h"
+#include "krait/agent/notify.h"
 #include "krait/cli/notice.h"
 
 namespace krait::cli {
@@ -32,49 +36,65 @@ namespace {
 
 bool is_program(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
 
-// A datagram socket with a name that the kernel chose (unix(7), autobind), as sd_notify(3) wants it.
+// The two ends of what the agent's notices go through. No path and no abstract name leads to it, so nobody else can
+// fill it, and it ends with the agent.
 struct Notices {
-  Fd fd;
-  std::string name;  // for NOTIFY_SOCKET
+  Fd ours;
+  Fd agents;
 };
 
 Result<Notices> open_notices() {
-  Notices notices{Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)), "@"};
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  socklen_t size = sizeof(address);
-  if (!notices.fd.valid() ||
-      ::bind(notices.fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)) != 0 ||
-      ::getsockname(notices.fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+  std::array<int, 2> ends{-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return Error::from_errno(errno, "make a socket for the agent's notices");
   }
-  notices.name.append(address.sun_path + 1, size - offsetof(sockaddr_un, sun_path) - 1);
+  Notices notices{Fd(ends[0]), Fd(ends[1])};
+  // Beyond the three that the agent gets anew.
+  notices.agents.reset(::fcntl(ends[1], F_DUPFD_CLOEXEC, 3));
+  if (!notices.agents.valid()) {
+    return Error::from_errno(errno, "make a socket for the agent's notices");
+  }
   return notices;
 }
 
+// Nothing but a file of this process's user that has one name: in a folder where others make files too, it may be a
+// pipe that nobody reads or another name of something else.
 Result<Fd> open_log(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash != std::string::npos && slash != 0 && ::mkdir(path.substr(0, slash).c_str(), 0755) != 0 &&
-      errno != EEXIST) {
-    return Error::from_errno(errno, "make the directory of " + path);
+  if (auto made = agent::make_own_directory_of(path); !made) {
+    return made.error();
   }
-  Fd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
-  if (!log.valid()) {
+  Fd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0640));
+  struct stat status{};
+  if (!log.valid() || ::fstat(log.get(), &status) != 0) {
     return Error::from_errno(errno, "open " + path);
+  }
+  if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || status.st_nlink != 1) {
+    return Error(ErrorCode::permission, fmt::format("{0} is not a plain file of this user's; rm {0}", path));
+  }
+  if (::ftruncate(log.get(), 0) != 0) {
+    return Error::from_errno(errno, "empty " + path);
   }
   return log;
 }
 
 // The caller's shell may hold secrets in its environment, and the agent lives for long.
 bool is_for_agent(std::string_view variable) {
-  return variable.starts_with("KRAIT_") || variable.starts_with("PATH=") || variable.starts_with("TZ=");
+  return (variable.starts_with("KRAIT_") && !variable.starts_with(agent::kNoticeVariable)) ||
+         variable.starts_with("PATH=") || variable.starts_with("TZ=");
 }
+
+struct Inherited {
+  int null;
+  int log;
+  int notices;  // keeps its number
+};
 
 // In the child: only async-signal-safe calls up to exec.
 [[noreturn]] void become_agent(const std::vector<const char*>& arguments, const std::vector<const char*>& environment,
-                               int log, int null) {
+                               const Inherited& inherited) {
   ::setsid();
-  const bool ready = ::dup2(null, 0) >= 0 && ::dup2(log, 1) >= 0 && ::dup2(log, 2) >= 0 && ::chdir("/") == 0;
+  const bool ready = ::dup2(inherited.null, 0) >= 0 && ::dup2(inherited.log, 1) >= 0 && ::dup2(inherited.log, 2) >= 0 &&
+                     ::fcntl(inherited.notices, F_SETFD, 0) == 0 && ::chdir("/") == 0;
   if (ready) {
     ::execve(arguments[0], const_cast<char**>(arguments.data()), const_cast<char**>(environment.data()));
   }
@@ -86,14 +106,14 @@ struct Child {
   Fd pidfd;
 };
 
-Result<Child> start(const Spawn& spawn, const std::string& notify_name) {
+Result<Child> start(const Spawn& spawn, const Fd& notices) {
   auto log = open_log(spawn.log);
   const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!log || !null.valid()) {
     return !log ? log.error() : Error::from_errno(errno, "open /dev/null");
   }
-  const std::string notify = "NOTIFY_SOCKET=" + notify_name;
-  std::vector<const char*> environment{notify.c_str()};
+  const std::string notice = fmt::format("{}={}", agent::kNoticeVariable, notices.get());
+  std::vector<const char*> environment{notice.c_str()};
   for (char** variable = ::environ; *variable != nullptr; ++variable) {
     if (is_for_agent(*variable)) {
       environment.push_back(*variable);
@@ -108,7 +128,7 @@ Result<Child> start(const Spawn& spawn, const std::string& notify_name) {
     return Error::from_errno(errno, "start a process");
   }
   if (child.pid == 0) {
-    become_agent(arguments, environment, log->get(), null.get());
+    become_agent(arguments, environment, {.null = null.get(), .log = log->get(), .notices = notices.get()});
   }
   child.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
   if (!child.pidfd.valid()) {
@@ -117,24 +137,19 @@ Result<Child> start(const Spawn& spawn, const std::string& notify_name) {
   return child;
 }
 
-// One datagram, or empty when there is none of the child's now. Anybody may send to the socket: only the child is
-// listened to.
-std::string read_datagram(int fd, pid_t child) {
+// Takes what the agent has said so far. False: it can say no more.
+bool read_notices(int fd, Notice& said) {
   std::array<char, 8192> text{};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
-  iovec part{text.data(), text.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  const ssize_t got = ::recvmsg(fd, &message, MSG_DONTWAIT);
-  const cmsghdr* header = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_CREDENTIALS ||
-      reinterpret_cast<const ucred*>(CMSG_DATA(header))->pid != child) {
-    return {};
+  for (;;) {
+    const ssize_t got = ::recv(fd, text.data(), text.size(), MSG_DONTWAIT);
+    if (got <= 0) {
+      return got < 0 && (errno == EAGAIN || errno == EINTR);
+    }
+    said = parse_notice({text.data(), static_cast<std::size_t>(got)});
+    if (said.ready) {
+      return true;
+    }
   }
-  return {text.data(), static_cast<std::size_t>(got)};
 }
 
 Error ended(const Child& child, const Notice& said, const std::string& log) {
@@ -143,6 +158,21 @@ Error ended(const Child& child, const Notice& said, const std::string& log) {
   const std::string why = said.status.empty() ? "it ended; see " + log : said.status;
   const bool wrong_use = WIFEXITED(status) && WEXITSTATUS(status) == 1;
   return {wrong_use ? ErrorCode::invalid_input : ErrorCode::system, "krait-agent: " + why};
+}
+
+// What it has put into the kernel by then stays, as with any agent that ends.
+Error gave_up(const Child& child, const Spawn& spawn) {
+  ::syscall(SYS_pidfd_send_signal, child.pidfd.get(), SIGKILL, nullptr, 0);
+  return {ErrorCode::system, fmt::format("krait-agent: it had not put the policy in force after {} s, and was ended; "
+                                         "see {}, or follow its start by hand: krait-agent --config {}",
+                                         spawn.patience_ms / 1000, spawn.log, spawn.config)};
+}
+
+using Clock = std::chrono::steady_clock;
+
+int left_ms(Clock::time_point deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+  return static_cast<int>(std::max<std::int64_t>(left, 0));
 }
 
 }  // namespace
@@ -177,26 +207,30 @@ Result<void> spawn_agent(const Spawn& spawn) {
   if (!notices) {
     return notices.error();
   }
-  const int yes = 1;
-  ::setsockopt(notices->fd.get(), SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes));
-  auto child = start(spawn, notices->name);
+  auto child = start(spawn, notices->agents);
   if (!child) {
     return child.error();
   }
+  notices->agents.reset();
+  const auto deadline = Clock::now() + std::chrono::milliseconds(spawn.patience_ms);
   Notice said;
   for (;;) {
-    std::array<pollfd, 2> waiting{{{notices->fd.get(), POLLIN, 0}, {child->pidfd.get(), POLLIN, 0}}};
-    if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) {
+    std::array<pollfd, 2> waiting{{{notices->ours.get(), POLLIN, 0}, {child->pidfd.get(), POLLIN, 0}}};
+    const int come = ::poll(waiting.data(), waiting.size(), left_ms(deadline));
+    if (come < 0 && errno != EINTR) {
       return Error::from_errno(errno, "wait for the agent");
     }
-    for (std::string text; !(text = read_datagram(notices->fd.get(), child->pid)).empty();) {
-      said = parse_notice(text);
-      if (said.ready) {
-        return {};
-      }
+    if (notices->ours.valid() && !read_notices(notices->ours.get(), said)) {
+      notices->ours.reset();
     }
-    if ((waiting[1].revents & POLLIN) != 0) {
+    if (said.ready) {
+      return {};
+    }
+    if (come > 0 && waiting[1].revents != 0) {
       return ended(*child, said, spawn.log);
+    }
+    if (come == 0) {
+      return gave_up(*child, spawn);
     }
   }
 }

@@ -11,7 +11,8 @@ struct Spawn {
   std::string agent;  // the program
   std::string config;
   std::string socket;
-  std::string log;  // its standard output and error; replaced
+  std::string log;           // its standard output and error; replaced
+  int patience_ms = 90'000;  // as long as a service manager waits for a start by default
 };
 
 // The directory that this program lies in; empty where /proc does not tell.
@@ -21,7 +22,10 @@ std::string own_directory();
 common::Result<std::string> find_agent();
 
 // Returns when the agent says that everything is in force; the agent goes on in a session of its own. Fails with what
-// it said when it ended instead (invalid_input where it found the configuration wrong). Blocks until one or the other.
+// it said when it ended instead (invalid_input where it found the configuration wrong). Blocks until one or the other,
+// at most patience_ms: then it ends the agent and fails. Only the agent can say anything: it inherits the other end of
+// a pair of sockets that has no name. Fails with permission for a log in a folder that others may write to
+// (lock_file.h).
 common::Result<void> spawn_agent(const Spawn& spawn);
 
 }  // namespace krait::cli

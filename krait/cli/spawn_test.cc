@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
+#include <csignal>
 #include <filesystem>
 #include <string>
 
@@ -19,10 +22,14 @@ class SpawnTest : public testing::Test {
     ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
-  common::Result<void> spawn(const std::string& script) {
+  common::Result<void> spawn(const std::string& script, int patience_ms = 60'000) {
     const std::string agent = folder_ + "/agent";
     EXPECT_TRUE(common::write_file(agent, "#!/bin/sh\n" + script, 0700));
-    return spawn_agent({.agent = agent, .config = "c", .socket = folder_ + "/environment", .log = folder_ + "/log"});
+    return spawn_agent({.agent = agent,
+                        .config = "c",
+                        .socket = folder_ + "/environment",
+                        .log = folder_ + "/log",
+                        .patience_ms = patience_ms});
   }
 
   std::string folder_;
@@ -38,7 +45,58 @@ TEST_F(SpawnTest, HandsOnNothingOfTheCallersEnvironmentButWhatTheAgentReads) {
   ASSERT_TRUE(environment) << environment.error().text();
   EXPECT_EQ(environment->find("CLOUD_TOKEN"), std::string::npos);
   EXPECT_NE(environment->find("KRAIT_IFACE=tun7"), std::string::npos);
-  EXPECT_NE(environment->find("NOTIFY_SOCKET=@"), std::string::npos);
+  EXPECT_NE(environment->find("KRAIT_NOTICE_FD="), std::string::npos);
+  EXPECT_EQ(environment->find("NOTIFY_SOCKET"), std::string::npos) << "a name is anybody's to fill";
+}
+
+TEST_F(SpawnTest, ReturnsWhenTheAgentIsReadyAndRunsOn) {
+  const auto done = spawn("echo $$ >\"${4%/*}/pid\"; echo READY=1 >&$KRAIT_NOTICE_FD; exec sleep 1000");
+  EXPECT_TRUE(done) << done.error().text();
+  const auto pid = common::read_file(folder_ + "/pid", 99);
+  ASSERT_TRUE(pid);
+  EXPECT_EQ(::kill(std::stoi(*pid), SIGKILL), 0);
+  int status = 0;
+  EXPECT_EQ(::waitpid(std::stoi(*pid), &status, 0), std::stoi(*pid));
+  EXPECT_TRUE(WIFSIGNALED(status)) << "it ran until now";
+}
+
+TEST_F(SpawnTest, TellsWhatTheAgentSaidAtItsEnd) {
+  const auto failed = spawn("echo STATUS=no such interface >&$KRAIT_NOTICE_FD; exit 2");
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().text(), "krait-agent: no such interface");
+}
+
+TEST_F(SpawnTest, DoesNotWaitWithoutEnd) {
+  // The second one can say nothing any more.
+  for (const char* script :
+       {"echo $$ >pid; exec sleep 1000", "echo $$ >pid; eval \"exec $KRAIT_NOTICE_FD>&-\"; exec sleep 1000"}) {
+    const auto failed = spawn(std::string("cd ") + folder_ + "; " + script, 300);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code(), common::ErrorCode::system);
+    EXPECT_NE(failed.error().text().find("had not put the policy in force"), std::string::npos)
+        << failed.error().text();
+    const auto pid = common::read_file(folder_ + "/pid", 99);
+    ASSERT_TRUE(pid);
+    int status = 0;
+    ASSERT_EQ(::waitpid(std::stoi(*pid), &status, 0), std::stoi(*pid));
+    EXPECT_TRUE(WIFSIGNALED(status)) << "it was ended";
+  }
+}
+
+TEST_F(SpawnTest, WritesItsLogIntoNothingButAFileOfItsOwn) {
+  const std::string log = folder_ + "/log";
+  ASSERT_TRUE(common::write_file(folder_ + "/precious", "kept", 0600));
+  ASSERT_EQ(::mkfifo(log.c_str(), 0600), 0);
+  EXPECT_FALSE(spawn("exit 0"));  // and does not wait for a reader
+  std::filesystem::remove(log);
+  std::filesystem::create_hard_link(folder_ + "/precious", log);
+  const auto failed = spawn("exit 0");
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().text(), log + " is not a plain file of this user's; rm " + log);
+  std::filesystem::remove(log);
+  std::filesystem::create_symlink(folder_ + "/precious", log);
+  EXPECT_FALSE(spawn("exit 0"));
+  EXPECT_EQ(*common::read_file(folder_ + "/precious", 99), "kept");
 }
 
 TEST_F(SpawnTest, TellsWrongUseFromOtherFailures) {

@@ -10,6 +10,7 @@
 #include "krait/compile/cells.h"
 #include "krait/compile/classes.h"
 #include "krait/compile/compile.h"
+#include "krait/compile/effort.h"
 #include "krait/compile/records.h"
 #include "krait/compile/rows.h"
 
@@ -21,19 +22,20 @@ struct Compilation {
       : policy(policy_in),
         classes(classify(policy_in)),
         records(number_rules(policy_in, origin.now, origin.former)),
-        cells(policy_in, deadlines(policy_in, origin.now, records)),
-        builder(policy_in, classes, cells) {}
+        cells(policy_in, deadlines(policy_in, origin.now, records), effort),
+        builder(policy_in, classes, cells, effort) {}
   Compilation(const Compilation&) = delete;
   Compilation& operator=(const Compilation&) = delete;
 
-  // Fails with ErrorCode::limit. Afterwards the rows' cells are final ones.
-  common::Result<void> build();
+  // Fails with ErrorCode::limit.
+  common::Result<void> build(const Bounds& bounds);
   // The image, with room for so many more short rows; `header` becomes its header.
   [[nodiscard]] Snapshot image(const std::vector<Binding>& bindings, std::uint64_t revision, std::uint32_t spare_rows);
 
   const model::Policy& policy;
   Classes classes;
   Records records;
+  Effort effort;
   Cells cells;
   RowBuilder builder;
   krait_snapshot_header header{};

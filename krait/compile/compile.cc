@@ -25,7 +25,11 @@ std::vector<krait_slot> make_slots(const model::Policy& policy, const Classes& c
 // Lays section behind section, each on a page of its own.
 class ImageWriter {
  public:
-  ImageWriter() : image_(KRAIT_PAGE_BYTES) {}
+  // `expected_bytes`: room for them is made at once; there may be more.
+  explicit ImageWriter(std::size_t expected_bytes) {
+    image_.reserve(expected_bytes);
+    image_.resize(KRAIT_PAGE_BYTES);
+  }
 
   template <typename T>
   std::uint32_t add(const std::vector<T>& section, std::size_t spare = 0) {
@@ -38,6 +42,19 @@ class ImageWriter {
       std::memcpy(image_.data() + start, section.data(), bytes);
     }
     return static_cast<std::uint32_t>(start / KRAIT_PAGE_BYTES);
+  }
+
+  // The same with each element as `change` leaves it.
+  template <typename T, typename Change>
+  std::uint32_t add_changed(const std::vector<T>& section, std::size_t spare, const Change& change) {
+    const std::uint32_t page = add(section, spare);
+    std::byte* at = image_.data() + std::size_t{page} * KRAIT_PAGE_BYTES;
+    for (T element : section) {
+      change(element);
+      std::memcpy(at, &element, sizeof(T));
+      at += sizeof(T);
+    }
+    return page;
   }
 
   std::vector<std::byte> finish(krait_snapshot_header& header) {
@@ -73,39 +90,61 @@ void add_addresses(const AddressTable& table, ImageWriter& writer, krait_snapsho
   header.bucket_page = writer.add(table.buckets);
 }
 
-// Gives the rows the cells that the program reads.
-common::Result<void> finish_cells(Rows& rows, Cells& cells, const Records& records) {
-  for (krait_short_row& row : rows.short_rows) {
-    for (krait_run& run : row.runs) {
-      run.cell = cells.final_cell(run.cell, records.of_rule);
+// Makes the cells that the program reads, so that all moments are there.
+common::Result<void> finish_cells(const Rows& rows, Cells& cells, const Records& records) {
+  for (const krait_short_row& row : rows.short_rows) {
+    for (const krait_run& run : row.runs) {
+      cells.final_cell(run.cell, records.of_rule);
     }
   }
-  for (std::uint32_t& cell : rows.cells) {
-    cell = cells.final_cell(cell, records.of_rule);
+  for (const std::uint32_t cell : rows.cells) {
+    cells.final_cell(cell, records.of_rule);
   }
   return cells.check();
 }
 
-void add_rows(const Rows& rows, const Classes& classes, ImageWriter& writer, krait_snapshot_header& header,
-              std::uint32_t spare_rows) {
-  header.port_class_page = writer.add(classes.port_of_selector);
+// Behind finish_cells().
+void add_rows(Compilation& compilation, ImageWriter& writer, std::uint32_t spare_rows) {
+  const Rows& rows = compilation.builder.rows();
+  krait_snapshot_header& header = compilation.header;
+  const auto finish = [&](std::uint32_t& cell) {
+    cell = compilation.cells.final_cell(cell, compilation.records.of_rule);
+  };
+  header.port_class_page = writer.add(compilation.classes.port_of_selector);
   header.matrix_page = writer.add(rows.matrix);
-  header.matrix_stride = classes.destinations;
-  header.short_row_page = writer.add(rows.short_rows, spare_rows);
+  header.matrix_stride = compilation.classes.destinations;
+  header.short_row_page = writer.add_changed(rows.short_rows, spare_rows, [&](krait_short_row& row) {
+    for (krait_run& run : row.runs) {
+      finish(run.cell);
+    }
+  });
   header.word_page = writer.add(rows.words);
   header.word_stride = rows.word_stride;
-  header.cell_page = writer.add(rows.cells);
+  header.cell_page = writer.add_changed(rows.cells, 0, finish);
+}
+
+// What the image will take, or a little more.
+std::size_t expected_bytes(const Compilation& compilation, std::size_t bindings, std::uint32_t spare_rows) {
+  constexpr std::size_t kFixed = std::size_t{1} << 20U;  // port classes, nodes, what pages are not filled
+  constexpr std::size_t kBindingBytes = 128;
+  return kFixed + compilation.builder.rows().bytes() + spare_rows * sizeof(krait_short_row) +
+         compilation.cells.moments().size() * sizeof(krait_moment) +
+         compilation.records.records.size() * sizeof(krait_rule_record) +
+         compilation.policy.identities.size() * sizeof(krait_slot) + bindings * kBindingBytes;
 }
 
 }  // namespace
 
-common::Result<void> Compilation::build() {
+common::Result<void> Compilation::build(const Bounds& bounds) {
   if (policy.rules.size() > KRAIT_MAX_RULES) {
     return common::Error(common::ErrorCode::limit,
-                         fmt::format("{} rules, {} more than the limit of {}", policy.rules.size(),
+                         fmt::format("{}: {} rules, {} more than the limit of {}", policy.file, policy.rules.size(),
                                      policy.rules.size() - KRAIT_MAX_RULES, KRAIT_MAX_RULES));
   }
-  auto built = builder.build();
+  if (auto within = check_classes(bounds, policy, std::max(classes.sources, classes.destinations)); !within) {
+    return within;
+  }
+  auto built = builder.build(bounds);
   return built ? finish_cells(builder.rows(), cells, records) : std::move(built);
 }
 
@@ -120,10 +159,10 @@ Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t 
   header.revision = revision;
   header.host_slot = host_slot(bindings);
   const Rows& rows = builder.rows();
-  ImageWriter writer;
+  ImageWriter writer(expected_bytes(*this, bindings.size(), spare_rows));
   add_addresses(build_address_table(addresses), writer, header);
   header.slot_page = writer.add(make_slots(policy, classes));
-  add_rows(rows, classes, writer, header, spare_rows);
+  add_rows(*this, writer, spare_rows);
   header.moment_page = writer.add(cells.moments());
   header.rule_page = writer.add(records.records);
   header.rule_records = static_cast<std::uint32_t>(records.records.size());
@@ -136,12 +175,16 @@ Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t 
 }
 
 common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
-                                          std::uint64_t revision, const Origin& origin) {
+                                          std::uint64_t revision, const Origin& origin, const Bounds& bounds) {
   Compilation compilation(policy, origin);
-  if (auto built = compilation.build(); !built) {
+  if (auto built = compilation.build(bounds); !built) {
     return std::move(built.error());
   }
-  return compilation.image(bindings, revision, 0);
+  Snapshot snapshot = compilation.image(bindings, revision, 0);
+  if (auto within = check_size(bounds, policy, snapshot.image.size()); !within) {
+    return within.error();
+  }
+  return snapshot;
 }
 
 std::span<const krait_rule_record> rule_records(std::span<const std::byte> image) {

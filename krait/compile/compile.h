@@ -9,6 +9,7 @@
 
 #include "common/ip.h"
 #include "common/result.h"
+#include "krait/compile/limits.h"
 #include "krait/compile/records.h"
 #include "krait/model/mesh.h"
 #include "krait/model/policy.h"
@@ -46,10 +47,11 @@ struct Origin {
   std::span<const krait_rule_record> former;  // of the snapshot in force
 };
 
-// Fails with ErrorCode::limit, saying which limit and by how much, when the policy outgrows what the format can hold.
-// No two bindings have the same prefix. This host's identity is that of its first own address.
+// Fails with ErrorCode::limit, saying which limit and by how much, when the policy outgrows `bounds` or what the format
+// can hold; it does so before it has spent more than some seconds and some hundred MiB. No two bindings have the same
+// prefix. This host's identity is that of its first own address.
 common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
-                                          std::uint64_t revision, const Origin& origin = {});
+                                          std::uint64_t revision, const Origin& origin = {}, const Bounds& bounds = {});
 
 // The records in a snapshot's image.
 std::span<const krait_rule_record> rule_records(std::span<const std::byte> image);

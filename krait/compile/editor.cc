@@ -173,8 +173,7 @@ void Editor::State::move_rule(std::uint32_t number, const model::Rule& rule, Cla
 }
 
 bool Editor::State::write_row(std::size_t row, std::vector<Patch>& patches) {
-  Rows& rows = compilation.builder.rows();
-  krait_short_row& written = rows.short_rows[row];
+  krait_short_row written = compilation.builder.rows().short_rows[row];
   const std::size_t moments = compilation.cells.moments().size();
   for (krait_run& run : written.runs) {
     run.cell = compilation.cells.final_cell(run.cell, compilation.records.of_rule);
@@ -194,17 +193,21 @@ bool Editor::State::write_row(std::size_t row, std::vector<Patch>& patches) {
 
 // The pair's row by the rules of now.
 bool Editor::State::rebuild(std::uint64_t key, std::vector<Patch>& patches) {
-  Rows& rows = compilation.builder.rows();
+  const Rows& rows = compilation.builder.rows();
   const std::size_t words = rows.words.size();
   const std::size_t short_rows = rows.short_rows.size();
   const auto source = static_cast<std::uint32_t>(key / compilation.classes.destinations);
   const auto destination = static_cast<std::uint32_t>(key % compilation.classes.destinations);
+  compilation.effort = {};
   const std::uint32_t row = compilation.builder.row_of(source, destination, rules_of_pair[key]);
+  if (compilation.effort.exhausted() || compilation.cells.is_full()) {
+    return false;
+  }
   if (rows.words.size() != words || (rows.short_rows.size() != short_rows && !write_row(short_rows, patches))) {
     return false;  // a new long row, or no room
   }
   if (rows.matrix[key] != row) {
-    rows.matrix[key] = row;
+    compilation.builder.set_row(key, row);
     const std::size_t at = std::size_t{compilation.header.matrix_page} * KRAIT_PAGE_BYTES + key * sizeof(std::uint32_t);
     patches.push_back({static_cast<std::uint32_t>(at), row});
   }
@@ -219,7 +222,7 @@ Editor::~Editor() = default;
 common::Result<Editor> Editor::create(const std::vector<Binding>& bindings, model::Policy policy,
                                       std::uint64_t revision, const Origin& origin) {
   auto state = std::make_unique<State>(std::move(policy), origin);
-  if (auto built = state->compilation.build(); !built) {
+  if (auto built = state->compilation.build(Bounds{}); !built) {
     return std::move(built.error());
   }
   state->room = state->compilation.builder.rows().short_rows.size() + kSpareRows;

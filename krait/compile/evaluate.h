@@ -27,7 +27,8 @@ struct Question {
 // The answer at a moment of CLOCK_BOOTTIME.
 Judgement evaluate(const Snapshot& snapshot, const Question& question, std::uint64_t boot_ns = 0);
 
-// Runs the policy's own [[test]]s. Fails with a diagnostic for each test that does not hold.
+// Runs the policy's own [[test]]s. Fails with a diagnostic for each test that does not hold, the
+// first 20 of them.
 common::Result<void> run_policy_tests(const Snapshot& snapshot, const model::Policy& policy, std::uint64_t boot_ns = 0);
 
 }  // namespace krait::compile

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "krait/abi/snapshot.h"
+#include "krait/compile/compile.h"
 
 namespace krait::compile {
 namespace {
@@ -52,9 +53,8 @@ std::string said(const model::Mesh& mesh, const model::Policy& policy) {
   if (auto before = check_limits(mesh, policy); !before) {
     return said(before);
   }
-  const auto snapshot = compile_snapshot({}, policy, 1);
-  EXPECT_TRUE(snapshot) << snapshot.error().text();
-  return said(check_limits(mesh, policy, *snapshot));
+  const auto snapshot = compile_snapshot({}, policy, 1, {}, Bounds::of(mesh));
+  return snapshot ? "within" : said(common::Result<void>(snapshot.error()));
 }
 
 std::string said_with(Limits limits) {
@@ -91,24 +91,16 @@ TEST(CheckLimits, SayAllThatAreExceeded) {
 }
 
 TEST(CheckLimits, CountTheImageInWholeMebibytes) {
-  model::Mesh mesh = mesh_of(1, 1);
-  mesh.limits.snapshot_mib = 1;
+  const Bounds bounds{.limits = {.snapshot_mib = 1}};
   const model::Policy policy = policy_of(1);
-  Snapshot snapshot;
-  snapshot.image.resize(std::size_t{1} << 20U);
-  EXPECT_EQ(said(check_limits(mesh, policy, snapshot)), "within");
-  snapshot.image.resize(snapshot.image.size() + KRAIT_PAGE_BYTES);
-  EXPECT_EQ(said(check_limits(mesh, policy, snapshot)),
+  EXPECT_EQ(said(check_size(bounds, policy, std::size_t{1} << 20U)), "within");
+  EXPECT_EQ(said(check_size(bounds, policy, (std::size_t{1} << 20U) + KRAIT_PAGE_BYTES)),
             "policy.toml: 2 MiB of compiled policy, 1 more than the limit of 1; raise snapshot_mib in [limits] of "
             "krait.toml to at least 2, see docs/limits.md");
 }
 
 TEST(CheckLimits, DoNotSuggestWhatLimitsCannotBe) {
-  model::Mesh mesh = mesh_of(1, 1);
-  const model::Policy policy = policy_of(1);
-  Snapshot snapshot;
-  snapshot.identity_classes = 65'536;
-  EXPECT_EQ(said(check_limits(mesh, policy, snapshot)),
+  EXPECT_EQ(said(check_classes({}, policy_of(1), 65'536)),
             "policy.toml: 65536 identity classes, 61536 more than the limit of 4000; classes in [limits] can be 65535 "
             "at most; split the mesh or use prefixes");
 }

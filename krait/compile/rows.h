@@ -9,17 +9,11 @@
 #include "krait/abi/snapshot.h"
 #include "krait/compile/cells.h"
 #include "krait/compile/classes.h"
+#include "krait/compile/effort.h"
+#include "krait/compile/limits.h"
+#include "krait/compile/row_store.h"
 
 namespace krait::compile {
-
-struct Rows {
-  std::vector<std::uint32_t> matrix;  // [source class][destination class]
-  std::vector<krait_short_row> short_rows;
-  std::vector<krait_word> words;
-  std::vector<std::uint32_t> cells;
-  std::uint32_t word_stride = 0;
-  std::uint32_t distinct = 0;  // rows of both kinds
-};
 
 // The most pairs of classes that a policy's lists may name, counted once for each rule: what bounds time and memory.
 inline constexpr std::uint64_t kMostClassPairs = 16'000'000;
@@ -30,17 +24,18 @@ inline constexpr std::uint64_t kMostWords = 8'000'000;
 // Everything that it is given must outlive it.
 class RowBuilder {
  public:
-  RowBuilder(const model::Policy& policy, const Classes& classes, Cells& cells);
+  RowBuilder(const model::Policy& policy, const Classes& classes, Cells& cells, Effort& effort);
   RowBuilder(RowBuilder&&) noexcept;
   ~RowBuilder();
 
-  // Fails with ErrorCode::limit. Cells are those of `cells`, not yet final ones.
-  common::Result<void> build();
-  [[nodiscard]] Rows& rows();
+  // Fails with ErrorCode::limit as soon as a limit is exceeded. Cells are those of `cells`, not final ones.
+  common::Result<void> build(const Bounds& bounds);
+  [[nodiscard]] const Rows& rows() const;
 
   // After build(): the row of two classes when these rules, ascending, name both of them; appended where it is a new
-  // one. Puts nothing into the matrix.
+  // one. Puts nothing into the matrix. Means nothing where effort or moments are exhausted.
   std::uint32_t row_of(std::uint32_t source, std::uint32_t destination, const std::vector<std::uint32_t>& rules);
+  void set_row(std::uint64_t pair, std::uint32_t row);
 
  private:
   class Builder;

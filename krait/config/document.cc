@@ -31,7 +31,6 @@
 #include <utility>
 
 #include "krait/config/findings.h"
-#include "krait/config/guard.h"
 
 namespace krait::config {
 
@@ -215,13 +214,13 @@ void add_readable(const toml::parse_error& error, std::string_view text, Finding
 
 }  // namespace
 
-common::Result<Value> parse_document(std::string_view text, const std::string& file) {
+common::Result<Value> parse_document(std::string_view text, const std::string& file, const Memory& memory) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (text.starts_with(kByteOrderMark)) {
     text.remove_prefix(kByteOrderMark.size());
   }
   Findings findings(file);
-  if (auto refusal = refuse(text)) {
+  if (auto refusal = refuse(text, memory)) {
     findings.add(refusal->at, std::move(refusal->fault));
     return std::move(findings).take();
   }

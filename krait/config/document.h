@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "krait/config/guard.h"
 #include "krait/model/policy.h"
 
 namespace krait::config {
@@ -42,6 +43,6 @@ struct Entry {
 
 // The root table. Any bytes give a document or a diagnostic in time and memory bounded by their number; lists and
 // tables nest at most as deep as guard.h allows.
-common::Result<Value> parse_document(std::string_view text, const std::string& file);
+common::Result<Value> parse_document(std::string_view text, const std::string& file, const Memory& memory);
 
 }  // namespace krait::config

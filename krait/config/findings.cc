@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMostQuotedBytes = 64;
 constexpr std::size_t kMostComparedBytes = 64;
+constexpr std::size_t kMostCompared = 4096;  // a file may have a million long names, and twenty findings
 
 // Levenshtein distance with neighbouring letters exchanged counting as one; stops at `most` + 1. O(|a| * |b|).
 std::size_t distance(std::string_view a, std::string_view b, std::size_t most) {
@@ -103,7 +104,7 @@ std::string_view nearest(std::string_view text, std::span<const std::string_view
   }
   std::string_view best;
   std::size_t most = std::max<std::size_t>(1, text.size() / 3);
-  for (const std::string_view candidate : candidates) {
+  for (const std::string_view candidate : candidates.first(std::min(candidates.size(), kMostCompared))) {
     const std::size_t gap =
         candidate.size() > text.size() ? candidate.size() - text.size() : text.size() - candidate.size();
     if (candidate.empty() || candidate.size() > kMostComparedBytes || gap > most) {

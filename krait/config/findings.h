@@ -44,7 +44,8 @@ std::string printable(std::string_view text);
 // The same in quotes, cut after 64 bytes.
 std::string in_quotes(std::string_view text);
 
-// The candidate that `text` was probably meant to be (at most a third of it mistyped), or empty.
+// The candidate that `text` was probably meant to be (at most a third of it mistyped), or empty. Of very many
+// candidates only the first are looked at.
 std::string_view nearest(std::string_view text, std::span<const std::string_view> candidates);
 // 'did you mean "candidate"?', or empty.
 std::string did_you_mean(std::string_view text, std::span<const std::string_view> candidates);

@@ -33,9 +33,14 @@ std::size_t sequence_bytes(std::string_view text) {
 }
 
 // Follows the text only as closely as it takes to tell brackets, dots and commas from strings and comments.
+// What the values of a file take at most while both trees are there: measured, with texts of some 30 bytes.
+constexpr std::size_t kEntryBytes = 255;    // a key and its value
+constexpr std::size_t kElementBytes = 155;  // one more in a list
+constexpr std::size_t kBracketBytes = 100;  // a list or table; the header of a list of tables has two
+
 class Guard {
  public:
-  explicit Guard(std::string_view text) : text_(text) {}
+  Guard(std::string_view text, const Memory& memory) : text_(text), memory_(memory), bytes_(2 * text.size()) {}
 
   std::optional<Refusal> run() {
     while (next_ < text_.size() && !refusal_) {
@@ -162,11 +167,12 @@ class Guard {
           refuse_open_bracket();
         }
         count_key();
-        count_element();
+        // A long key is there twice. In a list of tables the column says nothing.
+        count_bytes(kEntryBytes + (open_.empty() ? 2 * std::size_t{here_.column} : 0));
         break;
       case ',':
         dots_ = 0;
-        count_element();
+        count_bytes(kElementBytes);
         break;
       case '[':
       case '{':
@@ -196,9 +202,12 @@ class Guard {
     dots_ = 0;
   }
 
-  void count_element() {
-    if (++elements_ > kMostElements) {
-      refuse_here(fmt::format("more than {} values", kMostElements), "split the policy or use prefixes");
+  void count_bytes(std::size_t bytes) {
+    bytes_ += bytes;
+    if (bytes_ > memory_.most_bytes) {
+      refuse_here(
+          fmt::format("reading this file takes more than the limit of {} MiB of memory", memory_.most_bytes >> 20U),
+          memory_.mend);
     }
   }
 
@@ -212,7 +221,7 @@ class Guard {
                 "close it where its list or table ends");
     }
     dots_ = 0;
-    count_element();
+    count_bytes(kBracketBytes);
   }
 
   void refuse_open_bracket() {
@@ -236,6 +245,8 @@ class Guard {
   }
 
   std::string_view text_;
+  const Memory& memory_;
+  std::size_t bytes_;
   std::size_t next_ = 0;
   model::Position here_{1, 1};
   bool line_is_empty_ = true;
@@ -246,7 +257,6 @@ class Guard {
   std::vector<Bracket> open_;
   std::uint32_t dots_ = 0;
   std::size_t key_dots_ = 0;
-  std::size_t elements_ = 0;
   std::set<std::string_view> headers_;
   std::size_t quoted_headers_ = 0;
   std::optional<Refusal> refusal_;
@@ -254,6 +264,6 @@ class Guard {
 
 }  // namespace
 
-std::optional<Refusal> refuse(std::string_view text) { return Guard(text).run(); }
+std::optional<Refusal> refuse(std::string_view text, const Memory& memory) { return Guard(text, memory).run(); }
 
 }  // namespace krait::config

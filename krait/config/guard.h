@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "krait/config/findings.h"
@@ -12,10 +13,15 @@
 
 namespace krait::config {
 
-inline constexpr std::uint32_t kMostDepth = 16;          // of brackets, and of a dotted key's parts
-inline constexpr std::size_t kMostDots = 131'072;        // in keys; the parser searches what they make one by one
-inline constexpr std::size_t kMostHeaders = 64;          // different ones; these too
-inline constexpr std::size_t kMostElements = 8'000'000;  // values, lists and tables
+inline constexpr std::uint32_t kMostDepth = 16;    // of brackets, and of a dotted key's parts
+inline constexpr std::size_t kMostDots = 131'072;  // in keys; the parser searches what they make one by one
+inline constexpr std::size_t kMostHeaders = 64;    // different ones; these too
+
+// What reading a file may take, by an estimate: all of the text, of the parser's tree and of what is made of it.
+struct Memory {
+  std::size_t most_bytes;
+  std::string mend;  // what to do about more
+};
 
 struct Refusal {
   model::Position at;
@@ -23,6 +29,6 @@ struct Refusal {
 };
 
 // Empty when the parser may see the text (which need not be TOML). `text` begins behind the byte order mark. One pass.
-std::optional<Refusal> refuse(std::string_view text);
+std::optional<Refusal> refuse(std::string_view text, const Memory& memory);
 
 }  // namespace krait::config

@@ -80,6 +80,19 @@ TEST(Hostile, ManyIdentitiesAndAListOfUnknownOnes) {
   expect_refused(text + "]\n");
 }
 
+TEST(Hostile, UnknownIdentitiesAmongManyLongNames) {
+  const std::string like(54, 'a');
+  std::string text;
+  for (int i = 0; i < 400'000; ++i) {
+    text += fmt::format("[[identity]]\nname = '{}{:06}'\n", like, i);
+  }
+  for (int i = 0; i < 20; ++i) {
+    text += fmt::format("[[rule]]\nname = 'r{0}'\naction = 'allow'\nfrom = '{1}x{0:05}'\nto = '*'\nports = 'any'\n", i,
+                        like);
+  }
+  expect_refused(text);
+}
+
 TEST(Large, AHundredThousandRules) {
   std::string text;
   for (int i = 0; i < 1000; ++i) {

@@ -27,18 +27,23 @@ common::Error whole_file(const std::string& path, const common::Error& error) {
   return common::Error::from_diagnostics({{path, 0, 0, error.text(), mend}});
 }
 
-template <typename Parsed>
-common::Result<Parsed> load(const std::string& path,
-                            common::Result<Parsed> (*parse)(std::string_view text, const std::string& path)) {
+// `parse` makes a Result of the file's text.
+template <typename Parse>
+auto read_and_parse(const std::string& path, const Parse& parse) -> decltype(parse(std::string_view())) {
   const auto text = common::read_settled_file(path, kMostFileBytes);
   if (!text) {
     return whole_file(path, text.error());
   }
-  auto parsed = parse(*text, path);
+  auto parsed = parse(*text);
   if (parsed) {
     parsed->digest = common::Digest::of(*text);
   }
   return parsed;
+}
+
+template <typename Parse>
+auto load(const std::string& path, const Parse& parse) {
+  return common::within_memory([&] { return read_and_parse(path, parse); });
 }
 
 class References {
@@ -81,9 +86,13 @@ class References {
 
 }  // namespace
 
-common::Result<model::Policy> load_policy(const std::string& path) { return load(path, parse_policy); }
+common::Result<model::Policy> load_policy(const std::string& path, std::uint32_t most_rules) {
+  return load(path, [&](std::string_view text) { return parse_policy(text, path, most_rules); });
+}
 
-common::Result<model::Mesh> load_mesh(const std::string& path) { return load(path, parse_mesh); }
+common::Result<model::Mesh> load_mesh(const std::string& path) {
+  return load(path, [&](std::string_view text) { return parse_mesh(text, path); });
+}
 
 bool is_unchanged(const std::string& path, const common::Digest& digest) {
   const auto found = common::within_memory([&] { return common::settled_file_digest(path, kMostFileBytes); });

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "common/digest.h"
 #include "common/result.h"
+#include "krait/model/limits.h"
 #include "krait/model/mesh.h"
 #include "krait/model/policy.h"
 
@@ -18,9 +20,16 @@ namespace krait::config {
 
 inline constexpr std::size_t kMostFileBytes = std::size_t{64} << 20U;
 
-// policy.toml. The tests in it are read, not run: see krait/compile/policy_tests.h.
-common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file);
-common::Result<model::Policy> load_policy(const std::string& path);
+// What reading a file may take, by an estimate from its text: policy.toml with 100,000 rules (as much again for each
+// further 100,000 that [limits] allows), krait.toml.
+inline constexpr std::size_t kPolicyMemoryBytes = std::size_t{360} << 20U;
+inline constexpr std::size_t kMeshMemoryBytes = std::size_t{1} << 30U;
+
+// policy.toml; `most_rules` is the limit of krait.toml. The tests in it are read, not run: see
+// krait/compile/evaluate.h.
+common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file,
+                                           std::uint32_t most_rules = model::Limits{}.rules);
+common::Result<model::Policy> load_policy(const std::string& path, std::uint32_t most_rules = model::Limits{}.rules);
 
 // krait.toml. Neither the key file nor the policy file that it names is opened.
 common::Result<model::Mesh> parse_mesh(std::string_view text, const std::string& file);

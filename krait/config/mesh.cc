@@ -305,7 +305,7 @@ class MeshReader {
 }  // namespace
 
 common::Result<model::Mesh> parse_mesh(std::string_view text, const std::string& file) {
-  common::Result<Value> root = parse_document(text, file);
+  common::Result<Value> root = parse_document(text, file, {kMeshMemoryBytes, "split the mesh or use prefixes"});
   if (!root) {
     return std::move(root.error());
   }

@@ -290,8 +290,11 @@ class PolicyReader {
 
 }  // namespace
 
-common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file) {
-  common::Result<Value> root = parse_document(text, file);
+common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file, std::uint32_t most_rules) {
+  const std::size_t parts = std::max<std::size_t>(1, most_rules / model::Limits{}.rules);
+  const Memory memory{parts * kPolicyMemoryBytes,
+                      "split the policy, or raise rules in [limits] of krait.toml, see docs/limits.md"};
+  common::Result<Value> root = parse_document(text, file, memory);
   if (!root) {
     return std::move(root.error());
   }

@@ -65,6 +65,11 @@ struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
+// Whoever owned the folder so far may have linked somebody else's file there: only what has no other name is given.
+bool give(const Fd& file, const struct stat& status, uid_t user, gid_t group) {
+  return status.st_nlink != 1 || ::fchownat(file.get(), "", user, group, AT_EMPTY_PATH) == 0;
+}
+
 // The folder and the files in it, and all folders when `deeply`. By descriptors, for whoever owns a folder may exchange
 // what is in it meanwhile.
 bool give_all(const Fd& folder, uid_t user, gid_t group, bool deeply) {
@@ -78,10 +83,12 @@ bool give_all(const Fd& folder, uid_t user, gid_t group, bool deeply) {
     if (name == "." || name == "..") {
       continue;
     }
-    const Fd inner(::openat(folder.get(), entry->d_name, kFolderFlags));
-    const bool given = inner.valid() ? !deeply || give_all(inner, user, group, deeply)
-                                     : ::fchownat(folder.get(), entry->d_name, user, group, AT_SYMLINK_NOFOLLOW) == 0;
-    if (!given) {
+    const Fd inner(::openat(folder.get(), entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status{};
+    if (!inner.valid() || ::fstat(inner.get(), &status) != 0) {
+      return false;
+    }
+    if (S_ISDIR(status.st_mode) ? deeply && !give_all(inner, user, group, deeply) : !give(inner, status, user, group)) {
       return false;
     }
   }
@@ -98,9 +105,17 @@ Error cannot_mount(const std::string& path, int sys_errno) {
 
 }  // namespace
 
-bool is_bpffs(const std::string& path) {
-  const Fd folder(::open(path.c_str(), kFolderFlags));
-  return folder.valid() && is_bpffs(folder);
+bool is_bpffs(const std::string& path) { return open_bpffs(path).has_value(); }
+
+Result<Fd> open_bpffs(const std::string& path) {
+  Fd folder(::open(path.c_str(), kFolderFlags));
+  if (!folder.valid() && errno != ELOOP && errno != ENOTDIR) {
+    return Error::from_errno(errno, fmt::format("open {}", path));
+  }
+  if (!folder.valid() || !is_bpffs(folder)) {
+    return Error(common::ErrorCode::not_found, fmt::format("{} is no BPF file system", path));
+  }
+  return folder;
 }
 
 Result<void> mount_bpffs(const std::string& path) {
@@ -153,9 +168,10 @@ Result<void> mend_bpffs(const std::string& path) {
 namespace {
 
 // The kernel puts files of its own into a new one (kernel/bpf/preload); folders are somebody's pins.
-bool has_folders(const std::string& path) {
+bool has_folders(const Fd& folder) {
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(fmt::format("/proc/self/fd/{}/.", folder.get()), error)) {
     if (entry.is_directory(error)) {
       return true;
     }
@@ -166,9 +182,13 @@ bool has_folders(const std::string& path) {
 }  // namespace
 
 void release_bpffs(const std::string& path) {
-  if (!is_bpffs(path) || has_folders(path)) {
+  auto folder = open_bpffs(path);
+  if (!folder || has_folders(*folder)) {
     return;
   }
+  // The descriptor would keep it in use. A folder that has a mount on it cannot be exchanged for a link, and a link is
+  // not followed.
+  folder->reset();
   if (::umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) {
     ::rmdir(path.c_str());
   }

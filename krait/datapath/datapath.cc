@@ -304,8 +304,7 @@ bool Datapath::is_attached(std::uint32_t interface_index) const { return is_on(i
 
 Result<bool> Datapath::keep_pins() {
   State& state = *state_;
-  const std::string& folder = state.pins.directory();
-  auto done = mount_bpffs(folder.substr(0, folder.rfind('/')));
+  auto done = mount_bpffs(state.pins.bpffs());
   done = done ? state.pins.make() : std::move(done);
   if (!done) {
     return std::move(done.error());
@@ -404,6 +403,11 @@ bool has_pins(const Options& options) { return Pins::at(options.bpffs, options.i
 bool only_guards(const Options& options) {
   const auto map = pinned_snapshot(Pins::at(options.bpffs, options.interface));
   return map && (map->control().flags & KRAIT_CONTROL_ONLY_GUARDS) != 0;
+}
+
+bool manages(const Options& options, std::uint32_t interface_index) {
+  const Pins pins = Pins::at(options.bpffs, options.interface);
+  return pins.any() && !only_guards(options) && is_on(interface_index, pinned_links(pins));
 }
 
 }  // namespace krait::datapath

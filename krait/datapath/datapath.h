@@ -143,5 +143,8 @@ std::vector<krait_rule_record> rule_records_in_force(const Options& options);
 bool has_pins(const Options& options);
 // Whether the pins are of an agent that only guarded the interface. False where there are none.
 bool only_guards(const Options& options);
+// Whether the pins are of an agent that managed the interface, and what it attached is on the link of this index: by
+// that name somebody may have made another one since.
+bool manages(const Options& options, std::uint32_t interface_index);
 
 }  // namespace krait::datapath

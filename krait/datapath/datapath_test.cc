@@ -539,6 +539,41 @@ TEST_F(DatapathOnTun, AttachesAnewWhenTheDeviceWasMadeAnew) {
   EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_RULE), 1U);
 }
 
+// What the agent's user puts in the place of krait's folders leads root nowhere.
+TEST_F(DatapathOnTun, FollowsNoLinkToPins) {
+  const std::filesystem::path home = std::filesystem::temp_directory_path() / "krait-datapath-home";
+  const std::filesystem::path precious = home / kInterface / "precious";
+  std::filesystem::create_directories(precious);
+  // The file system's own place, where nothing is mounted.
+  std::filesystem::remove_all(bpffs_);
+  std::filesystem::create_directory_symlink(home, bpffs_);
+  EXPECT_FALSE(has_pins(options()));
+  EXPECT_TRUE(Datapath::remove(options(), index_));
+  EXPECT_FALSE(Datapath::open(options()));
+  EXPECT_TRUE(std::filesystem::exists(precious));
+  std::filesystem::remove(bpffs_);
+  // The interface's folder, and a pin.
+  {
+    Datapath datapath = open();
+    ASSERT_TRUE(datapath.publish(image_of(policy_with({}))));
+    ASSERT_TRUE(datapath.attach(index_));
+  }
+  const Pins pins = Pins::at(bpffs_.string(), kInterface);
+  std::filesystem::rename(bpffs_ / kInterface / "snapshot", bpffs_ / "elsewhere");
+  std::filesystem::create_symlink(bpffs_ / "elsewhere", bpffs_ / kInterface / "snapshot");
+  EXPECT_FALSE(pins.get("snapshot").valid());
+  std::filesystem::rename(bpffs_ / kInterface, bpffs_ / "moved");
+  std::filesystem::create_directory_symlink(home / kInterface, bpffs_ / kInterface);
+  EXPECT_FALSE(pins.any());
+  pins.remove("precious");
+  EXPECT_FALSE(pins.replace("precious", tun_.get()));
+  EXPECT_TRUE(pins.remove_all()) << "the link itself goes";
+  EXPECT_TRUE(std::filesystem::exists(precious));
+  std::filesystem::rename(bpffs_ / "moved", bpffs_ / kInterface);
+  ASSERT_TRUE(Datapath::remove(options(), index_));
+  std::filesystem::remove_all(home);
+}
+
 TEST_F(DatapathOnTun, RemoveRestoresTheDevice) {
   {
     Datapath datapath = open();

@@ -1,6 +1,7 @@
 #include "krait/datapath/pins.h"
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -13,29 +14,45 @@
 
 namespace krait::datapath {
 
+using common::Error;
+using common::ErrorCode;
+using common::Fd;
+using common::Result;
+
 namespace {
 
-// Takes the place of whatever has that name: a pin in one step, a folder that somebody made there goes first.
-common::Result<void> move_over(const std::string& from, const std::string& to) {
-  int failed = std::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
-  if (failed == EISDIR) {
-    std::error_code error;
-    std::filesystem::remove_all(to, error);
-    failed = std::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+constexpr int kFolderFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+// What only takes a path, without a second look-up of the folders before the last name.
+std::string path_in(const Fd& folder, const char* name) {
+  return fmt::format("/proc/self/fd/{}/{}", folder.get(), name);
+}
+
+void remove_in(const Fd& folder, const char* name) {
+  std::error_code error;
+  std::filesystem::remove_all(path_in(folder, name), error);  // a link itself, not what it leads to
+}
+
+struct Named {
+  const Fd& folder;
+  const char* name;
+};
+
+// Takes the place of whatever has that name: a pin in one step, a folder that somebody made there goes first. Gives the
+// errno, 0 when it is done.
+int move_over(const Named& from, const Named& to) {
+  const auto move = [&] { return ::renameat(from.folder.get(), from.name, to.folder.get(), to.name) == 0 ? 0 : errno; };
+  const int failed = move();
+  if (failed != EISDIR) {
+    return failed;
   }
-  if (failed != 0) {
-    return common::Error::from_errno(failed, fmt::format("move {} to {}", from, to));
-  }
-  return {};
+  remove_in(to.folder, to.name);
+  return move();
 }
 
 }  // namespace
 
-Pins Pins::at(const std::string& bpffs, const std::string& interface) {
-  return Pins(fmt::format("{}/{}", bpffs, interface));
-}
-
-common::Result<Pins> Pins::open(const std::string& bpffs, const std::string& interface) {
+Result<Pins> Pins::open(const std::string& bpffs, const std::string& interface) {
   if (auto mounted = mount_bpffs(bpffs); !mounted) {
     return std::move(mounted.error());
   }
@@ -46,19 +63,55 @@ common::Result<Pins> Pins::open(const std::string& bpffs, const std::string& int
   return pins;
 }
 
-common::Result<void> Pins::make() const {
-  std::error_code error;
-  if (const auto there = std::filesystem::symlink_status(folder_, error);
-      std::filesystem::exists(there) && !std::filesystem::is_directory(there)) {
-    std::filesystem::remove(folder_, error);
+std::string Pins::directory() const {
+  std::string path = bpffs_;
+  for (const std::string& folder : folders_) {
+    path += "/" + folder;
   }
-  if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) {
-    return common::Error::from_errno(errno, fmt::format("make {}", folder_));
+  return path;
+}
+
+Result<Fd> Pins::open_folder(std::size_t depth) const {
+  auto folder = open_bpffs(bpffs_);
+  for (std::size_t i = 0; folder && i < depth; ++i) {
+    Fd inner(::openat(folder->get(), folders_[i].c_str(), kFolderFlags));
+    if (!inner.valid()) {
+      return Error::from_errno(errno, fmt::format("open {}", directory()));
+    }
+    *folder = std::move(inner);
+  }
+  return folder;
+}
+
+Result<Fd> Pins::open_directory() const {
+  const auto folder = open_folder();
+  if (!folder) {
+    return folder.error();
+  }
+  Fd readable(::openat(folder->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!readable.valid()) {
+    return Error::from_errno(errno, fmt::format("open {}", directory()));
+  }
+  return readable;
+}
+
+Result<void> Pins::make() const {
+  const auto parent = open_parent();
+  if (!parent) {
+    return parent.error();
+  }
+  const char* name = folders_.back().c_str();
+  struct stat there{};
+  if (::fstatat(parent->get(), name, &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(there.st_mode)) {
+    ::unlinkat(parent->get(), name, 0);
+  }
+  if (::mkdirat(parent->get(), name, 0700) != 0 && errno != EEXIST) {
+    return Error::from_errno(errno, fmt::format("make {}", directory()));
   }
   return {};
 }
 
-common::Result<Pins> Pins::make_inner(const char* name) const {
+Result<Pins> Pins::make_inner(const char* name) const {
   Pins pins = inner(name);
   if (auto made = pins.make(); !made) {
     return std::move(made.error());
@@ -66,47 +119,80 @@ common::Result<Pins> Pins::make_inner(const char* name) const {
   return pins;
 }
 
-common::Result<void> Pins::take(const Pins& from, const char* name) const {
-  if (auto moved = move_over(from.path(name), path(name)); !moved && moved.error().sys_errno() != ENOENT) {
-    return moved;
+Pins Pins::inner(const char* name) const {
+  std::vector<std::string> folders = folders_;
+  folders.emplace_back(name);
+  return {bpffs_, std::move(folders)};
+}
+
+Result<void> Pins::take(const Pins& from, const char* name) const {
+  const auto theirs = from.open_folder();
+  const auto ours = open_folder();
+  if (!theirs || !ours) {
+    return !theirs && theirs.error().code() == ErrorCode::not_found ? Result<void>() : (theirs ? ours : theirs).error();
   }
-  return {};
+  const int failed = move_over({*theirs, name}, {*ours, name});
+  return failed == 0 || failed == ENOENT
+             ? Result<void>()
+             : Error::from_errno(failed, fmt::format("move {} to {}", from.text(name), text(name)));
 }
 
 bool Pins::any() const {
+  const auto folder = open_folder();
   std::error_code error;
-  const std::filesystem::directory_iterator entries(folder_, error);
-  return !error && entries != std::filesystem::directory_iterator();
+  return folder &&
+         std::filesystem::directory_iterator(path_in(*folder, "."), error) != std::filesystem::directory_iterator() &&
+         !error;
 }
 
-common::Fd Pins::get(const char* name) const { return common::Fd(bpf_obj_get(path(name).c_str())); }
+Fd Pins::get(const char* name) const {
+  const auto folder = open_folder();
+  // The kernel would follow a link here.
+  const Fd pin(folder ? ::openat(folder->get(), name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1);
+  return Fd(pin.valid() ? bpf_obj_get(fmt::format("/proc/self/fd/{}", pin.get()).c_str()) : -1);
+}
 
-common::Result<void> Pins::put(const char* name, int fd) const {
-  if (bpf_obj_pin(fd, path(name).c_str()) != 0) {
-    return common::Error::from_errno(errno, fmt::format("pin {}", path(name)));
+Result<void> Pins::put(const char* name, int fd) const {
+  const auto folder = open_folder();
+  if (!folder) {
+    return folder.error();
+  }
+  if (bpf_obj_pin(fd, path_in(*folder, name).c_str()) != 0) {
+    return Error::from_errno(errno, fmt::format("pin {}", text(name)));
   }
   return {};
 }
 
-common::Result<void> Pins::replace(const char* name, int fd) const {
+Result<void> Pins::replace(const char* name, int fd) const {
   const std::string scratch = fmt::format("{}_new", name);
   remove(scratch.c_str());
   if (auto pinned = put(scratch.c_str(), fd); !pinned) {
     return pinned;
   }
-  return move_over(path(scratch.c_str()), path(name));
+  const auto folder = open_folder();
+  if (!folder) {
+    return folder.error();
+  }
+  const int failed = move_over({*folder, scratch.c_str()}, {*folder, name});
+  return failed == 0 ? Result<void>()
+                     : Error::from_errno(failed, fmt::format("move {} to {}", text(scratch.c_str()), text(name)));
 }
 
 void Pins::remove(const char* name) const {
-  std::error_code error;
-  std::filesystem::remove_all(path(name), error);
+  if (const auto folder = open_folder()) {
+    remove_in(*folder, name);
+  }
 }
 
-common::Result<void> Pins::remove_all() const {
+Result<void> Pins::remove_all() const {
+  const auto parent = open_parent();
+  if (!parent) {
+    return parent.error().code() == ErrorCode::not_found ? Result<void>() : parent.error();
+  }
   std::error_code error;
-  std::filesystem::remove_all(folder_, error);
+  std::filesystem::remove_all(path_in(*parent, folders_.back().c_str()), error);
   if (error && error != std::errc::no_such_file_or_directory) {
-    return common::Error::from_errno(error.value(), fmt::format("remove {}", folder_));
+    return Error::from_errno(error.value(), fmt::format("remove {}", directory()));
   }
   return {};
 }

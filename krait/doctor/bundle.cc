@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -19,6 +20,7 @@
 #include "krait/agent/client.h"
 #include "krait/agent/version.h"
 #include "krait/config/load.h"
+#include "krait/datapath/bpffs.h"
 #include "krait/doctor/archive.h"
 #include "krait/doctor/checks.h"
 #include "krait/doctor/journal.h"
@@ -36,7 +38,8 @@ namespace {
 
 constexpr std::size_t kMostLogBytes = std::size_t{64} << 20U;
 constexpr std::size_t kMostLogLines = 5000;
-constexpr int kAnswerSeconds = 5;
+constexpr int kAnswerSeconds = 5;                                 // for each piece of an answer
+constexpr int kMostAnswerSeconds = 20;                            // for all of it
 constexpr const char* kUsualKeyFile = "/var/lib/krait/host.key";  // where the configuration cannot be read
 
 // Collects the members, and what is missing.
@@ -72,10 +75,16 @@ std::string host_name() {
   return text;
 }
 
+// Whoever listens there while no agent does is anybody: neither a slow answer nor one without an end may hold this up.
 Result<std::string> read_all(int fd) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kMostAnswerSeconds);
   std::string text;
   std::array<char, 16384> chunk;
   for (;;) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return Error(common::ErrorCode::unavailable,
+                   fmt::format("the metrics page had not ended after {} s", kMostAnswerSeconds));
+    }
     const ssize_t got = ::recv(fd, chunk.data(), chunk.size(), 0);
     if (got < 0 && errno == EINTR) {
       continue;
@@ -114,6 +123,9 @@ Result<std::string> metrics_page() {
 }
 
 std::string pins_listing(const std::string& directory) {
+  if (!datapath::is_bpffs(directory)) {  // the agent's user may have made a link in its place
+    return fmt::format("{} is no BPF file system\n", directory);
+  }
   std::string text;
   std::error_code error;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory, error)) {
@@ -133,8 +145,9 @@ void add_answer(Collection& collection, const std::string& name, const std::stri
 
 void add_log(Collection& collection, const std::string& socket) {
   const std::string log = std::filesystem::path(socket).parent_path() / "agent.log";
-  if (::access(log.c_str(), F_OK) == 0) {
-    collection.add("agent.log", common::read_file(log, kMostLogBytes));
+  auto text = common::read_file_of_others(log, kMostLogBytes);
+  if (text || text.error().code() != common::ErrorCode::not_found) {
+    collection.add("agent.log", std::move(text));
   }
   auto journal = journal_of("krait-agent", kMostLogLines);
   if (!journal || !journal->empty()) {

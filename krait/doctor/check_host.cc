@@ -4,6 +4,7 @@
 #include <ctime>
 #include <utility>
 
+#include "krait/agent/clock_keeper.h"
 #include "krait/doctor/checks.h"
 
 namespace krait::doctor {
@@ -11,8 +12,6 @@ namespace krait::doctor {
 namespace {
 
 constexpr std::pair<unsigned, unsigned> kLeastKernel{5, 11};  // ARCHITECTURE.md
-// Before this day nobody had krait, so a clock that shows it was never set.
-constexpr std::int64_t kLeastClockSeconds = 1735689600;  // 2025-01-01
 
 // include/uapi/linux/capability.h
 constexpr unsigned kNetAdmin = 12;
@@ -42,6 +41,19 @@ std::string day(std::int64_t unix_s) {
   ::gmtime_r(&time, &parts);
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
                      parts.tm_hour, parts.tm_min);
+}
+
+std::string earlier_event(const ClockFacts& clock) {
+  switch (clock.source) {
+    case agent::TimeSource::build:
+      return "this krait was made";
+    case agent::TimeSource::file:
+      return clock.file + " was changed";
+    case agent::TimeSource::earlier:
+    case agent::TimeSource::clock:
+      break;
+  }
+  return "it was already";
 }
 
 bool some_rule_expires(const Facts& facts) {
@@ -149,7 +161,7 @@ Findings check_key_file(const Facts& facts) {
     return {{"key file", Grade::problem,
              fmt::format("{} belongs to user {}, and the agent, which runs as user {}, cannot read it", file, key.owner,
                          facts.agent.user),
-             fmt::format("chown {} {}", facts.agent.user, file)}};
+             fmt::format("chown -h {} {}", facts.agent.user, file)}};
   }
   return {{"key file", Grade::ok, fmt::format("{} has mode {:04o}", file, key.mode), ""}};
 }
@@ -157,15 +169,14 @@ Findings check_key_file(const Facts& facts) {
 Findings check_clock(const Facts& facts) {
   const ClockFacts& clock = facts.clock;
   const char* mend = "set the clock and keep it by NTP: timedatectl set-ntp true";
-  if (clock.now_s < kLeastClockSeconds) {
-    return {{"clock", Grade::problem, fmt::format("the clock says {}: it was never set", day(clock.now_s)), mend}};
-  }
   // A file may have been made on another host; an hour is beyond what clocks that are kept differ.
-  if (clock.newest_file_s > clock.now_s + 3600) {
+  if (clock.known_s > clock.now_s + 3600) {
     return {{"clock", Grade::problem,
-             fmt::format("the clock says {}, but {} was changed at {}", day(clock.now_s), clock.newest_file,
-                         day(clock.newest_file_s)),
-             mend}};
+             fmt::format("the clock says {}, but {} at {}; rules end as if it were no earlier", day(clock.now_s),
+                         earlier_event(clock), day(clock.known_s)),
+             clock.source == agent::TimeSource::earlier
+                 ? fmt::format("{}; if it is right: rm {} && krait reload", mend, agent::kTimeFile)
+                 : mend}};
   }
   if (!clock.synchronized) {
     return {{"clock", Grade::warning,
@@ -191,7 +202,7 @@ Findings check_pins(const Facts& facts) {
     return {{"bpffs", Grade::problem,
              fmt::format("{} belongs to user {}, but the agent runs as user {}", pins.directory, *pins.owner,
                          facts.agent.user),
-             fmt::format("chown {} {}", facts.agent.user, pins.directory)}};
+             "systemctl restart krait-agent; without systemd: krait-agent --prepare USER, the agent's user"}};
   }
   return {{"bpffs", Grade::ok, fmt::format("mounted on {}", pins.directory), ""}};
 }
@@ -207,16 +218,16 @@ Findings check_agent(const Facts& facts) {
   if (agent.revision == 0) {
     return {{"agent", Grade::problem, what + ", but no policy is in force: everything is denied", "krait reload"}};
   }
-  if (agent.stage != "enforcing") {
-    return {{"agent", Grade::problem, fmt::format("{}, but its stage is \"{}\"", what, agent.stage),
-             "read the agent's log: journalctl -u krait-agent"}};
-  }
   if (!agent.faults.empty()) {
     Findings findings;
     for (const Fault& fault : agent.faults) {
       findings.push_back({"agent", Grade::problem, fault.what, fault.mend});
     }
     return findings;
+  }
+  if (agent.stage != "enforcing") {
+    return {{"agent", Grade::problem, fmt::format("{}, but its stage is \"{}\"", what, agent.stage),
+             "read the agent's log: journalctl -u krait-agent"}};
   }
   return {{"agent", Grade::ok, fmt::format("{}, policy revision {}", what, agent.revision), ""}};
 }

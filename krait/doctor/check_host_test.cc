@@ -69,7 +69,7 @@ TEST(CheckKeyFileTest, NamesModeOwnerAndAbsence) {
   EXPECT_EQ(only(check_key_file(facts)).mend, "chmod 600 /var/lib/krait/host.key");
   facts.key_file.mode = 0600;
   facts.agent.user = 997;
-  EXPECT_EQ(only(check_key_file(facts)).mend, "chown 997 /var/lib/krait/host.key");
+  EXPECT_EQ(only(check_key_file(facts)).mend, "chown -h 997 /var/lib/krait/host.key");
   facts.key_file.exists = false;
   EXPECT_EQ(only(check_key_file(facts)).mend, "krait keygen /var/lib/krait/host.key");
   facts.key_file.visible = false;
@@ -91,10 +91,15 @@ TEST(CheckClockTest, TellsUnsetFromUnkept) {
   Facts facts = facts_by_hand();
   facts.clock.synchronized = false;
   EXPECT_EQ(only(check_clock(facts)).grade, Grade::warning);
-  facts.clock.newest_file_s = facts.clock.now_s + 7200;
+  facts.clock.known_s = facts.clock.now_s + 7200;
+  facts.clock.source = agent::TimeSource::file;
+  facts.clock.file = "/etc/krait/policy.toml";
   EXPECT_EQ(only(check_clock(facts)).grade, Grade::problem);
-  facts.clock.now_s = 1000;
-  EXPECT_TRUE(speaks_of(only(check_clock(facts)).found, "never set"));
+  EXPECT_TRUE(speaks_of(only(check_clock(facts)).found, "policy.toml was changed at 2026-09-21 16:13"));
+  facts.clock.source = agent::TimeSource::build;
+  EXPECT_TRUE(speaks_of(only(check_clock(facts)).found, "krait was made"));
+  facts.clock.source = agent::TimeSource::earlier;
+  EXPECT_TRUE(speaks_of(only(check_clock(facts)).mend, "rm /var/lib/krait/latest_time && krait reload"));
 }
 
 TEST(CheckPinsTest, MissesTheFileSystemUnderARunningAgent) {
@@ -105,7 +110,7 @@ TEST(CheckPinsTest, MissesTheFileSystemUnderARunningAgent) {
   EXPECT_EQ(only(check_pins(facts)).grade, Grade::ok);
   facts = facts_by_hand();
   facts.agent.user = 997;
-  EXPECT_TRUE(speaks_of(only(check_pins(facts)).mend, "chown 997"));
+  EXPECT_TRUE(speaks_of(only(check_pins(facts)).mend, "krait-agent --prepare"));
 }
 
 TEST(CheckAgentTest, WantsOneThatEnforces) {

@@ -145,6 +145,13 @@ Findings check_interface(const Facts& facts) {
                          link->kind.empty() ? "physical" : link->kind),
              "rename it, or set another `interface` in krait.toml"}};
   }
+  if (!facts.agent.answers && facts.link.foreign) {
+    return {{"interface", Grade::problem,
+             fmt::format("{} is an interface that krait did not make, and so leaves as it is", facts.interface),
+             fmt::format("to have it guarded: krait-agent --iface {}; to have one of krait's own: set another "
+                         "`interface` in krait.toml",
+                         facts.interface)}};
+  }
   if (!link->up) {
     return {{"interface", Grade::problem, fmt::format("{} is down", facts.interface),
              fmt::format("ip link set {} up", facts.interface)}};

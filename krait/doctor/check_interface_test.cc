@@ -15,6 +15,16 @@ TEST(CheckInterfaceTest, WantsItThereUpAndWireguard) {
   EXPECT_EQ(only(check_interface(facts)).grade, Grade::problem);
 }
 
+TEST(CheckInterfaceTest, SaysThatAStrangersIsLeftAlone) {
+  Facts facts = facts_by_hand();
+  facts.link.foreign = true;
+  EXPECT_EQ(only(check_interface(facts)).grade, Grade::ok) << "the agent that answers would say so";
+  facts.agent = {};
+  EXPECT_EQ(only(check_interface(facts)).grade, Grade::problem);
+  EXPECT_TRUE(speaks_of(only(check_interface(facts)).found, "krait did not make"));
+  EXPECT_TRUE(speaks_of(only(check_interface(facts)).mend, "krait-agent --iface wg0"));
+}
+
 TEST(CheckInterfaceTest, NamesWhoManagesItToo) {
   for (const char* manager : {"systemd-networkd", "NetworkManager"}) {
     Facts facts = facts_by_hand();

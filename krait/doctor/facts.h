@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/ip.h"
+#include "krait/agent/known_time.h"
 #include "krait/datapath/survey.h"
 #include "krait/doctor/ruleset.h"
 #include "krait/model/mesh.h"
@@ -29,8 +30,9 @@ struct KernelFacts {
 struct ClockFacts {
   std::int64_t now_s = 0;  // Unix time
   bool synchronized = false;
-  std::int64_t newest_file_s = 0;  // of the configuration, the policy and krait's program
-  std::string newest_file;
+  std::int64_t known_s = 0;  // the latest time that anything tells, at least now_s
+  agent::TimeSource source = agent::TimeSource::clock;
+  std::string file;  // that tells it
 };
 
 struct KeyFileFacts {
@@ -85,6 +87,7 @@ struct InterfaceFacts {
   std::vector<datapath::AttachedProgram> tcx_egress;
   std::string tcx_error;
   bool threaded = false;  // its NAPI polls in threads
+  bool foreign = false;   // a WireGuard interface that krait neither made nor guards; only root can tell
   std::string manager;    // "systemd-networkd" or "NetworkManager" where one of them manages it
 };
 

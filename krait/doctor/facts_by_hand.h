@@ -86,8 +86,9 @@ inline Facts facts_by_hand() {
   facts.kernel = {.release = "6.12.41-amd64", .has_bpf = true, .has_tcx = true, .wireguard_loaded = true};
   facts.clock = {.now_s = 1'790'000'000,
                  .synchronized = true,
-                 .newest_file_s = 1'780'000'000,
-                 .newest_file = "/etc/krait/krait.toml"};
+                 .known_s = 1'790'000'000,
+                 .source = agent::TimeSource::clock,
+                 .file = {}};
   facts.key_file = {.exists = true, .visible = true, .mode = 0600, .owner = 0};
   facts.pins = {.directory = "/run/krait/bpf", .exists = true, .is_bpffs = true, .owner = 0};
   facts.agent.answers = true;

@@ -1,8 +1,5 @@
 #include <fmt/format.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/timex.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -12,8 +9,10 @@
 
 #include "common/file.h"
 #include "krait/agent/client.h"
+#include "krait/agent/clock_keeper.h"
 #include "krait/agent/plan.h"
 #include "krait/config/load.h"
+#include "krait/datapath/bpffs.h"
 #include "krait/doctor/gather.h"
 
 namespace krait::doctor {
@@ -37,18 +36,14 @@ void gather_kernel(KernelFacts& kernel) {
 }
 
 void gather_clock(const Facts& facts, ClockFacts& clock) {
-  clock.now_s = std::time(nullptr);
-  timex state{};  // modes is 0: it only reads
-  const int status = ::adjtimex(&state);
-  clock.synchronized = status >= 0 && status != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+  constexpr std::int64_t kNsPerS = 1'000'000'000;
   const std::string policy = facts.config.policy ? facts.config.policy->file : "";
-  for (const std::string& file : {facts.config.file, policy, std::string("/proc/self/exe")}) {
-    struct stat info{};
-    if (!file.empty() && ::stat(file.c_str(), &info) == 0 && info.st_mtim.tv_sec > clock.newest_file_s) {
-      clock.newest_file_s = info.st_mtim.tv_sec;
-      clock.newest_file = file == "/proc/self/exe" ? "krait's program" : file;
-    }
-  }
+  const agent::KnownTime time = agent::time_by({facts.config.file, policy});
+  clock = {.now_s = time.clock_ns / kNsPerS,
+           .synchronized = time.synchronized,
+           .known_s = time.now.unix_ns / kNsPerS,
+           .source = time.source,
+           .file = time.file};
 }
 
 void gather_key_file(const std::string& file, KeyFileFacts& key) {
@@ -63,11 +58,10 @@ void gather_key_file(const std::string& file, KeyFileFacts& key) {
 }
 
 void gather_pins(PinsFacts& pins) {
-  struct statfs system{};
   struct stat info{};
-  pins.exists = ::stat(pins.directory.c_str(), &info) == 0;
-  if (pins.exists && ::statfs(pins.directory.c_str(), &system) == 0) {
-    pins.is_bpffs = static_cast<unsigned long>(system.f_type) == BPF_FS_MAGIC;
+  pins.exists = ::lstat(pins.directory.c_str(), &info) == 0;
+  if (pins.exists) {
+    pins.is_bpffs = datapath::is_bpffs(pins.directory);
     pins.owner = info.st_uid;
   }
 }

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "common/file.h"
+#include "krait/agent/enforcer.h"
 #include "krait/doctor/gather.h"
 #include "krait/doctor/nftables.h"
 #include "krait/wireguard/wireguard.h"
@@ -139,6 +140,10 @@ Result<void> gather_interface(wireguard::Network& network, Facts& facts) {
   facts.link.threaded = read_number(fmt::format("/sys/class/net/{}/threaded", facts.interface)).value_or(0) == 1;
   gather_tcx(facts);
   if (found->kind == "wireguard") {
+    const auto where = wireguard::find_link(facts.interface, found->index);
+    facts.link.foreign = ::geteuid() == 0 && where && !where->is_marked &&
+                         !datapath::only_guards(agent::datapath_options(facts.interface)) &&
+                         agent::unmarked_own_link(facts.interface) == 0;
     if (const auto status = wireguard::status(facts.interface)) {
       facts.link.listen_port = status->listen_port;
     }

@@ -102,7 +102,7 @@ Secrets find_secrets(const std::string& private_key_file, const std::set<model::
   std::error_code error;
   for (const auto& entry :
        std::filesystem::directory_iterator(std::filesystem::path(private_key_file).parent_path(), error)) {
-    auto text = common::read_file(entry.path(), kMostKeyFileBytes);
+    auto text = common::read_file_of_others(entry.path(), kMostKeyFileBytes);
     if (!text) {
       continue;
     }

@@ -13,7 +13,7 @@ struct Limits {
   std::uint32_t prefixes = 262144;  // addresses and routed networks
   std::uint32_t rules = 100000;
   std::uint32_t classes = 4000;      // identities that the rules tell apart, as source or as destination
-  std::uint32_t snapshot_mib = 512;  // one compiled policy; the kernel has room for two
+  std::uint32_t snapshot_mib = 128;  // one compiled policy; the kernel has room for two
   std::uint32_t flows = 131072;      // remembered at a time; a power of two
   std::uint32_t pairs = 4096;        // places for pairs of identities that are counted by name; a power of two
   std::uint32_t fragments = 8192;    // fragmented packets under way at a time

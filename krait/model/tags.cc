@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <string_view>
-#include <unordered_set>
 
 namespace krait::model {
 
@@ -21,7 +21,7 @@ std::uint32_t tag_of(std::string_view name, std::uint64_t attempt) {
 }  // namespace
 
 void assign_tags(std::vector<Identity>& identities) {
-  std::unordered_set<std::uint32_t> taken{0};  // 0 means "unknown" in the data path
+  std::set<std::uint32_t> taken{0};  // 0 means "unknown" in the data path; no hash: a file chooses them
   std::vector<Identity*> unpinned;
   for (Identity& identity : identities) {
     if (identity.tag == 0) {

@@ -131,6 +131,24 @@ TEST_F(WireguardDevice, EnsureLinkAdoptsWhatIsThere) {
   EXPECT_EQ(link_index(kInterface).value_or(0), index_);
 }
 
+TEST_F(WireguardDevice, EnsureLinkLeavesAStrangersAsItIs) {
+  auto links = Links::open();
+  ASSERT_TRUE(links && links->set_group(index_, 0));  // as of everybody who does not say otherwise
+  for (const std::uint32_t own_index : {0U, index_ + 1}) {
+    const auto taken = ensure_link(kInterface, own_index);
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code(), ErrorCode::invalid_input);
+    EXPECT_NE(taken.error().text().find("krait did not make"), std::string::npos) << taken.error().text();
+    EXPECT_NE(taken.error().text().find("krait-agent --iface"), std::string::npos) << taken.error().text();
+    EXPECT_EQ(links->find(kInterface)->group, 0U);
+  }
+  EXPECT_EQ(ensure_link(kInterface, index_).value_or(0), index_) << "an earlier version made it";
+  EXPECT_EQ(links->find(kInterface)->group, kLinkGroup);
+  ASSERT_TRUE(links->set_group(index_, 7));
+  EXPECT_EQ(ensure_link(kInterface, index_).value_or(0), index_);
+  EXPECT_EQ(links->find(kInterface)->group, 7U) << "somebody has his reasons";
+}
+
 TEST_F(WireguardDevice, AppliesTheImageAndThenTouchesNothing) {
   apply_and_expect(first_changes(2));
   const DeviceState state = read();

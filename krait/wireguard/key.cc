@@ -47,9 +47,33 @@ bool decode(std::string_view text, std::array<std::uint8_t, 32>& key) {
          length == key.size();
 }
 
-// O_NONBLOCK: opening a pipe must not wait for its writer.
+// A folder and a name in it: whoever owns the folder's folder may exchange it between two look-ups of a path.
+struct Place {
+  common::Fd folder;
+  std::string name;
+};
+
+Result<Place> place_of(const std::string& path, std::string_view doing) {
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  Place place{common::Fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), path.substr(slash + 1)};
+  if (!place.folder.valid()) {
+    return Error::from_errno(errno, fmt::format("{} the key file {}", doing, path));
+  }
+  return place;
+}
+
+// O_NONBLOCK: opening a pipe must not wait for its writer. A link in a folder of somebody else's is not followed: it
+// may lead to a key that only we may read, or to a device that does something when it is opened.
 Result<common::Fd> open_key(const std::string& path) {
-  common::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  const auto place = place_of(path, "open");
+  if (!place) {
+    return place.error();
+  }
+  struct stat owner{};
+  const bool is_ours = ::fstat(place->folder.get(), &owner) == 0 && (owner.st_uid == 0 || owner.st_uid == ::geteuid());
+  common::Fd fd(::openat(place->folder.get(), place->name.c_str(),
+                         O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (is_ours ? 0 : O_NOFOLLOW)));
   if (!fd.valid()) {
     return Error::from_errno(errno, fmt::format("open the key file {}", path));
   }
@@ -57,14 +81,12 @@ Result<common::Fd> open_key(const std::string& path) {
 }
 
 // What root makes for a service must be the service's.
-Result<void> give_to_owner_of_folder(int fd, const std::string& path) {
-  const auto slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+Result<void> give_to_owner_of_folder(int fd, const common::Fd& folder, const std::string& path) {
   struct stat info{};
   if (::geteuid() != 0) {
     return {};
   }
-  if (::stat(folder.c_str(), &info) != 0 || ::fchown(fd, info.st_uid, info.st_gid) != 0) {
+  if (::fstat(folder.get(), &info) != 0 || ::fchown(fd, info.st_uid, info.st_gid) != 0) {
     return Error::from_errno(errno, fmt::format("give the key file {} to the owner of its folder", path));
   }
   return {};
@@ -213,7 +235,12 @@ model::PublicKey PrivateKey::public_key() const {
 }
 
 Result<void> PrivateKey::save(const std::string& path) const {
-  const common::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const auto place = place_of(path, "make");
+  if (!place) {
+    return place.error();
+  }
+  const common::Fd fd(
+      ::openat(place->folder.get(), place->name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!fd.valid() && errno == EEXIST) {
     return Error(ErrorCode::invalid_input,
                  fmt::format("{} exists already; a key is never overwritten, remove the file first", path));
@@ -226,10 +253,10 @@ Result<void> PrivateKey::save(const std::string& path) const {
   text.bytes.back() = '\n';
   auto written = write_all(fd.get(), text.bytes, path);
   if (written) {
-    written = give_to_owner_of_folder(fd.get(), path);
+    written = give_to_owner_of_folder(fd.get(), place->folder, path);
   }
   if (!written) {
-    ::unlink(path.c_str());  // a part of a key is no key
+    ::unlinkat(place->folder.get(), place->name.c_str(), 0);  // a part of a key is no key
   }
   return written;
 }

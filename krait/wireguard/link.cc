@@ -34,6 +34,13 @@ ifinfomsg link_header(std::uint32_t index) {
   return header;
 }
 
+Message moved_message(std::uint16_t type, const NewHome& home) {
+  Message message(type, 0);
+  message.put_header(link_header(home.index));
+  message.put_number(IFLA_TARGET_NETNSID, home.namespace_id);
+  return message;
+}
+
 Message up_message(std::uint32_t index, unsigned flags) {
   ifinfomsg header = link_header(index);
   header.ifi_flags = flags;
@@ -124,6 +131,10 @@ Result<LinkState> Links::find(std::uint32_t index) {
   return find(std::move(message), fmt::format("number {}", index));
 }
 
+Result<LinkState> Links::find(const NewHome& home) {
+  return find(moved_message(RTM_GETLINK, home), fmt::format("number {} in that namespace", home.index));
+}
+
 Result<LinkState> Links::find(Message message, const std::string& what) {
   message.put_number<std::uint32_t>(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   std::optional<LinkState> found;
@@ -147,6 +158,7 @@ Result<void> Links::add(const std::string& name, const std::string& kind) {
   Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   message.put_header(link_header(0));
   message.put_text(IFLA_IFNAME, name);
+  message.put_number(IFLA_GROUP, kLinkGroup);
   const auto info = message.begin_nest(IFLA_LINKINFO);
   message.put_text(IFLA_INFO_KIND, kind);
   message.end_nest(info);
@@ -156,6 +168,18 @@ Result<void> Links::add(const std::string& name, const std::string& kind) {
 Result<void> Links::remove(std::uint32_t index) {
   Message message(RTM_DELLINK, 0);
   message.put_header(link_header(index));
+  return socket_.request(message);
+}
+
+Result<void> Links::remove(const NewHome& home) {
+  Message message = moved_message(RTM_DELLINK, home);
+  return socket_.request(message);
+}
+
+Result<void> Links::set_group(std::uint32_t index, std::uint32_t group) {
+  Message message(RTM_NEWLINK, 0);
+  message.put_header(link_header(index));
+  message.put_number(IFLA_GROUP, group);
   return socket_.request(message);
 }
 
@@ -296,12 +320,13 @@ std::optional<LinkState> parse_link(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWLINK || !header) {
     return std::nullopt;
   }
-  const auto table = find_attributes<IFLA_LINKINFO + 1>(message, sizeof *header);
+  const auto table = find_attributes<IFLA_GROUP + 1>(message, sizeof *header);
   LinkState link;
   link.index = static_cast<std::uint32_t>(header->ifi_index);
   link.name = attribute_text(table[IFLA_IFNAME]);
   link.up = (header->ifi_flags & IFF_UP) != 0;
   link.mtu_bytes = attribute_value<std::uint32_t>(table[IFLA_MTU]).value_or(0);
+  link.group = attribute_value<std::uint32_t>(table[IFLA_GROUP]).value_or(0);
   if (table[IFLA_LINKINFO] != nullptr) {
     const auto info = find_attributes<IFLA_INFO_KIND + 1>(*table[IFLA_LINKINFO]);
     link.kind = attribute_text(info[IFLA_INFO_KIND]);

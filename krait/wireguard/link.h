@@ -19,8 +19,14 @@ struct LinkState {
   std::string name;
   std::string kind;  // "wireguard", "veth", ...; empty for a physical link
   std::uint32_t mtu_bytes = 0;
+  std::uint32_t group = 0;
   bool up = false;
 };
+
+// The group of the links that krait makes: "krai". Of all that can mark a link only the group is there from the moment
+// at which the link is, so that an agent that is killed right after leaves none that the next one takes for a
+// stranger's.
+inline constexpr std::uint32_t kLinkGroup = 0x6b726169;
 
 enum class RouteChange { add, replace, remove };
 
@@ -32,9 +38,12 @@ class Links {
   // Fails with not_found, or with invalid_input when `name` can be no interface's.
   common::Result<LinkState> find(const std::string& name);
   common::Result<LinkState> find(std::uint32_t index);
-  // EEXIST when the name is taken, EOPNOTSUPP when the kernel does not know the kind.
+  common::Result<LinkState> find(const NewHome& home);
+  // In kLinkGroup. EEXIST when the name is taken, EOPNOTSUPP when the kernel does not know the kind.
   common::Result<void> add(const std::string& name, const std::string& kind);
   common::Result<void> remove(std::uint32_t index);
+  common::Result<void> remove(const NewHome& home);  // ENODEV when it is there no more
+  common::Result<void> set_group(std::uint32_t index, std::uint32_t group);
   common::Result<void> set_mtu(std::uint32_t index, std::uint32_t mtu_bytes);
   common::Result<void> set_up(std::uint32_t index);
   common::Result<void> set_down(std::uint32_t index);  // it loses its routes, and its IPv6 addresses

@@ -1,9 +1,11 @@
 // Links, addresses and routes on this kernel, on a veth in a network namespace of its own. Needs root.
 #include "krait/wireguard/link.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -13,10 +15,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/fd.h"
 #include "krait/wireguard/attributes.h"
 #include "krait/wireguard/link_sync.h"
 #include "krait/wireguard/netlink.h"
 #include "krait/wireguard/path_mtu.h"
+#include "krait/wireguard/watch.h"
 
 namespace krait::wireguard {
 namespace {
@@ -136,9 +140,46 @@ TEST_F(LinkTest, RefusesToTakeAnotherKindsName) {
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code(), ErrorCode::invalid_input);
   EXPECT_NE(taken.error().text().find("veth"), std::string::npos) << taken.error().text();
+  for (const char* way_out : {"krait-agent --iface kraittest0", "`interface`"}) {
+    EXPECT_NE(taken.error().text().find(way_out), std::string::npos) << taken.error().text();
+  }
   const auto removed = remove_link(kInterface);
   ASSERT_FALSE(removed);
   EXPECT_EQ(link().kind, "veth");
+}
+
+TEST_F(LinkTest, MakesLinksWithTheMark) {
+  EXPECT_EQ(link().group, kLinkGroup);
+  ASSERT_TRUE(links_->set_group(link().index, 7));
+  EXPECT_EQ(link().group, 7U);
+}
+
+TEST_F(LinkTest, FollowsALinkToAnotherNamespace) {
+  const common::Fd here(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << std::strerror(errno);
+  const common::Fd there(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::setns(here.get(), CLONE_NEWNET), 0) << std::strerror(errno);
+  const std::uint32_t index = link().index;
+  auto watch = Watch::open();
+  auto socket = Socket::open(NETLINK_ROUTE);
+  ASSERT_TRUE(watch && socket);
+  ifinfomsg header{};
+  header.ifi_index = static_cast<int>(index);
+  Message message(RTM_NEWLINK, 0);
+  message.put_header(header);
+  message.put_number(IFLA_NET_NS_FD, static_cast<std::uint32_t>(there.get()));
+  ASSERT_TRUE(socket->request(message));
+
+  const auto noticed = watch->read(kInterface, index);
+  ASSERT_TRUE(noticed && noticed->moved_to);
+  const NewHome home = *noticed->moved_to;
+  EXPECT_FALSE(links_->find(kInterface));
+  ASSERT_TRUE(links_->find(home)) << links_->find(home).error().text();
+  EXPECT_EQ(links_->find(home)->name, kInterface);
+  EXPECT_FALSE(remove_moved_link(home)) << "it is no WireGuard interface";
+  ASSERT_TRUE(links_->remove(home));
+  EXPECT_EQ(links_->find(home).error().code(), ErrorCode::not_found);
+  EXPECT_EQ(remove_moved_link(home).error().code(), ErrorCode::not_found);
 }
 
 TEST_F(LinkTest, AppliesTheImageAndThenTouchesNothing) {

@@ -96,8 +96,11 @@ std::string hexadecimal(std::span<const std::byte> bytes) {
   return text;
 }
 
-Message way_message(const Ip& destination) {
+// `as_configured`: the route that the answer comes from, instead of the answer, of which the kernel may have learned
+// something.
+Message way_message(const Ip& destination, bool as_configured) {
   rtmsg header{};
+  header.rtm_flags = as_configured ? RTM_F_FIB_MATCH : 0;
   header.rtm_family = address_family(destination.family);
   header.rtm_dst_len = destination.bits();
   Message message(RTM_GETROUTE, 0);
@@ -174,6 +177,29 @@ Result<std::vector<RoutingRule>> Network::rules() {
 }
 
 Result<std::vector<Way>> Network::ways_to(const std::vector<Ip>& destinations) {
+  auto ways = look_up(destinations, false);
+  if (!ways) {
+    return ways;
+  }
+  std::vector<Ip> with_mtu;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < ways->size(); ++i) {
+    if ((*ways)[i].mtu_bytes != 0) {
+      with_mtu.push_back(destinations[i]);
+      places.push_back(i);
+    }
+  }
+  const auto configured = look_up(with_mtu, true);
+  if (!configured) {
+    return configured;
+  }
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    (*ways)[places[i]].mtu_bytes = (*configured)[i].mtu_bytes;
+  }
+  return ways;
+}
+
+Result<std::vector<Way>> Network::look_up(const std::vector<Ip>& destinations, bool as_configured) {
   Way nowhere;
   nowhere.reachable = false;
   std::vector<Way> ways(destinations.size(), nowhere);
@@ -184,10 +210,11 @@ Result<std::vector<Way>> Network::ways_to(const std::vector<Ip>& destinations) {
     }
     return std::move(refusal).with_context(fmt::format("look up the route to {}", destinations[i].text()));
   };
-  auto asked = socket_.request_each({.count = destinations.size(),
-                                     .build = [&](std::size_t i) { return way_message(destinations[i]); },
-                                     .answered = answered,
-                                     .refused = refused});
+  auto asked =
+      socket_.request_each({.count = destinations.size(),
+                            .build = [&](std::size_t i) { return way_message(destinations[i], as_configured); },
+                            .answered = answered,
+                            .refused = refused});
   return asked ? Result<std::vector<Way>>(std::move(ways)) : asked.error();
 }
 

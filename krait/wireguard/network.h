@@ -65,7 +65,9 @@ struct Way {
   std::uint32_t index = 0;
   std::optional<common::Ip> gateway;
   std::optional<common::Ip> source;
-  std::uint32_t mtu_bytes = 0;  // of the route or a learnt path; 0: the link's
+  // That somebody gave the route; 0: the link's. What the kernel has learned of the path does not count: anybody who
+  // can write a packet with another's address tells it.
+  std::uint32_t mtu_bytes = 0;
 };
 
 struct Qdisc {
@@ -103,6 +105,8 @@ class Network {
 
  private:
   explicit Network(Socket socket) : socket_(std::move(socket)) {}
+  common::Result<std::vector<Way>> look_up(const std::vector<common::Ip>& destinations, bool as_configured);
+
   Socket socket_;
 };
 

@@ -49,8 +49,9 @@ struct Underlay {
   Links& links;
 };
 
-// Asks the kernel for the way to each destination: its route's MTU, a path MTU that it has learned, or its link's.
-// A destination without a way, or with one through the link `own_index`, is left out.
+// Asks the kernel for the way to each destination: its route's MTU, or its link's. Not a path MTU that it has learned:
+// one forged ICMP message would narrow the interface for all peers. Where a path is narrower, the kernel cuts
+// WireGuard's packets. A destination without a way, or with one through the link `own_index`, is left out.
 common::Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_index, const Destinations& to);
 
 }  // namespace krait::wireguard

@@ -34,9 +34,12 @@ void note_link(const nlmsghdr& message, std::string_view interface, std::uint32_
   const bool is_ours = static_cast<std::uint32_t>(header->ifi_index) == index;
   if (is_ours || attribute_text(table[IFLA_IFNAME]) == interface) {
     noticed.interface = true;
-    // A link that is moved leaves with the name of the namespace that it goes to.
-    const bool leaves = message.nlmsg_type == RTM_DELLINK && is_ours;
-    noticed.moved_away = noticed.moved_away || (leaves && table[IFLA_NEW_NETNSID] != nullptr);
+    // A link that is moved leaves with the number of the namespace that it goes to, and its own there.
+    const auto to = attribute_value<std::int32_t>(table[IFLA_NEW_NETNSID]);
+    if (message.nlmsg_type == RTM_DELLINK && is_ours && to) {
+      noticed.moved_to = NewHome{.namespace_id = *to,
+                                 .index = attribute_value<std::uint32_t>(table[IFLA_NEW_IFINDEX]).value_or(index)};
+    }
     return;
   }
   noticed.underlay = true;

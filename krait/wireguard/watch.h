@@ -3,24 +3,26 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "common/fd.h"
 #include "common/result.h"
+#include "krait/wireguard/wireguard.h"
 
 struct nlmsghdr;
 
 namespace krait::wireguard {
 
 struct Noticed {
-  bool interface = false;   // the interface, its addresses, routes or TC filters
-  bool moved_away = false;  // the interface went to another network namespace
-  bool underlay = false;    // other links, addresses or routes: the path to peers may be another one
-  bool lost = false;        // more came than the socket holds: anything may have changed
+  bool interface = false;             // the interface, its addresses, routes or TC filters
+  bool underlay = false;              // other links, addresses or routes: the path to peers may be another one
+  bool lost = false;                  // more came than the socket holds: anything may have changed
+  std::optional<NewHome> moved_to{};  // the interface went to another network namespace
 
-  [[nodiscard]] bool any() const { return interface || moved_away || underlay || lost; }
+  [[nodiscard]] bool any() const { return interface || moved_to || underlay || lost; }
 };
 
 // Notes in `noticed` what one message says about the interface with that name or index. Pure; a malformed message says

@@ -13,6 +13,7 @@
 #include "krait/wireguard/network.h"
 #include "krait/wireguard/path_mtu.h"
 #include "krait/wireguard/rotation.h"
+#include "krait/wireguard/surplus.h"
 #include "krait/wireguard/sync.h"
 
 namespace krait::wireguard {
@@ -27,9 +28,16 @@ namespace {
 constexpr const char* kKind = "wireguard";
 
 Error not_ours(const std::string& interface, const LinkState& link) {
-  return {ErrorCode::invalid_input, fmt::format("{} is not a WireGuard interface (it is {}); choose another name",
-                                                interface, link.kind.empty() ? "a network card" : link.kind)};
+  const std::string what = link.kind == kKind ? "a WireGuard interface that krait did not make"
+                                              : fmt::format("not a WireGuard interface (it is {})",
+                                                            link.kind.empty() ? "a network card" : link.kind);
+  return {ErrorCode::invalid_input,
+          fmt::format("{0} is {1}, so it is left as it is; to have it guarded: krait-agent --iface {0}; "
+                      "to have one of krait's own: set another `interface` in krait.toml",
+                      interface, what)};
 }
+
+bool is_marked(const LinkState& link) { return link.kind == kKind && link.group == kLinkGroup; }
 
 // Both conversations and the interface that they are about.
 struct Session {
@@ -149,7 +157,7 @@ Changes& Changes::operator+=(const Changes& other) {
   return *this;
 }
 
-Result<std::uint32_t> ensure_link(const std::string& interface) {
+Result<std::uint32_t> ensure_link(const std::string& interface, std::uint32_t own_index) {
   auto links = Links::open();
   if (!links) {
     return std::move(links.error());
@@ -168,8 +176,13 @@ Result<std::uint32_t> ensure_link(const std::string& interface) {
   if (!link) {
     return std::move(link.error());
   }
-  if (link->kind != kKind) {
+  if (link->kind != kKind || (!is_marked(*link) && link->index != own_index)) {
     return not_ours(interface, *link);
+  }
+  if (link->group == 0) {  // another group than the default one is somebody's for a reason
+    if (auto marked = links->set_group(link->index, kLinkGroup); !marked) {
+      return passed_on(marked, fmt::format("mark the interface {} as krait's", interface));
+    }
   }
   return link->index;
 }
@@ -198,7 +211,8 @@ Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index)
   if (!link) {
     return std::move(link.error());
   }
-  return Whereabouts{.index = link->index, .name = std::move(link->name)};
+  const bool marked = is_marked(*link);
+  return Whereabouts{.index = link->index, .name = std::move(link->name), .is_marked = marked};
 }
 
 Result<void> rename_link(std::uint32_t index, const std::string& name) {
@@ -329,6 +343,19 @@ Result<Status> status(const std::string& interface) {
   return status;
 }
 
+Result<std::vector<Surplus>> surplus(const std::string& interface, const WireguardImage& image) {
+  auto links = Links::open();
+  if (!links) {
+    return std::move(links.error());
+  }
+  const auto link = links->find(interface);
+  if (link && link->kind != kKind) {
+    return std::vector<Surplus>();
+  }
+  const auto reading = read_device(interface);
+  return reading ? Result<std::vector<Surplus>>(surplus_of(reading->state, image)) : reading.error();
+}
+
 Result<void> set_endpoints(const std::string& interface, std::span<const PeerEndpoint> endpoints) {
   auto session = open_session(interface);
   if (!session) {
@@ -346,6 +373,21 @@ Result<void> set_endpoints(const std::string& interface, std::span<const PeerEnd
     return passed_on(sent, fmt::format("set endpoints of {}", interface));
   }
   return {};
+}
+
+Result<void> remove_moved_link(const NewHome& home) {
+  auto links = Links::open();
+  if (!links) {
+    return std::move(links.error());
+  }
+  const auto link = links->find(home);
+  if (!link) {
+    return link.error();
+  }
+  if (link->kind != kKind) {
+    return Error(ErrorCode::not_found, "there is another interface now");
+  }
+  return links->remove(home);
 }
 
 Result<void> remove_link(const std::string& interface) {

@@ -91,9 +91,11 @@ struct Status {
   std::vector<PeerStatus> peers;  // ascending by key
 };
 
-// Makes the link (kind wireguard, down, without peers) unless it exists, and says its index. Fails with invalid_input
-// when the name belongs to a link of another kind, unsupported when the kernel has no WireGuard.
-common::Result<std::uint32_t> ensure_link(const std::string& interface);
+// Makes the link (kind wireguard, down, without peers, with the mark of krait's own) unless it exists, and says its
+// index. Fails with invalid_input, and touches nothing, when the name belongs to a link of another kind or to one that
+// krait did not make; unsupported when the kernel has no WireGuard. `own_index`: of a link that is known to be krait's
+// without the mark, as one that an earlier version made; 0: of none.
+common::Result<std::uint32_t> ensure_link(const std::string& interface, std::uint32_t own_index = 0);
 
 // The index of a link of any kind; not_found.
 common::Result<std::uint32_t> link_index(const std::string& interface);
@@ -129,6 +131,7 @@ common::Result<Mtu> fit_mtu(const std::string& interface);
 struct Whereabouts {
   std::uint32_t index = 0;
   std::string name;
+  bool is_marked = false;  // as krait's own
 };
 common::Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index);  // not_found
 // Gives a link its name back. Kernels before 6.2 rename only what is down (net/core/dev.c): there it is put down, and
@@ -138,6 +141,16 @@ common::Result<void> rename_link(std::uint32_t index, const std::string& name);
 common::Result<FirstFilterPrograms> first_filters(std::uint32_t index);
 
 common::Result<Status> status(const std::string& interface);
+
+// A peer that may send from more than the image gives it: see surplus.h.
+struct Surplus {
+  model::PublicKey public_key{};
+  bool is_known = false;                 // the image has the peer
+  std::vector<common::Prefix> prefixes;  // of its allowed IPs, ascending; at least one
+};
+
+// Of an interface that somebody else manages, whatever name the image has; nothing where it is not WireGuard.
+common::Result<std::vector<Surplus>> surplus(const std::string& interface, const model::WireguardImage& image);
 
 struct PeerEndpoint {
   model::PublicKey peer{};
@@ -156,6 +169,15 @@ common::Result<bool> has_rotated_peer(const model::WireguardImage& image);
 // Gives the interface another key and shakes hands with every peer that it can call, as the kernel forgets its
 // sessions.
 common::Result<void> change_key(const std::string& interface, const PrivateKey& key);
+
+// A link that went to another network namespace, as the one that it left knows it.
+struct NewHome {
+  std::int32_t namespace_id = 0;
+  std::uint32_t index = 0;
+};
+// Deletes it there. Needs CAP_NET_ADMIN there too, which an agent has that was started where namespaces are made.
+// not_found when it is there no more.
+common::Result<void> remove_moved_link(const NewHome& home);
 
 // Deletes the link, and with it its addresses and routes. No error when it does not exist.
 common::Result<void> remove_link(const std::string& interface);

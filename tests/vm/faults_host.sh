@@ -89,10 +89,19 @@ year_ahead() {
 }
 
 year_back() {
+  local before name
   fault_begin "clock a year back"
+  before=$(drops web rule_expired egress)
   jump "-$year_s"
-  check "a year back: what ends in 30 days goes on" "" traffic db more till 20 30
+  check "a year back: what has ended stays ended" "$(on web krait status | grep ^fault)" \
+    await_drops web rule_expired egress "$before" 5
+  check "a year back: status says what to do where that is wrong" "" \
+    eval 'on web krait status | grep -q "rm /var/lib/krait/latest_time && krait reload"'
   check "a year back: files of the future can be read" "" reload web db
+  for name in web db; do
+    on "$name" sh -c 'touch /etc/krait/policy.toml && rm /var/lib/krait/latest_time && krait reload' >/dev/null
+  done
+  check "a year back, done: what ends in 30 days goes on" "" traffic db more till 20 30
   jump "-$year_s"
   check "two years back: a reload works" "" reload web db
   check "two years back: so does a restart" "" agent_again db

@@ -1,5 +1,6 @@
 #!/bin/bash
 # `krait-agent --iface wg0` guards an interface that ip and wg made, and leaves everything else of it alone.
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 # shellcheck source=lab/scenario.sh
 . /lab/scenario.sh
@@ -22,6 +23,10 @@ wireguard_by_hand() {
   done
 }
 
+faults() { on db krait status -o json | jq -r '.faults[] | .what + "; " + .mend'; }
+has_fault() { [[ $(faults) == *"$1"* ]]; }
+problem() { on db krait doctor | grep -qF "$1"; }
+
 interface() { on db wg showconf wg0 && on db ip -o addr show dev wg0 | awk '{ print $4 }' && on db ip route show dev wg0; }
 
 hosts_begin
@@ -41,10 +46,25 @@ if [[ $(uname -r) == 6.1.* ]]; then
 fi
 agent_start db --iface wg0
 check "the agent guards wg0" "" agent_ready db
+check "the allowed IPs are those of krait.toml: no fault" "$(faults)" test -z "$(faults)"
 check "nothing else of wg0 changed" "$(on db wg show wg0 peers | wc -l) peer" test "$(interface)" = "$as_made"
 serve db tcp 10.90.0.2:5432 transfer
 send web tcp 10.90.0.2:5432 transfer
 check "web transfers to db" "" traffic db wait transfer 100 30
+# Whoever may send from an address speaks as its identity.
+on db wg set wg0 peer "${public_key[web]}" allowed-ips 0.0.0.0/0,fd90::1/128
+stranger=$(on db wg genkey | on db wg pubkey)
+on db wg set wg0 peer "$stranger" allowed-ips 10.90.0.99/32
+reload db
+check "allowed IPs that exceed krait.toml are a fault" "$(faults)" has_fault "lets the peer web send from 0.0.0.0/0"
+check "it says how to mend it" "" \
+  has_fault "wg set wg0 peer ${public_key[web]} allowed-ips 10.90.0.1/32,fd90::1/128; or"
+check "so is a peer that krait.toml does not have" "" has_fault "$stranger, and lets it send from 10.90.0.99/32"
+check "krait doctor names both" "" eval 'problem "lets the peer web send from 0.0.0.0/0" && problem "$stranger"'
+check "the log names both" "" eval 'agent_log db | grep -q "peer web send from" && agent_log db | grep -qF "$stranger"'
+on db wg set wg0 peer "$stranger" remove
+on db wg set wg0 peer "${public_key[web]}" allowed-ips 10.90.0.1/32,fd90::1/128
+check "what is set right is no fault within the minute" "" until_true 75 eval '[[ -z $(faults) ]]'
 before=$(drops db no_rule ingress)
 check "web pings db in vain" "" eval '! on web ping -c 1 -W 2 10.90.0.2'
 check "the drop is counted" "no_rule ingress $before -> $(drops db no_rule ingress)" rose db no_rule ingress "$before"

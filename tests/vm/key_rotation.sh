@@ -43,7 +43,7 @@ check "web keeps the addresses at the present key" "" holds web "${public_key[db
 check "the announcement costs nothing" "" goes_on
 check "krait key rotate" "$(on db krait key rotate)" test "$(on db wg show wg0 public-key)" = "$next"
 check "the key file has the new key, no other is left" "$(on db ls /var/lib/krait)" \
-  test "$(on db krait keygen --public /var/lib/krait/host.key) $(on db ls /var/lib/krait)" = "$next host.key"
+  test "$(on db krait keygen --public /var/lib/krait/host.key) $(on db ls /var/lib/krait)" = "$next host.key"$'\n'latest_time
 check "web follows" "" until_true 20 holds web "$next"
 check "office follows" "" until_true 20 holds office "$next"
 check "the transfer goes on" "" goes_on

@@ -1,11 +1,13 @@
 #!/bin/bash
-# The interface's MTU follows the underlay: its links, its routes, and what path-MTU discovery has learned. What is
-# passed on for others carries an MSS that fits.
+# The interface's MTU follows the underlay: its links and its routes, not what an ICMP message says. What is passed on for
+# others carries an MSS that fits.
 #
 #     alice ---- web ======== db ---- bob        site-a 10.1.0.0/16, fd90:1::/32; site-b 10.2.0.0/16, fd90:2::/32
 set -u
 # shellcheck source=lab/scenario.sh
 . /lab/scenario.sh
+# shellcheck source=lab/packets.sh
+. /lab/packets.sh
 
 identities=(web db site-a site-b)
 host_routes=(
@@ -82,4 +84,28 @@ on web ip route replace 192.0.2.2/32 dev eth0 mtu 1000
 put_policy web "${granted[@]}" "db web tcp/1"
 reload web
 check "never less than IPv6 takes" "$(mtu web)" has_mtu web 1280
+
+# A path MTU that the kernel has learned: anybody who can write a packet with another's address tells it one.
+host_new office
+learned() { [[ $(on db ip route get "$1") == *"mtu $2"* ]]; }
+# forged FAMILY FROM TO LEAST FITTING: `office` tells db that its packets to web are too big.
+forged() {
+  local family=$1 from=$2 to=$3 least=$4 fitting=$5
+  on office krait-lab-traffic icmp "$from" "$(too_big "$least" "$from" "$to" 17 51820 51820)"
+  check "$family: one forged ICMP message, and the kernel has learned a path MTU" "$(on db ip route get "$to")" \
+    until_true 10 learned "$to" "$least"
+  put_policy db "${granted[@]}" "db web tcp/$fitting"
+  reload db
+  check "$family: wg0's MTU stays" "$(mtu db)" has_mtu db "$fitting"
+  check "$family: what the kernel cuts arrives" "" transfers alice bob 10.2.2.2:5432 "cut-$family"
+}
+on web ip route del 192.0.2.2/32 dev eth0
+forged IPv4 192.0.2.2 192.0.2.1 600 1340
+on db wg set wg0 peer "${public_key[web]}" endpoint '[2001:db8::1]:51820'
+forged IPv6 2001:db8::2 2001:db8::1 1300 1320
+# Who wants the kernel not to believe it either, locks the route's.
+on db ip route replace 192.0.2.1/32 dev eth0 mtu lock 1400
+on db wg set wg0 peer "${public_key[web]}" endpoint '192.0.2.1:51820'
+on office krait-lab-traffic icmp 192.0.2.2 "$(too_big 700 192.0.2.2 192.0.2.1 17 51820 51820)"
+check "an MTU that is locked learns nothing" "$(on db ip route get 192.0.2.1)" not learned 192.0.2.1 700
 finish mtu

@@ -42,12 +42,13 @@ check "log: its opening was reported" "$event" \
   "allow web db 9000 $(rule_field db visit line)"
 kill_hard web "${agent_pid[web]}"
 kill_hard db "${agent_pid[db]}"
-silent() {
+silent_of() {
   local before
-  before=$(count db visit received)
+  before=$(count db "$1" received)
   sleep 2
-  [[ $(count db visit received) == "$before" ]]
+  [[ $(count db "$1" received) == "$before" ]]
 }
+silent() { silent_of visit; }
 check "expires: it ends with no agent at either end" "" until_true 40 silent
 agent_start web
 agent_start db
@@ -67,8 +68,10 @@ traffic web stop visit
 traffic db stop visit
 
 # --- the clock is set ---
-put_rule "web db" till 'action = "allow"' "${web_to_db[@]}" 'ports = ["udp/9002"]' \
-  "expires = \"$(date -u -d @$(($(date +%s) + 3600)) +%Y-%m-%dT%H:%M:%SZ)\""
+till=('action = "allow"' "${web_to_db[@]}" 'ports = ["udp/9002"]'
+  "expires = \"$(date -u -d @$(($(date +%s) + 3600)) +%Y-%m-%dT%H:%M:%SZ)\"")
+# A test of the policy that expects what ends does not keep it alive.
+put_rule "web db" till "${till[@]}" '[[test]]' 'from = "web"' 'to = "db"' 'port = "udp/9002"' 'expect = "allow"'
 reload web db
 serve db udp 10.90.0.2:9002 till
 send web udp 10.90.0.2:9002 till
@@ -77,7 +80,35 @@ before=$(drops web rule_expired egress)
 date -s "@$(($(date +%s) + 7200))" >/dev/null
 check "the clock goes on by two hours: dropped as expired" "" await_drops web rule_expired egress "$before" 5
 date -s "@$(($(date +%s) - 7200))" >/dev/null
-check "the clock goes back: it runs again" "" traffic db more till 20 15
+# has_ended BEFORE: no packet of the rule passes, since it has expired.
+has_ended() {
+  await_drops web rule_expired egress "$1" 5 && [[ $(rule_field db till expires_in_s) == 0 && $(rule_field web till expires_in_s) == 0 ]]
+}
+status_says_so() { on web krait status | grep -q '^clock: ' && [[ $(clock_faults) == "the clock is wrong, or was: it was later before"* ]]; }
+clock_faults() { on web krait status -o json | jq -r '.faults[].what'; }
+check "the clock goes back: what has ended stays ended" "" has_ended "$(drops web rule_expired egress)"
+check "the clock goes back: status says so" "$(on web krait status | grep -E '^(clock|fault)')" \
+  status_says_so
+check "the clock goes back: so does the log" "" until_true 5 eval 'agent_log web | grep -q "the clock is wrong, or was"'
+check "the clock goes back: the doctor sees it" "$(on web krait doctor | grep -i clock)" \
+  eval 'on web krait doctor | grep -q "but it was already at"'
+put_rule "web db" till "${till[@]}"
+reload web db
+check "the clock goes back: a reload does not start it again" "" has_ended "$(drops web rule_expired egress)"
+check "the clock goes back: krait check warns" "" eval 'on web krait check 2>&1 | grep -q "the rule \"till\" has expired"'
+for name in web db; do kill_hard "$name" "${agent_pid[$name]}"; done
+date -s "@$(($(date +%s) - 7200))" >/dev/null
+check "the clock goes back without an agent: nothing passes" "" silent_of till
+for name in web db; do agent_start "$name" && agent_ready "$name"; done
+check "the clock goes back: nor does the next agent" "" has_ended "$(drops web rule_expired egress)"
+on db krait down >/dev/null
+agent_start db && agent_ready db
+check "the clock goes back: nor one after krait down" "" has_ended "$(drops web rule_expired egress)"
+date -s "@$(($(date +%s) + 7200))" >/dev/null
+for name in web db; do on "$name" rm /var/lib/krait/latest_time; done
+reload web db
+check "the owner says that this clock is right: it runs again" "$(clock_faults)" traffic db more till 20 15
+check "the owner says that this clock is right: no fault is left" "$(clock_faults)" test -z "$(clock_faults)"
 traffic web stop till
 traffic db stop till
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # `krait up` starts what `krait down` removes without a trace, with a running agent and without one.
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 # shellcheck source=lab/scenario.sh
 . /lab/scenario.sh
@@ -34,4 +35,37 @@ check "and that agent is killed too" "" kill_hard db "$agent"
 check "krait down without an agent" "" on db krait down
 check "nothing is left" "$(left_over)" nothing_left
 check "db sends redirects, as it did before" "" test "$(redirects)" = 1
+
+# Somebody else's wg0, with the key that krait has.
+on db ip link add wg0 type wireguard
+on db wg set wg0 listen-port 51999 private-key /var/lib/krait/host.key peer "${public_key[web]}" allowed-ips 10.8.0.2/32
+on db ip addr add 10.8.0.1/24 dev wg0
+on db ip link set wg0 up
+strangers() { on db sh -c 'ip -o link show dev wg0; ip -o addr show dev wg0; wg show wg0 dump; tc qdisc show dev wg0'; }
+as_made=$(strangers)
+for command in up down; do
+  said=$(on db krait "$command" 2>&1)
+  check "krait $command: a wg0 that krait did not make is refused" "$said" eval '[[ $said == *"krait did not make"*"--iface wg0"* ]]'
+done
+said=$(on db krait up 2>&1)
+check "the other way out is another name" "" eval '[[ $said == *"set another \`interface\` in krait.toml"* ]]'
+check "it is as it was made" "" test "$(strangers)" = "$as_made"
+on db ip link del wg0
+
+# One that krait left is its own: right after it was made, and from a version that had no mark for it.
+check "krait up" "$(on db krait up 2>&1)" on db krait status
+group() { on db cat /sys/class/net/wg0/netdev_group; }
+mark=$(group)
+check "the agent is killed" "" kill_hard db "$(on db krait status -o json | jq -r .agent.pid)"
+on db ip link set wg0 group 0
+index=$(on db cat /sys/class/net/wg0/ifindex)
+check "krait up on what an earlier version left" "$(on db krait up 2>&1)" on db krait status
+check "it is the same, and has the mark now" "group $mark" test "$(on db cat /sys/class/net/wg0/ifindex) $(group)" = "$index $mark"
+check "web pings db again" "" until_true 20 on web ping -c 1 -W 2 10.90.0.2
+check "krait down" "" on db krait down
+on db ip link add wg0 group "$mark" type wireguard
+check "krait up on what a killed agent had just made" "$(on db krait up 2>&1)" on db krait status
+check "web pings db again" "" until_true 20 on web ping -c 1 -W 2 10.90.0.2
+check "krait down" "" on db krait down
+check "nothing is left" "$(left_over)" nothing_left
 finish up_down

@@ -124,11 +124,37 @@ traffic db stop taker
 check "deleted, its port free again: mended within the minute" "" until_true 75 said "could not be set up before"
 check "deleted, its port free again: traffic goes on" "" until_true 30 pings
 
+# A stranger's takes the name of the one that was deleted.
+on db kill -STOP "${agent_pid[db]}"
+on db ip link del wg0
+on db ip link add wg0 type wireguard
+on db wg set wg0 peer "$stolen" allowed-ips 10.90.0.3/32
+on db ip addr add 10.8.0.1/24 dev wg0
+strangers() { on db sh -c 'ip -o link show dev wg0; ip -o addr show dev wg0; wg show wg0 dump; tc qdisc show dev wg0'; }
+as_made=$(strangers)
+on db kill -CONT "${agent_pid[db]}"
+check "deleted, its name taken: a fault" "$(faults)" until_true 20 eval '[[ $(faults) == *"krait did not make"* ]]'
+check "deleted, its name taken: the stage is absent" "$(stage)" test "$(stage)" = absent
+said=$(on db krait reload 2>&1)
+check "deleted, its name taken: a reload is refused" "$said" eval '[[ $said == *"krait did not make"*"krait-agent --iface wg0"* ]]'
+check "deleted, its name taken: the other is as it was" "" test "$(strangers)" = "$as_made"
+on db ip link del wg0
+mended "deleted, its name free again" "wg0 is as it should be again" on db ip link show dev wg0
+
 on db ip link set wg0 netns "${host_holder[switch]}"
 check "moved to another namespace: a fault" "$(faults)" until_true 10 eval '[[ $(faults) == *"another network namespace"* ]]'
 check "moved to another namespace: the stage is absent" "$(stage)" test "$(stage)" = absent
-in_namespace switch ip link set wg0 netns "${host_holder[db]}"
-mended "moved back" "wg0 is as it should be again" guarded
+if [[ $(on db krait status -o json | jq -r .attachment) == clsact ]]; then
+  # Its filters did not go with it.
+  check "moved to another namespace: it is deleted there" "$(faults)" eval '[[ $(faults) == *"it was deleted there"* ]]'
+  check "moved to another namespace: nothing of it is left" "" not in_namespace switch ip link show dev wg0
+  check "moved to another namespace: reload makes it anew" "$(on db krait reload 2>&1)" guarded
+  mended "made anew" "wg0 is as it should be again" eval '[[ -z $(faults) ]]'
+else
+  check "moved to another namespace: it is judged there" "$(faults)" eval '[[ $(faults) == *"judged there as before"* ]]'
+  in_namespace switch ip link set wg0 netns "${host_holder[db]}"
+  mended "moved back" "wg0 is as it should be again" guarded
+fi
 check "the stage is enforcing" "$(stage)" test "$(stage)" = enforcing
 
 # office has to notice first that its session is gone with the former wg0.

@@ -1,0 +1,171 @@
+// Policies that multiply, from their files: within the default limits each is compiled or refused by a named limit, in
+// bounded time and memory, and `krait policy check` says the same as `krait check` and the agent.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "krait/agent/plan.h"
+
+namespace krait {
+namespace {
+
+// On an idle machine they are 3 s; a loaded one and sanitizers take longer. What is not bounded takes minutes.
+constexpr long kMostSeconds = 20;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr long kMostMib = 4096;
+#else
+constexpr long kMostMib = 400;
+#endif
+
+struct Answer {
+  std::string text;  // "ok", or the error
+  long cpu_s = 0;
+  long mib = 0;
+};
+
+// What `call` says in a process of its own.
+Answer ask(const std::function<std::string()>& call) {
+  int ends[2];
+  EXPECT_EQ(::pipe(ends), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::string text = call();
+    const bool written = ::write(ends[1], text.data(), std::min<std::size_t>(text.size(), 4096)) > 0;
+    ::_exit(written ? 0 : 1);
+  }
+  ::close(ends[1]);
+  Answer answer;
+  std::string part(4096, '\0');
+  for (ssize_t bytes = 0; (bytes = ::read(ends[0], part.data(), part.size())) > 0;) {
+    answer.text.append(part, 0, static_cast<std::size_t>(bytes));
+  }
+  ::close(ends[0]);
+  int status = 0;
+  rusage usage{};
+  EXPECT_EQ(::wait4(child, &status, 0, &usage), child);
+  EXPECT_TRUE(WIFEXITED(status)) << "killed by signal " << WTERMSIG(status);
+  answer.cpu_s = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec;
+  answer.mib = usage.ru_maxrss / 1024;
+  return answer;
+}
+
+class Worst : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string folder = std::filesystem::temp_directory_path() / "krait-worst-XXXXXX";
+    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+    std::ofstream(folder_ / "krait.toml") << "[host]\nname = \"a\"\nidentity = \"i0\"\naddresses = [\"10.0.0.1\"]\n"
+                                             "private_key_file = \"/none.key\"\npolicy = \"policy.toml\"\n";
+    policy_.open(folder_ / "policy.toml");
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void identities(int count) {
+    for (int i = 0; i < count; ++i) {
+      policy_ << "[[identity]]\nname = \"i" << i << "\"\n";
+    }
+  }
+  void rule(int number, std::string_view from, std::string_view to, std::string_view ports,
+            std::string_view more = "") {
+    policy_ << fmt::format("[[rule]]\nname = \"r{}\"\naction = \"allow\"\nfrom = \"{}\"\nto = \"{}\"\nports = {}\n{}",
+                           number, from, to, ports, more);
+  }
+  // What both say.
+  std::string said() {
+    policy_.close();
+    const std::string policy = folder_ / "policy.toml";
+    const Answer alone = ask([&] {
+      const auto checked = agent::check_policy(policy);
+      return checked ? "ok" : checked.error().text();
+    });
+    const Answer both = ask([&] {
+      const auto plan = agent::make_plan(folder_ / "krait.toml");
+      return plan ? "ok" : plan.error().text();
+    });
+    for (const Answer& answer : {alone, both}) {
+      EXPECT_LT(answer.cpu_s, kMostSeconds);
+      EXPECT_LT(answer.mib, kMostMib);
+    }
+    // The agent names krait.toml by its path.
+    std::string text = both.text;
+    const std::string config = folder_ / "krait.toml";
+    if (const auto at = text.find(config); at != std::string::npos) {
+      text.replace(at, config.size(), "krait.toml");
+    }
+    EXPECT_EQ(alone.text, text);
+    return alone.text;
+  }
+  void expect_refused(std::string_view limit) {
+    const std::string text = said();
+    EXPECT_NE(text.find(limit), std::string::npos) << text;
+  }
+
+  std::filesystem::path folder_;
+  std::ofstream policy_;
+};
+
+TEST_F(Worst, AsManyExpiriesAsRulesOnOnePair) {
+  identities(2);
+  for (int i = 0; i < 100'000; ++i) {
+    rule(i, "i0", "i1", "\"any\"", fmt::format("expires = \"{}m\"\n", 1 + i));
+  }
+  expect_refused("100000 expiries change what one packet may do, 99745 more than the limit of 255");
+}
+
+TEST_F(Worst, EachToAnyAndAnyToEach) {
+  identities(3'000);
+  for (int i = 0; i < 3'000; ++i) {
+    rule(2 * i, fmt::format("i{}", i), "*", fmt::format("\"tcp/{}\"", 1 + i));
+    rule(2 * i + 1, "*", fmt::format("i{}", i), fmt::format("\"tcp/{}\"", 10'001 + i));
+  }
+  expect_refused("takes more than the limit of 100000000 steps");
+}
+
+TEST_F(Worst, AsManyPairsAndRowsAsFit) {
+  identities(1'000);
+  for (int i = 0; i < 1'000; ++i) {
+    rule(2 * i, fmt::format("i{}", i), "*", fmt::format("\"tcp/{}\"", 1 + i));
+    rule(2 * i + 1, "*", fmt::format("i{}", i), fmt::format("\"tcp/{}\"", 10'001 + i));
+  }
+  EXPECT_EQ(said(), "ok");
+}
+
+TEST_F(Worst, TestsOfAnyPort) {
+  identities(2);
+  rule(0, "i0", "i1", "\"any\"");
+  for (int i = 0; i < 200'000; ++i) {
+    policy_ << "[[test]]\nfrom = \"i0\"\nto = \"i1\"\nport = \"any\"\nexpect = \"allow\"\n";
+  }
+  EXPECT_EQ(said(), "ok");
+}
+
+TEST_F(Worst, AFileOfNothingButValues) {
+  identities(1);
+  policy_ << "[[rule]]\nname = \"r\"\naction = \"allow\"\nfrom = \"i0\"\nto = \"i0\"\nports = [";
+  for (int i = 0; i < 5'000'000; ++i) {
+    policy_ << "\"tcp/1\",";
+  }
+  policy_ << "]\n";
+  expect_refused(
+      "reading this file takes more than the limit of 360 MiB of memory; split the policy, or raise rules in");
+}
+
+TEST_F(Worst, MoreRulesThanTheDefaultLimit) {
+  identities(1);
+  for (int i = 0; i < 100'001; ++i) {
+    rule(i, "i0", "i0", "\"tcp/1\"");
+  }
+  expect_refused(
+      "100001 rules, 1 more than the limit of 100000; raise rules in [limits] of krait.toml to at least 100001");
+}
+
+}  // namespace
+}  // namespace krait
