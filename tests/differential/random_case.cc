@@ -52,7 +52,7 @@ class Author {
       replay(story);
       return story;
     }
-    if (random_.percent(5)) {
+    if (random_.percent(20)) {
       crowd(story);
     }
     for (std::uint32_t left = random_.between(10, 150); left > 0; --left) {
@@ -76,28 +76,50 @@ class Author {
     }
   }
 
-  // So many flows in one bucket that some have to go, and a policy that allows them.
+  // So many flows in one bucket that some have to go, or one that has much happen to it, and a policy that allows them.
   void crowd(Case& story) {
+    crowded_ = true;
+    duel_ = random_.percent(60);
+    const bool one_sided = duel_ && random_.percent(50);  // so that what the answerer does alone goes on for a while
+    forward_percent_ = one_sided ? 15 : 60;
+    pauses_percent_ = one_sided ? 40 : 12;
+    const std::uint32_t bucket = 1 + random_.below(table_.buckets);
+    std::vector<Conversation> pairs;
+    for (std::uint32_t i = duel_ ? 1 : random_.between(2, 4); i > 0; --i) {
+      pairs.push_back(between_hosts());
+      pairs.back().protocol = duel_ || random_.percent(50) ? packets::kTcp : packets::kUdp;
+    }
+    conversations_.clear();
+    for (std::uint32_t i = duel_ ? 1 : 14; i > 0; --i) {
+      conversations_.push_back(moved_to(bucket, random_.pick(pairs)));
+    }
+    // In a duel one end only may open, so that the other's packets are replies.
+    const compile::Binding* opener = owner_of(pairs.front().opener);
+    const model::Subjects openers =
+        duel_ && opener != nullptr ? model::Subjects{false, {opener->identity}} : model::Subjects{true, {}};
     for (Revision& revision : story.revisions) {
       revision.policy.rules.insert(revision.policy.rules.begin(), {.name = "all",
                                                                    .action = model::Action::allow,
-                                                                   .from = {true, {}},
+                                                                   .from = openers,
                                                                    .to = {true, {}},
                                                                    .selectors = {{0, KRAIT_SELECTORS - 1}},
                                                                    .expires = {},
                                                                    .at = {}});
     }
-    const std::uint32_t bucket = 1 + random_.below(table_.buckets);
-    conversations_.clear();
-    std::vector<Conversation> pairs;
-    for (std::uint32_t i = random_.between(1, 4); i > 0; --i) {
-      pairs.push_back(random_conversation());
-      pairs.back().protocol = random_.percent(50) ? packets::kTcp : packets::kUdp;
+  }
+
+  // This host and a peer, or what is behind them.
+  Conversation between_hosts() {
+    Conversation talk = random_conversation();
+    const auto is_so = [&] {
+      const compile::Binding* a = owner_of(talk.opener);
+      const compile::Binding* b = owner_of(talk.answerer);
+      return a != nullptr && b != nullptr && a->local() != b->local();
+    };
+    for (int tries = 0; tries < 100 && !is_so(); ++tries) {
+      talk = random_conversation();
     }
-    while (conversations_.size() < 14) {
-      conversations_.push_back(moved_to(bucket, random_.pick(pairs)));
-    }
-    crowded_ = true;
+    return talk;
   }
 
   // The same ends with other ports.
@@ -155,13 +177,16 @@ class Author {
     if (random_.percent(4)) {
       return publish_step(story, random_.below(story.revisions.size()));
     }
-    if (random_.percent(5)) {
+    if (random_.percent(pauses_percent_)) {
       static const std::vector<std::uint64_t> kSeconds = {1,   1,   2,   5,   9,      10,     11,    28,  29,
                                                           30,  31,  60,  61,  119,    120,    121,   179, 180,
                                                           181, 599, 600, 601, 431999, 432000, 432001};
       Step step;
       step.kind = Step::Kind::pause;
-      step.seconds = random_.percent(40) ? seconds_to_an_expiry().value_or(1) : random_.pick(kSeconds);
+      static const std::vector<std::uint64_t> kShortSeconds = {2, 5, 5, 9, 9, 60};  // flows live on, if they are kept
+      step.seconds = random_.percent(crowded_ ? 85 : 0) ? random_.pick(kShortSeconds)
+                     : random_.percent(40)              ? seconds_to_an_expiry().value_or(1)
+                                                        : random_.pick(kSeconds);
       elapsed_s_ += step.seconds;
       return step;
     }
@@ -188,7 +213,7 @@ class Author {
       conversations_.push_back(random_conversation());
     }
     const Conversation& talk = random_.pick(conversations_);
-    const bool forward = random_.percent(60);
+    const bool forward = random_.percent(forward_percent_);
     Packet packet = random_.percent(12) ? icmp_error(talk, forward) : plain(talk, forward);
     Step step;
     step.frame = packet.frame();
@@ -301,8 +326,10 @@ class Author {
                                                      packets::kSyn | packets::kRst,
                                                      packets::kSyn | packets::kFin,
                                                      0};
+    static const std::vector<std::uint8_t> kEnds = {packets::kSyn, packets::kSyn, packets::kSyn | packets::kAck,
+                                                    packets::kAck, packets::kRst, packets::kFin | packets::kAck};
     if (talk.protocol == packets::kTcp) {
-      packet.tcp(source, destination, random_.pick(kFlags));
+      packet.tcp(source, destination, random_.pick(duel_ ? kEnds : kFlags));
     } else if (talk.protocol == packets::kUdp) {
       packet.udp(source, destination);
     } else if (talk.protocol == packets::kSctp) {
@@ -341,7 +368,7 @@ class Author {
       static const std::vector<std::uint16_t> kOffsets = {0, 0, 8, 16, 1480, 65528};
       packet.fragment(random_.below(2), random_.pick(kOffsets), random_.percent(60));
     };
-    const bool fragmented = random_.percent(25);
+    const bool fragmented = random_.percent(duel_ ? 0 : 25);
     if (talk.v4()) {
       if (random_.percent(10)) {
         packet.options(random_options());
@@ -454,6 +481,9 @@ class Author {
   AddressPool pool_;
   naive::Routing routing_;
   bool crowded_ = false;  // all conversations are in one bucket
+  std::uint32_t pauses_percent_ = 5;
+  std::uint32_t forward_percent_ = 60;
+  bool duel_ = false;  // the only one is a TCP connection that opens and ends again and again
   const std::vector<packets::Bytes>& recording_;
   const Revision* now_ = nullptr;
   std::uint64_t elapsed_s_ = 0;
