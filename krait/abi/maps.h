@@ -82,7 +82,6 @@ static inline __attribute__((always_inline)) __u64 krait_flow_hash(const struct 
     sum += (__u64)low * high;
   }
   sum = (sum ^ sum >> 32) * 0xff51afd7ed558ccdULL;
-  sum = (sum ^ sum >> 29) * 0xc4ceb9fe1a85ec53ULL;
   return sum ^ sum >> 32;
 }
 

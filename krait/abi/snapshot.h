@@ -94,16 +94,20 @@ struct krait_entry {
   __u32 address_be[4];
   __u32 slot;   /* of the longest prefix that covers this entry, or KRAIT_NO_SLOT */
   __u32 length; /* mapped length 0..128, plus KRAIT_ENTRY_USED */
-  __u32 flags;  /* KRAIT_ENTRY_*, of that prefix, and its mapped length from KRAIT_ENTRY_COVER_SHIFT on */
-  __u32 host;   /* whose it is: 0 this host's, else the number of the peer in krait.toml, from 1 */
+  __u32 owner;  /* of that prefix: KRAIT_ENTRY_*, its mapped length, and whose it is */
+  __u32 reserved;
 };
 KRAIT_ASSERT_SIZE(struct krait_entry, 32);
 
 #define KRAIT_ENTRY_USED 0x100U
+/* The owner of an entry in one word: two flags, the length in 8 bits, the host in 22. */
 #define KRAIT_ENTRY_LOCAL 0x1U  /* an address of this host or behind it: no peer may claim it */
 #define KRAIT_ENTRY_ROUTED 0x2U /* in a network behind its host; else one of the host's own addresses */
-#define KRAIT_ENTRY_COVER_SHIFT 8U
-#define KRAIT_THIS_HOST 0U /* in krait_entry.host */
+#define KRAIT_ENTRY_LENGTH(owner) ((owner) >> 2 & 0xffU)
+#define KRAIT_ENTRY_HOST(owner) ((owner) >> 10) /* KRAIT_THIS_HOST, or the number of the peer in krait.toml, from 1 */
+#define KRAIT_ENTRY_OWNER(flags, length, host) ((flags) | (length) << 2 | (host) << 10)
+#define KRAIT_THIS_HOST 0U
+#define KRAIT_MAX_HOSTS 0x003fffffU
 
 #define KRAIT_BUCKET_ENTRIES 4U
 struct krait_bucket {

@@ -134,8 +134,9 @@ static __always_inline int same_address(const __u32* a, const __u32* b) {
  * gateway or relay, or somebody in the network that they are for. This host may speak of all that it forwards.
  */
 static __always_inline int may_speak(struct identity* speaker, struct identity* about, int is_known) {
-  if (!(speaker->flags & KRAIT_ENTRY_ROUTED)) {
-    return speaker->host == KRAIT_THIS_HOST || (is_known && speaker->host == about->host);
+  if (!(speaker->owner & KRAIT_ENTRY_ROUTED)) {
+    const __u32 host = KRAIT_ENTRY_HOST(speaker->owner);
+    return host == KRAIT_THIS_HOST || (is_known && host == KRAIT_ENTRY_HOST(about->owner));
   }
   const __u32 length = covering_network(speaker);
   mask_address(about->masked_be, about->address_be, length);

@@ -58,7 +58,7 @@ static __always_inline int find_source(struct __sk_buff* skb, const struct view*
     return KRAIT_REASON_UNKNOWN_SOURCE;
   }
   scratch->judgement.source_tag = source->tag;
-  const __u32 local = source->flags & KRAIT_ENTRY_LOCAL;
+  const __u32 local = source->owner & KRAIT_ENTRY_LOCAL;
   if (direction == KRAIT_INGRESS) {
     return local ? KRAIT_REASON_SOURCE_IS_LOCAL : KRAIT_ALLOWED;
   }
@@ -68,7 +68,7 @@ static __always_inline int find_source(struct __sk_buff* skb, const struct view*
     return came_in == skb->ifindex ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
   }
   /* What others sent never speaks as this host. IPv4 may be masqueraded: the kernel takes own sources from nobody. */
-  return came_in == 0 || (source->flags & KRAIT_ENTRY_ROUTED ? came_in != skb->ifindex : !packet->is_v6)
+  return came_in == 0 || (source->owner & KRAIT_ENTRY_ROUTED ? came_in != skb->ifindex : !packet->is_v6)
              ? KRAIT_ALLOWED
              : KRAIT_REASON_REVERSE_PATH;
 }
@@ -81,7 +81,7 @@ static __always_inline int find_destination(const struct view* view, __u32 direc
     return KRAIT_REASON_UNKNOWN_DESTINATION;
   }
   scratch->judgement.destination_tag = destination->tag;
-  return direction == KRAIT_EGRESS && destination->flags & KRAIT_ENTRY_LOCAL ? KRAIT_REASON_DESTINATION_IS_LOCAL
+  return direction == KRAIT_EGRESS && destination->owner & KRAIT_ENTRY_LOCAL ? KRAIT_REASON_DESTINATION_IS_LOCAL
                                                                              : KRAIT_ALLOWED;
 }
 
@@ -130,9 +130,9 @@ static __always_inline int inspect(struct __sk_buff* skb, __u32 l3_offset, __u32
     return (int)scratch->judgement.reason;
   }
   if (krait_asks_routes && !is_between_hosts(scratch, direction)) {
-    reason = check_route(skb, &view, direction, scratch);
-    if (reason != KRAIT_ALLOWED) {
-      return reason;
+    refuse(scratch, check_route(skb, &view, direction, scratch));
+    if (scratch->judgement.reason != KRAIT_ALLOWED) {
+      return (int)scratch->judgement.reason;
     }
   }
   reason = decide(skb, &view, scratch);
@@ -156,8 +156,9 @@ static __always_inline int verdict(struct __sk_buff* skb, __u32 l3_offset, __u32
   __builtin_memset(&scratch->judgement, 0, sizeof(scratch->judgement));
   scratch->cell = 0;
   scratch->opened = 0;
-  const int reason = inspect(skb, l3_offset, direction, scratch);
-  scratch->judgement.reason = (__u32)reason;
+  scratch->judgement.reason = (__u32)inspect(skb, l3_offset, direction, scratch);
+  /* Read back, for the verifier's sake: it follows each known reason on its own. */
+  const __u32 reason = *(volatile __u32*)&scratch->judgement.reason;
   count_packet(skb, l3_offset, direction, scratch);
   if (krait_tracing) {
     struct krait_trace* trace = bpf_map_lookup_elem(&krait_trace, &zero);

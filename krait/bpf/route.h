@@ -68,7 +68,7 @@ static __always_inline int is_own_way(struct scratch* scratch, struct identity* 
 static __always_inline int check_way_on(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
   struct identity* destination = &scratch->destination;
   const int route = ask_route(skb, scratch, 0);
-  if (!(destination->flags & KRAIT_ENTRY_LOCAL)) {
+  if (!(destination->owner & KRAIT_ENTRY_LOCAL)) {
     return route == ROUTE_FORWARDED && scratch->route.ifindex == skb->ifindex ? KRAIT_ALLOWED
                                                                               : KRAIT_REASON_NOT_RELAYED;
   }
@@ -100,7 +100,7 @@ static __always_inline int check_way_back(struct __sk_buff* skb, const struct vi
 }
 
 static __always_inline int is_between_hosts(const struct scratch* scratch, __u32 direction) {
-  const __u32 own = direction == KRAIT_INGRESS ? scratch->destination.flags : scratch->source.flags;
+  const __u32 own = direction == KRAIT_INGRESS ? scratch->destination.owner : scratch->source.owner;
   if (direction == KRAIT_EGRESS) {
     return !(own & KRAIT_ENTRY_LOCAL && own & KRAIT_ENTRY_ROUTED);
   }

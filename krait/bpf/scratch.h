@@ -19,9 +19,8 @@ struct identity {
   __u32 address_be[4] __attribute__((aligned(8)));
   __u32 masked_be[4] __attribute__((aligned(8))); /* scratch of the prefix search */
   __u32 slot;
-  __u32 flags; /* and host: of the entry that was found */
-  __u32 host;
-  __u32 tag; /* 0: unknown */
+  __u32 owner; /* of the entry that was found */
+  __u32 tag;   /* 0: unknown */
   __u16 source_class;
   __u16 destination_class;
 };

@@ -96,8 +96,7 @@ static __noinline int find_network(const struct view* view, __u32 is_v6, struct 
     const struct krait_entry* entry = find_entry(view, identity->masked_be, node->length);
     if (entry) {
       identity->slot = entry->slot;
-      identity->flags = entry->flags;
-      identity->host = entry->host;
+      identity->owner = entry->owner;
       at = node->if_found;
     } else {
       at = node->if_missing;
@@ -121,7 +120,7 @@ static __always_inline int read_slot(const struct view* view, struct identity* i
 /* An address that lies in a network behind this host and is its own all the same. */
 static __always_inline int become_this_host(const struct view* view, struct identity* identity) {
   identity->slot = view->header->host_slot;
-  identity->flags = KRAIT_ENTRY_LOCAL | 128U << KRAIT_ENTRY_COVER_SHIFT;
+  identity->owner = KRAIT_ENTRY_OWNER(KRAIT_ENTRY_LOCAL, 128U, KRAIT_THIS_HOST);
   return read_slot(view, identity);
 }
 
@@ -132,8 +131,7 @@ static __always_inline int find_identity(const struct view* view, __u32 is_v6, s
   identity->slot = KRAIT_NO_SLOT;
   if (host) {
     identity->slot = host->slot;
-    identity->flags = host->flags;
-    identity->host = host->host;
+    identity->owner = host->owner;
   } else {
     find_network(view, is_v6, identity);
   }
@@ -142,7 +140,7 @@ static __always_inline int find_identity(const struct view* view, __u32 is_v6, s
 
 /* Leaves in identity->masked_be the network that its address was found in, and says its mapped length. */
 static __always_inline __u32 covering_network(struct identity* identity) {
-  const __u32 length = identity->flags >> KRAIT_ENTRY_COVER_SHIFT & 0xff;
+  const __u32 length = KRAIT_ENTRY_LENGTH(identity->owner);
   mask_address(identity->masked_be, identity->address_be, length);
   return length;
 }

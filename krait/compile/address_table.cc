@@ -25,8 +25,7 @@ struct Key {
 
 struct Found {
   std::uint32_t slot = KRAIT_NO_SLOT;
-  std::uint32_t flags = 0;
-  std::uint32_t host = 0;
+  std::uint32_t owner = 0;
 };
 
 Key masked(const Key& key, std::uint8_t length) {
@@ -121,16 +120,14 @@ krait_entry make_entry(const Key& key, const Found& found) {
   std::copy(key.address_be.begin(), key.address_be.end(), entry.address_be);
   entry.slot = found.slot;
   entry.length = key.length | KRAIT_ENTRY_USED;
-  entry.flags = found.flags;
-  entry.host = found.host;
+  entry.owner = found.owner;
   return entry;
 }
 
 Found found_of(const AddressEntry& entry, const Key& key) {
-  Found found{.slot = entry.slot, .host = entry.host};
-  found.flags = (entry.host == KRAIT_THIS_HOST ? KRAIT_ENTRY_LOCAL : 0) | (entry.routed ? KRAIT_ENTRY_ROUTED : 0) |
-                std::uint32_t{key.length} << KRAIT_ENTRY_COVER_SHIFT;
-  return found;
+  const std::uint32_t flags =
+      (entry.host == KRAIT_THIS_HOST ? KRAIT_ENTRY_LOCAL : 0) | (entry.routed ? KRAIT_ENTRY_ROUTED : 0);
+  return {.slot = entry.slot, .owner = KRAIT_ENTRY_OWNER(flags, std::uint32_t{key.length}, entry.host)};
 }
 
 std::pair<std::size_t, std::size_t> choices(const AddressTable& table, const std::uint32_t* address_be,

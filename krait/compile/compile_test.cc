@@ -130,10 +130,9 @@ TEST(AddressTable, TheLongestPrefixWins) {
                                                   {*common::Prefix::parse("::/0"), 7, 1, true}});
   EXPECT_EQ(find_address(table, ip("10.1.1.1"))->slot, 1U);
   EXPECT_EQ(find_address(table, ip("10.20.1.1"))->slot, 2U);
-  EXPECT_EQ(find_address(table, ip("10.20.1.1"))->flags,
-            KRAIT_ENTRY_LOCAL | KRAIT_ENTRY_ROUTED | (96U + 16U) << KRAIT_ENTRY_COVER_SHIFT);
-  EXPECT_EQ(find_address(table, ip("10.20.5.9"))->flags, 128U << KRAIT_ENTRY_COVER_SHIFT);
-  EXPECT_EQ(find_address(table, ip("10.20.5.9"))->host, 3U);
+  EXPECT_EQ(find_address(table, ip("10.20.1.1"))->owner,
+            KRAIT_ENTRY_OWNER(KRAIT_ENTRY_LOCAL | KRAIT_ENTRY_ROUTED, 96U + 16U, KRAIT_THIS_HOST));
+  EXPECT_EQ(find_address(table, ip("10.20.5.9"))->owner, KRAIT_ENTRY_OWNER(0U, 128U, 3U));
   EXPECT_EQ(find_address(table, ip("10.20.5.8"))->slot, 3U);
   EXPECT_EQ(find_address(table, ip("10.20.5.9"))->slot, 4U);
   EXPECT_EQ(find_address(table, ip("fd00:2::1"))->slot, 5U);

@@ -36,11 +36,10 @@ common::Result<std::uint64_t> count_pairs(const model::Policy& policy, const Cla
     const ClassedRule& rule = classes.rules[i];
     pairs += std::uint64_t{rule.from.size()} * rule.to.size();
     if (pairs > kMostClassPairs) {
-      return common::Error(
-          common::ErrorCode::limit,
-          fmt::format("{}:{}: rule \"{}\" takes the policy over {} pairs of identity classes named in "
-                      "from and to; use \"*\" or split the mesh",
-                      policy.file, policy.rules[i].at.line, policy.rules[i].name, kMostClassPairs));
+      return common::Error(common::ErrorCode::limit,
+                           fmt::format("{}:{}: rule \"{}\" takes the policy over {} pairs of identity classes named in "
+                                       "from and to; use \"*\" or split the mesh",
+                                       policy.file, policy.rules[i].at.line, policy.rules[i].name, kMostClassPairs));
     }
   }
   return pairs;

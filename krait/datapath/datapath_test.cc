@@ -55,8 +55,8 @@ model::Rule allow_web_to_db(std::uint32_t port) {
 
 std::vector<std::byte> image_of(const model::Policy& policy) {
   const std::vector<compile::Binding> bindings{
-      {common::Prefix::host(*common::Ip::parse("10.90.0.1")), 0, false},
-      {common::Prefix::host(*common::Ip::parse("10.90.0.2")), 1, true},
+      {common::Prefix::host(*common::Ip::parse("10.90.0.1")), 0, 1},
+      {common::Prefix::host(*common::Ip::parse("10.90.0.2")), 1},
   };
   return compile::compile_snapshot(bindings, policy, 7)->image;
 }
