@@ -142,6 +142,11 @@ traceroutes() {
   put_policy "web db" "${granted[@]}" "site-a site-b udp/33434-33499 icmp/echo-request"
   reload web db
   forget_path_mtu
+  before=$(drops db reverse_path egress)
+  seen=$(hops alice 10.2.2.2)
+  check "a router to whose address db has no route stays dark" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 * 10.2.2.2 "
+  check "its answer is counted" "db reverse_path egress" rose db reverse_path egress "$before"
+  routes db 10.2.9.0/24 10.2.1.2 fd90:2:9::/64 fd90:2:1::2
   seen=$(hops alice 10.2.2.2)
   check "traceroute by UDP" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 10.2.9.2 10.2.2.2 "
   seen=$(hops alice 10.2.2.2 -I)
@@ -155,6 +160,53 @@ traceroutes() {
   seen=$(hops alice 10.2.2.2)
   check "a router without an identity stays dark" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 * 10.2.9.2 10.2.2.2 "
   check "its answer is counted" "db unknown_source egress" rose db unknown_source egress "$before"
+}
+
+# gateways_own: db's own addresses in the networks behind it are db, to which nobody has a right.
+gateways_own() {
+  local family=$1 address=$2
+  serve db tcp "$address:5432" "own-$family" 10
+  denied "$family: alice opens tcp/5432 of the gateway itself by its address in site-b" db no_rule ingress \
+    opens alice "$address:5432" "to-own-$family"
+  traffic db stop "own-$family"
+}
+
+# neighbours: carol is on db's lan2, and has nothing but her own right.
+neighbours() {
+  local before
+  put_policy "web db" "${granted[@]}" "db web icmp/echo-request" "site-b web icmp/echo-request"
+  reload web db
+  check "db pings web" "" on db ping -c 1 -W 5 10.90.0.1
+  addresses carol lo fd90::2/128 10.90.0.2/32 fd90:2:1::99/128
+  denied "carol sends with db's IPv6 address" db reverse_path egress on carol ping -c 1 -W 2 -I fd90::2 fd90::1
+  denied "carol sends with an address of db's other network" db reverse_path egress \
+    on carol ping -c 1 -W 2 -I fd90:2:1::99 fd90::1
+  before=$(allowed db db web egress)
+  check "carol sends with db's IPv4 address: nothing passes" "" not on carol ping -c 1 -W 2 -I 10.90.0.2 10.90.0.1
+  check "carol sends with db's IPv4 address: the kernel takes it from nobody" "$before allowed before and after" \
+    test "$(allowed db db web egress)" = "$before"
+  on db nft 'add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; };
+             add rule ip nat post oifname wg0 ip saddr 10.2.3.3 masquerade'
+  check "carol pings web, masqueraded to db" "" on carol ping -c 1 -W 5 10.90.0.1
+  check "she speaks as db then" "db -> web allowed: $before -> $(allowed db db web egress)" \
+    test "$(allowed db db web egress)" -gt "$before"
+  on db nft delete table ip nat
+}
+
+# network_gone: what goes to a network behind db, whose own route is gone, does not follow a wider one.
+network_gone() {
+  put_policy "web db" "${granted[@]}" "site-a vault tcp/7001"
+  reload web db
+  serve carol tcp 10.2.3.3:7001 vault-7001 10
+  check "alice opens carol's tcp/7001" "" opens alice 10.2.3.3:7001 to-vault
+  routes db default 10.2.1.2
+  on db ip link set lan2 down
+  denied "carol's network is gone, and db has a default route" db not_relayed ingress opens alice 10.2.3.3:7001 to-vault
+  check "status of db names the network" "" until_true 20 eval \
+    'on db krait status -o json | jq -e ".faults[] | select(.what | contains(\"10.2.3.3/32\"))"'
+  on db ip link set lan2 up
+  check "the network is back: alice opens carol's tcp/7001" "" until_true 20 opens alice 10.2.3.3:7001 to-vault
+  traffic carol stop vault-7001
 }
 
 build_sites
@@ -172,4 +224,8 @@ addresses alice lo 10.2.2.99/32
 denied "alice sends from an address of the other site" web source_not_local egress \
   on alice ping -c 1 -W 2 -I 10.2.2.99 10.2.2.2
 check "no packet is counted for the gateways themselves" "" test "$(allowed db web db ingress)" = 0
+gateways_own IPv4 10.2.3.1
+gateways_own IPv6 "[fd90:2:3::1]"
+neighbours
+network_gone
 finish site_to_site
