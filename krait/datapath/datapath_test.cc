@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -430,6 +431,40 @@ TEST_F(DatapathOnTun, FlowsThatCannotBeCarriedOverAreNotTouched) {
   EXPECT_NE(refused.error().text().find("layout 99"), std::string::npos) << refused.error().text();
   EXPECT_TRUE(arrives(5432)) << "what is in force stays so";
   EXPECT_FALSE(arrives(80));
+}
+
+// How many flows the pinned table remembers.
+std::size_t pinned_flow_count(const std::filesystem::path& bpffs) {
+  const common::Fd map = Pins::at(bpffs.string(), kInterface).get("flows");
+  std::size_t count = 0;
+  for (std::uint32_t key = 1; key < pinned_entries(bpffs, "flows"); ++key) {
+    krait_flow_bucket bucket{};
+    bpf_attr attributes{};
+    attributes.map_fd = static_cast<std::uint32_t>(map.get());
+    attributes.key = reinterpret_cast<std::uint64_t>(&key);
+    attributes.value = reinterpret_cast<std::uint64_t>(&bucket);
+    EXPECT_EQ(::syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attributes, sizeof(attributes)), 0);
+    count += static_cast<std::size_t>(std::ranges::count_if(bucket.marks, [](auto mark) { return mark != 0; }));
+  }
+  return count;
+}
+
+TEST_F(DatapathOnTun, FlowsOfTheFormerLayoutAreCarriedOver) {
+  {
+    Datapath first = open();
+    ASSERT_TRUE(first.publish(image_of(policy_with({allow_web_to_db(5432)}))));
+    ASSERT_TRUE(first.attach(index_));
+    ASSERT_TRUE(arrives(5432));
+    const common::Fd pinned = Pins::at(bpffs_.string(), kInterface).get("snapshot");
+    SnapshotMap::open(pinned.get(), 1)->control().build = 1;
+  }
+  ASSERT_EQ(pinned_flow_count(bpffs_), 1U);
+  change_flows_head(bpffs_, 1);
+  Datapath second = open();
+  EXPECT_EQ(change_flows_head(bpffs_, 1).marks[1], 1U) << "not before the program";
+  ASSERT_TRUE(second.attach(index_));
+  EXPECT_EQ(change_flows_head(bpffs_, KRAIT_FLOWS_LAYOUT).marks[1], KRAIT_FLOWS_LAYOUT);
+  EXPECT_EQ(pinned_flow_count(bpffs_), 1U);
 }
 
 // Killed after it had attached and before its pins were in their place: the next agent finds the attached set.
