@@ -135,7 +135,8 @@ class Enforcer {
 
   // Reads the host's routes: networks behind it are reached where routes of their own lead, and nowhere else. After a
   // change of a link, an address or a route. Costs a dump of all routes where there are such networks, else nothing.
-  common::Result<void> follow_routes();
+  // True: other networks than before are reached by nothing, which inspect() tells.
+  common::Result<bool> follow_routes();
 
   // Fits the interface's MTU to the underlay as it is now; after a change of a link or a route, and once a minute for
   // peers that roam, which nobody announces. Says whether it changed; last().changes.mtu_bytes is the MTU. Does nothing

@@ -30,16 +30,17 @@ Result<std::vector<common::Prefix>> Enforcer::set_ways(datapath::Datapath& datap
   return std::move(found.without_way);
 }
 
-Result<void> Enforcer::follow_routes() {
+Result<bool> Enforcer::follow_routes() {
   if (plan_.mesh.host.routes.empty()) {
-    return {};
+    return false;
   }
   auto without_way = set_ways(datapath_, plan_.mesh.host, interface_index_);
   if (!without_way) {
     return without_way.error();
   }
+  const bool changed = *without_way != without_way_;
   without_way_ = std::move(*without_way);
-  return {};
+  return changed;
 }
 
 void Enforcer::look_at_ways(Inspection& seen) const {

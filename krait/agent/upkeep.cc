@@ -122,11 +122,12 @@ wireguard::Noticed Upkeep::read_changes() {
 
 void Upkeep::on_change() {
   const wireguard::Noticed noticed = read_changes();
-  if (noticed.interface || noticed.underlay || noticed.lost) {
+  bool is_concerned = noticed.interface || noticed.lost;
+  if (is_concerned || noticed.underlay) {
     fit_mtu();
-    follow_routes();
+    is_concerned = follow_routes() || is_concerned;
   }
-  if (noticed.interface || noticed.lost) {
+  if (is_concerned) {
     inspect();
   }
   auto resting = loop_.change(watch_token_, 0);
@@ -178,7 +179,7 @@ void Upkeep::on_minute() {
   clear(minute_);
   notify_alive();
   fit_mtu();  // nobody tells of a peer that roams
-  follow_routes();
+  std::ignore = follow_routes();
   inspect();
   follow_clock();
   if (++minutes_ == kMinutesBetweenRecords) {
@@ -221,10 +222,12 @@ void Upkeep::fit_mtu() {
   }
 }
 
-void Upkeep::follow_routes() {
-  if (auto followed = enforcer_.follow_routes(); !followed) {
-    log_.error(followed.error().text());
+bool Upkeep::follow_routes() {
+  const auto changed = enforcer_.follow_routes();
+  if (!changed) {
+    log_.error(changed.error().text());
   }
+  return changed && *changed;
 }
 
 void Upkeep::inspect() {

@@ -47,7 +47,7 @@ class Upkeep {
   void on_glance();
   void await_peers_keys();
   void fit_mtu();
-  void follow_routes();
+  bool follow_routes();  // true: there is something for inspect() to tell
   void inspect();
 
   Loop& loop_;

@@ -27,7 +27,7 @@ as_agent ln -s /run/alice /run/krait/bpf
 sh ./krait.prerm remove || fault "prerm fails at a link"
 [[ ! -s /run/calls ]] || fault "prerm follows a link: $(cat /run/calls)"
 sh ./krait.postrm remove || fault "postrm fails at a link"
-mountpoint -q /run/alice && [[ -d /run/alice/wg0 ]] || fault "postrm follows a link: what it leads to is unmounted"
+if ! mountpoint -q /run/alice || [[ ! -d /run/alice/wg0 ]]; then fault "postrm follows a link: what it leads to is unmounted"; fi
 [[ ! -e /run/krait ]] || fault "postrm leaves /run/krait"
 
 agents_folder

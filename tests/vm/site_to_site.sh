@@ -198,14 +198,15 @@ network_gone() {
   put_policy "web db" "${granted[@]}" "site-a vault tcp/7001"
   reload web db
   serve carol tcp 10.2.3.3:7001 vault-7001 10
-  check "alice opens carol's tcp/7001" "" opens alice 10.2.3.3:7001 to-vault
+  check "alice opens carol's tcp/7001" "" opens alice 10.2.3.3:7001 to-vault-1
   routes db default 10.2.1.2
   on db ip link set lan2 down
-  denied "carol's network is gone, and db has a default route" db not_relayed ingress opens alice 10.2.3.3:7001 to-vault
+  denied "carol's network is gone, and db has a default route" db not_relayed ingress \
+    opens alice 10.2.3.3:7001 to-vault-2
   check "status of db names the network" "" until_true 20 eval \
     'on db krait status -o json | jq -e ".faults[] | select(.what | contains(\"10.2.3.3/32\"))"'
   on db ip link set lan2 up
-  check "the network is back: alice opens carol's tcp/7001" "" until_true 20 opens alice 10.2.3.3:7001 to-vault
+  check "the network is back: alice opens carol's tcp/7001" "" until_true 20 opens alice 10.2.3.3:7001 to-vault-3
   traffic carol stop vault-7001
 }
 
