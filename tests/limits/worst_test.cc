@@ -18,7 +18,7 @@ namespace {
 
 // On an idle machine they are 3 s; a loaded one and sanitizers take longer. What is not bounded takes minutes.
 constexpr long kMostSeconds = 20;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef KRAIT_SANITIZED
 constexpr long kMostMib = 4096;
 #else
 constexpr long kMostMib = 400;
