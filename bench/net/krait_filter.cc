@@ -7,7 +7,6 @@
 #include "krait/abi/snapshot.h"
 #include "krait/compile/compile.h"
 #include "krait/datapath/attachment.h"
-#include "krait/datapath/flow_migration.h"
 #include "krait/datapath/object.h"
 #include "krait/datapath/pins.h"
 #include "krait/datapath/program.h"
@@ -37,9 +36,8 @@ common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, const Scale&
   auto done = object->set_entries(datapath::kSnapshotMap, entries);
   const auto rules = static_cast<std::uint32_t>(scale.policy.rules.size());
   done = done ? object->set_entries(datapath::kRulesMap, datapath::rule_entries(rules)) : std::move(done);
-  done = done ? object->load() : std::move(done);
+  done = done ? datapath::load_krait_object(*object) : std::move(done);
   done = done ? guard->load() : std::move(done);
-  done = done ? datapath::seed_flows(object->map_fd(datapath::kFlowsMap)) : std::move(done);
   if (!done) {
     return std::move(done.error());
   }

@@ -52,7 +52,7 @@ KRAIT_ASSERT_SIZE(struct krait_flow_bucket, 512);
 
 /* What the hash is keyed with: as many words as a key has. Random, and told to nobody. */
 struct krait_flow_seeds {
-  __u64 words[5];
+  __u32 words[10];
 };
 KRAIT_ASSERT_SIZE(struct krait_flow_seeds, 40);
 
@@ -70,15 +70,14 @@ KRAIT_ASSERT_SIZE(struct krait_flow_head, 56);
  * word's multiplier is known.
  */
 static inline __attribute__((always_inline)) __u64 krait_flow_hash(const struct krait_flow_key* key,
-                                                                   const struct krait_flow_seeds* seeds) {
+                                                                   const volatile struct krait_flow_seeds* seeds) {
   typedef __u64 __attribute__((may_alias)) word; /* a key is written by its fields */
   const word* words = (const word*)key;
   __u64 sum = 0;
 #pragma GCC unroll 5
   for (int i = 0; i < 5; i++) {
-    const __u64 seed = seeds->words[i];
-    const __u32 low = (__u32)words[i] + (__u32)seed;
-    const __u32 high = (__u32)(words[i] >> 32) + (__u32)(seed >> 32);
+    const __u32 low = (__u32)words[i] + seeds->words[2 * i];
+    const __u32 high = (__u32)(words[i] >> 32) + seeds->words[2 * i + 1];
     sum += (__u64)low * high;
   }
   sum = (sum ^ sum >> 32) * 0xff51afd7ed558ccdULL;

@@ -12,13 +12,32 @@ static __always_inline __u64 now_jiffies(void) {
   return bpf_jiffies64();
 }
 
+/* Whether a is above b, both two words in the order of memory. */
+static __always_inline int is_above(__u64 a, __u64 b) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  if ((__u32)a != (__u32)b) {
+    return (__u32)a > (__u32)b;
+  }
+#endif
+  return a > b;
+}
+
 static __always_inline int source_is_b(const struct tuple* tuple) {
-  for (int i = 0; i < 4; i++) {
-    if (tuple->source_be[i] != tuple->destination_be[i]) {
-      return tuple->source_be[i] > tuple->destination_be[i];
-    }
+  const __u64* source = (const __u64*)tuple->source_be;
+  const __u64* destination = (const __u64*)tuple->destination_be;
+  if (source[0] != destination[0]) {
+    return is_above(source[0], destination[0]);
+  }
+  if (source[1] != destination[1]) {
+    return is_above(source[1], destination[1]);
   }
   return tuple->source_port_be > tuple->destination_port_be;
+}
+
+/* One of two neighbours of `bytes` each, without a branch: the other one when `second` is set. */
+static __always_inline const void* either(const void* first, __u32 second, __u32 bytes) {
+  OPAQUE(second);
+  return (const __u8*)first + (second & 1) * bytes;
 }
 
 /* Fills in the key and which end the packet's source is. */
@@ -27,11 +46,11 @@ static __always_inline void make_flow_key(const struct packet* packet, struct fl
   struct krait_flow_key* key = &place->key;
   const int is_icmp_pair = packet->makes_flow != packet->can_be_reply;
   const __u32 from_b = is_icmp_pair ? packet->can_be_reply : (__u32)source_is_b(tuple);
-  copy_address(key->a_be, from_b ? tuple->destination_be : tuple->source_be);
-  copy_address(key->b_be, from_b ? tuple->source_be : tuple->destination_be);
-  const int swap = from_b && !is_icmp_pair;
-  const __u16 port_a_be = swap ? tuple->destination_port_be : tuple->source_port_be;
-  const __u16 port_b_be = swap ? tuple->source_port_be : tuple->destination_port_be;
+  copy_address(key->a_be, either(tuple->source_be, from_b, sizeof(tuple->source_be)));
+  copy_address(key->b_be, either(tuple->source_be, from_b ^ 1, sizeof(tuple->source_be)));
+  const __u32 swap = is_icmp_pair ? 0 : from_b;
+  const __u16 port_a_be = *(const __u16*)either(&tuple->source_port_be, swap, sizeof(tuple->source_port_be));
+  const __u16 port_b_be = *(const __u16*)either(&tuple->source_port_be, swap ^ 1, sizeof(tuple->source_port_be));
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   store_words((__u32*)&key->port_a_be, (__u32)port_b_be << 16 | port_a_be, tuple->protocol);
 #else
@@ -56,30 +75,64 @@ static __always_inline struct krait_flow* flow_in(struct krait_flow_bucket* buck
   return &bucket->flows[way & (KRAIT_FLOW_WAYS - 1)];
 }
 
+/* Whether the flow in this way is the packet's. */
+static __always_inline struct krait_flow* flow_of_key(struct krait_flow_bucket* bucket,
+                                                      const struct flow_place* place) {
+  struct krait_flow* flow = flow_in(bucket, *(volatile __u32*)&place->way);
+  return same_key(&flow->key, &place->key) ? flow : 0;
+}
+
+static __always_inline int note_way(struct flow_place* place, __u64 mark, __u32 way) {
+  if ((mark & ~KRAIT_MARK_FROM_B) != place->mark) {
+    return 0;
+  }
+  place->way = way;
+  place->initiator_is_b = (mark & KRAIT_MARK_FROM_B) != 0;
+  return 1;
+}
+
+/* Goes on where a mark fits and the key does not. The way stands in `place`, of which the verifier knows nothing. */
+static __noinline struct krait_flow* find_beyond(struct krait_flow_bucket* bucket, struct flow_place* place) {
+  for (__u32 tried = 1; tried < KRAIT_FLOW_WAYS; tried++) {
+    const __u32 way = *(volatile __u32*)&place->way + 1;
+    if (way >= KRAIT_FLOW_WAYS) {
+      return 0;
+    }
+    *(volatile __u32*)&place->way = way;
+    if (note_way(place, bucket->marks[way], way)) {
+      struct krait_flow* flow = flow_of_key(bucket, place);
+      if (flow) {
+        return flow;
+      }
+    }
+  }
+  return 0;
+}
+
+static __always_inline int find_mark(const struct krait_flow_bucket* bucket, struct flow_place* place) {
+#pragma clang loop unroll(full)
+  for (__u32 way = 0; way < KRAIT_FLOW_WAYS; way++) {
+    if (note_way(place, bucket->marks[way], way)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 /* The packet's flow, or none. Fills in `place` either way. */
 static __always_inline struct krait_flow* find_flow(const struct packet* packet, struct flow_place* place) {
-  const __u32 zero = 0;
   make_flow_key(packet, place);
-  const struct krait_flow_head* head = bpf_map_lookup_elem(&krait_flows, &zero);
-  const __u64 hash = head ? krait_flow_hash(&place->key, &head->seeds) : 0;
+  const __u64 hash = krait_flow_hash(&place->key, &krait_flow_seeds);
   place->mark = KRAIT_FLOW_MARK(hash);
   place->bucket = KRAIT_FLOW_BUCKET(hash, krait_flow_mask);
   struct krait_flow_bucket* bucket = flow_bucket(place);
   if (!bucket) {
     return 0;
   }
-  for (__u32 way = 0; way < KRAIT_FLOW_WAYS; way++) {
-    const __u64 mark = bucket->marks[way];
-    if ((mark & ~KRAIT_MARK_FROM_B) == place->mark) {
-      place->way = way;
-      place->initiator_is_b = (mark & KRAIT_MARK_FROM_B) != 0;
-      struct krait_flow* flow = flow_in(bucket, *(volatile __u32*)&place->way);
-      if (same_key(&flow->key, &place->key)) {
-        return flow;
-      }
-    }
+  if (!find_mark(bucket, place)) {
+    return 0;
   }
-  return 0;
+  return flow_of_key(bucket, place) ?: find_beyond(bucket, place);
 }
 
 static __always_inline int is_closing(__u32 flags) {

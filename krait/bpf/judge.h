@@ -130,16 +130,18 @@ static __always_inline int same_address(const __u32* a, const __u32* b) {
 }
 
 /*
- * Whether the sender of an ICMP error has a say in what happens to packets for `about`: the host that they are for, its
- * gateway or relay, or somebody in the network that they are for. This host may speak of all that it forwards.
+ * Whether the sender of an ICMP error has a say in what happens to the packet that it quotes: the host that this was
+ * for, its gateway or relay, or somebody in the network that it was for. This host may speak of all that it forwards.
  */
-static __always_inline int may_speak(struct identity* speaker, struct identity* about, int is_known) {
+static __always_inline int may_speak(struct scratch* scratch, int is_known) {
+  struct identity* speaker = &scratch->source;
+  struct identity* about = &scratch->quoted_destination;
   if (!(speaker->owner & KRAIT_ENTRY_ROUTED)) {
     const __u32 host = KRAIT_ENTRY_HOST(speaker->owner);
     return host == KRAIT_THIS_HOST || (is_known && host == KRAIT_ENTRY_HOST(about->owner));
   }
-  const __u32 length = covering_network(speaker);
-  mask_address(about->masked_be, about->address_be, length);
+  const __u32 length = covering_network(speaker, scratch->packet.tuple.source_be);
+  mask_address(about->masked_be, scratch->quoted.tuple.destination_be, length);
   return is_known && same_address(speaker->masked_be, about->masked_be);
 }
 
@@ -155,12 +157,11 @@ static __noinline int judge_icmp_error(struct __sk_buff* skb, const struct view*
   if (parse_quoted(skb, scratch) || !same_address(quoted->tuple.source_be, scratch->packet.tuple.destination_be)) {
     return KRAIT_REASON_ICMP_ERROR_UNRELATED;
   }
-  copy_address(far_end->address_be, quoted->tuple.destination_be);
-  int is_known = find_identity(view, quoted->is_v6, far_end);
-  if (is_known && same_address(far_end->address_be, scratch->source.address_be)) {
+  int is_known = find_identity(view, quoted->tuple.destination_be, quoted->is_v6, far_end);
+  if (is_known && same_address(quoted->tuple.destination_be, scratch->packet.tuple.source_be)) {
     *far_end = scratch->source; /* whose it turned out to be */
   }
-  if (!may_speak(&scratch->source, far_end, is_known)) {
+  if (!may_speak(scratch, is_known)) {
     return KRAIT_REASON_ICMP_ERROR_UNRELATED;
   }
   if (!is_known || (!quoted->makes_flow && !quoted->can_be_reply)) {

@@ -53,8 +53,8 @@ static __always_inline int find_source(struct __sk_buff* skb, const struct view*
                                        struct scratch* scratch) {
   struct identity* source = &scratch->source;
   const struct packet* packet = &scratch->packet;
-  copy_address(source->address_be, packet->tuple.source_be);
-  if (is_disguised(packet, source->address_be) || !find_identity(view, packet->is_v6, source)) {
+  const __u32* address_be = packet->tuple.source_be;
+  if (is_disguised(packet, address_be) || !find_identity(view, address_be, packet->is_v6, source)) {
     return KRAIT_REASON_UNKNOWN_SOURCE;
   }
   scratch->judgement.source_tag = source->tag;
@@ -76,8 +76,8 @@ static __always_inline int find_source(struct __sk_buff* skb, const struct view*
 static __always_inline int find_destination(const struct view* view, __u32 direction, struct scratch* scratch) {
   struct identity* destination = &scratch->destination;
   const struct packet* packet = &scratch->packet;
-  copy_address(destination->address_be, packet->tuple.destination_be);
-  if (is_disguised(packet, destination->address_be) || !find_identity(view, packet->is_v6, destination)) {
+  const __u32* address_be = packet->tuple.destination_be;
+  if (is_disguised(packet, address_be) || !find_identity(view, address_be, packet->is_v6, destination)) {
     return KRAIT_REASON_UNKNOWN_DESTINATION;
   }
   scratch->judgement.destination_tag = destination->tag;
@@ -123,7 +123,7 @@ static __always_inline int inspect(struct __sk_buff* skb, __u32 l3_offset, __u32
     return reason;
   }
   /* Both ends are looked up whatever the rest says: counters and traces name them. The first refusal is the reason. */
-  refuse(scratch, check_kind(scratch));
+  *(volatile __u32*)&scratch->judgement.reason = (__u32)check_kind(scratch);
   refuse(scratch, find_source(skb, &view, direction, scratch));
   refuse(scratch, find_destination(&view, direction, scratch));
   if (scratch->judgement.reason != KRAIT_ALLOWED) {
@@ -136,7 +136,6 @@ static __always_inline int inspect(struct __sk_buff* skb, __u32 l3_offset, __u32
     }
   }
   reason = decide(skb, &view, scratch);
-  scratch->judgement.rule = scratch->cell & KRAIT_CELL_RULE;
   if (reason == KRAIT_ALLOWED && scratch->packet.fragment == FRAGMENT_FIRST) {
     remember_fragment(scratch);
   }
@@ -164,6 +163,7 @@ static __always_inline int verdict(struct __sk_buff* skb, __u32 l3_offset, __u32
     struct krait_trace* trace = bpf_map_lookup_elem(&krait_trace, &zero);
     if (trace) {
       *trace = scratch->judgement;
+      trace->rule = scratch->cell & KRAIT_CELL_RULE;
     }
   }
   const __u32 cell = scratch->cell;

@@ -15,6 +15,8 @@ volatile const __u32 krait_hz = 250;
 volatile const __u32 krait_pair_mask = 1023;
 /* Buckets of krait_flows, a power of two, less one. */
 volatile const __u32 krait_flow_mask = 16383;
+/* What the flow hash is keyed with: as the table's head says. */
+volatile const struct krait_flow_seeds krait_flow_seeds = {};
 /* What a packet that reject() sends back is known by; 0: none. A random number. */
 volatile const __u32 krait_reject_mark = 0;
 /* For PacketRunner: write krait_trace, and take the time from krait_control. The verifier removes both otherwise. */

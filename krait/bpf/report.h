@@ -26,7 +26,7 @@ static __always_inline void fill_event(struct krait_event* event, const struct s
   copy_address(event->destination_be, packet->tuple.destination_be);
   event->source_tag = scratch->judgement.source_tag;
   event->destination_tag = scratch->judgement.destination_tag;
-  event->rule = scratch->judgement.rule;
+  event->rule = scratch->cell & KRAIT_CELL_RULE;
   event->source_port_be = packet->tuple.source_port_be;
   event->destination_port_be = packet->tuple.destination_port_be;
   event->protocol = (__u8)packet->tuple.protocol;

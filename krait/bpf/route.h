@@ -56,9 +56,9 @@ static __noinline int ask_route(struct __sk_buff* skb, struct scratch* scratch, 
 }
 
 /* Whether a route of the network's own, and no wider one, leads through the interface that was found. */
-static __always_inline int is_own_way(struct scratch* scratch, struct identity* behind) {
+static __always_inline int is_own_way(struct scratch* scratch, struct identity* behind, const __u32* address_be) {
   struct krait_way* way = &scratch->way;
-  way->length = covering_network(behind);
+  way->length = covering_network(behind, address_be);
   copy_address(way->network_be, behind->masked_be);
   way->interface = scratch->route.ifindex;
   return bpf_map_lookup_elem(&krait_ways, way) != 0;
@@ -77,7 +77,8 @@ static __always_inline int check_way_on(struct __sk_buff* skb, const struct view
     scratch->judgement.destination_tag = destination->tag;
     return became ? KRAIT_ALLOWED : KRAIT_REASON_NOT_RELAYED;
   }
-  return route == ROUTE_FORWARDED && scratch->route.ifindex != skb->ifindex && is_own_way(scratch, destination)
+  return route == ROUTE_FORWARDED && scratch->route.ifindex != skb->ifindex &&
+                 is_own_way(scratch, destination, scratch->packet.tuple.destination_be)
              ? KRAIT_ALLOWED
              : KRAIT_REASON_NOT_RELAYED;
 }
@@ -87,7 +88,8 @@ static __always_inline int check_way_back(struct __sk_buff* skb, const struct vi
   struct identity* source = &scratch->source;
   const int route = ask_route(skb, scratch, 1);
   if (skb->ingress_ifindex != 0) {
-    return route == ROUTE_FORWARDED && scratch->route.ifindex == skb->ingress_ifindex && is_own_way(scratch, source)
+    return route == ROUTE_FORWARDED && scratch->route.ifindex == skb->ingress_ifindex &&
+                   is_own_way(scratch, source, scratch->packet.tuple.source_be)
                ? KRAIT_ALLOWED
                : KRAIT_REASON_REVERSE_PATH;
   }
@@ -100,11 +102,9 @@ static __always_inline int check_way_back(struct __sk_buff* skb, const struct vi
 }
 
 static __always_inline int is_between_hosts(const struct scratch* scratch, __u32 direction) {
-  const __u32 own = direction == KRAIT_INGRESS ? scratch->destination.owner : scratch->source.owner;
-  if (direction == KRAIT_EGRESS) {
-    return !(own & KRAIT_ENTRY_LOCAL && own & KRAIT_ENTRY_ROUTED);
-  }
-  return (own & (KRAIT_ENTRY_LOCAL | KRAIT_ENTRY_ROUTED)) == KRAIT_ENTRY_LOCAL;
+  const __u32 behind = KRAIT_ENTRY_LOCAL | KRAIT_ENTRY_ROUTED;
+  return direction == KRAIT_INGRESS ? (scratch->destination.owner & behind) == KRAIT_ENTRY_LOCAL
+                                    : (scratch->source.owner & behind) != behind;
 }
 
 /* Both ends are known. May make one of them this host. */

@@ -16,7 +16,6 @@
 #include "krait/bpf/packet.h"
 
 struct identity {
-  __u32 address_be[4] __attribute__((aligned(8)));
   __u32 masked_be[4] __attribute__((aligned(8))); /* scratch of the prefix search */
   __u32 slot;
   __u32 owner; /* of the entry that was found */

@@ -88,11 +88,12 @@ static __always_inline void mask_address(__u32* masked_be, const __u32* address_
  * rather than in bounds computed here, so that the verifier sees one state a step and not one for each way to get
  * there.
  */
-static __noinline int find_network(const struct view* view, __u32 is_v6, struct identity* identity) {
+static __noinline int find_network(const struct view* view, const __u32* address_be, __u32 is_v6,
+                                   struct identity* identity) {
   __u8 at = is_v6 ? view->header->v6_root : view->header->v4_root;
   for (int step = 0; step < KRAIT_LENGTH_DEPTH && at != 0; step++) {
     const struct krait_length_node* node = &view->header->nodes[at];
-    mask_address(identity->masked_be, identity->address_be, node->length);
+    mask_address(identity->masked_be, address_be, node->length);
     const struct krait_entry* entry = find_entry(view, identity->masked_be, node->length);
     if (entry) {
       identity->slot = entry->slot;
@@ -124,24 +125,24 @@ static __always_inline int become_this_host(const struct view* view, struct iden
   return read_slot(view, identity);
 }
 
-/* Whose identity->address_be is: fills in the rest. Says whether it is anybody's. */
-static __always_inline int find_identity(const struct view* view, __u32 is_v6, struct identity* identity) {
-  const struct krait_entry* host = find_entry(view, identity->address_be, 128);
-  identity->tag = 0;
-  identity->slot = KRAIT_NO_SLOT;
+/* Whose the address is. Says whether it is anybody's. */
+static __always_inline int find_identity(const struct view* view, const __u32* address_be, __u32 is_v6,
+                                         struct identity* identity) {
+  const struct krait_entry* host = find_entry(view, address_be, 128);
   if (host) {
     identity->slot = host->slot;
     identity->owner = host->owner;
-  } else {
-    find_network(view, is_v6, identity);
+    return read_slot(view, identity);
   }
+  identity->slot = KRAIT_NO_SLOT;
+  find_network(view, address_be, is_v6, identity);
   return identity->slot != KRAIT_NO_SLOT && read_slot(view, identity);
 }
 
 /* Leaves in identity->masked_be the network that its address was found in, and says its mapped length. */
-static __always_inline __u32 covering_network(struct identity* identity) {
+static __always_inline __u32 covering_network(struct identity* identity, const __u32* address_be) {
   const __u32 length = KRAIT_ENTRY_LENGTH(identity->owner);
-  mask_address(identity->masked_be, identity->address_be, length);
+  mask_address(identity->masked_be, address_be, length);
   return length;
 }
 

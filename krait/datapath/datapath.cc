@@ -95,12 +95,13 @@ Result<void> Datapath::State::prepare_new_maps() {
     former_clamp_mtu_bytes = former ? former->control().clamp_mtu_bytes : 0;
     former_records = records_of(former);
   }
-  auto done = seed_flows(loaded.map(MapId::flows));
   former_flows = loaded.shares(pins, MapId::flows) ? Fd() : pinned_flows(pins);
-  if (done && former_flows.valid()) {
-    done = carry_flows(former_flows.get(), loaded.map(MapId::flows));
+  if (former_flows.valid()) {
+    if (auto carried = carry_flows(former_flows.get(), loaded.map(MapId::flows)); !carried) {
+      return carried;
+    }
   }
-  return done ? take_over_rule_counts() : std::move(done);
+  return take_over_rule_counts();
 }
 
 // A new map goes on from the counts of the smaller one.

@@ -100,27 +100,41 @@ bool place_flow(krait_flow_bucket& bucket, const krait_flow& flow, std::uint64_t
   return true;
 }
 
-Result<void> seed_flows(int flows_fd) {
-  auto head = read_head(flows_fd);
-  if (!head) {
-    return std::move(head.error());
-  }
-  if (head->seeded != 0) {
-    return {};
-  }
-  if (::getrandom(&head->seeds, sizeof(head->seeds), 0) != sizeof(head->seeds)) {
+Result<krait_flow_seeds> draw_seeds() {
+  krait_flow_seeds seeds{};
+  if (::getrandom(&seeds, sizeof(seeds), 0) != sizeof(seeds)) {
     return Error::from_errno(errno, "draw a random number");
   }
-  head->seeded = 1;
-  head->layout = KRAIT_FLOWS_LAYOUT;
+  return seeds;
+}
+
+Result<void> begin_flows(int flows_fd, const krait_flow_seeds& seeds) {
+  const krait_flow_head head{.seeded = 1, .layout = KRAIT_FLOWS_LAYOUT, .seeds = seeds};
   krait_flow_bucket bucket{};
-  std::memcpy(&bucket, &*head, sizeof(*head));
+  std::memcpy(&bucket, &head, sizeof(head));
   return write_bucket(flows_fd, 0, bucket);
 }
 
 Result<krait_flow_seeds> read_seeds(int flows_fd) {
   const auto head = read_head(flows_fd);
   return head ? Result<krait_flow_seeds>(head->seeds) : head.error();
+}
+
+Result<void> rewrite_flows(int flows_fd, const std::function<void(krait_flow_bucket&)>& rewrite) {
+  for (std::uint32_t index = 1; index < entries_of(flows_fd); ++index) {
+    auto bucket = read_bucket(flows_fd, index);
+    if (!bucket) {
+      return std::move(bucket.error());
+    }
+    if (std::ranges::all_of(bucket->marks, [](std::uint64_t mark) { return mark == 0; })) {
+      continue;
+    }
+    rewrite(*bucket);
+    if (auto written = write_bucket(flows_fd, index, *bucket); !written) {
+      return written;
+    }
+  }
+  return {};
 }
 
 std::uint64_t flows_layout(int flows_fd) {

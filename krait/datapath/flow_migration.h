@@ -3,17 +3,24 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "common/result.h"
 #include "krait/abi/maps.h"
 
 namespace krait::datapath {
 
-// Gives a new flow table its seeds and its layout; one that has seeds keeps both.
-common::Result<void> seed_flows(int flows_fd);
+// For a new table's hash.
+common::Result<krait_flow_seeds> draw_seeds();
+
+// Writes the head of a new table, which has no flows yet.
+common::Result<void> begin_flows(int flows_fd, const krait_flow_seeds& seeds);
 
 // What the table's hash is keyed with.
 common::Result<krait_flow_seeds> read_seeds(int flows_fd);
+
+// Shows every bucket that has flows to `rewrite` and writes back what that makes of it.
+common::Result<void> rewrite_flows(int flows_fd, const std::function<void(krait_flow_bucket&)>& rewrite);
 
 // Of a table that has been seeded; 0: it cannot be read.
 std::uint64_t flows_layout(int flows_fd);

@@ -160,14 +160,19 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
   }
   auto done = object->set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options)));
   done = done ? object->set_entries(kRulesMap, rule_entries(options.rules)) : std::move(done);
+  Fd shared_flows;
   for (const MapShape& shape : map_shapes(options)) {
-    const Fd pinned = pins.get(shape.pin);
+    Fd pinned = pins.get(shape.pin);
     const bool usable = pinned.valid() && fits(pinned.get(), shape) &&
                         (shape.name != kSnapshotMap || is_usable_snapshot(pinned.get())) &&
                         (shape.name != kFlowsMap || flows_layout(pinned.get()) == KRAIT_FLOWS_LAYOUT);
-    done = done && usable ? object->reuse_map(shape.name, pinned.get()) : std::move(done);
+    if (usable && shape.name == kFlowsMap) {
+      shared_flows = std::move(pinned);
+    } else if (usable) {
+      done = done ? object->reuse_map(shape.name, pinned.get()) : std::move(done);
+    }
   }
-  done = done ? object->load() : std::move(done);
+  done = done ? load_krait_object(*object, shared_flows.get()) : std::move(done);
   done = done ? guard->load() : std::move(done);
   if (!done) {
     return std::move(done.error());

@@ -71,9 +71,8 @@ common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, Ru
   done = done ? object->set_constant("krait_test_clock", traced) : std::move(done);
   done = done ? object->set_constant("krait_asks_routes", std::uint8_t{routes == Routes::asked}) : std::move(done);
   done = done ? object->set_entries(kSnapshotMap, entries) : std::move(done);
-  done = done ? object->load() : std::move(done);
+  done = done ? load_krait_object(*object) : std::move(done);
   done = done ? guard->load() : std::move(done);
-  done = done ? seed_flows(object->map_fd(kFlowsMap)) : std::move(done);
   if (!done) {
     return std::move(done.error());
   }
@@ -195,6 +194,10 @@ common::Result<void> PacketRunner::set_ways_behind(std::span<const WayBehind> wa
 
 common::Result<krait_flow_seeds> PacketRunner::flow_seeds() const {
   return read_seeds(state_->object->map_fd(kFlowsMap));
+}
+
+common::Result<void> PacketRunner::rewrite_flows(const std::function<void(krait_flow_bucket&)>& rewrite) {
+  return datapath::rewrite_flows(state_->object->map_fd(kFlowsMap), rewrite);
 }
 
 std::uint64_t PacketRunner::boot_ns() const { return state_->snapshot->control().test_now_boot_ns; }

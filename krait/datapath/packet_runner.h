@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -72,6 +73,8 @@ class PacketRunner {
   void clamp_mss_to(std::uint32_t mtu_bytes);                             // as Datapath does; at first 0
   common::Result<void> set_ways_behind(std::span<const WayBehind> ways);  // as Datapath does; at first none
   [[nodiscard]] common::Result<krait_flow_seeds> flow_seeds() const;
+  // For tests of what no packet can bring about.
+  common::Result<void> rewrite_flows(const std::function<void(krait_flow_bucket&)>& rewrite);
   // CLOCK_BOOTTIME for rules that expire; advance() moves it too.
   [[nodiscard]] std::uint64_t boot_ns() const;
   void set_boot_ns(std::uint64_t boot_ns);

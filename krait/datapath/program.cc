@@ -7,6 +7,7 @@
 
 #include "krait/abi/maps.h"
 #include "krait/bpf/objects.h"
+#include "krait/datapath/flow_migration.h"
 
 namespace krait::datapath {
 
@@ -42,6 +43,18 @@ common::Result<Object> open_krait_object(Framing framing, const TableSizes& size
     return std::move(set.error());
   }
   return object;
+}
+
+common::Result<void> load_krait_object(Object& object, int shared_flows_fd) {
+  const bool is_new = shared_flows_fd < 0;
+  const auto seeds = is_new ? draw_seeds() : read_seeds(shared_flows_fd);
+  if (!seeds) {
+    return seeds.error();
+  }
+  auto done = object.set_constant("krait_flow_seeds", *seeds);
+  done = done && !is_new ? object.reuse_map(kFlowsMap, shared_flows_fd) : std::move(done);
+  done = done ? object.load() : std::move(done);
+  return done && is_new ? begin_flows(object.map_fd(kFlowsMap), *seeds) : std::move(done);
 }
 
 common::Result<Object> open_guard_object() {

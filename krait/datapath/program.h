@@ -38,6 +38,9 @@ enum class Framing : std::uint8_t {
 common::Result<Object> open_krait_object(Framing framing, const TableSizes& sizes = {});
 common::Result<Object> open_guard_object();
 
+// Into the kernel, with a new table of flows, or with one of this layout that other programs use too (-1: none).
+common::Result<void> load_krait_object(Object& object, int shared_flows_fd = -1);
+
 // Ticks a second: the resolution of CLOCK_MONOTONIC_COARSE is one tick.
 std::uint32_t ticks_per_second();
 

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "krait/abi/maps.h"
@@ -27,7 +27,7 @@ krait_way key_of(const WayBehind& way) {
   return key;
 }
 
-bool is_same(const krait_way& a, const krait_way& b) { return std::memcmp(&a, &b, sizeof(a)) == 0; }
+bool is_before(const krait_way& a, const krait_way& b) { return std::memcmp(&a, &b, sizeof(a)) < 0; }
 
 Result<std::vector<krait_way>> read_ways(int ways_fd) {
   std::vector<krait_way> present;
@@ -59,13 +59,16 @@ Result<void> set_ways(int ways_fd, std::span<const WayBehind> ways) {
   std::vector<krait_way> wanted;
   wanted.reserve(ways.size());
   std::ranges::transform(ways, std::back_inserter(wanted), key_of);
-  const auto present = read_ways(ways_fd);
+  auto present = read_ways(ways_fd);
   if (!present) {
-    return present.error();
+    return std::move(present.error());
   }
-  for (const krait_way& way : *present) {
-    const bool stays = std::ranges::any_of(wanted, [&](const krait_way& other) { return is_same(way, other); });
-    if (!stays && bpf_map_delete_elem(ways_fd, &way) != 0 && errno != ENOENT) {
+  std::ranges::sort(wanted, is_before);
+  std::ranges::sort(*present, is_before);
+  std::vector<krait_way> gone;
+  std::ranges::set_difference(*present, wanted, std::back_inserter(gone), is_before);
+  for (const krait_way& way : gone) {
+    if (bpf_map_delete_elem(ways_fd, &way) != 0 && errno != ENOENT) {
       return Error::from_errno(errno, "take a way to a network behind this host back");
     }
   }

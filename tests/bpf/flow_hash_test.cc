@@ -31,7 +31,7 @@ std::uint64_t real_hash(const Words& words, const krait_flow_seeds& seeds) {
 
 // A planted defect, which was the real one once: words 0 and 4 are added behind the multiplication by the seed.
 std::uint64_t former_hash(const Words& words, const krait_flow_seeds& seeds) {
-  const std::uint64_t seed = seeds.words[0];
+  const std::uint64_t seed = std::uint64_t{seeds.words[1]} << 32U | seeds.words[0];
   std::uint64_t x = (words[1] ^ seed) * 0x9e3779b97f4a7c15ULL;
   std::uint64_t y = (words[3] + seed) * 0xd6e8feb86659fd93ULL;
   x = ((x ^ x >> 32U) + words[0] + words[4]) * 0xff51afd7ed558ccdULL;
@@ -154,8 +154,8 @@ Collisions collisions_of(const Hash& hash, const Attack& attack, std::uint64_t t
   Collisions collisions;
   krait_flow_seeds seeds{};
   for (; collisions.tries < tries; ++collisions.tries) {
-    for (__u64& word : seeds.words) {
-      word = random();
+    for (std::uint32_t& word : seeds.words) {
+      word = static_cast<std::uint32_t>(random());
     }
     const Attempt attempt = attack(random);
     if (attempt.a == attempt.b) {

@@ -1,4 +1,9 @@
 // Who may open, what a reply is, and what a policy change does to both.
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <iterator>
+
 #include "tests/bpf/guard.h"
 
 namespace krait::bpf_test {
@@ -28,6 +33,33 @@ class Flow : public Guard {
     ASSERT_TRUE(passes(in(to_db(kAck))));
   }
 };
+
+// Nobody can aim at another's mark; should two flows have the same one all the same, both are found.
+TEST_F(Flow, OthersOfTheSameMarkDoNotHideAFlow) {
+  policy({web_to_db()});
+  open();
+  int hidden = 0;
+  rewrite_flows([&](krait_flow_bucket& bucket) {
+    const auto* own = std::ranges::find_if(bucket.flows, [](const krait_flow& flow) {
+      return flow.key.a_be[3] != 0 && flow.key.protocol == IPPROTO_TCP &&
+             (flow.key.port_a_be == htons(40000) || flow.key.port_b_be == htons(40000));
+    });
+    if (own == std::end(bucket.flows)) {
+      return;
+    }
+    const krait_flow flow = *own;
+    const std::uint64_t mark = bucket.marks[own - bucket.flows];
+    for (std::size_t way = 0; way < KRAIT_FLOW_WAYS; ++way) {
+      bucket.marks[way] = mark;
+      bucket.flows[way] = flow;
+      bucket.flows[way].key.a_be[0] ^= static_cast<std::uint32_t>(KRAIT_FLOW_WAYS - 1 - way);  // the last is the own
+    }
+    ++hidden;
+  });
+  EXPECT_EQ(hidden, 1);
+  EXPECT_TRUE(passes(out(to_web(kAck))));
+  EXPECT_TRUE(passes(in(to_db(kAck))));
+}
 
 TEST_F(Flow, NothingPassesBeforeThereIsAPolicy) {
   load_anew();

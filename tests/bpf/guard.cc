@@ -191,6 +191,11 @@ void Guard::policy(std::vector<model::Rule> rules) {
   model_->publish(std::move(policy), bindings_);
 }
 
+void Guard::rewrite_flows(const std::function<void(krait_flow_bucket&)>& rewrite) {
+  const auto rewritten = runner_->rewrite_flows(rewrite);
+  ASSERT_TRUE(rewritten) << rewritten.error().text();
+}
+
 datapath::Counters Guard::counters() {
   auto counters = runner_->counters();
   EXPECT_TRUE(counters) << counters.error().text();

@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -86,6 +87,7 @@ class Guard : public testing::Test {
   Outcome run(const packets::Bytes& frame, datapath::RunOptions options);
   void advance(std::uint64_t seconds);
   void clamp_mss_to(std::uint32_t mtu_bytes) { runner_->clamp_mss_to(mtu_bytes); }
+  void rewrite_flows(const std::function<void(krait_flow_bucket&)>& rewrite);
   datapath::Counters counters();
   // Packets that the rule of this name has decided.
   std::uint64_t hits(std::string_view rule);
