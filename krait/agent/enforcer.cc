@@ -211,11 +211,9 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
     if (*successor) {
       datapath_ = std::move(**successor);
     }
-    auto without_way = set_ways(datapath_, plan.mesh.host, prepared.interface_index);
-    if (!without_way) {
-      return without_way.error();
+    if (auto set = set_ways(datapath_, plan.mesh.host, prepared.interface_index); !set) {
+      return set.error();
     }
-    without_way_ = std::move(*without_way);
     changes = bring_up(plan.wireguard, plan.snapshot.image, prepared);
     if (!changes) {
       return changes.error();
@@ -329,11 +327,9 @@ Result<std::optional<datapath::Datapath>> Enforcer::make_room(const Plan& plan) 
 Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapath> successor,
                                 std::uint32_t interface_index) {
   datapath::Datapath& next = successor ? *successor : datapath_;
-  auto without_way = set_ways(next, plan.mesh.host, interface_index);
-  if (!without_way) {
-    return without_way.error();
+  if (auto set = set_ways(next, plan.mesh.host, interface_index); !set) {
+    return set.error();
   }
-  without_way_ = std::move(*without_way);
   const auto is_in_force = next.is_published(plan.snapshot.image);
   auto published = !is_in_force   ? Result<void>(is_in_force.error())
                    : *is_in_force ? Result<void>()

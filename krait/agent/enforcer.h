@@ -187,9 +187,9 @@ class Enforcer {
                                 std::uint32_t interface_index);
   common::Result<void> attach(datapath::Datapath& datapath, std::uint32_t interface_index);
   void clamp_mss_to(std::uint32_t mtu_bytes);
-  // For networks of a plan that is not in force yet, and the data path that is to judge by it.
-  static common::Result<std::vector<common::Prefix>> set_ways(datapath::Datapath& datapath, const model::Host& host,
-                                                              std::uint32_t interface_index);
+  // For networks of a plan that may not be in force yet, and the data path that is to judge by it. Whether other ones
+  // than before have no way.
+  common::Result<bool> set_ways(datapath::Datapath& datapath, const model::Host& host, std::uint32_t interface_index);
 
   // inspect()'s steps, enforcer_inspect.cc.
   void bring_back(const std::optional<wireguard::NewHome>& moved_to, bool name_is_taken, Inspection& seen);

@@ -9,8 +9,7 @@ namespace krait::agent {
 
 using common::Result;
 
-Result<std::vector<common::Prefix>> Enforcer::set_ways(datapath::Datapath& datapath, const model::Host& host,
-                                                       std::uint32_t interface_index) {
+Result<bool> Enforcer::set_ways(datapath::Datapath& datapath, const model::Host& host, std::uint32_t interface_index) {
   WaysBehind found;
   if (!host.routes.empty()) {
     std::vector<common::Prefix> networks;
@@ -27,20 +26,16 @@ Result<std::vector<common::Prefix>> Enforcer::set_ways(datapath::Datapath& datap
   if (auto set = datapath.set_ways_behind(found.ways); !set) {
     return set.error();
   }
-  return std::move(found.without_way);
+  const bool changed = found.without_way != without_way_;
+  without_way_ = std::move(found.without_way);
+  return changed;
 }
 
 Result<bool> Enforcer::follow_routes() {
   if (plan_.mesh.host.routes.empty()) {
     return false;
   }
-  auto without_way = set_ways(datapath_, plan_.mesh.host, interface_index_);
-  if (!without_way) {
-    return without_way.error();
-  }
-  const bool changed = *without_way != without_way_;
-  without_way_ = std::move(*without_way);
-  return changed;
+  return set_ways(datapath_, plan_.mesh.host, interface_index_);
 }
 
 void Enforcer::look_at_ways(Inspection& seen) const {
