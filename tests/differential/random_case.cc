@@ -52,7 +52,7 @@ class Author {
       replay(story);
       return story;
     }
-    if (random_.percent(20)) {
+    if (random_.percent(30)) {
       crowd(story);
     }
     for (std::uint32_t left = random_.between(10, 150); left > 0; --left) {
@@ -80,7 +80,7 @@ class Author {
   void crowd(Case& story) {
     crowded_ = true;
     duel_ = random_.percent(60);
-    const bool one_sided = duel_ && random_.percent(50);  // so that what the answerer does alone goes on for a while
+    const bool one_sided = duel_ && random_.percent(60);  // so that what the answerer does alone goes on for a while
     forward_percent_ = one_sided ? 15 : 60;
     pauses_percent_ = one_sided ? 40 : 12;
     const std::uint32_t bucket = 1 + random_.below(table_.buckets);
