@@ -17,10 +17,11 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kMost{60};
 
 std::string filled(std::string_view text, std::size_t bytes) {
-  std::string result;
-  result.reserve(bytes + text.size());
-  while (result.size() < bytes) {
-    result += text;
+  const std::size_t whole = (bytes + text.size() - 1) / text.size() * text.size();
+  std::string result(text);
+  result.reserve(whole);
+  while (result.size() < whole) {
+    result.append(result, 0, whole - result.size());
   }
   return result;
 }
