@@ -166,7 +166,7 @@ denied() {
 }
 
 # attachment HOST: tcx or clsact.
-attachment() { on "$1" krait status -o json | jq -r .attachment; }
+attachment() { on "$1" krait status -o json | member attachment; }
 
 # shook_hands HOST HOST...: the first has a session with each of the others.
 shook_hands() {
@@ -202,7 +202,15 @@ send() {
 }
 
 # count HOST STATE FIELD: one field of a state file.
-count() { traffic "$1" show "$2" | jq -r ".$3"; }
+count() { traffic "$1" show "$2" | member "$3"; }
+
+# member NAME: of the JSON object on standard input, a number or a plain string that is in it once. What is asked for that
+# often is not worth a jq, which takes a fifth of a second in an emulated guest.
+member() {
+  local object
+  read -rd '' object
+  [[ $object =~ \"$1\":\ ?\"?([^\",}]*) ]] && printf '%s\n' "${BASH_REMATCH[1]}"
+}
 
 # milliseconds FROM TO: of two times in nanoseconds, one decimal.
 milliseconds() { awk -v from="$1" -v to="$2" 'BEGIN { printf "%.1f", (to - from) / 1e6 }'; }
