@@ -19,10 +19,16 @@ common::Result<std::unique_ptr<Probe>> Probe::make(const Arena& arena) {
   if (!ends) {
     return std::move(ends.error());
   }
-  return std::unique_ptr<Probe>(new Probe(std::move(*ends)));
+  auto sender = std::make_shared<common::Fd>(std::move(ends->sender));
+  const auto send = [sender] {
+    const std::array<char, 8> bytes{};
+    ::send(sender->get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+  };
+  return std::make_unique<Probe>(send, std::move(ends->receiver));
 }
 
-Probe::Probe(Ends ends) : ends_(std::move(ends)), thread_([this] { work(); }) {}
+Probe::Probe(std::function<void()> send, common::Fd receiver)
+    : send_(std::move(send)), receiver_(std::move(receiver)), thread_([this] { work(); }) {}
 
 Probe::~Probe() {
   phase_ = Phase::ending;
@@ -32,7 +38,7 @@ Probe::~Probe() {
 
 void Probe::begin() {
   std::array<char, 8> byte{};
-  while (::recv(ends_.receiver.get(), byte.data(), byte.size(), MSG_DONTWAIT) >= 0) {
+  while (::recv(receiver_.get(), byte.data(), byte.size(), MSG_DONTWAIT) >= 0) {
   }
   phase_ = Phase::sending;
   phase_.notify_one();
@@ -44,8 +50,8 @@ void Probe::work() {
   while (phase_ != Phase::ending) {
     phase_.wait(Phase::idle);
     while (phase_ == Phase::sending) {
-      ::send(ends_.sender.get(), byte.data(), byte.size(), MSG_DONTWAIT);
-      if (::recv(ends_.receiver.get(), byte.data(), byte.size(), MSG_DONTWAIT) < 0) {
+      send_();
+      if (::recv(receiver_.get(), byte.data(), byte.size(), MSG_DONTWAIT) < 0) {
         continue;
       }
       arrival_ = std::chrono::steady_clock::now();

@@ -1,13 +1,15 @@
 // When does the first packet come through? A thread on CPU 0 sends one UDP packet after the other and looks whether it
-// arrived, which a veth does within the call that sends it.
+// arrived, which a veth and a TUN do within the call that sends it.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <thread>
 
 #include "bench/net/sockets.h"
+#include "common/fd.h"
 
 namespace krait::bench {
 
@@ -17,6 +19,8 @@ class Probe {
 
   // Towards the guarded host.
   static common::Result<std::unique_ptr<Probe>> make(const Arena& arena);
+  // `send` sends one packet that this socket receives; it is called by the probe's thread.
+  Probe(std::function<void()> send, common::Fd receiver);
 
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
@@ -30,10 +34,10 @@ class Probe {
  private:
   enum class Phase : std::uint8_t { idle, sending, ending };
 
-  explicit Probe(Ends ends);
   void work();
 
-  Ends ends_;
+  std::function<void()> send_;
+  common::Fd receiver_;
   std::atomic<Phase> phase_ = Phase::idle;
   Time arrival_;  // written before the phase goes back to idle
   std::thread thread_;

@@ -113,12 +113,50 @@ std::string iptables_set_text() {
   return "*filter\n:INPUT DROP [0:0]\n-A INPUT -m set --match-set allowed src,dst,dst -j ACCEPT\nCOMMIT\n";
 }
 
-Scale krait_scale(const std::vector<HostRule>& rules) {
-  Scale scale;
+std::uint32_t hosts_of(const std::vector<HostRule>& rules) {
   std::uint32_t hosts = kGuarded;
   for (const HostRule& rule : rules) {
     hosts = std::max({hosts, rule.from, rule.to});
   }
+  return hosts;
+}
+
+std::string krait_host_text(std::uint32_t hosts, const std::string& policy_file) {
+  std::string text = fmt::format(
+      "[host]\nname = \"host{0}\"\nidentity = \"host{0}\"\naddresses = [\"{1}\"]\nprivate_key_file = \"/nowhere\"\n"
+      "policy = \"{2}\"\n",
+      kGuarded, address(kGuarded), policy_file);
+  auto out = std::back_inserter(text);
+  for (std::uint32_t i = 1; i <= hosts; ++i) {
+    if (i != kGuarded) {
+      // A key that nobody has: 32 bytes in base64, of which the number is a part.
+      fmt::format_to(out,
+                     "[[peer]]\nname = \"host{0}\"\nidentity = \"host{0}\"\naddresses = [\"{1}\"]\n"
+                     "public_key = \"{0:0>8}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n",
+                     i, address(i));
+    }
+  }
+  return text;
+}
+
+std::string krait_policy_text(const std::vector<HostRule>& rules, std::uint32_t hosts) {
+  std::string text;
+  auto out = std::back_inserter(text);
+  for (std::uint32_t i = 1; i <= hosts; ++i) {
+    fmt::format_to(out, "[[identity]]\nname = \"host{}\"\n", i);
+  }
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    fmt::format_to(out,
+                   "[[rule]]\nname = \"rule {}\"\naction = \"allow\"\nfrom = [\"host{}\"]\nto = [\"host{}\"]\n"
+                   "ports = [\"{}/{}\"]\n",
+                   i + 1, rules[i].from, rules[i].to, protocol(rules[i]), rules[i].port);
+  }
+  return text;
+}
+
+Scale krait_scale(const std::vector<HostRule>& rules) {
+  Scale scale;
+  const std::uint32_t hosts = hosts_of(rules);
   for (std::uint32_t i = 0; i < hosts; ++i) {
     scale.policy.identities.push_back({fmt::format("host{}", i + 1), i + 1, {}});
     scale.bindings.push_back({common::Prefix::host(host(i + 1, common::Family::v4)), i, i + 1 == kGuarded ? 0 : i + 1});

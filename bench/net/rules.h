@@ -42,7 +42,10 @@ std::string ipset_text(const std::vector<HostRule>& rules);
 std::string ipset_element(const HostRule& rule);
 std::string iptables_set_text();
 
-// krait: an identity for each host.
+// krait: an identity for each host. As values, and as the files of the guarded host; `hosts` covers all rules.
 Scale krait_scale(const std::vector<HostRule>& rules);
+std::uint32_t hosts_of(const std::vector<HostRule>& rules);
+std::string krait_host_text(std::uint32_t hosts, const std::string& policy_file);
+std::string krait_policy_text(const std::vector<HostRule>& rules, std::uint32_t hosts);
 
 }  // namespace krait::bench

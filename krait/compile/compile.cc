@@ -6,11 +6,41 @@
 #include <cstring>
 
 #include "krait/compile/address_table.h"
-#include "krait/compile/compilation.h"
+#include "krait/compile/cells.h"
+#include "krait/compile/classes.h"
+#include "krait/compile/effort.h"
+#include "krait/compile/records.h"
+#include "krait/compile/rows.h"
 
 namespace krait::compile {
 
 namespace {
+
+// The steps with all that they leave behind. Not movable: its parts refer to each other, and to the policy, which must
+// outlive it.
+struct Compilation {
+  Compilation(const model::Policy& policy_in, const Origin& origin)
+      : policy(policy_in),
+        classes(classify(policy_in)),
+        records(number_rules(policy_in, origin.now, origin.former)),
+        cells(policy_in, deadlines(policy_in, origin.now, records), effort),
+        builder(policy_in, classes, cells, effort) {}
+  Compilation(const Compilation&) = delete;
+  Compilation& operator=(const Compilation&) = delete;
+
+  // Fails with ErrorCode::limit.
+  common::Result<void> build(const Bounds& bounds);
+  // The image; `header` becomes its header.
+  [[nodiscard]] Snapshot image(const std::vector<Binding>& bindings, std::uint64_t revision);
+
+  const model::Policy& policy;
+  Classes classes;
+  Records records;
+  Effort effort;
+  Cells cells;
+  RowBuilder builder;
+  krait_snapshot_header header{};
+};
 
 std::vector<krait_slot> make_slots(const model::Policy& policy, const Classes& classes) {
   std::vector<krait_slot> slots;
@@ -32,12 +62,11 @@ class ImageWriter {
   }
 
   template <typename T>
-  std::uint32_t add(const std::vector<T>& section, std::size_t spare = 0) {
+  std::uint32_t add(const std::vector<T>& section) {
     static_assert(KRAIT_PAGE_BYTES % sizeof(T) == 0, "an element must not cross a page");
     const std::size_t start = image_.size();
     const std::size_t bytes = section.size() * sizeof(T);
-    const std::size_t room = bytes + spare * sizeof(T);
-    image_.resize(start + (room + KRAIT_PAGE_BYTES - 1) / KRAIT_PAGE_BYTES * KRAIT_PAGE_BYTES);
+    image_.resize(start + (bytes + KRAIT_PAGE_BYTES - 1) / KRAIT_PAGE_BYTES * KRAIT_PAGE_BYTES);
     if (bytes != 0) {
       std::memcpy(image_.data() + start, section.data(), bytes);
     }
@@ -46,8 +75,8 @@ class ImageWriter {
 
   // The same with each element as `change` leaves it.
   template <typename T, typename Change>
-  std::uint32_t add_changed(const std::vector<T>& section, std::size_t spare, const Change& change) {
-    const std::uint32_t page = add(section, spare);
+  std::uint32_t add_changed(const std::vector<T>& section, const Change& change) {
+    const std::uint32_t page = add(section);
     std::byte* at = image_.data() + std::size_t{page} * KRAIT_PAGE_BYTES;
     for (T element : section) {
       change(element);
@@ -104,7 +133,7 @@ common::Result<void> finish_cells(const Rows& rows, Cells& cells, const Records&
 }
 
 // Behind finish_cells().
-void add_rows(Compilation& compilation, ImageWriter& writer, std::uint32_t spare_rows) {
+void add_rows(Compilation& compilation, ImageWriter& writer) {
   const Rows& rows = compilation.builder.rows();
   krait_snapshot_header& header = compilation.header;
   const auto finish = [&](std::uint32_t& cell) {
@@ -113,27 +142,24 @@ void add_rows(Compilation& compilation, ImageWriter& writer, std::uint32_t spare
   header.port_class_page = writer.add(compilation.classes.port_of_selector);
   header.matrix_page = writer.add(rows.matrix);
   header.matrix_stride = compilation.classes.destinations;
-  header.short_row_page = writer.add_changed(rows.short_rows, spare_rows, [&](krait_short_row& row) {
+  header.short_row_page = writer.add_changed(rows.short_rows, [&](krait_short_row& row) {
     for (krait_run& run : row.runs) {
       finish(run.cell);
     }
   });
   header.word_page = writer.add(rows.words);
   header.word_stride = rows.word_stride;
-  header.cell_page = writer.add_changed(rows.cells, 0, finish);
+  header.cell_page = writer.add_changed(rows.cells, finish);
 }
 
 // What the image will take, or a little more.
-std::size_t expected_bytes(const Compilation& compilation, std::size_t bindings, std::uint32_t spare_rows) {
+std::size_t expected_bytes(const Compilation& compilation, std::size_t bindings) {
   constexpr std::size_t kFixed = std::size_t{1} << 20U;  // port classes, nodes, what pages are not filled
   constexpr std::size_t kBindingBytes = 128;
-  return kFixed + compilation.builder.rows().bytes() + spare_rows * sizeof(krait_short_row) +
-         compilation.cells.moments().size() * sizeof(krait_moment) +
+  return kFixed + compilation.builder.rows().bytes() + compilation.cells.moments().size() * sizeof(krait_moment) +
          compilation.records.records.size() * sizeof(krait_rule_record) +
          compilation.policy.identities.size() * sizeof(krait_slot) + bindings * kBindingBytes;
 }
-
-}  // namespace
 
 common::Result<void> Compilation::build(const Bounds& bounds) {
   if (policy.rules.size() > KRAIT_MAX_RULES) {
@@ -148,7 +174,7 @@ common::Result<void> Compilation::build(const Bounds& bounds) {
   return built ? finish_cells(builder.rows(), cells, records) : std::move(built);
 }
 
-Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t revision, std::uint32_t spare_rows) {
+Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t revision) {
   std::vector<AddressEntry> addresses;
   addresses.reserve(bindings.size());
   for (const Binding& binding : bindings) {
@@ -159,10 +185,10 @@ Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t 
   header.revision = revision;
   header.host_slot = host_slot(bindings);
   const Rows& rows = builder.rows();
-  ImageWriter writer(expected_bytes(*this, bindings.size(), spare_rows));
+  ImageWriter writer(expected_bytes(*this, bindings.size()));
   add_addresses(build_address_table(addresses), writer, header);
   header.slot_page = writer.add(make_slots(policy, classes));
-  add_rows(*this, writer, spare_rows);
+  add_rows(*this, writer);
   header.moment_page = writer.add(cells.moments());
   header.rule_page = writer.add(records.records);
   header.rule_records = static_cast<std::uint32_t>(records.records.size());
@@ -174,13 +200,15 @@ Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t 
                   .rule_of_record = rule_of_record(records)};
 }
 
+}  // namespace
+
 common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
                                           std::uint64_t revision, const Origin& origin, const Bounds& bounds) {
   Compilation compilation(policy, origin);
   if (auto built = compilation.build(bounds); !built) {
     return std::move(built.error());
   }
-  Snapshot snapshot = compilation.image(bindings, revision, 0);
+  Snapshot snapshot = compilation.image(bindings, revision);
   if (auto within = check_size(bounds, policy, snapshot.image.size()); !within) {
     return within.error();
   }

@@ -150,10 +150,6 @@ class RowBuilder::Builder {
     return fill_pairs(*parts, bounds);
   }
 
-  std::uint32_t row_of(std::uint32_t source, std::uint32_t destination, const RuleList& rules) {
-    return row_over(base_[base_of(source, destination)], rules);
-  }
-
  private:
   // The side's lists of rules by class.
   common::Result<Side> side_of(std::vector<RuleList> lists, const Bounds& bounds) {
@@ -323,12 +319,5 @@ RowBuilder::~RowBuilder() = default;
 common::Result<void> RowBuilder::build(const Bounds& bounds) { return builder_->build(bounds); }
 
 const Rows& RowBuilder::rows() const { return builder_->rows(); }
-
-std::uint32_t RowBuilder::row_of(std::uint32_t source, std::uint32_t destination,
-                                 const std::vector<std::uint32_t>& rules) {
-  return builder_->row_of(source, destination, rules);
-}
-
-void RowBuilder::set_row(std::uint64_t pair, std::uint32_t row) { builder_->rows().matrix[pair] = row; }
 
 }  // namespace krait::compile

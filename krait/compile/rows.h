@@ -32,11 +32,6 @@ class RowBuilder {
   common::Result<void> build(const Bounds& bounds);
   [[nodiscard]] const Rows& rows() const;
 
-  // After build(): the row of two classes when these rules, ascending, name both of them; appended where it is a new
-  // one. Puts nothing into the matrix. Means nothing where effort or moments are exhausted.
-  std::uint32_t row_of(std::uint32_t source, std::uint32_t destination, const std::vector<std::uint32_t>& rules);
-  void set_row(std::uint64_t pair, std::uint32_t row);
-
  private:
   class Builder;
   std::unique_ptr<Builder> builder_;

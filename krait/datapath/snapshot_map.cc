@@ -143,8 +143,6 @@ common::Result<void> SnapshotMap::fill_inactive(std::span<const std::byte> image
         common::ErrorCode::limit,
         fmt::format("the policy takes {} pages, {} more than a snapshot buffer has", pages, pages - buffer_pages_));
   }
-  edited_ = {};
-  behind_.clear();
   const auto buffer = map_pages(inactive_page(), image.size());
   if (!buffer) {
     return buffer.error();
@@ -168,44 +166,6 @@ void SnapshotMap::deny_all() {
 
 void SnapshotMap::resume() {
   std::atomic_ref<std::uint32_t>(control().active).store(held_page(), std::memory_order_release);
-}
-
-common::Result<void> SnapshotMap::begin_edits() {
-  behind_.clear();
-  const auto found = header();
-  if (!found || !*found) {
-    return found ? common::Result<void>() : found.error();
-  }
-  if ((*found)->pages > buffer_pages_) {
-    return common::Error(
-        common::ErrorCode::invalid_input,
-        fmt::format("the snapshot in force says that it has {} pages, in a buffer of {}; it was damaged: "
-                    "krait down, then krait up",
-                    (*found)->pages, buffer_pages_));
-  }
-  auto whole = map_pages(0, bytes_of(snapshot_entries(buffer_pages_)));
-  if (!whole) {
-    return std::move(whole.error());
-  }
-  edited_ = std::move(*whole);
-  std::memcpy(edited_.memory().data() + bytes_of(inactive_page()), edited_.memory().data() + bytes_of(control().active),
-              bytes_of((*found)->pages));
-  return {};
-}
-
-void SnapshotMap::edit(std::span<const compile::Patch> patches, std::uint64_t revision) {
-  if (!active() || edited_.memory().empty()) {
-    return;
-  }
-  std::byte* buffer = edited_.memory().data() + bytes_of(inactive_page());
-  for (const std::span<const compile::Patch> all : {std::span<const compile::Patch>(behind_), patches}) {
-    for (const compile::Patch& patch : all) {
-      std::memcpy(buffer + patch.offset, &patch.word, sizeof(patch.word));
-    }
-  }
-  std::memcpy(buffer + kRevisionAt, &revision, sizeof(revision));
-  switch_over();
-  behind_.assign(patches.begin(), patches.end());
 }
 
 common::Result<void> SnapshotMap::wait_for_readers() const { return barrier_.wait(); }

@@ -10,7 +10,6 @@
 #include "common/fd.h"
 #include "common/result.h"
 #include "krait/abi/snapshot.h"
-#include "krait/compile/patch.h"
 #include "krait/datapath/mapped_map.h"
 #include "krait/datapath/rcu_barrier.h"
 
@@ -56,11 +55,6 @@ class SnapshotMap {
   void deny_all();
   void resume();  // what deny_all() took out of force; nothing when there was nothing
 
-  // The same for small changes to the active snapshot (compile::Editor): the changed words instead of the whole image.
-  // Between two of these calls stands a wait_for_readers(). Without an active snapshot nothing happens.
-  common::Result<void> begin_edits();  // makes the buffers alike, and maps them; once after the last fill_inactive()
-  void edit(std::span<const compile::Patch> patches, std::uint64_t revision);  // switches too
-
  private:
   [[nodiscard]] bool is_buffer(std::uint32_t page) const;
   // The first page of the buffer that is active, or was until deny_all(); 0 where there is none.
@@ -71,10 +65,8 @@ class SnapshotMap {
 
   common::Fd map_;
   MappedMap control_page_;
-  MappedMap edited_;  // the whole map, between begin_edits() and the next fill_inactive()
   RcuBarrier barrier_;
   std::uint32_t buffer_pages_ = 0;
-  std::vector<compile::Patch> behind_;  // what the inactive buffer lacks of the active one, between edits
 };
 
 }  // namespace krait::datapath

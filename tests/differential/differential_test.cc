@@ -4,9 +4,12 @@
 
 #include <cstring>
 #include <optional>
+#include <set>
 
 #include "krait/abi/selector.h"
 #include "krait/abi/snapshot.h"
+#include "krait/compile/compile.h"
+#include "krait/compile/evaluate.h"
 #include "tests/differential/differ.h"
 #include "tests/differential/recording.h"
 
@@ -57,8 +60,9 @@ krait_snapshot_header header_of(const std::vector<std::byte>& image) {
 
 // Every range begins one selector late.
 void shift_port_classes(std::vector<std::byte>& image) {
+  using PortClass = std::uint32_t;
   std::byte* classes = section(image, header_of(image).port_class_page);
-  std::memmove(classes + 2, classes, (KRAIT_SELECTORS - 1) * 2);
+  std::memmove(classes + sizeof(PortClass), classes, (KRAIT_SELECTORS - 1) * sizeof(PortClass));
 }
 
 // The second identity is taken for the first.
@@ -87,6 +91,68 @@ void delay_moments(std::vector<std::byte>& image) {
     moment.boot_ns += 1'000'000'000;
     std::memcpy(moments + at, &moment, sizeof(moment));
   }
+}
+
+// What the defects of an image do, said without running it: one that plants something else proves nothing.
+class Plants : public testing::Test {
+ protected:
+  static constexpr std::uint32_t kFirst = KRAIT_SELECTOR_TCP + 8000;
+  static constexpr std::uint32_t kLast = KRAIT_SELECTOR_TCP + 8100;
+
+  void SetUp() override {
+    model::Policy policy;
+    policy.identities = {{.name = "web", .tag = 1, .at = {}}, {.name = "db", .tag = 2, .at = {}}};
+    policy.rules.push_back({.name = "range",
+                            .action = model::Action::allow,
+                            .from = {false, {0}},
+                            .to = {false, {1}},
+                            .selectors = {{kFirst, kLast}},
+                            .expires = model::Expiry{.kind = model::Expiry::Kind::after, .seconds = 60},
+                            .at = {}});
+    const std::vector<compile::Binding> bindings = {{*common::Prefix::parse("10.90.0.1/32"), 0, 1, false},
+                                                    {*common::Prefix::parse("10.90.0.2/32"), 1, 0, false}};
+    auto compiled = compile::compile_snapshot(bindings, policy, 1, {.now = {.unix_ns = 0, .boot_ns = kNow}, .former = {}});
+    ASSERT_TRUE(compiled) << compiled.error().text();
+    snapshot_ = std::move(*compiled);
+  }
+
+  bool allows(std::uint32_t selector, std::uint64_t after_ns = 0) const {
+    return compile::evaluate(snapshot_, {.from = 0, .to = 1, .selector = selector}, kNow + after_ns).action ==
+           model::Action::allow;
+  }
+
+  std::size_t different_classes() {
+    std::set<std::uint16_t> classes;
+    for (std::size_t i = 0; i < 2; ++i) {
+      krait_slot slot;
+      std::memcpy(&slot, section(snapshot_.image, header_of(snapshot_.image).slot_page) + i * sizeof(slot),
+                  sizeof(slot));
+      classes.insert(slot.source_class);
+    }
+    return classes.size();
+  }
+
+  static constexpr std::uint64_t kNow = 1'000'000'000;
+  compile::Snapshot snapshot_;
+};
+
+TEST_F(Plants, ARangeBeginsAndEndsOneLate) {
+  EXPECT_TRUE(!allows(kFirst - 1) && allows(kFirst) && allows(kLast) && !allows(kLast + 1));
+  shift_port_classes(snapshot_.image);
+  EXPECT_TRUE(!allows(kFirst) && allows(kFirst + 1) && allows(kLast + 1) && !allows(kLast + 2));
+}
+
+TEST_F(Plants, TwoIdentitiesAreOne) {
+  EXPECT_EQ(different_classes(), 2U);
+  merge_identity_classes(snapshot_.image);
+  EXPECT_EQ(different_classes(), 1U);
+}
+
+TEST_F(Plants, ARuleExpiresASecondLate) {
+  constexpr std::uint64_t kEnd = 60'000'000'000;
+  EXPECT_TRUE(allows(kFirst, kEnd - 1) && !allows(kFirst, kEnd));
+  delay_moments(snapshot_.image);
+  EXPECT_TRUE(allows(kFirst, kEnd) && !allows(kFirst, kEnd + 1'000'000'000));
 }
 
 TEST_F(Differential, FindsDefectsOfTheCompiler) {

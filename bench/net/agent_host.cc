@@ -1,0 +1,166 @@
+#include "bench/net/agent_host.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "bench/net/arena.h"
+#include "bench/net/command.h"
+#include "tests/packets/packet.h"
+
+namespace krait::bench {
+namespace {
+
+using common::Error;
+using common::Result;
+
+constexpr const char* kTun = "tun0";
+constexpr const char* kFolder = "/run/bench";
+constexpr const char* kConfigFile = "/run/bench/krait.toml";
+constexpr const char* kPolicyFile = "/run/bench/policy.toml";
+constexpr const char* kLog = "/run/bench/agent.log";
+constexpr std::chrono::seconds kMostStart{60};
+constexpr std::chrono::milliseconds kPause{20};
+
+std::string beside(const char* program) {
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / program).string();
+}
+
+// What an agent keeps lies there; the machine's own stays as it is.
+Result<void> hide(const char* folder) {
+  if (::mount("tmpfs", folder, "tmpfs", 0, nullptr) != 0) {
+    return Error::from_errno(errno, std::string("mount an empty ") + folder);
+  }
+  return {};
+}
+
+Result<void> write_file(const std::string& path, const std::string& text) {
+  const std::string beside_it = path + ".new";
+  std::ofstream file(beside_it, std::ios::binary);
+  if (!(file << text << std::flush)) {
+    return Error::from_errno(errno, "write " + beside_it);
+  }
+  file.close();
+  std::filesystem::permissions(beside_it, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  if (::rename(beside_it.c_str(), path.c_str()) != 0) {
+    return Error::from_errno(errno, "write " + path);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AgentHost>> AgentHost::start(const std::vector<HostRule>& rules) {
+  auto space = Namespace::create();
+  if (!space) {
+    return std::move(space.error());
+  }
+  std::unique_ptr<AgentHost> made(new AgentHost(std::move(*space)));
+  auto done = hide("/run");
+  done = done ? hide("/var/lib") : std::move(done);
+  if (!done) {
+    return std::move(done.error());
+  }
+  std::filesystem::create_directory(kFolder);
+  const std::uint32_t hosts = hosts_of(rules);
+  done = made->write_policy(krait_policy_text(rules, hosts));
+  done = done ? write_file(kConfigFile, krait_host_text(hosts, kPolicyFile)) : std::move(done);
+  done = done ? inside(made->space_, [&] { return made->make_tun(); }) : std::move(done);
+  done = done ? inside(made->space_, [&] { return made->start_agent(); }) : std::move(done);
+  if (!done) {
+    return std::move(done.error());
+  }
+  return made;
+}
+
+AgentHost::~AgentHost() {
+  if (agent_pid_ > 0) {
+    ::kill(agent_pid_, SIGTERM);
+    ::waitpid(agent_pid_, nullptr, 0);
+  }
+  ::umount2("/run", MNT_DETACH);
+  ::umount2("/var/lib", MNT_DETACH);
+}
+
+Result<void> AgentHost::make_tun() {
+  tun_.reset(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+  ifreq request{};
+  std::strncpy(request.ifr_name, kTun, sizeof(request.ifr_name) - 1);
+  request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  if (!tun_.valid() || ::ioctl(tun_.get(), TUNSETIFF, &request) != 0) {
+    return Error::from_errno(errno, "make a TUN");
+  }
+  return must_run({"ip", "-batch", "-"},
+                  fmt::format("link set lo up\nlink set {0} addrgenmode none\nlink set {0} up\n"
+                              "address add {1} dev {0}\nroute add {2} dev {0}\n",
+                              kTun, host(kGuarded, common::Family::v4).text(), host(kPeer, common::Family::v4).text()));
+}
+
+Result<void> AgentHost::start_agent() {
+  agent_pid_ = ::fork();
+  if (agent_pid_ == 0) {
+    const int log = ::open(kLog, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ::dup2(log, 1);
+    ::dup2(log, 2);
+    ::execl(beside("krait-agent").c_str(), "krait-agent", "--config", kConfigFile, "--iface", kTun, nullptr);
+    ::_exit(127);
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  while (agent_pid_ > 0 && std::chrono::steady_clock::now() - begin < kMostStart) {
+    if (must_run({beside("krait"), "status"}, "")) {
+      return {};
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  std::ifstream log(kLog);
+  return Error(common::ErrorCode::system,
+               "the agent did not start: " + std::string(std::istreambuf_iterator<char>(log), {}));
+}
+
+Result<void> AgentHost::write_policy(const std::string& text) const { return write_file(kPolicyFile, text); }
+
+Result<void> AgentHost::reload() const { return must_run({beside("krait"), "reload"}, ""); }
+
+Result<std::unique_ptr<Probe>> AgentHost::make_probe() const {
+  const auto family = common::Family::v4;
+  auto receiver = inside(space_, [&]() -> Result<common::Fd> {
+    common::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(kServicePort);
+    std::memcpy(&address.sin_addr, host(kGuarded, family).bytes.data(), sizeof(address.sin_addr));
+    if (!socket.valid() || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+      return Error::from_errno(errno, "listen on the guarded host");
+    }
+    return socket;
+  });
+  if (!receiver) {
+    return std::move(receiver.error());
+  }
+  auto frame = packets::Packet(host(kPeer, family), host(kGuarded, family)).udp(1024, kServicePort).payload(8).frame();
+  frame.erase(frame.begin(), frame.begin() + packets::kEthernetBytes);
+  const auto send = [tun = tun_.get(), frame] {
+    [[maybe_unused]] const ssize_t written = ::write(tun, frame.data(), frame.size());
+  };
+  return std::make_unique<Probe>(send, std::move(*receiver));
+}
+
+}  // namespace krait::bench
