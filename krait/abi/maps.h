@@ -105,15 +105,22 @@ static inline __attribute__((always_inline)) __u64 krait_flow_hash(const struct 
 #define KRAIT_FRAGMENT_S 60ULL
 
 /*
- * krait_ways, hash: on which interfaces the host's own routes lead into a network behind it, each way an element. The
- * agent keeps it. A network without one is reachable nowhere: a wider route would lead its packets to somebody else.
+ * krait_ways, LPM trie: what of the networks behind this host is where. An element for each of the host's own routes
+ * into one of them, by the route's prefix, and for each address there that is the host's own. The agent keeps it. What
+ * has none is reachable nowhere: a wider route would lead its packets to somebody else.
  */
-struct krait_way {
-  __u32 network_be[4]; /* masked, mapped */
-  __u32 length;        /* mapped */
-  __u32 interface;     /* index */
+struct krait_way_key {
+  __u32 prefixlen; /* mapped; as struct bpf_lpm_trie_key has it */
+  __u32 address_be[4];
 };
-KRAIT_ASSERT_SIZE(struct krait_way, 24);
+KRAIT_ASSERT_SIZE(struct krait_way_key, 20);
+#define KRAIT_WAY_INTERFACES 6U
+struct krait_way {
+  __u32 length;                           /* mapped, of the network behind this host that this is in */
+  __u32 is_own;                           /* an address of the host's own, to which no interface leads */
+  __u32 interfaces[KRAIT_WAY_INTERFACES]; /* indexes; 0: none */
+};
+KRAIT_ASSERT_SIZE(struct krait_way, 32);
 #define KRAIT_WAYS 16384U
 
 /* krait_frags, LRU hash: what a first fragment said, so that later ones can be judged too. Never a verdict. */

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+
 namespace krait::agent {
 namespace {
 
@@ -25,13 +28,28 @@ WaysBehind of(const char* network, const std::vector<wireguard::NetworkRoute>& r
   return ways_behind(networks, routes, kTunnel);
 }
 
+// Of all ways to networks, ascending, each once.
 std::vector<std::uint32_t> links(const WaysBehind& found) {
-  std::vector<std::uint32_t> links;
+  std::set<std::uint32_t> links;
   for (const datapath::WayBehind& way : found.ways) {
-    links.push_back(way.interface);
+    links.insert(way.interfaces.begin(), way.interfaces.end());
   }
-  return links;
+  return {links.begin(), links.end()};
 }
+
+std::vector<std::string> texts(const WaysBehind& found) {
+  std::vector<std::string> texts;
+  for (const datapath::WayBehind& way : found.ways) {
+    std::string text = way.prefix.text() + " in /" + std::to_string(way.network_length) + (way.is_own ? " own" : "");
+    for (const std::uint32_t link : way.interfaces) {
+      text += " " + std::to_string(link);
+    }
+    texts.push_back(text);
+  }
+  return texts;
+}
+
+using Texts = std::vector<std::string>;
 
 using Links = std::vector<std::uint32_t>;
 
@@ -64,6 +82,32 @@ TEST(WaysBehind, NeverThroughTheTunnelNorWhatTheKernelKeepsOrRefuses) {
   local.table = 255;
   local.type = wireguard::RouteType::local;
   EXPECT_EQ(links(of("10.20.0.0/16", {route("10.20.1.0/24", kTunnel), refused, local})), Links{});
+}
+
+TEST(WaysBehind, APartIsWhereItsOwnRouteLeads) {
+  EXPECT_EQ(texts(of("10.20.0.0/16", {route("10.20.1.0/24", kLan), route("10.20.2.0/24", kWan)})),
+            (Texts{"10.20.1.0/24 in /16 3", "10.20.2.0/24 in /16 2"}));
+}
+
+TEST(WaysBehind, AddressesOfTheHostsOwn) {
+  auto local = route("10.20.0.1/32", 1);
+  local.table = 255;
+  local.type = wireguard::RouteType::local;
+  auto elsewhere = local;
+  elsewhere.prefix = prefix("10.99.0.1/32");
+  EXPECT_EQ(texts(of("10.20.0.0/16", {route("10.20.0.0/16", kLan), local, elsewhere})),
+            (Texts{"10.20.0.0/16 in /16 3", "10.20.0.1/32 in /16 own"}));
+}
+
+// Else an office's box would speak as the lab as soon as the lab's link is down.
+TEST(WaysBehind, AWiderConnectedNetworkThatIsAnothersIsNoWay) {
+  const std::vector networks{prefix("10.20.0.0/16"), prefix("10.20.5.0/24")};
+  const std::vector office{route("10.20.0.0/16", kLan, true)};
+  const WaysBehind found = ways_behind(networks, office, kTunnel);
+  EXPECT_EQ(texts(found), Texts{"10.20.0.0/16 in /16 3"});
+  EXPECT_EQ(found.without_way, std::vector{prefix("10.20.5.0/24")});
+  const std::vector both{office[0], route("10.20.5.0/24", kWan)};
+  EXPECT_EQ(texts(ways_behind(networks, both, kTunnel)), (Texts{"10.20.0.0/16 in /16 3", "10.20.5.0/24 in /24 2"}));
 }
 
 TEST(WaysBehind, EveryNextHop) {

@@ -185,7 +185,10 @@ static __always_inline __u32 flags_after(__u32 flags, const struct packet* packe
 }
 
 /* What was never answered, or is over, only its initiator keeps: else the other end could keep a way in for ever. */
-static __always_inline int keeps_alive(__u32 flags, const struct flow_place* place) {
+static __always_inline int keeps_alive(__u32 flags, const struct packet* packet, const struct flow_place* place) {
+  if (packet->tcp_flags & TCP_RST) {
+    return 0; /* else whoever draws resets would keep a flow that is over */
+  }
   return is_from_initiator(place) || !(flags & (KRAIT_FLOW_OPENING | KRAIT_FLOW_RESET) || is_closing(flags));
 }
 
@@ -195,7 +198,7 @@ static __always_inline void refresh_flow(struct krait_flow* flow, const struct s
   if (flags != flow->flags) {
     flow->flags = flags;
     flow->seen_jiffies = now;
-  } else if (silence(now, flow->seen_jiffies) > krait_hz && keeps_alive(flags, &scratch->flow)) {
+  } else if (silence(now, flow->seen_jiffies) > krait_hz && keeps_alive(flags, &scratch->packet, &scratch->flow)) {
     flow->seen_jiffies = now;
   }
 }

@@ -131,18 +131,20 @@ static __always_inline int same_address(const __u32* a, const __u32* b) {
 
 /*
  * Whether the sender of an ICMP error has a say in what happens to the packet that it quotes: the host that this was
- * for, its gateway or relay, or somebody in the network that it was for. This host may speak of all that it forwards.
+ * for, its gateway or relay, or somebody in the network that it was for, behind the same host. This host may speak of
+ * all that it forwards.
  */
 static __always_inline int may_speak(struct scratch* scratch, int is_known) {
   struct identity* speaker = &scratch->source;
   struct identity* about = &scratch->quoted_destination;
+  const __u32 host = KRAIT_ENTRY_HOST(speaker->owner);
+  const int same_host = is_known && host == KRAIT_ENTRY_HOST(about->owner);
   if (!(speaker->owner & KRAIT_ENTRY_ROUTED)) {
-    const __u32 host = KRAIT_ENTRY_HOST(speaker->owner);
-    return host == KRAIT_THIS_HOST || (is_known && host == KRAIT_ENTRY_HOST(about->owner));
+    return host == KRAIT_THIS_HOST || same_host;
   }
   const __u32 length = covering_network(speaker, scratch->packet.tuple.source_be);
   mask_address(about->masked_be, scratch->quoted.tuple.destination_be, length);
-  return is_known && same_address(speaker->masked_be, about->masked_be);
+  return same_host && same_address(speaker->masked_be, about->masked_be);
 }
 
 /*

@@ -67,7 +67,13 @@ static __always_inline int find_source(struct __sk_buff* skb, const struct view*
     /* A packet that came in through this interface was judged there: this host relays it. */
     return came_in == skb->ifindex ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
   }
-  /* What others sent never speaks as this host. IPv4 may be masqueraded: the kernel takes own sources from nobody. */
+  /* Of fragments that the kernel makes anew when it forwards, IPv6 forgets where they came in; those of this host's own
+   * sockets still name theirs. */
+  if (came_in == 0 && packet->has_fragment_header && !skb->sk) {
+    return KRAIT_REASON_REVERSE_PATH;
+  }
+  /* What others sent never speaks as this host. IPv4 may be masqueraded: the kernel takes own sources from nobody, as
+   * long as it looks (krait/wireguard/route_hints.h). */
   return came_in == 0 || (source->owner & KRAIT_ENTRY_ROUTED ? came_in != skb->ifindex : !packet->is_v6)
              ? KRAIT_ALLOWED
              : KRAIT_REASON_REVERSE_PATH;

@@ -56,13 +56,12 @@ struct {
   __type(value, struct krait_fragment);
 } krait_frags SEC(".maps");
 
-/* Without preallocated elements, which are given to other keys while programs still look at them. */
 struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, KRAIT_WAYS);
-  __type(key, struct krait_way);
-  __type(value, __u32);
+  __type(key, struct krait_way_key);
+  __type(value, struct krait_way);
 } krait_ways SEC(".maps");
 
 struct {

@@ -40,7 +40,8 @@ struct packet {
   __u8 can_be_reply;
   __u8 is_icmp_error;
   __u8 is_quoted; /* by an ICMP error, which may cut it short anywhere */
-  __u32 reserved;
+  __u8 has_fragment_header; /* IPv6, even of what is whole (RFC 6946) */
+  __u8 reserved[3];
 };
 
 #define TCP_FIN 0x01

@@ -111,6 +111,7 @@ static __noinline int skip_extensions(struct __sk_buff* skb, struct packet* pack
         return reason;
       }
       fragmented = 1;
+      packet->has_fragment_header = 1;
       __builtin_memcpy(&packet->fragment_id_be, head + 4, 4);
       if (packet->fragment == FRAGMENT_LATER) {
         return head[0] == IPPROTO_TCP && (place & 0xfff8) == 8 ? KRAIT_REASON_FRAGMENT_OVERLAP : KRAIT_ALLOWED;

@@ -55,13 +55,28 @@ static __noinline int ask_route(struct __sk_buff* skb, struct scratch* scratch, 
   }
 }
 
-/* Whether a route of the network's own, and no wider one, leads through the interface that was found. */
-static __always_inline int is_own_way(struct scratch* scratch, struct identity* behind, const __u32* address_be) {
-  struct krait_way* way = &scratch->way;
-  way->length = covering_network(behind, address_be);
-  copy_address(way->network_be, behind->masked_be);
-  way->interface = scratch->route.ifindex;
-  return bpf_map_lookup_elem(&krait_ways, way) != 0;
+/* What the agent knows of an address in this network behind the host; none: no route of the network's own is there. */
+static __always_inline const struct krait_way* find_way(struct scratch* scratch, const struct identity* behind,
+                                                        const __u32* address_be) {
+  scratch->way.prefixlen = 128;
+  for (int i = 0; i < 4; i++) {
+    scratch->way.address_be[i] = address_be[i];
+  }
+  const struct krait_way* way = bpf_map_lookup_elem(&krait_ways, &scratch->way);
+  return way && way->length == KRAIT_ENTRY_LENGTH(behind->owner) ? way : 0;
+}
+
+static __always_inline int leads_through(const struct krait_way* way, __u32 interface) {
+  int leads = 0;
+  for (__u32 i = 0; i < KRAIT_WAY_INTERFACES; i++) {
+    leads |= way->interfaces[i] == interface;
+  }
+  return leads && interface != 0;
+}
+
+/* An address in a network behind this host that is the host's own: the kernel must not send it anywhere else. */
+static __always_inline int is_kept(const struct krait_way* way, int route) {
+  return way->is_own && (route == ROUTE_KEPT || route == ROUTE_UNKNOWN);
 }
 
 /* Of a packet that came in for a peer or a network behind this host. */
@@ -72,33 +87,42 @@ static __always_inline int check_way_on(struct __sk_buff* skb, const struct view
     return route == ROUTE_FORWARDED && scratch->route.ifindex == skb->ifindex ? KRAIT_ALLOWED
                                                                               : KRAIT_REASON_NOT_RELAYED;
   }
-  if (route == ROUTE_KEPT || route == ROUTE_UNKNOWN) {
+  const struct krait_way* way = find_way(scratch, destination, scratch->packet.tuple.destination_be);
+  if (!way) {
+    return KRAIT_REASON_NOT_RELAYED;
+  }
+  if (is_kept(way, route)) {
     const int became = become_this_host(view, destination);
     scratch->judgement.destination_tag = destination->tag;
     return became ? KRAIT_ALLOWED : KRAIT_REASON_NOT_RELAYED;
   }
   return route == ROUTE_FORWARDED && scratch->route.ifindex != skb->ifindex &&
-                 is_own_way(scratch, destination, scratch->packet.tuple.destination_be)
+                 leads_through(way, scratch->route.ifindex)
              ? KRAIT_ALLOWED
              : KRAIT_REASON_NOT_RELAYED;
 }
 
-/* Of a packet that leaves with a source behind this host. */
+/* Of a packet that leaves with a source behind this host. Of several next hops the kernel names one. */
 static __always_inline int check_way_back(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
   struct identity* source = &scratch->source;
+  const __u32 came_in = skb->ingress_ifindex;
+  const int refused = came_in != 0 ? KRAIT_REASON_REVERSE_PATH : KRAIT_REASON_SOURCE_NOT_LOCAL;
   const int route = ask_route(skb, scratch, 1);
-  if (skb->ingress_ifindex != 0) {
-    return route == ROUTE_FORWARDED && scratch->route.ifindex == skb->ingress_ifindex &&
-                   is_own_way(scratch, source, scratch->packet.tuple.source_be)
-               ? KRAIT_ALLOWED
-               : KRAIT_REASON_REVERSE_PATH;
+  const struct krait_way* way = find_way(scratch, source, scratch->packet.tuple.source_be);
+  if (!way) {
+    return refused;
   }
-  if (route != ROUTE_KEPT) {
-    return KRAIT_REASON_SOURCE_NOT_LOCAL;
+  if (came_in != 0) {
+    return route == ROUTE_FORWARDED && leads_through(way, scratch->route.ifindex) && leads_through(way, came_in)
+               ? KRAIT_ALLOWED
+               : refused;
+  }
+  if (!is_kept(way, route)) {
+    return refused;
   }
   const int became = become_this_host(view, source);
   scratch->judgement.source_tag = source->tag;
-  return became ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
+  return became ? KRAIT_ALLOWED : refused;
 }
 
 static __always_inline int is_between_hosts(const struct scratch* scratch, __u32 direction) {

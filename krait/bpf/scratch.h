@@ -100,7 +100,7 @@ struct scratch {
   struct answer answer;
   struct options options;
   struct bpf_fib_lookup route;
-  struct krait_way way;
+  struct krait_way_key way;
 };
 
 struct {

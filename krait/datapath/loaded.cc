@@ -107,7 +107,7 @@ std::array<MapShape, kMaps> map_shapes(const Options& options) {
       {kPairsMap, "pairs", 4, sizeof(krait_pair_bucket), sizes.pair_buckets(), false},
       {kDropsMap, "drops", 4, sizeof(krait_drop_count), KRAIT_REASON_COUNT, false},
       {kEventsMap, kEventsPin, 0, 0, KRAIT_EVENTS_BYTES, false},
-      {kWaysMap, "ways", sizeof(krait_way), 4, KRAIT_WAYS, false},
+      {kWaysMap, "ways", sizeof(krait_way_key), sizeof(krait_way), KRAIT_WAYS, false},
   }};
 }
 

@@ -18,21 +18,34 @@ using common::Result;
 
 namespace {
 
-krait_way key_of(const WayBehind& way) {
-  const auto bytes = way.network.masked().ip.mapped();
-  krait_way key{};
-  std::memcpy(key.network_be, bytes.data(), sizeof(key.network_be));
-  key.length = way.network.length + (way.network.ip.family == common::Family::v4 ? 96U : 0U);
-  key.interface = way.interface;
-  return key;
+std::uint32_t mapped_length(std::uint32_t length, common::Family family) {
+  return length + (family == common::Family::v4 ? 96U : 0U);
 }
 
-bool is_before(const krait_way& a, const krait_way& b) { return std::memcmp(&a, &b, sizeof(a)) < 0; }
+struct Element {
+  krait_way_key key{};
+  krait_way way{};
+};
 
-Result<std::vector<krait_way>> read_ways(int ways_fd) {
-  std::vector<krait_way> present;
-  krait_way next{};
-  const krait_way* last = nullptr;
+Element element_of(const WayBehind& way) {
+  const common::Family family = way.prefix.ip.family;
+  const auto bytes = way.prefix.masked().ip.mapped();
+  Element element;
+  std::memcpy(element.key.address_be, bytes.data(), sizeof(element.key.address_be));
+  element.key.prefixlen = mapped_length(way.prefix.length, family);
+  element.way.length = mapped_length(way.network_length, family);
+  element.way.is_own = way.is_own ? 1 : 0;
+  std::copy_n(way.interfaces.begin(), std::min<std::size_t>(way.interfaces.size(), KRAIT_WAY_INTERFACES),
+              element.way.interfaces);
+  return element;
+}
+
+bool is_before(const krait_way_key& a, const krait_way_key& b) { return std::memcmp(&a, &b, sizeof(a)) < 0; }
+
+Result<std::vector<krait_way_key>> read_keys(int ways_fd) {
+  std::vector<krait_way_key> present;
+  krait_way_key next{};
+  const krait_way_key* last = nullptr;
   while (bpf_map_get_next_key(ways_fd, last, &next) == 0) {
     present.push_back(next);
     last = &present.back();
@@ -52,29 +65,27 @@ Result<void> set_ways(int ways_fd, std::span<const WayBehind> ways) {
   if (ways.size() > KRAIT_WAYS) {
     return Error(
         common::ErrorCode::limit,
-        fmt::format("{} ways to the networks behind this host, {} more than the limit of {}: its networks times "
-                    "the interfaces that their routes lead to",
+        fmt::format("{} ways to the networks behind this host, {} more than the limit of {}: the routes into "
+                    "them, with the host's own addresses there",
                     ways.size(), ways.size() - KRAIT_WAYS, KRAIT_WAYS));
   }
-  std::vector<krait_way> wanted;
+  std::vector<Element> wanted;
   wanted.reserve(ways.size());
-  std::ranges::transform(ways, std::back_inserter(wanted), key_of);
-  auto present = read_ways(ways_fd);
+  std::ranges::transform(ways, std::back_inserter(wanted), element_of);
+  std::ranges::sort(wanted, is_before, &Element::key);
+  auto present = read_keys(ways_fd);
   if (!present) {
     return std::move(present.error());
   }
-  std::ranges::sort(wanted, is_before);
   std::ranges::sort(*present, is_before);
-  std::vector<krait_way> gone;
-  std::ranges::set_difference(*present, wanted, std::back_inserter(gone), is_before);
-  for (const krait_way& way : gone) {
-    if (bpf_map_delete_elem(ways_fd, &way) != 0 && errno != ENOENT) {
+  for (const krait_way_key& key : *present) {
+    const bool stays = std::ranges::binary_search(wanted, key, is_before, &Element::key);
+    if (!stays && bpf_map_delete_elem(ways_fd, &key) != 0 && errno != ENOENT) {
       return Error::from_errno(errno, "take a way to a network behind this host back");
     }
   }
-  for (const krait_way& way : wanted) {
-    const std::uint32_t is_way = 1;
-    if (bpf_map_update_elem(ways_fd, &way, &is_way, BPF_ANY) != 0) {
+  for (const Element& element : wanted) {
+    if (bpf_map_update_elem(ways_fd, &element.key, &element.way, BPF_ANY) != 0) {
       return Error::from_errno(errno, "note a way to a network behind this host");
     }
   }

@@ -129,7 +129,7 @@ common::Result<void> Trial::start_over(const naive::Routing& routing) {
   }
   std::vector<datapath::WayBehind> ways;
   for (const naive::Way& way : routing.ways) {
-    ways.push_back({way.network, way.interface});
+    ways.push_back({way.part, way.network.length, way.is_own, way.interfaces});
   }
   return runner_.set_ways_behind(ways);
 }

@@ -111,7 +111,8 @@ class Plants : public testing::Test {
                             .at = {}});
     const std::vector<compile::Binding> bindings = {{*common::Prefix::parse("10.90.0.1/32"), 0, 1, false},
                                                     {*common::Prefix::parse("10.90.0.2/32"), 1, 0, false}};
-    auto compiled = compile::compile_snapshot(bindings, policy, 1, {.now = {.unix_ns = 0, .boot_ns = kNow}, .former = {}});
+    auto compiled =
+        compile::compile_snapshot(bindings, policy, 1, {.now = {.unix_ns = 0, .boot_ns = kNow}, .former = {}});
     ASSERT_TRUE(compiled) << compiled.error().text();
     snapshot_ = std::move(*compiled);
   }
@@ -189,6 +190,7 @@ TEST_F(Differential, FindsDefectsOfWhereAPacketComesFromAndGoes) {
   EXPECT_TRUE(find({.in_model = {.speaks_from_anywhere = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.kept_is_network = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.route_elsewhere = true}, .in_image = {}}));
+  EXPECT_TRUE(find({.in_model = {.unknown_is_own = true}, .in_image = {}}));
   EXPECT_TRUE(find({.in_model = {.local_destination_goes = true}, .in_image = {}}));
 }
 

@@ -1,6 +1,7 @@
 #include "tests/differential/random_routing.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -20,7 +21,9 @@ void add(naive::Routing& routing, const naive::Route& route) {
 }
 
 void add_way(naive::Routing& routing, const naive::Way& way) {
-  if (std::find(routing.ways.begin(), routing.ways.end(), way) == routing.ways.end()) {
+  const bool taken = std::any_of(routing.ways.begin(), routing.ways.end(),
+                                 [&](const naive::Way& other) { return other.part == way.part; });
+  if (!taken) {
     routing.ways.push_back(way);
   }
 }
@@ -45,11 +48,40 @@ void add_for(Random& random, const compile::Binding& binding, std::uint32_t chan
   }
   const std::uint32_t interface = random.percent(60) ? kLan : kWan;
   add(routing, {binding.prefix, Kind::interface, interface});
+  const std::uint32_t other = kLan + kWan - interface;
   if (random.percent(chance)) {
-    add_way(routing, {binding.prefix, interface});
+    std::vector<std::uint32_t> interfaces = {interface};
+    if (random.percent(15)) {
+      interfaces.push_back(other);
+    }
+    add_way(routing, {binding.prefix, binding.prefix, false, interfaces});
+  } else if (random.percent(50)) {
+    add_way(routing, {binding.prefix, binding.prefix, false, {other}});
   }
-  if (random.percent(15)) {
-    add_way(routing, {binding.prefix, kLan + kWan - interface});
+}
+
+// Now and then an address in a network behind this host is the host's own, or a part of it lies elsewhere.
+void add_parts(Random& random, const AddressPool& pool, const compile::Binding& binding, naive::Routing& routing) {
+  if (!binding.local() || !binding.routed || !random.percent(50)) {
+    return;
+  }
+  common::Prefix part = common::Prefix::host(pool.near(random, binding.prefix.ip.family));
+  if (!binding.prefix.contains(part.ip)) {
+    return;
+  }
+  if (random.percent(70)) {
+    if (random.percent(90)) {
+      add(routing, {part, Kind::kept, kLoopback});
+    }
+    return random.percent(90) ? add_way(routing, {part, binding.prefix, true, {}}) : void();
+  }
+  part.length =
+      static_cast<std::uint8_t>(binding.prefix.length + random.below(part.length - binding.prefix.length + 1U));
+  part = part.masked();
+  const std::uint32_t interface = random.percent(50) ? kLan : kWan;
+  add(routing, {part, Kind::interface, interface});
+  if (random.percent(80)) {
+    add_way(routing, {part, binding.prefix, false, {interface}});
   }
 }
 
@@ -74,6 +106,7 @@ naive::Routing random_routing(Random& random, const AddressPool& pool, const std
   }
   for (const Revision& revision : revisions) {
     for (const compile::Binding& binding : revision.bindings) {
+      add_parts(random, pool, binding, routing);
       add_for(random, binding, in_order ? 92 : 60, routing);
     }
   }
@@ -97,7 +130,8 @@ std::string routing_text(const naive::Routing& routing) {
                                                       : fmt::format("to interface {}", route.interface));
   }
   for (const naive::Way& way : routing.ways) {
-    text += fmt::format("  way to {} on interface {}\n", way.network.text(), way.interface);
+    text += fmt::format("  way to {} of {}: {}\n", way.part.text(), way.network.text(),
+                        way.is_own ? "the host's own" : fmt::format("interfaces {}", fmt::join(way.interfaces, ", ")));
   }
   return text;
 }

@@ -311,10 +311,27 @@ Evaluator::Answer Evaluator::ask_route(const common::Ip& source, const common::I
   return {Answer::Kind::forwarded, best->interface};
 }
 
-bool Evaluator::is_way(const Place& network, std::uint32_t interface) const {
-  return defects_.route_elsewhere || std::any_of(routing_->ways.begin(), routing_->ways.end(), [&](const Way& way) {
-           return way.network == network.prefix && way.interface == interface;
-         });
+// The narrowest that was written down about the address, if it was as a part of this network.
+const Way* Evaluator::way_to(const Place& network, const common::Ip& ip) const {
+  const Way* best = nullptr;
+  for (const Way& way : routing_->ways) {
+    if (covers(way.part, ip) && (best == nullptr || way.part.length > best->part.length)) {
+      best = &way;
+    }
+  }
+  return best != nullptr && best->network.length == network.prefix.length ? best : nullptr;
+}
+
+bool Evaluator::is_way(const Place& network, const common::Ip& ip, std::uint32_t interface) const {
+  const Way* way = way_to(network, ip);
+  return defects_.route_elsewhere ||
+         (way != nullptr && !way->is_own && std::ranges::find(way->interfaces, interface) != way->interfaces.end());
+}
+
+bool Evaluator::is_own(const Place& network, const common::Ip& ip, const Answer& answer) const {
+  const Way* way = way_to(network, ip);
+  const bool goes_nowhere = answer.kind == Answer::Kind::kept || answer.kind == Answer::Kind::forwards_nothing;
+  return goes_nowhere && (defects_.unknown_is_own || (way != nullptr && way->is_own));
 }
 
 // What can be said without the kernel's routes.
@@ -372,10 +389,11 @@ krait_reason Evaluator::check_route_in(Case& packet) const {
   if (to->host != 0) {
     return returns ? KRAIT_ALLOWED : KRAIT_REASON_NOT_RELAYED;
   }
-  if (answer.kind == Answer::Kind::kept || answer.kind == Answer::Kind::forwards_nothing) {
+  if (is_own(*to, packet.tuple().destination, answer)) {
     return becomes_this_host(to) ? KRAIT_ALLOWED : KRAIT_REASON_NOT_RELAYED;
   }
-  return forwarded && !returns && is_way(*to, answer.interface) ? KRAIT_ALLOWED : KRAIT_REASON_NOT_RELAYED;
+  const bool leads_there = forwarded && !returns && is_way(*to, packet.tuple().destination, answer.interface);
+  return leads_there ? KRAIT_ALLOWED : KRAIT_REASON_NOT_RELAYED;
 }
 
 krait_reason Evaluator::check_route_out(Case& packet) const {
@@ -384,12 +402,13 @@ krait_reason Evaluator::check_route_out(Case& packet) const {
     return KRAIT_ALLOWED;
   }
   const Answer back = ask_route(packet.tuple().destination, packet.tuple().source);
+  const common::Ip& source = packet.tuple().source;
   if (packet.origin.came_in == 0) {
-    const bool kept = back.kind == Answer::Kind::kept;
-    return kept && becomes_this_host(from) ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
+    return is_own(*from, source, back) && becomes_this_host(from) ? KRAIT_ALLOWED : KRAIT_REASON_SOURCE_NOT_LOCAL;
   }
-  const bool leads_there = back.kind == Answer::Kind::forwarded && back.interface == packet.origin.came_in;
-  return leads_there && is_way(*from, back.interface) ? KRAIT_ALLOWED : KRAIT_REASON_REVERSE_PATH;
+  const bool leads_there = back.kind == Answer::Kind::forwarded && is_way(*from, source, back.interface) &&
+                           is_way(*from, source, packet.origin.came_in);
+  return leads_there ? KRAIT_ALLOWED : KRAIT_REASON_REVERSE_PATH;
 }
 
 // What the first fragment said stands in for what a later one does not carry.
@@ -527,7 +546,8 @@ void Evaluator::refresh_flow(Flow& flow, const Headers& headers) const {
                        before.initiator_finished != flow.initiator_finished ||
                        before.responder_finished != flow.responder_finished;
   const bool unfinished = flow.opening || flow.reset || flow.closing();
-  const bool keeps_alive = by_initiator || !unfinished || defects_.responder_keeps_alive;
+  const bool is_reset = headers.tuple.protocol == kTcp && (headers.tcp_flags & kRst) != 0;
+  const bool keeps_alive = !is_reset && (by_initiator || !unfinished || defects_.responder_keeps_alive);
   if (changed || (keeps_alive && now_s_ - flow.seen_s > kRefreshS)) {
     flow.seen_s = now_s_;
   }
@@ -540,9 +560,10 @@ bool Evaluator::may_speak(const Case& packet, const std::optional<Place>& about)
   if (defects_.anybody_speaks || (speaker.host == 0 && !speaker.routed)) {
     return true;
   }
-  const bool owns = !speaker.routed && about && speaker.host == about->host;
-  const bool routes = speaker.routed && about && covers(speaker.prefix, packet.headers.spoken_of->destination);
-  return owns || routes;
+  if (!about || speaker.host != about->host) {
+    return false;
+  }
+  return !speaker.routed || covers(speaker.prefix, packet.headers.spoken_of->destination);
 }
 
 // What an ICMP error speaks of decides; nothing is said when only the packet's own direction can.

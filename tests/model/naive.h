@@ -47,6 +47,7 @@ struct Defects {
   bool speaks_from_anywhere = false;    // who may send from an address is not asked where the packet came from
   bool kept_is_network = false;         // what the kernel keeps counts as the network that it lies in
   bool route_elsewhere = false;         // a route to any interface will do
+  bool unknown_is_own = false;          // what no route is known to passes for the host's own address
   bool local_destination_goes = false;  // a packet for this host may leave through the tunnel
   bool rst_keeps_opening = false;       // a refused connection is still being opened
   bool responder_keeps_alive = false;   // the answering end keeps alive what was never answered, or is over
@@ -69,10 +70,13 @@ struct Route {
   bool operator==(const Route&) const = default;
 };
 
-// A network behind this host, and an interface on which it is reached by a route of its own.
+// What the agent has written down about a part of a network behind this host: by which interfaces routes of the
+// network's own lead there, or that it is an address of the host's own.
 struct Way {
+  common::Prefix part;
   common::Prefix network;
-  std::uint32_t interface = 0;
+  bool is_own = false;
+  std::vector<std::uint32_t> interfaces;
   bool operator==(const Way&) const = default;
 };
 
@@ -178,7 +182,9 @@ class Evaluator {
   [[nodiscard]] std::uint32_t tag_of(const std::optional<Place>& place) const;
   [[nodiscard]] Opinion opinion_on(const Tuple& tuple, const Place& from, const Place& to) const;
   [[nodiscard]] Answer ask_route(const common::Ip& source, const common::Ip& destination) const;
-  [[nodiscard]] bool is_way(const Place& network, std::uint32_t interface) const;
+  [[nodiscard]] const Way* way_to(const Place& network, const common::Ip& ip) const;
+  [[nodiscard]] bool is_way(const Place& network, const common::Ip& ip, std::uint32_t interface) const;
+  [[nodiscard]] bool is_own(const Place& network, const common::Ip& ip, const Answer& answer) const;
   [[nodiscard]] std::optional<Place> own_place() const;
   [[nodiscard]] bool becomes_this_host(std::optional<Place>& place) const;
 
