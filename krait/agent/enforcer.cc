@@ -9,6 +9,7 @@
 #include "krait/agent/host_settings.h"
 #include "krait/compile/compile.h"
 #include "krait/config/load.h"
+#include "krait/wireguard/route_hints.h"
 
 namespace krait::agent {
 
@@ -115,6 +116,9 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
     return common::passed_on(datapath, "open the data path of " + interface);
   }
   Enforcer enforcer(std::move(options), interface, std::move(*lock), std::move(*datapath), std::move(clock));
+  if (auto checked = wireguard::check_every_source(); !checked) {
+    enforcer.unchecked_sources_ = checked.error().text();
+  }
   if (auto done = enforcer.put_in_force(std::move(*plan), *prepared); !done) {
     return done.error();
   }

@@ -149,6 +149,7 @@ class Enforcer {
   [[nodiscard]] const Applied& last() const { return last_; }
   [[nodiscard]] const model::Policy& policy() const { return plan_.policy; }
   [[nodiscard]] const model::Mesh& mesh() const { return plan_.mesh; }
+  [[nodiscard]] bool managed() const { return !options_.guarded_interface; }  // not only guarded
   [[nodiscard]] const std::string& interface() const { return interface_; }
   [[nodiscard]] std::uint32_t interface_index() const { return interface_index_; }
   [[nodiscard]] const EnforcerOptions& options() const { return options_; }
@@ -168,7 +169,6 @@ class Enforcer {
   [[nodiscard]] common::Result<void> check_name() const;
   // Found by the interface's name, or by its number: krait did not make it.
   [[nodiscard]] bool is_strangers(const wireguard::Whereabouts& where) const;
-  [[nodiscard]] bool managed() const { return !options_.guarded_interface; }
   common::Result<void> put_in_force(Plan plan, const Prepared& prepared);
   // The two ways: onto an interface that nobody judges yet, and from one policy to another. An empty image stands for
   // the snapshot that is in the kernel.
@@ -215,6 +215,7 @@ class Enforcer {
   std::optional<model::PublicKey> key_;      // that the interface was given
   bool removed_there_ = false;               // it went to another namespace and was deleted there
   std::vector<Fault> faults_;                // that inspect() found last
+  std::string unchecked_sources_;            // why the kernel does not check every source; empty: it does
   std::vector<common::Prefix> without_way_;  // networks behind this host that nothing reaches
   Plan plan_;                                // in force, without its snapshot's image
   Applied last_;

@@ -48,8 +48,15 @@ Result<State> Enforcer::state() const {
   state.stage = lifecycle_.stage();
   state.faults = faults_;
   std::ranges::move(time_faults(), std::back_inserter(state.faults));
+  if (!unchecked_sources_.empty()) {
+    state.faults.push_back(
+        {.what = "the kernel may take packets with this host's own IPv4 addresses from its neighbours: " +
+                 unchecked_sources_,
+         .mend = "use a kernel with routing rules, or drop them: nft fib saddr type local iif != lo, at prerouting"});
+  }
   state.time = clock_.now();
-  state.attachment = datapath_.attachment();
+  // The programs of an interface that is gone are attached to nothing.
+  state.attachment = state.stage == Stage::absent ? datapath::Attachment::none : datapath_.attachment();
   state.revision = datapath_.revision();
   state.counters = std::move(*counters);
   auto device = wireguard::status(interface_);
