@@ -7,7 +7,7 @@
 namespace krait::compile {
 
 // The most steps of comparing port ranges and expiries, over all pairs of identity classes: about a second.
-inline constexpr std::uint64_t kMostSteps = 100'000'000;
+inline constexpr std::uint64_t kMostSteps = 80'000'000;
 
 class Effort {
  public:

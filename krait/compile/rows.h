@@ -16,7 +16,7 @@
 namespace krait::compile {
 
 // The most pairs of classes that a policy's lists may name, counted once for each rule: what bounds time and memory.
-inline constexpr std::uint64_t kMostClassPairs = 16'000'000;
+inline constexpr std::uint64_t kMostClassPairs = 4'000'000;
 // The most matrix entries (source classes times destination classes).
 inline constexpr std::uint64_t kMostMatrixEntries = 16'000'000;
 inline constexpr std::uint64_t kMostWords = 8'000'000;
