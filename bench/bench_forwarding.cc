@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/extent.h"
 #include "bench/measure.h"
 #include "bench/scale.h"
 #include "bench/table.h"
@@ -74,7 +75,8 @@ common::Result<PacketRunner> make_runner() {
   std::vector<datapath::WayBehind> ways;
   for (const Family family : {Family::v4, Family::v6}) {
     scale.bindings.push_back({.prefix = network_behind(family), .identity = 1, .host = 0, .routed = true});
-    ways.push_back({network_behind(family), differential::kLan});
+    const common::Prefix network = network_behind(family);
+    ways.push_back({.prefix = network, .network_length = network.length, .interfaces = {differential::kLan}});
   }
   const auto snapshot = compile::compile_snapshot(scale.bindings, scale.policy, 1);
   if (!snapshot) {
@@ -139,7 +141,7 @@ bench::Table table_of(const std::vector<Row>& rows) {
   return table;
 }
 
-common::Result<void> measure(std::vector<Row>& rows) {
+common::Result<void> measure(std::vector<Row>& rows, int rounds) {
   auto sandbox = differential::Sandbox::make();
   if (!sandbox) {
     return std::move(sandbox.error());
@@ -151,7 +153,7 @@ common::Result<void> measure(std::vector<Row>& rows) {
   if (!runner) {
     return std::move(runner.error());
   }
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     for (Row& row : rows) {
       const auto empty_ns = time_row(*runner, row, true);
       const auto ns = time_row(*runner, row, false);
@@ -167,14 +169,15 @@ common::Result<void> measure(std::vector<Row>& rows) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const bench::Extent extent = bench::extent_of(argc, argv);
   std::vector<Row> rows = all_rows();
-  auto done = measure(rows);
+  auto done = measure(rows, extent.rounds(kRounds));
   const bench::Table table = done ? table_of(rows) : bench::Table();
   if (done) {
     fmt::print("## Networks behind this host: nanoseconds a packet\n\n");
-    fmt::print("By BPF_PROG_TEST_RUN, over an empty program, {} rules, medians of {} rounds.\n\n{}\n", kRules, kRounds,
-               bench::markdown(table));
-    done = bench::write_csv(table, argc > 1 ? argv[1] : "", "forwarding");
+    fmt::print("By BPF_PROG_TEST_RUN, over an empty program, {} rules, medians of {} rounds.\n\n{}\n", kRules,
+               extent.rounds(kRounds), bench::markdown(table));
+    done = bench::write_csv(table, extent.folder, "forwarding");
   }
   if (!done) {
     fmt::print(stderr, "bench_forwarding: {}\n", done.error().text());

@@ -12,10 +12,12 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "bench/extent.h"
 #include "bench/net/namespace.h"
 #include "bench/scale.h"
 #include "bench/table.h"
@@ -204,7 +206,7 @@ int fail(const Error& error) {
   return 2;
 }
 
-Result<std::vector<Measured>> measure_all(const std::vector<Case>& cases, const std::string& folder) {
+Result<std::vector<Measured>> measure_all(std::span<const Case> cases, const std::string& folder) {
   std::vector<Measured> all;
   for (const Case& of : cases) {
     auto measured = measure(of, folder);
@@ -216,9 +218,11 @@ Result<std::vector<Measured>> measure_all(const std::vector<Case>& cases, const 
   return all;
 }
 
-Result<void> report(const std::string& bpffs, const std::string& csv_folder) {
-  const auto policies = measure_all(policy_sizes(), bpffs);
-  const auto tables = policies ? measure_all(table_sizes(), bpffs) : policies;
+Result<void> report(const std::string& bpffs, const bench::Extent& extent) {
+  const auto by_policy_size = policy_sizes();
+  const auto by_table_size = table_sizes();
+  const auto policies = measure_all(extent.sizes(by_policy_size), bpffs);
+  const auto tables = policies ? measure_all(extent.sizes(by_table_size), bpffs) : policies;
   if (!tables) {
     return tables.error();
   }
@@ -227,8 +231,8 @@ Result<void> report(const std::string& bpffs, const std::string& csv_folder) {
   fmt::print("## Memory of the maps at each size, in MiB\n\n");
   fmt::print("As the kernel accounts it; per-CPU maps for {} CPUs.\n\n", ::sysconf(_SC_NPROCESSORS_CONF));
   fmt::print("{}\n{}\n", bench::markdown(by_policy), bench::markdown(by_table));
-  auto written = bench::write_csv(by_policy, csv_folder, "memory");
-  return written ? bench::write_csv(by_table, csv_folder, "memory_tables") : written;
+  auto written = bench::write_csv(by_policy, extent.folder, "memory");
+  return written ? bench::write_csv(by_table, extent.folder, "memory_tables") : written;
 }
 
 }  // namespace
@@ -238,6 +242,6 @@ int main(int argc, char** argv) {
   if (!sandbox) {
     return fail(sandbox.error());
   }
-  const auto done = report(sandbox->folder(), argc > 1 ? argv[1] : "");
+  const auto done = report(sandbox->folder(), bench::extent_of(argc, argv));
   return done ? 0 : fail(done.error());
 }

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "bench/extent.h"
 #include "bench/measure.h"
 #include "bench/scale.h"
 #include "bench/table.h"
@@ -143,9 +145,9 @@ common::Result<PacketRunner> runner_at(std::uint32_t rules) {
   return runner;
 }
 
-std::vector<Row> all_rows() {
+std::vector<Row> all_rows(std::span<const std::uint32_t> sizes) {
   std::vector<Row> rows = {{.rules = 0}, {.rules = 0, .kind = Kind::new_flow}};
-  for (const std::uint32_t rules : kSizes) {
+  for (const std::uint32_t rules : sizes) {
     for (const common::Family family : {common::Family::v4, common::Family::v6}) {
       for (const auto& [kind, name] : kKinds) {
         rows.push_back({.rules = rules, .family = family, .kind = kind});
@@ -184,15 +186,15 @@ double established_ns(const std::vector<Row>& rows, std::uint32_t rules) {
   return 0;
 }
 
-void print_report(const std::vector<Row>& rows, const bench::Table& table) {
+void print_report(const std::vector<Row>& rows, const bench::Table& table, int rounds) {
   fmt::print("## The program alone: nanoseconds a packet\n\n");
   fmt::print(
       "By BPF_PROG_TEST_RUN, over an empty program: {:.0f} ns, and {:.0f} ns where each packet is another one (\"new "
       "flow\", \"any host\").\nTCP, 100-byte packets, medians of {} rounds.\n\n",
-      bench::median(rows[0].samples_ns), bench::median(rows[1].samples_ns), kRounds);
+      bench::median(rows[0].samples_ns), bench::median(rows[1].samples_ns), rounds);
   fmt::print("{}\n", bench::markdown(table));
-  const double least = established_ns(rows, kSizes[0]);
-  const double most = established_ns(rows, kSizes[std::size(kSizes) - 1]);
+  const double least = established_ns(rows, rows[2].rules);
+  const double most = established_ns(rows, rows.back().rules);
   fmt::print("{}", bench::aim_line(fmt::format("established IPv4 at most {:.0f} ns over the empty program", kAimNs),
                                    std::max(least, most) <= kAimNs,
                                    fmt::format("{:.0f} ns at 10 rules, {:.0f} ns at 100000", least, most)));
@@ -208,20 +210,22 @@ int fail(const common::Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const bench::Extent extent = bench::extent_of(argc, argv);
+  const auto sizes = extent.sizes(kSizes);
   std::vector<PacketRunner> runners;
-  for (const std::uint32_t rules : kSizes) {
+  for (const std::uint32_t rules : sizes) {
     auto runner = runner_at(rules);
     if (!runner) {
       return fail(runner.error());
     }
     runners.push_back(std::move(*runner));
   }
-  std::vector<Row> rows = all_rows();
-  for (int round = 0; round < kRounds; ++round) {
+  std::vector<Row> rows = all_rows(sizes);
+  for (int round = 0; round < extent.rounds(kRounds); ++round) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       Row& row = rows[(i + static_cast<std::size_t>(round) * kStep) % rows.size()];
       std::size_t at = 0;
-      while (row.rules != 0 && kSizes[at] != row.rules) {
+      while (row.rules != 0 && sizes[at] != row.rules) {
         ++at;
       }
       const auto ns = time_row(runners[at], row);
@@ -232,8 +236,8 @@ int main(int argc, char** argv) {
     }
   }
   const bench::Table table = table_of(rows);
-  print_report(rows, table);
-  if (auto written = bench::write_csv(table, argc > 1 ? argv[1] : "", "program"); !written) {
+  print_report(rows, table, extent.rounds(kRounds));
+  if (auto written = bench::write_csv(table, extent.folder, "program"); !written) {
     return fail(written.error());
   }
   return 0;

@@ -8,12 +8,14 @@
 #include <cstdio>
 #include <fstream>
 #include <optional>
+#include <span>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "bench/extent.h"
 #include "bench/measure.h"
 #include "bench/net/command.h"
 #include "bench/net/krait_filter.h"
@@ -184,11 +186,11 @@ Table table_of(const std::vector<Case>& cases) {
   return table;
 }
 
-void print_report(const std::vector<Case>& cases, const Table& table) {
+void print_report(const std::vector<Case>& cases, const Table& table, int rounds) {
   fmt::print(
       "## Revocation under load\n\nPackets that passed the filter, both ways, in the second after the call that "
       "revoked the right had returned. {}\nrules; medians of {} rounds, and the most of any round.\n\n{}\n",
-      kRules, kRounds, markdown(table));
+      kRules, rounds, markdown(table));
   double most = 0;
   double least_offered = 1e18;
   for (const Case& one : cases) {
@@ -204,7 +206,7 @@ void print_report(const std::vector<Case>& cases, const Table& table) {
                                           least_offered)));
 }
 
-common::Result<void> run_all(const std::string& folder) {
+common::Result<void> run_all(const Extent& extent) {
   auto sandbox = Sandbox::enter();
   if (!sandbox) {
     return std::move(sandbox.error());
@@ -215,7 +217,7 @@ common::Result<void> run_all(const std::string& folder) {
     return krait_host ? std::move(nft_host.error()) : std::move(krait_host.error());
   }
   auto cases = all_cases();
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < extent.rounds(kRounds); ++round) {
     for (Case& one : cases) {
       if (auto done = measure_once(one.guard == Guard::krait ? *krait_host : *nft_host, one); !done) {
         return done;
@@ -223,14 +225,14 @@ common::Result<void> run_all(const std::string& folder) {
     }
   }
   const Table table = table_of(cases);
-  print_report(cases, table);
-  return write_csv(table, folder, "revocation");
+  print_report(cases, table, extent.rounds(kRounds));
+  return write_csv(table, extent.folder, "revocation");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (auto done = run_all(argc > 1 ? argv[1] : ""); !done) {
+  if (auto done = run_all(extent_of(argc, argv)); !done) {
     fmt::print(stderr, "bench_revocation: {}\n", done.error().text());
     return 2;
   }

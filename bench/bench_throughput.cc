@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/extent.h"
 #include "bench/measure.h"
 #include "bench/net/filtered_arena.h"
 #include "bench/net/load.h"
@@ -43,9 +44,9 @@ struct Cell {
 // "Established first" says something about connections only.
 bool is_tcp_only(Tool tool) { return tool == Tool::nft_established || tool == Tool::iptables_established; }
 
-common::Result<std::vector<Cell>> make_cells(const std::string& bpffs) {
+common::Result<std::vector<Cell>> make_cells(std::span<const std::uint32_t> sizes, const std::string& bpffs) {
   std::vector<Cell> cells;
-  for (const std::uint32_t rules : kSizes) {
+  for (const std::uint32_t rules : sizes) {
     const auto list = make_rules(rules);
     for (const Tool tool : kTools) {
       auto filtered = make_filtered_arena(tool, list, bpffs, kLoadTimeoutS);
@@ -135,15 +136,15 @@ const Cell& find(const std::vector<Cell>& cells, Tool tool, std::uint32_t rules)
   return *std::ranges::find_if(cells, [&](const Cell& cell) { return cell.tool == tool && cell.rules == rules; });
 }
 
-std::string aims(const std::vector<Cell>& cells) {
+std::string aims(const std::vector<Cell>& cells, std::span<const std::uint32_t> sizes) {
   std::vector<double> ratios;
-  for (const std::uint32_t rules : kSizes) {
+  for (const std::uint32_t rules : sizes) {
     ratios.push_back(median(find(cells, Tool::krait, rules).tcp_bytes_per_s) /
                      median(find(cells, Tool::none, rules).tcp_bytes_per_s));
   }
   const double worst = *std::ranges::min_element(ratios);
-  const Cell& most = find(cells, Tool::krait, kSizes[std::size(kSizes) - 1]);
-  const Cell& least = find(cells, Tool::krait, kSizes[0]);
+  const Cell& most = find(cells, Tool::krait, sizes.back());
+  const Cell& least = find(cells, Tool::krait, sizes.front());
   const double growth = median(most.udp_cpu_ns) / median(least.udp_cpu_ns);
   return aim_line(
              "TCP with krait within 5% of no filter, at every size", worst >= kAimTcp,
@@ -173,38 +174,39 @@ std::vector<Part> parts_of(const std::vector<Cell>& cells) {
            })}};
 }
 
-common::Result<void> run(const std::string& folder) {
+common::Result<void> run(const Extent& extent) {
+  const auto sizes = extent.sizes(kSizes);
   auto sandbox = Sandbox::enter();
   if (!sandbox) {
     return std::move(sandbox.error());
   }
-  auto cells = make_cells(sandbox->folder());
+  auto cells = make_cells(sizes, sandbox->folder());
   if (!cells) {
     return std::move(cells.error());
   }
-  for (int round = 0; round < kRounds; ++round) {
-    for (std::size_t size = 0; size < std::size(kSizes); ++size) {
+  for (int round = 0; round < extent.rounds(kRounds); ++round) {
+    for (std::size_t size = 0; size < sizes.size(); ++size) {
       if (auto done = measure_size(std::span(*cells).subspan(size * std::size(kTools), std::size(kTools))); !done) {
         return done;
       }
     }
   }
   fmt::print("## Through a veth: packets and bytes a second\n\nMedians of {} rounds; the matching rule is the last.\n",
-             kRounds);
+             extent.rounds(kRounds));
   for (const Part& part : parts_of(*cells)) {
     fmt::print("\n{}\n\n{}", part.title, markdown(part.table));
-    if (auto written = write_csv(part.table, folder, part.file); !written) {
+    if (auto written = write_csv(part.table, extent.folder, part.file); !written) {
       return written;
     }
   }
-  fmt::print("\n{}\n", aims(*cells));
+  fmt::print("\n{}\n", aims(*cells, sizes));
   return {};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (auto done = run(argc > 1 ? argv[1] : ""); !done) {
+  if (auto done = run(extent_of(argc, argv)); !done) {
     fmt::print(stderr, "bench_throughput: {}\n", done.error().text());
     return 2;
   }
