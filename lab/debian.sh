@@ -55,8 +55,9 @@ settle_debian() {
   echo force-unsafe-io >"$tree/etc/dpkg/dpkg.cfg.d/lab" # the disc ends with the guest
   for unit in "${debian_masked[@]}"; do ln -sf /dev/null "$tree/etc/systemd/system/$unit"; done
   cp "$2"/*.service "$tree/etc/systemd/system"
-  systemctl --root="$tree" -q enable lab-wire.service lab-script.service
-  systemctl --root="$tree" -q set-default graphical.target
+  # Its own systemctl: the machine need not have one.
+  chroot "$tree" systemctl -q enable lab-wire.service lab-script.service
+  chroot "$tree" systemctl -q set-default graphical.target
 }
 
 # debian_initramfs SERIES: makes .cache/lab/debian-SERIES.cpio.

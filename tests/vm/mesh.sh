@@ -6,7 +6,7 @@ set -u
 
 ping_once() { on "$1" ping -c 1 -W 2 "${@:2}"; }
 
-# reads_or_expects: what the kernel offers decides the attachment.
+# expected_attachment: what the kernel offers decides it.
 expected_attachment() {
   local release
   release=$(uname -r)
