@@ -17,9 +17,9 @@
 #include "krait/agent/clock_watch.h"
 #include "krait/agent/endpoint_keeper.h"
 #include "krait/agent/http.h"
-#include "krait/agent/listen.h"
 #include "krait/agent/loop.h"
 #include "krait/agent/metrics.h"
+#include "krait/agent/metrics_server.h"
 #include "krait/agent/notify.h"
 #include "krait/agent/protocol.h"
 #include "krait/agent/rights.h"
@@ -75,6 +75,7 @@ class Service {
   std::optional<Answer> on_control(std::string_view input, const Client& client);
   std::optional<Answer> on_http(std::string_view input);
   Result<void> share();  // before anybody is served
+  void watch(const MetricsServer& metrics) { metrics_ = &metrics; }
 
  private:
   // For those who may only look.
@@ -101,6 +102,7 @@ class Service {
   common::Log& log_;
   const Rights& rights_;
   Shared shared_;
+  const MetricsServer* metrics_ = nullptr;
 };
 
 void Service::on_signal(int signals) {
@@ -229,6 +231,9 @@ Json Service::status() {
     return error_json(state.error());
   }
   endpoints_.annotate(*state);
+  if (auto fault = metrics_ == nullptr ? std::nullopt : metrics_->fault()) {
+    state->faults.push_back(std::move(*fault));
+  }
   return status_json(*state, enforcer_.policy(), {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
 }
 
@@ -297,7 +302,7 @@ Json Service::drain() {
   }
   log_.info(fmt::format("down: everything on {} is denied", enforcer_.interface()));
   loop_.stop();
-  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}};
+  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}, {"managed", enforcer_.managed()}};
 }
 
 std::string started_text(const Enforcer& enforcer) {
@@ -330,10 +335,6 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   if (!loop || !signals || !control || !clock) {
     return !loop ? loop.error() : !signals ? signals.error() : !control ? control.error() : clock.error();
   }
-  auto metrics = listen_tcp(options.metrics);
-  if (!metrics) {
-    return common::passed_on(metrics, "serve the metrics");
-  }
   auto enforcer = Enforcer::start(options.enforcer);
   if (!enforcer) {
     return enforcer.error();
@@ -355,15 +356,16 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   auto control_server = StreamServer::serve(
       **loop, control->take(),
       [&](std::string_view input, const Client& client) { return service.on_control(input, client); }, rights);
-  auto metrics_server = StreamServer::serve(
-      **loop, std::move(*metrics), [&](std::string_view input, const Client&) { return service.on_http(input); });
+  auto metrics = MetricsServer::start(**loop, log, options.metrics,
+                                      [&](std::string_view input, const Client&) { return service.on_http(input); });
   auto clock_watched = (*loop)->add(clock->fd(), EPOLLIN, [&](std::uint32_t) { service.on_clock_set(*clock); });
-  if (!watched || !control_server || !metrics_server || !clock_watched) {
+  if (!watched || !control_server || !metrics || !clock_watched) {
     return !watched          ? watched.error()
            : !control_server ? control_server.error()
-           : !metrics_server ? metrics_server.error()
+           : !metrics        ? metrics.error()
                              : clock_watched.error();
   }
+  service.watch(**metrics);
   common::release_free_memory();
   log.info(started_text(*enforcer));
   service.warn();

@@ -87,8 +87,9 @@ std::vector<Fault> Enforcer::time_faults() const {
   }
   if (!clock_.trouble().empty()) {
     faults.push_back({.what = "the latest time is not kept: " + clock_.trouble(),
-                      .mend = fmt::format("let the agent's user, and nobody else, write {}; until then what a calendar "
-                                          "time has ended may begin again after a restart with a wrong clock",
+                      .mend = fmt::format("let the agent's user, and nobody else, write {} in a folder that is there; "
+                                          "until then what a calendar time has ended may begin again after a restart "
+                                          "with a wrong clock",
                                           clock_.path())});
   }
   return faults;

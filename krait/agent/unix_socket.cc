@@ -103,7 +103,8 @@ Result<Fd> connect_unix(const std::string& path) {
     return fd;
   }
   if (errno == ENOENT || errno == ECONNREFUSED) {
-    return Error(ErrorCode::unavailable, "no agent answers at " + path);
+    return Error(ErrorCode::unavailable,
+                 "no agent answers at " + path + "; start it: systemctl start krait-agent, or krait up");
   }
   if (errno == EAGAIN) {
     return Error(ErrorCode::system,
