@@ -81,7 +81,11 @@ std::string expiry_text(const Json& rule) {
   if (!left_s) {
     return "";
   }
-  return *left_s == 0 ? "  expired" : fmt::format("  expires in {} h {} min", *left_s / 3600, *left_s / 60 % 60);
+  if (*left_s == 0) {
+    return "  expired";
+  }
+  return *left_s < 60 ? fmt::format("  expires in {} s", *left_s)
+                      : fmt::format("  expires in {} h {} min", *left_s / 3600, *left_s / 60 % 60);
 }
 
 std::string day_text(std::uint64_t unix_s) {

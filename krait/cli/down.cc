@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "krait/agent/client.h"
 #include "krait/agent/left_over.h"
@@ -25,9 +27,24 @@ struct Flags {
   bool keep_enforcing = false;
 };
 
-std::string done_text(const Flags& flags, const std::string& interface) {
-  return flags.keep_enforcing ? fmt::format("down: everything on {} is denied, its peers are gone", interface)
-                              : fmt::format("down: {} is no longer guarded", interface);
+std::string done_text(const Flags& flags, const Json& answer) {
+  const auto interface = answer.value("interface", std::string());
+  if (!flags.keep_enforcing) {
+    return fmt::format("down: {} is no longer guarded", interface);
+  }
+  const char* peers = answer.value("managed", true) ? ", its peers are gone" : "";
+  return fmt::format("down: everything on {} is denied{}", interface, peers);
+}
+
+// What is in force on interfaces of other names, for which nobody asked.
+std::string nothing_text() {
+  std::string others;
+  std::error_code error;
+  for (const auto& folder : std::filesystem::directory_iterator(datapath::kBpffs, error)) {
+    const std::string name = folder.path().filename().string();
+    others += fmt::format("; {} is still guarded: krait down --iface {}", name, name);
+  }
+  return "already down" + others;
 }
 
 Result<void> down_without_agent(const Flags& flags, Output& output) {
@@ -46,7 +63,7 @@ Result<void> down_without_agent(const Flags& flags, Output& output) {
   ::unlink((flags.socket + ".lock").c_str());
   const char* text = flags.keep_enforcing ? "down: what a former agent left denies everything now"
                                           : "down: removed what a former agent left";
-  output.report(*found ? text : "already down",
+  output.report(*found ? text : nothing_text(),
                 {{"version", agent::kProtocolVersion}, {"removed", *found && !flags.keep_enforcing}});
   return {};
 }
@@ -81,9 +98,9 @@ Result<void> down(const Flags& flags, Output& output) {
   }
   // An agent without privileges cannot unmount.
   datapath::release_bpffs(datapath::kBpffs);
-  const auto interface = answer->value("interface", std::string());
-  output.report(done_text(flags, interface),
-                {{"version", agent::kProtocolVersion}, {"removed", !flags.keep_enforcing}, {"interface", interface}});
+  output.report(done_text(flags, *answer), {{"version", agent::kProtocolVersion},
+                                            {"removed", !flags.keep_enforcing},
+                                            {"interface", answer->value("interface", std::string())}});
   return {};
 }
 

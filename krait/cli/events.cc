@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <memory>
 #include <string>
 
@@ -48,6 +50,9 @@ class Reporter {
 };
 
 Result<void> events(const Flags& flags, Output& output) {
+  if (::geteuid() != 0) {
+    return Error(ErrorCode::permission, "only root may read the events; run it with sudo");
+  }
   auto rules = agent::ask(flags.socket, agent::Request::rules);
   if (!rules) {
     return rules.error();

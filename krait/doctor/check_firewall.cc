@@ -233,6 +233,9 @@ Findings check_firewall_port(const Facts& facts) {
   if (!facts.config.mesh) {
     return {{kName, Grade::skipped, "the configuration does not say which port it is", ""}};
   }
+  if (facts.agent.mode == "guard" && !facts.link.listen_port) {
+    return {{kName, Grade::skipped, "krait only guards the interface, which has no port", ""}};
+  }
   const std::uint16_t port = facts.link.listen_port.value_or(facts.config.mesh->host.listen_port);
   for (const Family family : endpoint_families(facts)) {
     for (const std::string& underlay : underlays(facts)) {

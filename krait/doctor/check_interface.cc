@@ -136,8 +136,10 @@ Findings check_interface(const Facts& facts) {
   const auto& link = facts.link.link;
   Findings findings;
   if (!link) {
+    const bool guards = facts.agent.answers && facts.agent.mode == "guard";
     return {{"interface", Grade::problem, fmt::format("there is no interface {}", facts.interface),
-             "systemctl start krait-agent, or krait up"}};
+             guards ? "whoever manages it has to make it; the agent guards it as soon as it is there"
+                    : "systemctl start krait-agent, or krait up"}};
   }
   if (facts.agent.mode != "guard" && link->kind != "wireguard") {
     return {{"interface", Grade::problem,

@@ -88,7 +88,8 @@ void gather_agent(const std::string& socket, AgentFacts& agent) {
   agent.socket = socket;
   const auto answer = agent::ask(socket, agent::Request::status);
   if (!answer) {
-    agent.error = answer.error().text();
+    agent.error = answer.error().code() == common::ErrorCode::unavailable ? "no agent answers at " + socket
+                                                                          : answer.error().text();
     return;
   }
   agent.answers = true;
