@@ -75,7 +75,7 @@ static inline __attribute__((always_inline)) __u64 krait_flow_hash(const struct 
   const word* words = (const word*)key;
   __u64 sum = 0;
 #pragma GCC unroll 5
-  for (int i = 0; i < 5; i++) {
+  for (__u64 i = 0; i < 5; i++) {
     const __u32 low = (__u32)words[i] + seeds->words[2 * i];
     const __u32 high = (__u32)(words[i] >> 32) + seeds->words[2 * i + 1];
     sum += (__u64)low * high;

@@ -39,7 +39,7 @@ struct packet {
   __u8 makes_flow;
   __u8 can_be_reply;
   __u8 is_icmp_error;
-  __u8 is_quoted; /* by an ICMP error, which may cut it short anywhere */
+  __u8 is_quoted;           /* by an ICMP error, which may cut it short anywhere */
   __u8 has_fragment_header; /* IPv6, even of what is whole (RFC 6946) */
   __u8 reserved[3];
 };

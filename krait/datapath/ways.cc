@@ -63,11 +63,10 @@ Result<std::vector<krait_way_key>> read_keys(int ways_fd) {
 
 Result<void> set_ways(int ways_fd, std::span<const WayBehind> ways) {
   if (ways.size() > KRAIT_WAYS) {
-    return Error(
-        common::ErrorCode::limit,
-        fmt::format("{} ways to the networks behind this host, {} more than the limit of {}: the routes into "
-                    "them, with the host's own addresses there",
-                    ways.size(), ways.size() - KRAIT_WAYS, KRAIT_WAYS));
+    return Error(common::ErrorCode::limit,
+                 fmt::format("{} ways to the networks behind this host, {} more than the limit of {}: the routes into "
+                             "them, with the host's own addresses there",
+                             ways.size(), ways.size() - KRAIT_WAYS, KRAIT_WAYS));
   }
   std::vector<Element> wanted;
   wanted.reserve(ways.size());

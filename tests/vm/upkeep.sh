@@ -141,10 +141,12 @@ check "deleted, its name taken: the other is as it was" "" test "$(strangers)" =
 on db ip link del wg0
 mended "deleted, its name free again" "wg0 is as it should be again" on db ip link show dev wg0
 
+kind=$(attachment db)
 on db ip link set wg0 netns "${host_holder[switch]}"
 check "moved to another namespace: a fault" "$(faults)" until_true 10 eval '[[ $(faults) == *"another network namespace"* ]]'
 check "moved to another namespace: the stage is absent" "$(stage)" test "$(stage)" = absent
-if [[ $(on db krait status -o json | jq -r .attachment) == clsact ]]; then
+check "moved to another namespace: nothing is attached here" "$(attachment db)" test "$(attachment db)" = none
+if [[ $kind == clsact ]]; then
   # Its filters did not go with it.
   check "moved to another namespace: it is deleted there" "$(faults)" eval '[[ $(faults) == *"it was deleted there"* ]]'
   check "moved to another namespace: nothing of it is left" "" not in_namespace switch ip link show dev wg0
