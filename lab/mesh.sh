@@ -165,7 +165,7 @@ denied() {
     rose "$host" "$reason" "$direction" "$before"
 }
 
-# attachment HOST: tcx or clsact.
+# attachment HOST: tcx, clsact or none.
 attachment() { on "$1" krait status -o json | member attachment; }
 
 # shook_hands HOST HOST...: the first has a session with each of the others.

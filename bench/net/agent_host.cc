@@ -9,17 +9,13 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
-#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
-#include <thread>
+#include <tuple>
 #include <utility>
 
 #include "bench/net/arena.h"
@@ -36,9 +32,6 @@ constexpr const char* kTun = "tun0";
 constexpr const char* kFolder = "/run/bench";
 constexpr const char* kConfigFile = "/run/bench/krait.toml";
 constexpr const char* kPolicyFile = "/run/bench/policy.toml";
-constexpr const char* kLog = "/run/bench/agent.log";
-constexpr std::chrono::seconds kMostStart{60};
-constexpr std::chrono::milliseconds kPause{20};
 
 std::string beside(const char* program) {
   return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / program).string();
@@ -92,9 +85,8 @@ Result<std::unique_ptr<AgentHost>> AgentHost::start(const std::vector<HostRule>&
 }
 
 AgentHost::~AgentHost() {
-  if (agent_pid_ > 0) {
-    ::kill(agent_pid_, SIGTERM);
-    ::waitpid(agent_pid_, nullptr, 0);
+  if (is_up_) {
+    std::ignore = must_run({beside("krait"), "down", "--config", kConfigFile}, "");
   }
   ::umount2("/run", MNT_DETACH);
   ::umount2("/var/lib", MNT_DETACH);
@@ -114,25 +106,12 @@ Result<void> AgentHost::make_tun() {
                               kTun, host(kGuarded, common::Family::v4).text(), host(kPeer, common::Family::v4).text()));
 }
 
+// krait up returns when the agent judges, and hands this variable on to it.
 Result<void> AgentHost::start_agent() {
-  agent_pid_ = ::fork();
-  if (agent_pid_ == 0) {
-    const int log = ::open(kLog, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    ::dup2(log, 1);
-    ::dup2(log, 2);
-    ::execl(beside("krait-agent").c_str(), "krait-agent", "--config", kConfigFile, "--iface", kTun, nullptr);
-    ::_exit(127);
-  }
-  const auto begin = std::chrono::steady_clock::now();
-  while (agent_pid_ > 0 && std::chrono::steady_clock::now() - begin < kMostStart) {
-    if (must_run({beside("krait"), "status"}, "")) {
-      return {};
-    }
-    std::this_thread::sleep_for(kPause);
-  }
-  std::ifstream log(kLog);
-  return Error(common::ErrorCode::system,
-               "the agent did not start: " + std::string(std::istreambuf_iterator<char>(log), {}));
+  const std::string guards = std::string("KRAIT_IFACE=") + kTun;
+  auto started = must_run({"env", guards, beside("krait"), "up", "--config", kConfigFile}, "");
+  is_up_ = started.has_value();
+  return started;
 }
 
 Result<void> AgentHost::write_policy(const std::string& text) const { return write_file(kPolicyFile, text); }

@@ -37,7 +37,7 @@ class AgentHost {
 
   Namespace space_;
   common::Fd tun_;
-  int agent_pid_ = -1;
+  bool is_up_ = false;
 };
 
 }  // namespace krait::bench

@@ -14,7 +14,7 @@ using Networks = std::span<const common::Prefix>;
 using Found = std::map<common::Prefix, datapath::WayBehind>;
 
 bool holds(const common::Prefix& wide, const common::Prefix& narrow) {
-  return wide.ip.family == narrow.ip.family && wide.length <= narrow.length && wide.contains(narrow.ip);
+  return wide.length <= narrow.length && wide.contains(narrow.ip);
 }
 
 bool is_own(const wireguard::NetworkRoute& route) {

@@ -134,7 +134,7 @@ class RowBuilder::Builder {
   Builder(const model::Policy& policy, const Classes& classes, Cells& cells, Effort& effort)
       : policy_(policy), classes_(classes), cells_(cells), effort_(effort), store_(rows_, classes.ports) {}
 
-  Rows& rows() { return rows_; }
+  [[nodiscard]] const Rows& rows() const { return rows_; }
 
   common::Result<void> build(const Bounds& bounds) {
     if (auto checked = check_matrix(bounds); !checked) {
