@@ -127,7 +127,8 @@ Result<Measured> measure(const Case& of, const std::string& bpffs) {
     return maps.error();
   }
   measured.maps = std::move(*maps);
-  if (auto removed = datapath::Datapath::remove(options, kInterfaceIndex); !removed) {
+  if (auto removed = datapath::Datapath::remove(options, kInterfaceIndex, [](std::uint32_t) { return false; });
+      !removed) {
     return removed.error();
   }
   return measured;

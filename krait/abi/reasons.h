@@ -34,7 +34,9 @@
   X(ICMP_ERROR_UNRELATED, "icmp_error_unrelated",                                                                     \
     "an ICMP error from somebody with no say in what it quotes, or of no live flow where no rule allows it")          \
   X(NOT_RELAYED, "not_relayed",                                                                                       \
-    "arriving for a peer or a network behind a host, but this host would not send it on there")
+    "arriving for a peer or a network behind a host, but this host would not send it on there")                       \
+  X(OUTSIDE_TUNNEL, "outside_tunnel",                                                                                 \
+    "arriving on another interface than the tunnel with a source whose way is the tunnel, or that is this host's")
 
 #define KRAIT_REASON_ENUM(name, label, meaning) KRAIT_REASON_##name,
 enum krait_reason {

@@ -215,7 +215,7 @@ Result<void> Enforcer::put_in_force(Plan plan, const Prepared& prepared) {
     if (*successor) {
       datapath_ = std::move(**successor);
     }
-    if (auto set = set_ways(datapath_, plan.mesh.host, prepared.interface_index); !set) {
+    if (auto set = set_ways(datapath_, plan.mesh, prepared.interface_index); !set) {
       return set.error();
     }
     changes = bring_up(plan.wireguard, plan.snapshot.image, prepared);
@@ -331,7 +331,7 @@ Result<std::optional<datapath::Datapath>> Enforcer::make_room(const Plan& plan) 
 Result<void> Enforcer::judge_by(const Plan& plan, std::optional<datapath::Datapath> successor,
                                 std::uint32_t interface_index) {
   datapath::Datapath& next = successor ? *successor : datapath_;
-  if (auto set = set_ways(next, plan.mesh.host, interface_index); !set) {
+  if (auto set = set_ways(next, plan.mesh, interface_index); !set) {
     return set.error();
   }
   const auto is_in_force = next.is_published(plan.snapshot.image);
@@ -376,6 +376,7 @@ Result<void> Enforcer::attach(datapath::Datapath& datapath, std::uint32_t interf
   if (auto pinned = datapath.keep_pins(); !pinned) {
     return common::passed_on(pinned, "pin the data path of " + interface_);
   }
+  fence_off(datapath);
   return {};
 }
 
@@ -410,7 +411,7 @@ Result<void> Enforcer::remove() {
   }
   const auto left = wireguard::find_link(interface_, 0);
   const std::uint32_t index = left && !is_strangers(*left) ? left->index : 0;
-  if (auto removed = datapath::Datapath::remove(datapath_options(interface_), index); !removed) {
+  if (auto removed = remove_datapath(interface_, index); !removed) {
     return removed;
   }
   auto restored = restore_settings(interface_);

@@ -133,10 +133,10 @@ class Enforcer {
   // That the clock is wrong, where rules end at a calendar time, or the time cannot be remembered.
   [[nodiscard]] std::vector<Fault> time_faults() const;
 
-  // Reads the host's routes: networks behind it are reached where routes of their own lead, and nowhere else. After a
-  // change of a link, an address or a route. Costs a dump of all routes where there are such networks, else nothing.
-  // True: other networks than before are reached by nothing, which inspect() tells.
-  common::Result<bool> follow_routes();
+  // Reads the host's links and routes: networks behind it are reached where routes of their own lead, and nowhere else,
+  // and all other interfaces are fenced off. After a change of a link, an address or a route. Costs a dump of all
+  // links, and one of all routes where the mesh has such networks. True: there is something that inspect() tells.
+  common::Result<bool> follow_network();
 
   // Fits the interface's MTU to the underlay as it is now; after a change of a link or a route, and once a minute for
   // peers that roam, which nobody announces. Says whether it changed; last().changes.mtu_bytes is the MTU. Does nothing
@@ -189,7 +189,9 @@ class Enforcer {
   void clamp_mss_to(std::uint32_t mtu_bytes);
   // For networks of a plan that may not be in force yet, and the data path that is to judge by it. Whether other ones
   // than before have no way.
-  common::Result<bool> set_ways(datapath::Datapath& datapath, const model::Host& host, std::uint32_t interface_index);
+  common::Result<bool> set_ways(datapath::Datapath& datapath, const model::Mesh& mesh, std::uint32_t interface_index);
+  // Says which interfaces had lost the fence, or had another data path's, and have it again.
+  std::vector<std::string> fence_off(datapath::Datapath& datapath);
 
   // inspect()'s steps, enforcer_inspect.cc.
   void bring_back(const std::optional<wireguard::NewHome>& moved_to, bool name_is_taken, Inspection& seen);
@@ -202,6 +204,7 @@ class Enforcer {
   void look_at_order(Inspection& seen);
   void look_at_pins(Inspection& seen);
   void look_at_ways(Inspection& seen) const;
+  void look_at_fence(Inspection& seen);
   void look_at_wireguard(Inspection& seen);
   void look_at_allowed_ips(Inspection& seen) const;
 
@@ -217,6 +220,10 @@ class Enforcer {
   std::vector<Fault> faults_;                // that inspect() found last
   std::string unchecked_sources_;            // why the kernel does not check every source; empty: it does
   std::vector<common::Prefix> without_way_;  // networks behind this host that nothing reaches
+  std::size_t ways_left_out_ = 0;            // into networks behind peers
+  std::vector<std::uint32_t> fenced_;        // other interfaces, which the fence was put on
+  std::vector<Fault> unfenced_;              // where it could not be put
+  std::vector<std::string> put_back_;        // interfaces that had lost it, which inspect() has not told yet
   Plan plan_;                                // in force, without its snapshot's image
   Applied last_;
 };
@@ -242,5 +249,8 @@ common::Result<Enforcer::Prepared> prepare(const std::string& interface, const m
 // The link of that name, if it is krait's own without having its mark: an earlier version made none, but what that
 // attached is still on it. 0: there is none.
 std::uint32_t unmarked_own_link(const std::string& interface);
+
+// Takes everything of the data path off this interface and the host's others, and removes its pins.
+common::Result<void> remove_datapath(const std::string& interface, std::uint32_t interface_index);
 
 }  // namespace krait::agent

@@ -91,6 +91,7 @@ Inspection Enforcer::inspect(const std::function<std::optional<wireguard::NewHom
       look_at_order(seen);
       look_at_pins(seen);
       look_at_ways(seen);
+      look_at_fence(seen);
       if (has_name && is_judged) {
         managed() ? look_at_wireguard(seen) : look_at_allowed_ips(seen);
       }
@@ -228,6 +229,7 @@ void Enforcer::look_at_order(Inspection& seen) {
     return note(seen, std::move(done.error()).with_context(what), "take it off: bpftool net detach");
   }
   datapath_ = std::move(*anew);
+  fence_off(datapath_);
   seen.mended.push_back(what + ": krait's are first again");
 }
 

@@ -88,7 +88,7 @@ Result<bool> remove_left_over(const EnforcerOptions& options) {
     }
   }
   const auto index = wireguard::link_index(interface);
-  if (auto removed = datapath::Datapath::remove(datapath, index ? *index : 0); !removed) {
+  if (auto removed = remove_datapath(interface, index ? *index : 0); !removed) {
     return removed.error();
   }
   auto restored = restore_settings(interface);

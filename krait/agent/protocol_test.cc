@@ -116,7 +116,7 @@ TEST(StatusJson, TellsPeersThatNeverMetFromThoseThatDid) {
 TEST(ReasonLabel, NamesEveryReason) {
   EXPECT_EQ(reason_label(KRAIT_ALLOWED), "");
   EXPECT_EQ(reason_label(KRAIT_REASON_NO_POLICY), "no_policy");
-  EXPECT_EQ(reason_label(KRAIT_REASON_COUNT - 1), "not_relayed");
+  EXPECT_EQ(reason_label(KRAIT_REASON_COUNT - 1), "outside_tunnel");
   EXPECT_EQ(reason_label(KRAIT_REASON_COUNT), "unknown");
 }
 

@@ -125,7 +125,7 @@ void Upkeep::on_change() {
   bool is_concerned = noticed.interface || noticed.lost;
   if (is_concerned || noticed.underlay) {
     fit_mtu();
-    is_concerned = follow_routes() || is_concerned;
+    is_concerned = follow_network() || is_concerned;
   }
   if (is_concerned) {
     inspect();
@@ -179,7 +179,7 @@ void Upkeep::on_minute() {
   clear(minute_);
   notify_alive();
   fit_mtu();  // nobody tells of a peer that roams
-  std::ignore = follow_routes();
+  std::ignore = follow_network();
   inspect();
   follow_clock();
   if (++minutes_ == kMinutesBetweenRecords) {
@@ -222,8 +222,8 @@ void Upkeep::fit_mtu() {
   }
 }
 
-bool Upkeep::follow_routes() {
-  const auto changed = enforcer_.follow_routes();
+bool Upkeep::follow_network() {
+  const auto changed = enforcer_.follow_network();
   if (!changed) {
     log_.error(changed.error().text());
   }

@@ -47,7 +47,7 @@ class Upkeep {
   void on_glance();
   void await_peers_keys();
   void fit_mtu();
-  bool follow_routes();  // true: there is something for inspect() to tell
+  bool follow_network();  // true: there is something for inspect() to tell
   void inspect();
 
   Loop& loop_;

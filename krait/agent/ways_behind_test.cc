@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 
+#include "krait/abi/maps.h"
+
 namespace krait::agent {
 namespace {
 
@@ -25,7 +27,7 @@ wireguard::NetworkRoute route(const char* to, std::uint32_t link, bool connected
 
 WaysBehind of(const char* network, const std::vector<wireguard::NetworkRoute>& routes) {
   const std::vector networks{prefix(network)};
-  return ways_behind(networks, routes, kTunnel);
+  return ways_behind({.behind = networks, .beyond = {}}, routes, kTunnel);
 }
 
 // Of all ways to networks, ascending, each once.
@@ -103,11 +105,47 @@ TEST(WaysBehind, AddressesOfTheHostsOwn) {
 TEST(WaysBehind, AWiderConnectedNetworkThatIsAnothersIsNoWay) {
   const std::vector networks{prefix("10.20.0.0/16"), prefix("10.20.5.0/24")};
   const std::vector office{route("10.20.0.0/16", kLan, true)};
-  const WaysBehind found = ways_behind(networks, office, kTunnel);
+  const WaysBehind found = ways_behind({.behind = networks, .beyond = {}}, office, kTunnel);
   EXPECT_EQ(texts(found), Texts{"10.20.0.0/16 in /16 3"});
   EXPECT_EQ(found.without_way, std::vector{prefix("10.20.5.0/24")});
   const std::vector both{office[0], route("10.20.5.0/24", kWan)};
-  EXPECT_EQ(texts(ways_behind(networks, both, kTunnel)), (Texts{"10.20.0.0/16 in /16 3", "10.20.5.0/24 in /24 2"}));
+  EXPECT_EQ(texts(ways_behind({.behind = networks, .beyond = {}}, both, kTunnel)),
+            (Texts{"10.20.0.0/16 in /16 3", "10.20.5.0/24 in /24 2"}));
+}
+
+// What lies in a peer's network and is reached otherwise is not behind the peer.
+TEST(WaysBehind, PartsOfANetworkBehindAPeer) {
+  const std::vector behind{prefix("10.50.9.0/24")};
+  const std::vector beyond{prefix("10.50.0.0/16"), prefix("10.50.7.0/24")};
+  auto own = route("10.50.1.1/32", 1);
+  own.table = 255;
+  own.type = wireguard::RouteType::local;
+  const std::vector routes{
+      route("10.50.0.0/16", kTunnel), route("10.50.1.0/24", kLan, true), own,
+      route("10.50.7.0/24", kTunnel), route("10.50.6.0/23", kWan),       route("10.0.0.0/8", kWan, true),
+      route("10.50.9.0/25", kLan)};
+  const WaysBehind found = ways_behind({.behind = behind, .beyond = beyond}, routes, kTunnel);
+  EXPECT_EQ(texts(found), (Texts{"10.50.1.0/24 in /16 3", "10.50.6.0/23 in /16 2", "10.50.9.0/25 in /24 3"}));
+  EXPECT_TRUE(found.without_way.empty());
+  const std::vector second{route("10.50.7.0/24", kTunnel), route("10.50.7.0/24", kLan)};
+  EXPECT_EQ(texts(ways_behind({.behind = {}, .beyond = beyond}, second, kTunnel)), Texts{"10.50.7.0/24 in /24 3"});
+}
+
+TEST(WaysBehind, NetworksBehindThisHostComeFirstWhereRoomIsShort) {
+  const std::vector behind{prefix("10.99.0.0/16")};
+  const std::vector beyond{prefix("10.0.0.0/10")};
+  std::vector<wireguard::NetworkRoute> routes{route("10.99.0.0/16", kWan)};
+  for (std::uint32_t i = 0; i <= KRAIT_WAYS; ++i) {
+    auto part = route("10.0.0.0/30", kLan);
+    part.prefix.ip.bytes[1] = static_cast<std::uint8_t>(i >> 14U);
+    part.prefix.ip.bytes[2] = static_cast<std::uint8_t>(i >> 6U);
+    part.prefix.ip.bytes[3] = static_cast<std::uint8_t>(i << 2U);
+    routes.push_back(part);
+  }
+  const WaysBehind found = ways_behind({.behind = behind, .beyond = beyond}, routes, kTunnel);
+  EXPECT_EQ(found.ways.size(), KRAIT_WAYS);
+  EXPECT_EQ(found.left_out, 2U);
+  EXPECT_TRUE(found.without_way.empty());
 }
 
 TEST(WaysBehind, EveryNextHop) {

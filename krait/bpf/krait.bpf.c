@@ -7,7 +7,8 @@
  *
  * krait_ingress and krait_egress guard layer-3 devices (WireGuard, TUN), where a packet begins with its IP header. The
  * two _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those, and
- * mostly without a host whose routes could be asked (krait_asks_routes).
+ * mostly without a host whose routes could be asked (krait_asks_routes). krait_fence stands on the host's other
+ * interfaces, at ingress, whatever their packets begin with.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -17,6 +18,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "krait/bpf/count.h"
+#include "krait/bpf/fence.h"
 #include "krait/bpf/judge.h"
 #include "krait/bpf/maps.h"
 #include "krait/bpf/mss.h"
@@ -196,5 +198,8 @@ int krait_in_eth(struct __sk_buff* skb) { return verdict(skb, ETH_HLEN, KRAIT_IN
 
 SEC("tc")
 int krait_out_eth(struct __sk_buff* skb) { return verdict(skb, ETH_HLEN, KRAIT_EGRESS); }
+
+SEC("tc")
+int krait_fence(struct __sk_buff* skb) { return fence(skb); }
 
 char krait_license[] SEC("license") = "Dual BSD/GPL";

@@ -12,6 +12,7 @@
 #include "krait/abi/snapshot.h"
 #include "krait/datapath/attachment.h"
 #include "krait/datapath/counters.h"
+#include "krait/datapath/fence.h"
 #include "krait/datapath/flow_migration.h"
 #include "krait/datapath/loaded.h"
 #include "krait/datapath/pins.h"
@@ -65,6 +66,7 @@ struct Datapath::State {
   TableSizes sizes;
   Loaded loaded;
   std::optional<SnapshotMap> snapshot;
+  std::string interface;
   bool only_guards = false;
   std::uint32_t former_flags = 0;  // of a snapshot map that ours is to replace
   bool knows_former = true;
@@ -181,6 +183,7 @@ Result<Datapath> Datapath::open(const Options& options, Open how) {
   }
   auto state = std::make_unique<State>(std::move(*pins), options.tables);
   state->is_adopted = how == Open::adopt;
+  state->interface = options.interface;
   state->only_guards = options.only_guards;
   auto done = settle_pins(state->pins, index_of(options.interface));
   done = done ? state->load(options) : std::move(done);
@@ -366,9 +369,16 @@ Result<std::vector<krait_count>> Datapath::rule_counts() const {
   return read_rule_counts(state_->loaded.map(MapId::rules), static_cast<std::uint32_t>(records->size()));
 }
 
-Result<void> Datapath::remove(const Options& options, std::uint32_t interface_index) {
+Fenced Datapath::fence_off(std::span<const std::uint32_t> interfaces, const InUse& is_in_use) {
+  const Fence fence{
+      .pins = state_->pins, .interface = state_->interface, .kind = state_->attachment, .is_in_use = is_in_use};
+  return put_fence(fence, state_->loaded.programs().fence_fd, interfaces);
+}
+
+Result<void> Datapath::remove(const Options& options, std::uint32_t interface_index, const InUse& is_in_use) {
   const Pins pins = Pins::at(options.bpffs, options.interface);
   const auto map = pinned_snapshot(pins);
+  take_fence({.pins = pins, .interface = options.interface, .is_in_use = is_in_use});
   const bool own_qdisc = map && (map->control().flags & KRAIT_CONTROL_OWN_QDISC) != 0;
   if (interface_index != 0) {
     if (auto detached = detach_programs(interface_index, pins, own_qdisc); !detached) {

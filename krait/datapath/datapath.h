@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -59,6 +60,19 @@ struct FirstFilters {
   std::uint32_t egress_id = 0;
 };
 
+// What was done about the host's other interfaces, see fence.h.
+struct Fenced {
+  struct Failure {
+    std::uint32_t interface_index = 0;
+    common::Error error;
+  };
+  std::vector<std::uint32_t> put;  // interfaces on which the fence was not, or by another version
+  std::vector<Failure> failures;   // on which it is not
+};
+
+// Whether an interface has filters, and somebody still needs its clsact qdisc.
+using InUse = std::function<bool(std::uint32_t interface_index)>;
+
 // How a data path is opened.
 enum class Open : std::uint8_t {
   adopt,  // programs of this build that are pinned are taken as they are
@@ -111,6 +125,10 @@ class Datapath {
   // and from elsewhere nothing comes. See set_ways(). Kept for the next agent.
   common::Result<void> set_ways_behind(std::span<const WayBehind> ways);
 
+  // Keeps out what comes in on these interfaces, all of the host's others, with the address of somebody who is behind
+  // the guarded one, see fence.h. After attach(), and whenever it may have to be done again.
+  Fenced fence_off(std::span<const std::uint32_t> interfaces, const InUse& is_in_use);
+
   [[nodiscard]] Attachment attachment() const;
   [[nodiscard]] bool active() const;  // a snapshot is switched on
   // False: programs were pinned or may be attached, but not the map that tells what they judge by.
@@ -124,9 +142,9 @@ class Datapath {
   // What each rule decided, by the number of its record. A system call for each rule.
   common::Result<std::vector<krait_count>> rule_counts() const;
 
-  // Takes the programs and the guard off the interface (when it still exists) and removes the pins. The interface is
-  // open afterwards; remove its peers or the interface first.
-  static common::Result<void> remove(const Options& options, std::uint32_t interface_index);
+  // Takes the programs and the guard off the interface (when it still exists), the fence off the others, and removes
+  // the pins. The interface is open afterwards; remove its peers or the interface first.
+  static common::Result<void> remove(const Options& options, std::uint32_t interface_index, const InUse& is_in_use);
   // Denies everything by the programs that a former agent left, if it left any.
   static common::Result<void> deny_all_left_over(const Options& options);
 

@@ -34,6 +34,8 @@
 namespace krait::datapath {
 namespace {
 
+bool unused(std::uint32_t /*interface_index*/) { return false; }
+
 using packets::Packet;
 
 constexpr const char* kInterface = "tun0";
@@ -583,7 +585,7 @@ TEST_F(DatapathOnTun, FollowsNoLinkToPins) {
   std::filesystem::remove_all(bpffs_);
   std::filesystem::create_directory_symlink(home, bpffs_);
   EXPECT_FALSE(has_pins(options()));
-  EXPECT_TRUE(Datapath::remove(options(), index_));
+  EXPECT_TRUE(Datapath::remove(options(), index_, unused));
   EXPECT_FALSE(Datapath::open(options()));
   EXPECT_TRUE(std::filesystem::exists(precious));
   std::filesystem::remove(bpffs_);
@@ -605,7 +607,7 @@ TEST_F(DatapathOnTun, FollowsNoLinkToPins) {
   EXPECT_TRUE(pins.remove_all()) << "the link itself goes";
   EXPECT_TRUE(std::filesystem::exists(precious));
   std::filesystem::rename(bpffs_ / "moved", bpffs_ / kInterface);
-  ASSERT_TRUE(Datapath::remove(options(), index_));
+  ASSERT_TRUE(Datapath::remove(options(), index_, unused));
   std::filesystem::remove_all(home);
 }
 
@@ -617,7 +619,7 @@ TEST_F(DatapathOnTun, RemoveRestoresTheDevice) {
     ASSERT_FALSE(arrives(5432));
     EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_RULE), 1U);
   }
-  ASSERT_TRUE(Datapath::remove(options(), index_));
+  ASSERT_TRUE(Datapath::remove(options(), index_, unused));
   EXPECT_FALSE(has_pins(options()));
   EXPECT_FALSE(is_bpffs(bpffs_)) << "the file system is unmounted";
   EXPECT_TRUE(arrives(5432));

@@ -27,8 +27,17 @@ using common::Result;
 namespace {
 
 constexpr const char* kNextPins = "next";
-constexpr std::array<const char*, 3> kProgramPins{"program_ingress", "program_egress", "program_guard"};
-constexpr std::array<const char*, 3> kProgramNames{"krait_ingress", "krait_egress", "krait_guard"};
+constexpr std::array<const char*, 4> kProgramPins{"program_ingress", "program_egress", "program_guard",
+                                                  "program_fence"};
+constexpr std::array<const char*, 4> kProgramNames{"krait_ingress", "krait_egress", "krait_guard", "krait_fence"};
+
+// What a pinned program must use for the pins to fit together.
+constexpr std::array kAllMaps{MapId::snapshot, MapId::rules, MapId::flows,  MapId::fragments,
+                              MapId::pairs,    MapId::drops, MapId::events, MapId::ways};
+constexpr std::array kMapsOfFence{MapId::snapshot, MapId::pairs, MapId::drops, MapId::events, MapId::ways};
+constexpr std::array<std::span<const MapId>, 4> kMapsOfProgram{kAllMaps, kAllMaps, std::span<const MapId>(),
+                                                               kMapsOfFence};
+static_assert(kAllMaps.size() == kMaps);
 
 constexpr std::uint64_t kFnvStart = 0xcbf29ce484222325ULL;
 constexpr std::uint64_t kFnvPrime = 0x100000001b3ULL;
@@ -142,10 +151,10 @@ std::optional<Loaded> Loaded::adopt(const Pins& pins, const Options& options) {
     if (name_of(loaded.programs_[i].get()) != kProgramNames[i]) {
       return std::nullopt;
     }
-    const bool judges = i < 2;  // the guard uses no maps
     const std::vector<std::uint32_t> used = maps_of(loaded.programs_[i].get());
-    const auto is_used = [&](std::uint32_t id) { return std::ranges::find(used, id) != used.end(); };
-    if (judges && !std::ranges::all_of(ids, is_used)) {
+    if (!std::ranges::all_of(kMapsOfProgram[i], [&](MapId map) {
+          return std::ranges::find(used, ids[static_cast<std::size_t>(map)]) != used.end();
+        })) {
       return std::nullopt;
     }
   }
@@ -182,7 +191,7 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
     loaded.maps_[i++] = duplicate(object->map_fd(shape.name));
   }
   loaded.programs_ = {duplicate(object->program_fd(kProgramNames[0])), duplicate(object->program_fd(kProgramNames[1])),
-                      duplicate(guard->program_fd(kProgramNames[2]))};
+                      duplicate(guard->program_fd(kProgramNames[2])), duplicate(object->program_fd(kProgramNames[3]))};
   const auto is_valid = [](const Fd& fd) { return fd.valid(); };
   if (!std::ranges::all_of(loaded.maps_, is_valid) || !std::ranges::all_of(loaded.programs_, is_valid)) {
     return Error::from_errno(errno, "keep the descriptors of the BPF objects");
@@ -191,7 +200,10 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
 }
 
 Programs Loaded::programs() const {
-  return {.ingress_fd = programs_[0].get(), .egress_fd = programs_[1].get(), .guard_fd = programs_[2].get()};
+  return {.ingress_fd = programs_[0].get(),
+          .egress_fd = programs_[1].get(),
+          .guard_fd = programs_[2].get(),
+          .fence_fd = programs_[3].get()};
 }
 
 bool Loaded::shares(const Pins& pins, MapId id) const {

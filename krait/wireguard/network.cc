@@ -254,8 +254,9 @@ std::optional<NetworkLink> parse_network_link(const nlmsghdr& message) {
   link.mtu_bytes = attribute_value<std::uint32_t>(table[IFLA_MTU]).value_or(0);
   link.up = (header->ifi_flags & IFF_UP) != 0;
   if (table[IFLA_LINKINFO] != nullptr) {
-    const auto info = find_attributes<IFLA_INFO_KIND + 1>(*table[IFLA_LINKINFO]);
+    const auto info = find_attributes<IFLA_INFO_SLAVE_KIND + 1>(*table[IFLA_LINKINFO]);
     link.kind = attribute_text(info[IFLA_INFO_KIND]);
+    link.master_kind = attribute_text(info[IFLA_INFO_SLAVE_KIND]);
   }
   return link;
 }

@@ -19,6 +19,7 @@ struct NetworkLink {
   std::string kind;  // "wireguard", "veth", ...; empty for a physical link
   std::uint32_t mtu_bytes = 0;
   bool up = false;
+  std::string master_kind{};  // "bridge", "bond", "vrf", ...; empty: it belongs to no other link
 };
 
 struct NetworkAddress {

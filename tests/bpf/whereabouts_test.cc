@@ -183,15 +183,24 @@ class Whereabouts : public testing::Test {
 
   // As the agent does.
   void follow_routes() {
-    const std::vector networks{*common::Prefix::parse("10.20.0.0/16"), *common::Prefix::parse("fd20::/32"),
-                               *common::Prefix::parse("10.40.0.0/16"), *common::Prefix::parse("fd40::/32")};
+    const std::vector behind{*common::Prefix::parse("10.20.0.0/16"), *common::Prefix::parse("fd20::/32"),
+                             *common::Prefix::parse("10.40.0.0/16"), *common::Prefix::parse("fd40::/32")};
+    const std::vector beyond{*common::Prefix::parse("10.50.0.0/16"), *common::Prefix::parse("fd50::/32")};
     auto network = wireguard::Network::open();
     ASSERT_TRUE(network) << network.error().text();
     const auto routes = network->routes();
     ASSERT_TRUE(routes) << routes.error().text();
-    const auto found = agent::ways_behind(networks, *routes, ::if_nametoindex("tunnel"));
+    const auto found = agent::ways_behind({.behind = behind, .beyond = beyond}, *routes, ::if_nametoindex("tunnel"));
     const auto set = datapath_->set_ways_behind(found.ways);
     ASSERT_TRUE(set) << set.error().text();
+  }
+
+  void fence() {
+    const std::array others{::if_nametoindex("lo"), ::if_nametoindex("lan"), ::if_nametoindex("wan")};
+    const datapath::Fenced fenced = datapath_->fence_off(others, [](std::uint32_t) { return false; });
+    ASSERT_TRUE(fenced.failures.empty()) << fenced.failures[0].error.text();
+    ASSERT_EQ(fenced.put.size(), others.size());
+    EXPECT_TRUE(datapath_->fence_off(others, [](std::uint32_t) { return false; }).put.empty()) << "it is there";
   }
 
   // Commands of ip(8), a line each.
@@ -378,7 +387,8 @@ struct Weather {
   const char* name;
   const char* begins;
   const char* ends;
-  bool part_on_wan = false;  // of the office
+  bool part_on_wan = false;    // of the office
+  bool branch_on_lan = false;  // a part of it
 };
 constexpr Weather kWeathers[] = {
     {"fair", "", ""},
@@ -401,7 +411,7 @@ constexpr Weather kWeathers[] = {
     {"the host has more addresses", "addr add 10.20.7.7/32 dev lo\naddr add fd20:0:7::7/128 dev lo nodad\n",
      "addr del 10.20.7.7/32 dev lo\naddr del fd20:0:7::7/128 dev lo\n"},
     {"a peer's network is on the LAN", "route add 10.50.7.0/24 dev lan\nroute add fd50:0:7::/48 dev lan\n",
-     "route del 10.50.7.0/24 dev lan\nroute del fd50:0:7::/48 dev lan\n"},
+     "route del 10.50.7.0/24 dev lan\nroute del fd50:0:7::/48 dev lan\n", false, true},
 };
 
 class Traveller {
@@ -472,8 +482,31 @@ void expect_departure(const Weather& weather, Where from, const char* source, co
   EXPECT_EQ(fate.out.source, from == Where::wan ? kDepot : kSrv);
 }
 
-TEST_F(Whereabouts, PacketsGoWhereTheyWereJudgedToGoAndComeFromThere) {
+// Whether a source is the host's or somebody's behind the tunnel, and does not come in where it could be.
+bool is_outsider(const Weather& weather, Where from, std::string_view source) {
+  static const std::set<std::string_view> kInside{"10.90.0.1", "10.90.0.2", "10.90.0.3", "10.50.0.5",
+                                                  "fd90::3",   "fd90::2",   "fd8f::2",   "fd50::5"};
+  const bool in_part = source == "10.50.7.5" || source == "fd50:0:7::5";
+  return kInside.contains(source) || (in_part && !(weather.branch_on_lan && from == Where::lan));
+}
+
+// With the fence, whose addresses are behind the tunnel come in by it alone.
+void expect_fenced(const Weather& weather, Where from, const char* source, const Fate& fate) {
+  EXPECT_EQ(fate.in.reason == KRAIT_REASON_OUTSIDE_TUNNEL, is_outsider(weather, from, source));
+  if (is_outsider(weather, from, source)) {
+    EXPECT_EQ(fate.seen, Seen{});
+  }
+}
+
+class Travels : public Whereabouts, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutTheFence, Travels, testing::Bool());
+
+TEST_P(Travels, PacketsGoWhereTheyWereJudgedToGoAndComeFromThere) {
+  const bool is_fenced = GetParam();
   set("ipv4/conf/all/rp_filter", 0);
+  if (is_fenced) {
+    ASSERT_NO_FATAL_FAILURE(fence());
+  }
   Traveller traveller(1);
   std::map<std::uint32_t, int> arrived;
   std::map<std::uint32_t, int> departed;
@@ -488,6 +521,9 @@ TEST_F(Whereabouts, PacketsGoWhereTheyWereJudgedToGoAndComeFromThere) {
                                               : send(from, Packet(source, destination));
       from == Where::tunnel ? expect_arrival(weather, destination, fate)
                             : expect_departure(weather, from, source, fate);
+      if (is_fenced && (from == Where::lan || from == Where::wan)) {
+        expect_fenced(weather, from, source, fate);
+      }
       arrived[fate.in.destination] += from == Where::tunnel && !fate.seen.empty() ? 1 : 0;
       departed[fate.out.source] += from != Where::tunnel && fate.seen.contains(Where::tunnel) ? 1 : 0;
       ASSERT_FALSE(HasFailure());
@@ -528,6 +564,57 @@ TEST_F(Whereabouts, NeighboursDoNotSpeakAsAnotherNetwork) {
     const Fate good = send(Where::lan, Packet(source, destination));
     EXPECT_EQ(good.out.source, kOffice);
     EXPECT_EQ(good.seen, Seen{Where::tunnel});
+  }
+}
+
+// Past the tunnel, where WireGuard checks no source: to the host, and through it to the office.
+TEST_F(Whereabouts, NeighboursDoNotSpeakAsPeersPastTheTunnel) {
+  set("ipv4/conf/all/rp_filter", 0);
+  const struct {
+    Ends ends;
+    Where goes_to;
+  } all[] = {{{"10.90.0.3", "10.90.0.1"}, Where::socket},    {{"fd8f::2", "fd90::3"}, Where::socket},
+             {{"10.50.0.5", "198.51.100.1"}, Where::socket}, {{"fd50::5", "fd40::1"}, Where::socket},
+             {{"10.90.0.3", "10.20.0.77"}, Where::lan},      {{"fd8f::2", "fd20::77"}, Where::lan},
+             {{"fd90::3", "fd90::3"}, Where::socket}};
+  for (const auto& [ends, goes_to] : all) {
+    EXPECT_EQ(send(Where::wan, Packet(ends.source, ends.destination)).seen, Seen{goes_to}) << "without the fence";
+  }
+  ASSERT_NO_FATAL_FAILURE(fence());
+  for (const auto& [ends, goes_to] : all) {
+    const Fate fate = send(Where::wan, Packet(ends.source, ends.destination));
+    EXPECT_EQ(fate.in.reason, KRAIT_REASON_OUTSIDE_TUNNEL) << ends.source;
+    EXPECT_EQ(fate.seen, Seen{}) << ends.source;
+  }
+  for (const Ends& stranger : {Ends{"198.51.100.9", "198.51.100.1"}, Ends{"fd40::9", "fd90::3"}}) {
+    EXPECT_EQ(send(Where::wan, Packet(stranger.source, stranger.destination)).seen, Seen{Where::socket});
+  }
+}
+
+// Unprivileged programs may send IPv6 from any address (IPV6_FREEBIND); to the host itself that is by loopback.
+TEST_F(Whereabouts, LocalUsersDoNotSpeakAsPeersToTheHost) {
+  EXPECT_EQ(speak(User::nobody, "fd8f::2", "fd90::3").seen, Seen{Where::socket}) << "without the fence";
+  ASSERT_NO_FATAL_FAILURE(fence());
+  const Fate fate = speak(User::nobody, "fd8f::2", "fd90::3");
+  EXPECT_EQ(fate.in.reason, KRAIT_REASON_OUTSIDE_TUNNEL);
+  EXPECT_EQ(fate.seen, Seen{});
+  EXPECT_EQ(speak(User::nobody, "fd90::3", "fd90::3").seen, Seen{Where::socket});
+  EXPECT_EQ(speak(User::nobody, "10.90.0.1", "10.90.0.1").seen, Seen{Where::socket});
+}
+
+// What of a peer's network is reached otherwise, by a route of its own, is not behind the peer.
+TEST_F(Whereabouts, PartsOfAPeersNetworkMayBeElsewhere) {
+  set("ipv4/conf/all/rp_filter", 0);
+  ASSERT_NO_FATAL_FAILURE(fence());
+  const Ends all[] = {{"10.50.7.5", "198.51.100.1"}, {"fd50:0:7::5", "fd40::1"}};
+  ip("route add 10.50.7.0/24 dev lan\nroute add fd50:0:7::/48 dev lan\n");
+  for (const auto& [source, destination] : all) {
+    EXPECT_EQ(send(Where::lan, Packet(source, destination)).seen, Seen{Where::socket});
+    EXPECT_EQ(send(Where::wan, Packet(source, destination)).in.reason, KRAIT_REASON_OUTSIDE_TUNNEL);
+  }
+  ip("route del 10.50.7.0/24 dev lan\nroute del fd50:0:7::/48 dev lan\n");
+  for (const auto& [source, destination] : all) {
+    EXPECT_EQ(send(Where::lan, Packet(source, destination)).in.reason, KRAIT_REASON_OUTSIDE_TUNNEL);
   }
 }
 

@@ -61,6 +61,18 @@ if [[ $(attachment db) == clsact ]]; then
   on db tc filter del dev wg0 ingress pref 1 protocol all handle 7 bpf
   mended "a filter put ahead, and taken off" "wg0 is as it should be again" eval '[[ -z $(faults) ]]'
 fi
+# Web's overlay address comes by the tunnel or not at all.
+fenced() {
+  local before
+  before=$(drops db outside_tunnel ingress)
+  on web ping -c 1 -W 1 -I 10.90.0.1 192.0.2.2 >/dev/null
+  rose db outside_tunnel ingress "$before"
+}
+check "the fence stands on eth0" "" fenced
+on db sh -c 'tc qdisc del dev eth0 clsact 2>/dev/null; rm -f "/run/krait/bpf/wg0/fence/$(cat /sys/class/net/eth0/ifindex)"*'
+on db ip link add wakes type veth peer name wakes2
+mended "fence removed" "the fence was taken off eth0" fenced
+on db ip link del wakes
 on db umount -l /run/krait/bpf
 mended "pins unmounted" "pinned again" on db test -e /run/krait/bpf/wg0/snapshot
 on db mount -t tmpfs tmpfs /run/krait/bpf

@@ -1,0 +1,22 @@
+#include "krait/agent/fenced_links.h"
+
+#include <gtest/gtest.h>
+
+namespace krait::agent {
+namespace {
+
+TEST(FencedLinks, WhereTheHostTakesPacketsIn) {
+  const auto link = [](std::uint32_t index, const char* kind, const char* master_kind) {
+    return wireguard::NetworkLink{.index = index, .name = "", .kind = kind, .master_kind = master_kind};
+  };
+  const std::vector links{link(1, "", ""),          link(2, "", ""),           link(3, "", "bridge"),
+                          link(4, "bridge", ""),    link(5, "veth", "bridge"), link(6, "", "bond"),
+                          link(7, "bond", ""),      link(8, "vrf", ""),        link(9, "", "vrf"),
+                          link(10, "wireguard", "")};
+  EXPECT_EQ(fenced_links(links, 10), (std::vector<std::uint32_t>{1, 2, 4, 7, 9}));
+  EXPECT_EQ(fenced_links(links, 0), (std::vector<std::uint32_t>{1, 2, 4, 7, 9, 10}))
+      << "another tunnel is no exception";
+}
+
+}  // namespace
+}  // namespace krait::agent
