@@ -70,7 +70,7 @@ packets::Bytes frame_of(Kind kind, common::Family family, std::uint16_t source_p
 datapath::TimeOptions options_of(const Row& row, std::uint32_t repeat) {
   return {.run = {.direction = row.kind == Kind::reply ? KRAIT_EGRESS : KRAIT_INGRESS},
           .repeat = repeat,
-          .empty_program = row.rules == 0};
+          .program = row.rules == 0 ? datapath::Timed::empty : datapath::Timed::verdict};
 }
 
 // From one host after the other, in no order, to any service: most are denied. What one packet has looked up is not in

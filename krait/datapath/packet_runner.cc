@@ -53,6 +53,16 @@ struct PacketRunner::State {
   [[nodiscard]] int program_fd(krait_direction direction) const {
     return object->program_fd(direction == KRAIT_INGRESS ? "krait_in_eth" : "krait_out_eth");
   }
+  [[nodiscard]] int timed_fd(const TimeOptions& options) const {
+    switch (options.program) {
+      case Timed::fence:
+        return object->program_fd("krait_fence");
+      case Timed::empty:
+        return guard->program_fd("krait_guard");
+      default:
+        return program_fd(options.run.direction);
+    }
+  }
 };
 
 common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, RunMode mode, Routes routes) {
@@ -167,9 +177,7 @@ common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::s
 }
 
 common::Result<std::uint32_t> PacketRunner::time_ns(std::span<const std::byte> frame, const TimeOptions& options) {
-  const int fd =
-      options.empty_program ? state_->guard->program_fd("krait_guard") : state_->program_fd(options.run.direction);
-  auto done = test_run(fd, frame, options, nullptr);
+  auto done = test_run(state_->timed_fd(options), frame, options, nullptr);
   if (!done) {
     return std::move(done.error());
   }

@@ -31,10 +31,17 @@ struct RunOptions {
   std::uint16_t gso_segments = 0;
 };
 
+// Which program's time is taken.
+enum class Timed : std::uint8_t {
+  verdict,
+  fence,  // that on other interfaces
+  empty,  // what calling any program costs
+};
+
 struct TimeOptions {
   RunOptions run;
   std::uint32_t repeat = 1;
-  bool empty_program = false;  // instead of krait's: what calling any program costs
+  Timed program = Timed::verdict;
 };
 
 enum class RunMode : std::uint8_t {

@@ -39,7 +39,6 @@ common::Result<Object> open_krait_object(Framing framing, const TableSizes& size
   for (const char* unused : {network ? "krait_in_eth" : "krait_ingress", network ? "krait_out_eth" : "krait_egress"}) {
     set = set ? object->leave_out(unused) : std::move(set);
   }
-  set = set && !network ? object->leave_out("krait_fence") : std::move(set);
   if (!set) {
     return std::move(set.error());
   }
