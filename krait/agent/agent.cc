@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,20 +11,21 @@
 #include <memory>
 #include <utility>
 
-#include "common/fd.h"
+#include "common/event/clock_watch.h"
+#include "common/event/http.h"
+#include "common/event/loop.h"
+#include "common/event/peer_credentials.h"
+#include "common/event/shared_text.h"
+#include "common/event/stream_server.h"
+#include "common/event/timer.h"
+#include "common/event/unix_socket.h"
 #include "common/memory.h"
-#include "krait/agent/clock_watch.h"
 #include "krait/agent/endpoint_keeper.h"
-#include "krait/agent/http.h"
-#include "krait/agent/loop.h"
+#include "krait/agent/host_settings.h"
 #include "krait/agent/metrics.h"
 #include "krait/agent/metrics_server.h"
 #include "krait/agent/notify.h"
 #include "krait/agent/protocol.h"
-#include "krait/agent/rights.h"
-#include "krait/agent/shared_text.h"
-#include "krait/agent/stream_server.h"
-#include "krait/agent/unix_socket.h"
 #include "krait/agent/upkeep.h"
 #include "krait/agent/version.h"
 
@@ -33,23 +33,11 @@ namespace krait::agent {
 
 using common::Error;
 using common::ErrorCode;
-using common::Fd;
 using common::Result;
 
 namespace {
 
-Result<Fd> open_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGHUP, SIGTERM, SIGINT}) {
-    sigaddset(&signals, number);
-  }
-  Fd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.valid() || ::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
-    return Error::from_errno(errno, "receive signals");
-  }
-  return fd;
-}
+constexpr const char* kGroup = "krait";  // whose members may change something
 
 // The serving part. Everything it refers to outlives it.
 class Service {
@@ -60,7 +48,7 @@ class Service {
     Upkeep& upkeep;
   };
 
-  Service(Enforcer& enforcer, Keepers keepers, Loop& loop, common::Log& log, const Rights& rights)
+  Service(Enforcer& enforcer, Keepers keepers, common::Loop& loop, common::Log& log, const common::Rights& rights)
       : enforcer_(enforcer),
         endpoints_(keepers.endpoints),
         upkeep_(keepers.upkeep),
@@ -68,26 +56,26 @@ class Service {
         log_(log),
         rights_(rights) {}
 
-  void on_signal(int signals);
-  void on_clock_set(ClockWatch& clock);
+  void on_signal(int number);
+  void on_clock_set(common::ClockWatch& clock);
   void warn();  // about the policy in force
   void keep_endpoints();
-  std::optional<Answer> on_control(std::string_view input, const Client& client);
-  std::optional<Answer> on_http(std::string_view input);
+  std::optional<common::Answer> on_control(std::string_view input, const common::Client& client);
+  std::optional<common::Answer> on_http(std::string_view input);
   Result<void> share();  // before anybody is served
   void watch(const MetricsServer& metrics) { metrics_ = &metrics; }
 
  private:
   // For those who may only look.
   struct Shared {
-    std::unique_ptr<SharedText> metrics;
-    std::unique_ptr<SharedText> status;
+    std::unique_ptr<common::SharedText> metrics;
+    std::unique_ptr<common::SharedText> status;
   };
 
   Result<std::string> metrics_page();
   void read_anew();
-  std::string answer_line(Request request, const Client& client);
-  Json answer(Request request, const Client& client);
+  std::string answer_line(Request request, const common::Client& client);
+  Json answer(Request request, const common::Client& client);
   Json reload();
   Json status();
   Json rules();
@@ -98,48 +86,46 @@ class Service {
   Enforcer& enforcer_;
   EndpointKeeper& endpoints_;
   Upkeep& upkeep_;
-  Loop& loop_;
+  common::Loop& loop_;
   common::Log& log_;
-  const Rights& rights_;
+  const common::Rights& rights_;
   Shared shared_;
   const MetricsServer* metrics_ = nullptr;
 };
 
-void Service::on_signal(int signals) {
-  signalfd_siginfo info{};
-  while (::read(signals, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
-    if (info.ssi_signo == SIGHUP) {
-      reload();
-      continue;
-    }
-    log_.info(fmt::format("ending; the policy stays in force on {}", enforcer_.interface()));
-    loop_.stop();
+void Service::on_signal(int number) {
+  if (number == SIGHUP) {
+    reload();
+    return;
   }
+  log_.info(fmt::format("ending; the policy stays in force on {}", enforcer_.interface()));
+  loop_.stop();
 }
 
-std::optional<Answer> Service::on_control(std::string_view input, const Client& client) {
+std::optional<common::Answer> Service::on_control(std::string_view input, const common::Client& client) {
   const auto end = input.find('\n');
   if (end == std::string_view::npos) {
-    if (input.size() < kMostRequestBytes) {
+    if (input.size() < common::kMostRequestBytes) {
       return std::nullopt;
     }
-    const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", kMostRequestBytes));
-    return Answer{json_line(error_json(error)), input.size(), true};
+    const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", common::kMostRequestBytes));
+    return common::Answer{json_line(error_json(error)), input.size(), true};
   }
   auto request = parse_request(input.substr(0, end));
-  return Answer{request ? answer_line(*request, client) : json_line(error_json(request.error())), end + 1, false};
+  return common::Answer{request ? answer_line(*request, client) : json_line(error_json(request.error())), end + 1,
+                        false};
 }
 
-std::optional<Answer> Service::on_http(std::string_view input) {
-  const auto code = http_status(input);
+std::optional<common::Answer> Service::on_http(std::string_view input) {
+  const auto code = common::http_status(input);
   if (!code) {
     return std::nullopt;
   }
   if (*code != 200) {
-    return Answer{http_response(*code, {}), input.size(), true};
+    return common::Answer{common::http_response(*code, {}), input.size(), true};
   }
   const auto& page = shared_.metrics->get();
-  return Answer{page ? http_response(200, *page) : http_response(500, {}), input.size(), true};
+  return common::Answer{page ? common::http_response(200, *page) : common::http_response(500, {}), input.size(), true};
 }
 
 Result<std::string> Service::metrics_page() {
@@ -157,8 +143,8 @@ Result<std::string> Service::metrics_page() {
 }
 
 Result<void> Service::share() {
-  const auto add = [this](std::unique_ptr<SharedText>& place, SharedText::Reader read) {
-    auto made = SharedText::create(loop_, std::move(read));
+  const auto add = [this](std::unique_ptr<common::SharedText>& place, common::SharedText::Reader read) {
+    auto made = common::SharedText::create(loop_, std::move(read));
     if (made) {
       place = std::move(*made);
     }
@@ -174,7 +160,7 @@ void Service::read_anew() {
 }
 
 // Whoever may change something always gets what is so now, and what the others share is not older.
-std::string Service::answer_line(Request request, const Client& client) {
+std::string Service::answer_line(Request request, const common::Client& client) {
   if (!client.may_change && request == Request::status) {
     return *shared_.status->get();
   }
@@ -185,9 +171,9 @@ std::string Service::answer_line(Request request, const Client& client) {
   return line;
 }
 
-Json Service::answer(Request request, const Client& client) {
+Json Service::answer(Request request, const common::Client& client) {
   if (needs_right(request) && !client.may_change) {
-    return error_json(Error(ErrorCode::permission, refusal(rights_)));
+    return error_json(Error(ErrorCode::permission, common::refusal(rights_, kGroup)));
   }
   switch (request) {
     case Request::reload:
@@ -246,7 +232,7 @@ Json Service::rules() {
   return rules_json(*rules, enforcer_.policy());
 }
 
-void Service::on_clock_set(ClockWatch& clock) {
+void Service::on_clock_set(common::ClockWatch& clock) {
   auto set = clock.was_set();
   if (!set) {
     log_.error(set.error().text());
@@ -313,33 +299,33 @@ std::string started_text(const Enforcer& enforcer) {
 }
 
 // Without the group databases only root and the agent's own user may change anything.
-Rights rights_of_clients(common::Log& log) {
-  auto rights = Rights::look_up();
+common::Rights rights_of_clients(common::Log& log) {
+  auto rights = common::Rights::look_up(kGroup);
   if (!rights) {
     log.warning("only root may change anything here: " + rights.error().text());
   }
-  return rights ? *rights : Rights{.own_user = ::geteuid(), .group = {}};
+  return rights ? *rights : common::Rights{.own_user = ::geteuid(), .group = {}};
 }
 
 }  // namespace
 
 Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   // Where the lock of the interface is, and the pins are.
-  if (auto made = make_own_directory_of(fmt::format("{}/", kRunDirectory)); !made) {
+  const std::string in_run_directory = fmt::format("{}/", kRunDirectory);
+  if (auto made = common::make_own_directory_of(in_run_directory, folder_hint(in_run_directory)); !made) {
     return made;
   }
-  auto loop = Loop::create();
-  auto signals = open_signals();
-  auto control = ControlSocket::listen(options.socket_path);
-  auto clock = ClockWatch::create();
-  if (!loop || !signals || !control || !clock) {
-    return !loop ? loop.error() : !signals ? signals.error() : !control ? control.error() : clock.error();
+  auto loop = common::Loop::create();
+  auto control = common::ControlSocket::listen(options.socket_path, folder_hint(options.socket_path));
+  auto clock = common::ClockWatch::create();
+  if (!loop || !control || !clock) {
+    return !loop ? loop.error() : !control ? control.error() : clock.error();
   }
   auto enforcer = Enforcer::start(options.enforcer);
   if (!enforcer) {
     return enforcer.error();
   }
-  const Rights rights = rights_of_clients(log);
+  const common::Rights rights = rights_of_clients(log);
   auto endpoints = EndpointKeeper::create(**loop, log);
   if (!endpoints) {
     return endpoints.error();
@@ -352,15 +338,17 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   if (auto shared = service.share(); !shared) {
     return shared;
   }
-  auto watched = (*loop)->add(signals->get(), EPOLLIN, [&](std::uint32_t) { service.on_signal(signals->get()); });
-  auto control_server = StreamServer::serve(
+  auto signals =
+      common::Signals::receive(**loop, {SIGHUP, SIGTERM, SIGINT}, [&](int number) { service.on_signal(number); });
+  auto control_server = common::StreamServer::serve(
       **loop, control->take(),
-      [&](std::string_view input, const Client& client) { return service.on_control(input, client); }, rights);
-  auto metrics = MetricsServer::start(**loop, log, options.metrics,
-                                      [&](std::string_view input, const Client&) { return service.on_http(input); });
+      [&](std::string_view input, const common::Client& client) { return service.on_control(input, client); }, rights);
+  auto metrics = MetricsServer::start(**loop, log, options.metrics, [&](std::string_view input, const common::Client&) {
+    return service.on_http(input);
+  });
   auto clock_watched = (*loop)->add(clock->fd(), EPOLLIN, [&](std::uint32_t) { service.on_clock_set(*clock); });
-  if (!watched || !control_server || !metrics || !clock_watched) {
-    return !watched          ? watched.error()
+  if (!signals || !control_server || !metrics || !clock_watched) {
+    return !signals          ? signals.error()
            : !control_server ? control_server.error()
            : !metrics        ? metrics.error()
                              : clock_watched.error();

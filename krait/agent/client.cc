@@ -10,7 +10,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "krait/agent/unix_socket.h"
+#include "common/event/unix_socket.h"
 
 namespace krait::agent {
 
@@ -82,7 +82,7 @@ Result<std::string> receive_line(int fd) {
 }  // namespace
 
 Result<Json> ask(const std::string& socket_path, Request request) {
-  auto fd = connect_unix(socket_path);
+  auto fd = common::connect_unix(socket_path);
   if (!fd) {
     return fd.error();
   }

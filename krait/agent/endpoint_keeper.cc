@@ -9,7 +9,7 @@ namespace krait::agent {
 
 using common::Result;
 
-Result<std::unique_ptr<EndpointKeeper>> EndpointKeeper::create(Loop& loop, common::Log& log) {
+Result<std::unique_ptr<EndpointKeeper>> EndpointKeeper::create(common::Loop& loop, common::Log& log) {
   std::unique_ptr<EndpointKeeper> keeper(new EndpointKeeper(log));
   auto resolver =
       Resolver::create(loop, [it = keeper.get()](const std::vector<Found>& answers) { it->on_answers(answers); });

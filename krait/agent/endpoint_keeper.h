@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "common/event/loop.h"
 #include "common/log.h"
 #include "common/result.h"
 #include "krait/agent/endpoint_names.h"
 #include "krait/agent/enforcer.h"
-#include "krait/agent/loop.h"
 #include "krait/agent/resolver.h"
 
 namespace krait::agent {
@@ -19,7 +19,7 @@ namespace krait::agent {
 // One thread, the loop's; never blocks but for the kernel's answer. A name without an address is logged once.
 class EndpointKeeper {
  public:
-  static common::Result<std::unique_ptr<EndpointKeeper>> create(Loop& loop, common::Log& log);
+  static common::Result<std::unique_ptr<EndpointKeeper>> create(common::Loop& loop, common::Log& log);
 
   // After the configuration came into force, at start and at every reload. Looks up what is due at once.
   void configured(const std::string& interface, const model::Mesh& mesh);

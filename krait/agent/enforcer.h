@@ -12,7 +12,7 @@
 #include "common/result.h"
 #include "krait/agent/clock_keeper.h"
 #include "krait/agent/lifecycle.h"
-#include "krait/agent/lock_file.h"
+#include "common/event/lock_file.h"
 #include "krait/agent/plan.h"
 #include "krait/datapath/datapath.h"
 #include "krait/wireguard/wireguard.h"
@@ -155,7 +155,7 @@ class Enforcer {
   [[nodiscard]] const EnforcerOptions& options() const { return options_; }
 
  private:
-  Enforcer(EnforcerOptions options, std::string interface, LockFile lock, datapath::Datapath datapath,
+  Enforcer(EnforcerOptions options, std::string interface, common::LockFile lock, datapath::Datapath datapath,
            ClockKeeper clock)
       : options_(std::move(options)),
         interface_(std::move(interface)),
@@ -210,7 +210,7 @@ class Enforcer {
 
   EnforcerOptions options_;
   std::string interface_;
-  LockFile lock_;
+  common::LockFile lock_;
   datapath::Datapath datapath_;
   ClockKeeper clock_;
   Lifecycle lifecycle_;

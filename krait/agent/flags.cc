@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "krait/agent/listen.h"
+#include "common/event/loopback.h"
 #include "krait/agent/version.h"
 
 namespace krait::agent {
@@ -23,7 +23,7 @@ constexpr const char* kFooter =
 
 std::string check_metrics(const std::string& text) {
   const auto endpoint = common::Endpoint::parse(text);
-  return endpoint && is_loopback(endpoint->ip) ? "" : "give a loopback ADDRESS:PORT, as 127.0.0.1:9517";
+  return endpoint && common::is_loopback(endpoint->ip) ? "" : "give a loopback ADDRESS:PORT, as 127.0.0.1:9517";
 }
 
 }  // namespace

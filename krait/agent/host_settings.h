@@ -4,18 +4,23 @@
 
 #include <string>
 
+#include "common/event/lock_file.h"
 #include "common/result.h"
-#include "krait/agent/lock_file.h"
 
 namespace krait::agent {
 
+inline constexpr const char* kRunDirectory = "/run/krait";
+
+// What to do when the folder that `path` stands in belongs to a user who is neither root nor the agent's own.
+std::string folder_hint(const std::string& path);
+
 std::string interface_lock_path(const std::string& interface);
 // Held by the agent that keeps the interface. Fails with unavailable while another does.
-common::Result<LockFile> lock_interface(const std::string& interface);
+common::Result<common::LockFile> lock_interface(const std::string& interface);
 
 // To be called before the interface is made; when there is one already, or the setting is off, what an earlier call
 // remembered stays. Blocks on the file system and the kernel, as does the other.
-common::Result<void> remember_settings(const std::string& interface, const LockFile& lock);
+common::Result<void> remember_settings(const std::string& interface, const common::LockFile& lock);
 
 // To be called after the interface is gone and before the lock file is. Needs CAP_NET_ADMIN.
 common::Result<void> restore_settings(const std::string& interface);

@@ -3,7 +3,6 @@
 #include <ares.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -52,26 +51,21 @@ struct Resolver::Query {
 
 void Resolver::Closer::operator()(ares_channeldata* channel) const { ares_destroy(channel); }
 
-Result<std::unique_ptr<Resolver>> Resolver::create(Loop& loop, Handler handler) {
-  common::Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer.valid()) {
-    return Error::from_errno(errno, "make a timer");
-  }
+Result<std::unique_ptr<Resolver>> Resolver::create(common::Loop& loop, Handler handler) {
   if (const int status = ares_library_init(ARES_LIB_INIT_ALL); status != ARES_SUCCESS) {
     return Error(common::ErrorCode::system, std::string("set up c-ares: ") + ares_strerror(status));
   }
-  std::unique_ptr<Resolver> resolver(new Resolver(loop, std::move(handler), std::move(timer)));
-  auto token = loop.add(resolver->timer_.get(), EPOLLIN, [it = resolver.get()](std::uint32_t) { it->on_timer(); });
-  if (!token) {
-    return token.error();
+  std::unique_ptr<Resolver> resolver(new Resolver(loop, std::move(handler)));
+  auto timer = common::Timer::create(loop, [it = resolver.get()] { it->on_timer(); });
+  if (!timer) {
+    return std::move(timer.error());
   }
-  resolver->timer_token_ = *token;
+  resolver->timer_ = std::move(*timer);
   return resolver;
 }
 
 Resolver::~Resolver() {
   channel_.reset();  // ends every query, and takes its sockets from the loop
-  loop_.remove(timer_token_);
   ares_library_cleanup();
 }
 
@@ -168,8 +162,6 @@ void Resolver::on_socket(int fd, std::uint32_t events) {
 }
 
 void Resolver::on_timer() {
-  std::uint64_t times = 0;
-  static_cast<void>(::read(timer_.get(), &times, sizeof(times)));
   if (channel_) {
     ares_process_fd(channel_.get(), ARES_SOCKET_BAD, ARES_SOCKET_BAD);
   }
@@ -189,18 +181,17 @@ void Resolver::go_on() {
 
 // At once when something can be done, else at the channel's next time-out; never while there is nothing to do.
 void Resolver::arm_timer() {
-  itimerspec at{};
   if ((!waiting_.empty() && under_way_ < kMostUnderWay) || (under_way_ == 0 && (channel_ || !answers_.empty()))) {
-    at.it_value.tv_nsec = 1;
+    timer_.after(std::chrono::nanoseconds(0));
   } else if (under_way_ != 0) {
     timeval most{};
     most.tv_sec = answers_.empty() ? 3600 : kMostDelayMs / 1000;
     timeval room{};
     const timeval* left = ares_timeout(channel_.get(), &most, &room);
-    at.it_value.tv_sec = left->tv_sec;
-    at.it_value.tv_nsec = left->tv_usec * 1000L + 1;
+    timer_.after(std::chrono::seconds(left->tv_sec) + std::chrono::microseconds(left->tv_usec));
+  } else {
+    timer_.stop();
   }
-  ::timerfd_settime(timer_.get(), 0, &at, nullptr);
 }
 
 }  // namespace krait::agent

@@ -11,10 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "common/event/loop.h"
+#include "common/event/timer.h"
 #include "common/fd.h"
 #include "common/ip.h"
 #include "common/result.h"
-#include "krait/agent/loop.h"
 
 struct ares_channeldata;
 
@@ -34,7 +35,7 @@ class Resolver {
   // Called from the loop, never from look_up(). Answers come together where they come close to each other.
   using Handler = std::function<void(const std::vector<Found>& answers)>;
 
-  static common::Result<std::unique_ptr<Resolver>> create(Loop& loop, Handler handler);
+  static common::Result<std::unique_ptr<Resolver>> create(common::Loop& loop, Handler handler);
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
   ~Resolver();
@@ -48,8 +49,7 @@ class Resolver {
     void operator()(ares_channeldata* channel) const;
   };
 
-  Resolver(Loop& loop, Handler handler, common::Fd timer)
-      : loop_(loop), handler_(std::move(handler)), timer_(std::move(timer)) {}
+  Resolver(common::Loop& loop, Handler handler) : loop_(loop), handler_(std::move(handler)) {}
   void start_waiting_names();
   bool open_channel();
   void ask(const std::string& name);
@@ -60,12 +60,11 @@ class Resolver {
   void watch(int fd, bool readable, bool writable);  // of c-ares
   void finish(const std::string& name, int status, std::vector<common::Ip> addresses);
 
-  Loop& loop_;
+  common::Loop& loop_;
   Handler handler_;
-  common::Fd timer_;
-  Loop::Token timer_token_ = 0;
+  common::Timer timer_;
   std::unique_ptr<ares_channeldata, Closer> channel_;
-  std::map<int, Loop::Token> sockets_;  // of the channel, which owns them
+  std::map<int, common::Loop::Token> sockets_;  // of the channel, which owns them
   std::deque<std::string> waiting_;
   std::set<std::string> known_;  // waiting or under way
   std::size_t under_way_ = 0;    // queries that the channel has

@@ -88,7 +88,7 @@ class ResolverTest : public testing::Test {
     auto links = wireguard::Links::open();
     ASSERT_TRUE(links) << links.error().text();
     ASSERT_TRUE(links->set_up(1));  // lo
-    auto loop = Loop::create();
+    auto loop = common::Loop::create();
     ASSERT_TRUE(loop) << loop.error().text();
     loop_ = std::move(*loop);
     auto resolver = Resolver::create(*loop_, [this](const std::vector<Found>& answers) { take(answers); });
@@ -130,7 +130,7 @@ class ResolverTest : public testing::Test {
     return text;
   }
 
-  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<common::Loop> loop_;
   std::unique_ptr<Resolver> resolver_;
   std::map<std::string, Found> answers_;
   std::function<void()> next_;  // instead of ending, once

@@ -3,12 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
+#include <chrono>
 
 #include "common/memory.h"
 #include "krait/agent/notify.h"
@@ -16,43 +15,22 @@
 namespace krait::agent {
 
 using common::Error;
-using common::Fd;
 using common::Result;
 
 namespace {
 
-constexpr time_t kMinuteS = 60;
+constexpr std::chrono::minutes kMinute{1};
 // Between two looks at the interface: a storm of notifications costs a few looks a second, not one each.
-constexpr long kRestNs = 200'000'000;
+constexpr std::chrono::milliseconds kRest{200};
 // For peers that have announced a new key: the kernel does not tell of handshakes.
-constexpr long kGlanceNs = 250'000'000;
+constexpr std::chrono::milliseconds kGlance{250};
 constexpr unsigned kGlances = 10 * 60 * 4;
 // Of the latest time. A crash loses none within the same boot, a power cut that much.
 constexpr unsigned kMinutesBetweenRecords = 60;
 
-Result<Fd> make_timer() {
-  Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer.valid()) {
-    return Error::from_errno(errno, "make a timer");
-  }
-  return timer;
-}
-
-Result<void> arm(const Fd& timer, const itimerspec& when) {
-  if (::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) {
-    return Error::from_errno(errno, "set a timer");
-  }
-  return {};
-}
-
-void clear(const Fd& timer) {
-  std::uint64_t expirations = 0;
-  std::ignore = ::read(timer.get(), &expirations, sizeof(expirations));
-}
-
 }  // namespace
 
-Result<std::unique_ptr<Upkeep>> Upkeep::start(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints,
+Result<std::unique_ptr<Upkeep>> Upkeep::start(common::Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints,
                                               common::Log& log) {
   auto watch = wireguard::Watch::open();
   if (!watch) {
@@ -66,7 +44,7 @@ Result<std::unique_ptr<Upkeep>> Upkeep::start(Loop& loop, Enforcer& enforcer, En
 }
 
 Upkeep::~Upkeep() {
-  for (const Loop::Token token : tokens_) {
+  for (const common::Loop::Token token : tokens_) {
     loop_.remove(token);
   }
 }
@@ -76,18 +54,19 @@ Result<void> Upkeep::watch_everything() {
   if (!mounts_.valid()) {
     return Error::from_errno(errno, "watch the mounts");
   }
-  auto minute = make_timer();
-  auto rest = make_timer();
-  auto glance = make_timer();
-  if (!minute || !rest || !glance) {
-    return !minute ? minute.error() : !rest ? rest.error() : glance.error();
+  struct Wanted {
+    common::Timer& timer;
+    void (Upkeep::*handler)();
+  };
+  for (const Wanted& wanted :
+       {Wanted{minute_, &Upkeep::on_minute}, Wanted{rest_, &Upkeep::on_rested}, Wanted{glance_, &Upkeep::on_glance}}) {
+    auto made = common::Timer::create(loop_, [this, handler = wanted.handler] { (this->*handler)(); });
+    if (!made) {
+      return std::move(made.error());
+    }
+    wanted.timer = std::move(*made);
   }
-  glance_ = std::move(*glance);
-  minute_ = std::move(*minute);
-  rest_ = std::move(*rest);
-  if (auto armed = arm(minute_, {.it_interval = {kMinuteS, 0}, .it_value = {kMinuteS, 0}}); !armed) {
-    return armed;
-  }
+  minute_.every(kMinute);
   struct Source {
     int fd;
     std::uint32_t events;
@@ -95,9 +74,7 @@ Result<void> Upkeep::watch_everything() {
   };
   // The list of mounts is always readable; a change is an exceptional condition (proc_pid_mountinfo(5)).
   for (const Source& source :
-       {Source{watch_.fd(), EPOLLIN, &Upkeep::on_change}, Source{mounts_.get(), EPOLLPRI, &Upkeep::on_mounts},
-        Source{minute_.get(), EPOLLIN, &Upkeep::on_minute}, Source{glance_.get(), EPOLLIN, &Upkeep::on_glance},
-        Source{rest_.get(), EPOLLIN, &Upkeep::on_rested}}) {
+       {Source{watch_.fd(), EPOLLIN, &Upkeep::on_change}, Source{mounts_.get(), EPOLLPRI, &Upkeep::on_mounts}}) {
     auto token =
         loop_.add(source.fd, source.events, [this, handler = source.handler](std::uint32_t) { (this->*handler)(); });
     if (!token) {
@@ -130,15 +107,14 @@ void Upkeep::on_change() {
   if (is_concerned) {
     inspect();
   }
-  auto resting = loop_.change(watch_token_, 0);
-  resting = resting ? arm(rest_, {.it_interval = {}, .it_value = {0, kRestNs}}) : std::move(resting);
-  if (!resting) {
+  if (auto resting = loop_.change(watch_token_, 0); !resting) {
     log_.error(resting.error().text());
+    return;
   }
+  rest_.after(kRest);
 }
 
 void Upkeep::on_rested() {
-  clear(rest_);
   if (auto watching = loop_.change(watch_token_, EPOLLIN); !watching) {
     log_.error(watching.error().text());
   }
@@ -153,14 +129,14 @@ void Upkeep::on_files() {
 
 void Upkeep::await_peers_keys() {
   glances_left_ = enforcer_.awaits_peers_keys() ? kGlances : 0;
-  const timespec often{0, glances_left_ != 0 ? kGlanceNs : 0};
-  if (auto armed = arm(glance_, {.it_interval = often, .it_value = often}); !armed) {
-    log_.error(armed.error().text());
+  if (glances_left_ != 0) {
+    glance_.every(kGlance);
+  } else {
+    glance_.stop();
   }
 }
 
 void Upkeep::on_glance() {
-  clear(glance_);
   auto followed = enforcer_.follow_peers_keys();
   if (!followed) {
     log_.error(followed.error().text());
@@ -169,14 +145,13 @@ void Upkeep::on_glance() {
   }
   glances_left_ -= std::min(glances_left_, 1U);
   if (glances_left_ == 0) {
-    std::ignore = arm(glance_, {});
+    glance_.stop();
   }
 }
 
 void Upkeep::on_mounts() { inspect(); }
 
 void Upkeep::on_minute() {
-  clear(minute_);
   notify_alive();
   fit_mtu();  // nobody tells of a peer that roams
   std::ignore = follow_network();

@@ -7,21 +7,22 @@
 #include <optional>
 #include <vector>
 
+#include "common/event/loop.h"
+#include "common/event/timer.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/result.h"
 #include "krait/agent/endpoint_keeper.h"
 #include "krait/agent/enforcer.h"
-#include "krait/agent/loop.h"
 #include "krait/wireguard/watch.h"
 
 namespace krait::agent {
 
-// One thread, inside a Loop. Everything that it refers to outlives it.
+// One thread, inside a common::Loop. Everything that it refers to outlives it.
 class Upkeep {
  public:
-  static common::Result<std::unique_ptr<Upkeep>> start(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints,
-                                                       common::Log& log);
+  static common::Result<std::unique_ptr<Upkeep>> start(common::Loop& loop, Enforcer& enforcer,
+                                                       EndpointKeeper& endpoints, common::Log& log);
 
   // To be called whenever files were put in force. For ten minutes from then on a peer that goes over to a key which
   // these announce is noticed within a quarter of a second, later within the minute. An interface that is only guarded
@@ -35,7 +36,7 @@ class Upkeep {
   ~Upkeep();
 
  private:
-  Upkeep(Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints, common::Log& log, wireguard::Watch watch)
+  Upkeep(common::Loop& loop, Enforcer& enforcer, EndpointKeeper& endpoints, common::Log& log, wireguard::Watch watch)
       : loop_(loop), enforcer_(enforcer), endpoints_(endpoints), log_(log), watch_(std::move(watch)) {}
 
   common::Result<void> watch_everything();
@@ -50,18 +51,18 @@ class Upkeep {
   bool follow_network();  // true: there is something for inspect() to tell
   void inspect();
 
-  Loop& loop_;
+  common::Loop& loop_;
   Enforcer& enforcer_;
   EndpointKeeper& endpoints_;
   common::Log& log_;
   wireguard::Watch watch_;
   common::Fd mounts_;  // /proc/self/mountinfo
-  common::Fd minute_;  // timers
-  common::Fd rest_;
-  common::Fd glance_;
+  common::Timer minute_;
+  common::Timer rest_;
+  common::Timer glance_;
   unsigned glances_left_ = 0;
-  std::vector<Loop::Token> tokens_;
-  Loop::Token watch_token_ = 0;
+  std::vector<common::Loop::Token> tokens_;
+  common::Loop::Token watch_token_ = 0;
   std::optional<wireguard::NewHome> moved_to_;  // the interface is in another network namespace
   std::vector<Fault> reported_;
   std::vector<Fault> reported_time_;

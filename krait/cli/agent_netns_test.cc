@@ -394,7 +394,7 @@ TEST_F(AgentTest, RefusesAFolderOfAnotherUserAndSaysHowToTakeIt) {
   const Ran refused = krait({"up", "-o", "json"});
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_EQ(refused.json()["error"],
-            "/run/krait belongs to user 65534, who may exchange files there under the agent's feet; make it root's, "
+            "/run/krait belongs to user 65534, who may exchange files there under this program's feet; make it root's, "
             "for an agent that runs as root: krait-agent --prepare root");
   const Ran prepared = run_program(KRAIT_AGENT_DIRECTORY "/krait-agent", {"--prepare", "root"}, 0);
   EXPECT_EQ(prepared.exit_code, 0) << prepared.err;

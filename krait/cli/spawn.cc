@@ -20,8 +20,9 @@
 #include <string_view>
 #include <vector>
 
+#include "common/event/lock_file.h"
 #include "common/fd.h"
-#include "krait/agent/lock_file.h"
+#include "krait/agent/host_settings.h"
 #include "krait/agent/notify.h"
 #include "krait/cli/notice.h"
 
@@ -60,7 +61,7 @@ Result<Notices> open_notices() {
 // Nothing but a file of this process's user that has one name: in a folder where others make files too, it may be a
 // pipe that nobody reads or another name of something else.
 Result<Fd> open_log(const std::string& path) {
-  if (auto made = agent::make_own_directory_of(path); !made) {
+  if (auto made = common::make_own_directory_of(path, agent::folder_hint(path)); !made) {
     return made.error();
   }
   Fd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0640));

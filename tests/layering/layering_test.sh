@@ -9,6 +9,7 @@ export LC_ALL=C
 # What a folder may include besides itself.
 declare -A may_include=(
   [common]=""
+  [common/event]="common"
   [krait/abi]=""
   [krait/bpf]="krait/abi"
   [krait/model]="common krait/abi"
@@ -16,10 +17,10 @@ declare -A may_include=(
   [krait/compile]="common krait/abi krait/model"
   [krait/datapath]="common krait/abi krait/bpf krait/model krait/config krait/compile"
   [krait/wireguard]="common krait/abi krait/model krait/config krait/compile"
-  [krait/agent]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard"
-  [krait/doctor]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent"
-  [krait/cli]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent krait/doctor"
-  [krait/inspect]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent krait/doctor krait/cli"
+  [krait/agent]="common common/event krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard"
+  [krait/doctor]="common common/event krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent"
+  [krait/cli]="common common/event krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent krait/doctor"
+  [krait/inspect]="common common/event krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent krait/doctor krait/cli"
   [lab/traffic]="common"
   [packaging/reference]="krait/agent krait/cli"
 )

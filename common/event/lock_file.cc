@@ -1,4 +1,4 @@
-#include "krait/agent/lock_file.h"
+#include "common/event/lock_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -8,11 +8,7 @@
 
 #include <cerrno>
 
-namespace krait::agent {
-
-using common::Error;
-using common::Fd;
-using common::Result;
+namespace common {
 
 namespace {
 
@@ -21,17 +17,14 @@ std::string directory_of(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
 }
 
-Error is_not_ours(const std::string& directory, const struct stat& status) {
+Error is_not_ours(const std::string& directory, const struct stat& status, std::string_view hint) {
   if (status.st_uid == 0 || status.st_uid == ::geteuid()) {
-    return {common::ErrorCode::permission,
+    return {ErrorCode::permission,
             fmt::format("everybody in a group, or anybody, may exchange files in {0}; chmod go-w {0}", directory)};
   }
-  const bool may_take = directory == kRunDirectory && ::geteuid() == 0;
-  return {common::ErrorCode::permission,
-          fmt::format("{} belongs to user {}, who may exchange files there under the agent's feet; {}", directory,
-                      status.st_uid,
-                      may_take ? "make it root's, for an agent that runs as root: krait-agent --prepare root"
-                               : "give a --socket in a folder of root's or of the agent's own user")};
+  return {ErrorCode::permission, fmt::format("{} belongs to user {}, who may exchange files there under this program's "
+                                             "feet; {}",
+                                             directory, status.st_uid, hint)};
 }
 
 }  // namespace
@@ -44,7 +37,7 @@ Result<void> make_directory_of(const std::string& path) {
   return {};
 }
 
-Result<void> make_own_directory_of(const std::string& path) {
+Result<void> make_own_directory_of(const std::string& path, std::string_view hint) {
   if (auto made = make_directory_of(path); !made) {
     return made;
   }
@@ -55,7 +48,7 @@ Result<void> make_own_directory_of(const std::string& path) {
   }
   const bool others_write = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0;
   return (status.st_uid == 0 || status.st_uid == ::geteuid()) && !others_write ? Result<void>()
-                                                                               : is_not_ours(directory, status);
+                                                                               : is_not_ours(directory, status, hint);
 }
 
 namespace {
@@ -77,8 +70,7 @@ Result<LockFile> LockFile::take(const std::string& path, const std::string& take
       return Error::from_errno(errno, "open " + path);
     }
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-      return errno == EWOULDBLOCK ? Error(common::ErrorCode::unavailable, taken)
-                                  : Error::from_errno(errno, "lock " + path);
+      return errno == EWOULDBLOCK ? Error(ErrorCode::unavailable, taken) : Error::from_errno(errno, "lock " + path);
     }
     if (is_at(path, fd)) {
       return LockFile(path, std::move(fd));
@@ -96,4 +88,4 @@ Result<void> LockFile::write(const std::string& text) const {
 
 void LockFile::remove_file() const { ::unlink(path_.c_str()); }
 
-}  // namespace krait::agent
+}  // namespace common

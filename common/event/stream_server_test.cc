@@ -1,4 +1,4 @@
-#include "krait/agent/stream_server.h"
+#include "common/event/stream_server.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -16,12 +16,10 @@
 #include <thread>
 #include <vector>
 
-#include "krait/agent/unix_socket.h"
+#include "common/event/unix_socket.h"
 
-namespace krait::agent {
+namespace common {
 namespace {
-
-using common::Fd;
 
 std::optional<Answer> echo(std::string_view input, const Client&) {
   const auto end = input.find('\n');
@@ -38,7 +36,7 @@ class StreamServerTest : public testing::Test {
   void SetUp() override {
     std::string pattern = testing::TempDir() + "krait-stream-XXXXXX";
     directory_ = ::mkdtemp(pattern.data());
-    auto socket = ControlSocket::listen(path());
+    auto socket = ControlSocket::listen(path(), "a hint");
     ASSERT_TRUE(socket) << socket.error().text();
     socket_ = std::make_unique<ControlSocket>(std::move(*socket));
     loop_ = std::move(*Loop::create());
@@ -96,7 +94,7 @@ std::string hear(const Fd& fd) {
 // that wait, only the last would ever be heard.
 TEST_F(StreamServerTest, ClientsHaveTheirTurnHoweverManyConnect) {
   constexpr int kClients = 60;  // as many as the queue holds
-  auto socket = ControlSocket::listen(directory_ + "/other.sock");
+  auto socket = ControlSocket::listen(directory_ + "/other.sock", "a hint");
   ASSERT_TRUE(socket);
   const auto loop = std::move(*Loop::create());
   const auto server = std::move(*StreamServer::serve(*loop, socket->take(), echo, {}, {.clients = 1}));
@@ -183,9 +181,9 @@ TEST_F(StreamServerTest, GivesUpTheOldestWhenItIsFull) {
 }
 
 TEST_F(StreamServerTest, RefusesASecondAgentOnTheSameSocket) {
-  const auto second = ControlSocket::listen(path());
+  const auto second = ControlSocket::listen(path(), "a hint");
   ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().code(), common::ErrorCode::unavailable);
+  EXPECT_EQ(second.error().code(), ErrorCode::unavailable);
   const Fd client = connect();
   say(client, "alive\n");
   EXPECT_EQ(hear(client), "alive\n");
@@ -196,7 +194,7 @@ TEST(ControlSocketTest, ReplacesAStaleSocketAndRefusesOtherFiles) {
   const std::string directory = ::mkdtemp(pattern.data());
   const std::string path = directory + "/sub/agent.sock";
   {
-    auto first = ControlSocket::listen(path);
+    auto first = ControlSocket::listen(path, "a hint");
     ASSERT_TRUE(first) << first.error().text();
     struct stat found{};
     ASSERT_EQ(::stat(path.c_str(), &found), 0);
@@ -205,14 +203,14 @@ TEST(ControlSocketTest, ReplacesAStaleSocketAndRefusesOtherFiles) {
     ASSERT_EQ(::rename(path.c_str(), (path + ".kept").c_str()), 0);
   }
   ASSERT_EQ(::rename((path + ".kept").c_str(), path.c_str()), 0);
-  EXPECT_EQ(connect_unix(path).error().code(), common::ErrorCode::unavailable);
-  EXPECT_TRUE(ControlSocket::listen(path));
-  EXPECT_EQ(connect_unix(path).error().code(), common::ErrorCode::unavailable);
+  EXPECT_EQ(connect_unix(path).error().code(), ErrorCode::unavailable);
+  EXPECT_TRUE(ControlSocket::listen(path, "a hint"));
+  EXPECT_EQ(connect_unix(path).error().code(), ErrorCode::unavailable);
   std::filesystem::create_directory(path);
-  EXPECT_FALSE(ControlSocket::listen(path));
-  EXPECT_FALSE(ControlSocket::listen(std::string(200, 'a')));
+  EXPECT_FALSE(ControlSocket::listen(path, "a hint"));
+  EXPECT_FALSE(ControlSocket::listen(std::string(200, 'a'), "a hint"));
   std::filesystem::remove_all(directory);
 }
 
 }  // namespace
-}  // namespace krait::agent
+}  // namespace common

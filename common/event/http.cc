@@ -1,12 +1,12 @@
-#include "krait/agent/http.h"
+#include "common/event/http.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "krait/agent/stream_server.h"
+#include "common/event/stream_server.h"
 
-namespace krait::agent {
+namespace common {
 
 namespace {
 
@@ -69,4 +69,4 @@ std::string http_response(int status, std::string_view body) {
       status, reason_phrase(status), text.size(), status == 405 ? "Allow: GET\r\n" : "", text);
 }
 
-}  // namespace krait::agent
+}  // namespace common

@@ -1,4 +1,5 @@
-// The agent's one event loop: sleeps in epoll_wait until a descriptor has something to say. No timers.
+// A program's one event loop: sleeps in epoll_wait until a descriptor has something to say. Timers and signals are in
+// timer.h.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include "common/fd.h"
 #include "common/result.h"
 
-namespace krait::agent {
+namespace common {
 
 // Single-threaded. Whoever registers a descriptor owns it, and removes it before closing it.
 class Loop {
@@ -17,15 +18,15 @@ class Loop {
   using Handler = std::function<void(std::uint32_t events)>;  // EPOLLIN, EPOLLOUT, ... as epoll_wait reports them
   using Token = std::uint64_t;
 
-  static common::Result<std::unique_ptr<Loop>> create();
+  static Result<std::unique_ptr<Loop>> create();
 
-  common::Result<Token> add(int fd, std::uint32_t events, Handler handler);
-  common::Result<void> change(Token token, std::uint32_t events);
+  Result<Token> add(int fd, std::uint32_t events, Handler handler);
+  Result<void> change(Token token, std::uint32_t events);
   // A handler may remove itself or any other; a removed one is not called any more.
   void remove(Token token);
 
   // Blocks until stop().
-  common::Result<void> run();
+  Result<void> run();
   void stop() { stopped_ = true; }
 
  private:
@@ -34,13 +35,13 @@ class Loop {
     std::shared_ptr<Handler> handler;
   };
 
-  explicit Loop(common::Fd epoll) : epoll_(std::move(epoll)) {}
+  explicit Loop(Fd epoll) : epoll_(std::move(epoll)) {}
   void dispatch(Token token, std::uint32_t events);
 
-  common::Fd epoll_;
+  Fd epoll_;
   std::unordered_map<Token, Entry> entries_;
   Token next_ = 1;
   bool stopped_ = false;
 };
 
-}  // namespace krait::agent
+}  // namespace common

@@ -19,14 +19,12 @@
 #include <thread>
 #include <vector>
 
-#include "krait/agent/rights.h"
-#include "krait/agent/stream_server.h"
-#include "krait/agent/unix_socket.h"
+#include "common/event/peer_credentials.h"
+#include "common/event/stream_server.h"
+#include "common/event/unix_socket.h"
 
-namespace krait::agent {
+namespace common {
 namespace {
-
-using common::Fd;
 
 // Numbers that no account of a Debian system has.
 constexpr uid_t kSomebody = 61001;
@@ -67,7 +65,7 @@ class ClientsTest : public testing::Test {
     std::string pattern = testing::TempDir() + "krait-clients-XXXXXX";
     directory_ = ::mkdtemp(pattern.data());
     ASSERT_EQ(::chmod(directory_.c_str(), 0755), 0);
-    auto socket = ControlSocket::listen(path());
+    auto socket = ControlSocket::listen(path(), "a hint");
     ASSERT_TRUE(socket) << socket.error().text();
     socket_ = std::make_unique<ControlSocket>(std::move(*socket));
     loop_ = std::move(*Loop::create());
@@ -284,10 +282,10 @@ TEST(Rights, FindsGroupsByName) {
 }
 
 TEST(Rights, RefusalsNameTheMend) {
-  EXPECT_NE(refusal({.own_user = 1, .group = kKraitGroup}).find("usermod -aG krait"), std::string::npos);
-  EXPECT_EQ(refusal({.own_user = 1, .group = std::nullopt}).find("group"), std::string::npos)
+  EXPECT_NE(refusal({.own_user = 1, .group = kKraitGroup}, "krait").find("usermod -aG krait"), std::string::npos);
+  EXPECT_EQ(refusal({.own_user = 1, .group = std::nullopt}, "krait").find("group"), std::string::npos)
       << "a group that is not there is no mend";
 }
 
 }  // namespace
-}  // namespace krait::agent
+}  // namespace common

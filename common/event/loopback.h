@@ -5,12 +5,12 @@
 #include "common/ip.h"
 #include "common/result.h"
 
-namespace krait::agent {
+namespace common {
 
-bool is_loopback(const common::Ip& ip);  // 127.0.0.0/8 or ::1
+bool is_loopback(const Ip& ip);  // 127.0.0.0/8 or ::1
 
 // A listening, non-blocking socket. Fails with invalid_input for an address that is not loopback: the page has no
 // authentication.
-common::Result<common::Fd> listen_tcp(const common::Endpoint& endpoint);
+Result<Fd> listen_tcp(const Endpoint& endpoint);
 
-}  // namespace krait::agent
+}  // namespace common

@@ -6,12 +6,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "common/result.h"
 
-namespace krait::agent {
-
-inline constexpr const char* kGroup = "krait";
+namespace common {
 
 // Who may change something: root, the agent's own user, and the members of a group.
 struct Rights {
@@ -20,7 +19,7 @@ struct Rights {
 
   // Looks the group up in the system's databases (getgrnam_r), which may block. Fails when those cannot be read; a
   // group that does not exist is no failure.
-  static common::Result<Rights> look_up(const std::string& group = kGroup);
+  static Result<Rights> look_up(const std::string& group);
 };
 
 // The process at the other end of a Unix socket, as it was when it connected.
@@ -41,7 +40,7 @@ struct Client {
 // nothing.
 Client client_of(int fd, const Rights& rights);
 
-// Why a client is refused, with the mend.
-std::string refusal(const Rights& rights);
+// Why a client is refused, with what to do. `group`: as it was looked up.
+std::string refusal(const Rights& rights, std::string_view group);
 
-}  // namespace krait::agent
+}  // namespace common

@@ -1,12 +1,12 @@
-#include "krait/agent/http.h"
+#include "common/event/http.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "krait/agent/stream_server.h"
+#include "common/event/stream_server.h"
 
-namespace krait::agent {
+namespace common {
 namespace {
 
 TEST(HttpStatus, AnswersTheMetricsPage) {
@@ -49,4 +49,4 @@ TEST(HttpResponse, NamesTheMethodItTakes) {
 }
 
 }  // namespace
-}  // namespace krait::agent
+}  // namespace common

@@ -1,4 +1,4 @@
-#include "krait/agent/unix_socket.h"
+#include "common/event/unix_socket.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -10,12 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
-namespace krait::agent {
-
-using common::Error;
-using common::ErrorCode;
-using common::Fd;
-using common::Result;
+namespace common {
 
 namespace {
 
@@ -54,15 +49,15 @@ bool bind_for_all(const Fd& listener, const sockaddr_un& address) {
 
 }  // namespace
 
-Result<ControlSocket> ControlSocket::listen(const std::string& path) {
+Result<ControlSocket> ControlSocket::listen(const std::string& path, std::string_view hint) {
   auto address = address_of(path);
   if (!address) {
     return address.error();
   }
-  if (auto made = make_own_directory_of(path); !made) {
+  if (auto made = make_own_directory_of(path, hint); !made) {
     return made.error();
   }
-  auto lock = LockFile::take(path + ".lock", fmt::format("another agent already serves {}; stop it first", path));
+  auto lock = LockFile::take(path + ".lock", fmt::format("another process already serves {}; end it first", path));
   if (!lock) {
     return lock.error();
   }
@@ -113,4 +108,4 @@ Result<Fd> connect_unix(const std::string& path) {
   return Error::from_errno(errno, "connect to " + path);
 }
 
-}  // namespace krait::agent
+}  // namespace common

@@ -1,4 +1,4 @@
-#include "krait/agent/listen.h"
+#include "common/event/loopback.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -7,16 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 
-namespace krait::agent {
-
-using common::Error;
-using common::Fd;
-using common::Result;
+namespace common {
 
 namespace {
 
-socklen_t fill(sockaddr_storage& storage, const common::Endpoint& endpoint) {
-  if (endpoint.ip.family == common::Family::v4) {
+socklen_t fill(sockaddr_storage& storage, const Endpoint& endpoint) {
+  if (endpoint.ip.family == Family::v4) {
     auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
     v4->sin_family = AF_INET;
     v4->sin_port = htons(endpoint.port);
@@ -32,13 +28,11 @@ socklen_t fill(sockaddr_storage& storage, const common::Endpoint& endpoint) {
 
 }  // namespace
 
-bool is_loopback(const common::Ip& ip) {
-  return ip.family == common::Family::v4 ? ip.bytes[0] == 127 : ip == *common::Ip::parse("::1");
-}
+bool is_loopback(const Ip& ip) { return ip.family == Family::v4 ? ip.bytes[0] == 127 : ip == *Ip::parse("::1"); }
 
-Result<Fd> listen_tcp(const common::Endpoint& endpoint) {
+Result<Fd> listen_tcp(const Endpoint& endpoint) {
   if (!is_loopback(endpoint.ip)) {
-    return Error(common::ErrorCode::invalid_input,
+    return Error(ErrorCode::invalid_input,
                  endpoint.text() + " is not a loopback address, and the metrics page has no authentication");
   }
   sockaddr_storage address{};
@@ -52,4 +46,4 @@ Result<Fd> listen_tcp(const common::Endpoint& endpoint) {
   return fd;
 }
 
-}  // namespace krait::agent
+}  // namespace common

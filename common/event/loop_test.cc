@@ -1,18 +1,18 @@
-#include "krait/agent/loop.h"
+#include "common/event/loop.h"
 
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-namespace krait::agent {
+namespace common {
 namespace {
 
 // What was ready in the same round as a krait down must not set the interface up again behind it.
 TEST(LoopTest, CallsNobodyOnceItIsStopped) {
   auto loop = Loop::create();
   ASSERT_TRUE(loop) << loop.error().text();
-  const common::Fd first(::eventfd(1, EFD_CLOEXEC));
-  const common::Fd second(::eventfd(1, EFD_CLOEXEC));
+  const Fd first(::eventfd(1, EFD_CLOEXEC));
+  const Fd second(::eventfd(1, EFD_CLOEXEC));
   int calls = 0;
   for (const int fd : {first.get(), second.get()}) {
     ASSERT_TRUE((*loop)->add(fd, EPOLLIN, [&](std::uint32_t) {
@@ -25,4 +25,4 @@ TEST(LoopTest, CallsNobodyOnceItIsStopped) {
 }
 
 }  // namespace
-}  // namespace krait::agent
+}  // namespace common

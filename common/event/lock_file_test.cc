@@ -1,4 +1,4 @@
-#include "krait/agent/lock_file.h"
+#include "common/event/lock_file.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -7,9 +7,9 @@
 
 #include <filesystem>
 
-#include "krait/agent/unix_socket.h"
+#include "common/event/unix_socket.h"
 
-namespace krait::agent {
+namespace common {
 namespace {
 
 constexpr uid_t kSomebody = 61001;  // no account of a Debian system
@@ -28,7 +28,7 @@ class FolderTest : public testing::Test {
 TEST_F(FolderTest, TheSocketIsEverybodysWhateverTheUmask) {
   const mode_t umask = ::umask(0077);
   {
-    const auto socket = ControlSocket::listen(folder_ + "/run/s");
+    const auto socket = ControlSocket::listen(folder_ + "/run/s", "a hint");
     ASSERT_TRUE(socket) << socket.error().text();
     struct stat status{};
     ASSERT_EQ(::stat((folder_ + "/run/s").c_str(), &status), 0);
@@ -42,13 +42,13 @@ TEST_F(FolderTest, TheSocketIsEverybodysWhateverTheUmask) {
 
 TEST_F(FolderTest, WhereOthersMayExchangeFilesNobodyListens) {
   ASSERT_EQ(::chmod(folder_.c_str(), 0775), 0);
-  const auto refused = ControlSocket::listen(folder_ + "/s");
+  const auto refused = ControlSocket::listen(folder_ + "/s", "a hint");
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), common::ErrorCode::permission);
+  EXPECT_EQ(refused.error().code(), ErrorCode::permission);
   EXPECT_NE(refused.error().text().find("chmod go-w " + folder_), std::string::npos) << refused.error().text();
   EXPECT_TRUE(std::filesystem::is_empty(folder_)) << "nothing was touched";
   ASSERT_EQ(::chmod(folder_.c_str(), 01777), 0);
-  EXPECT_TRUE(ControlSocket::listen(folder_ + "/s")) << "as in /tmp: each has their own there";
+  EXPECT_TRUE(ControlSocket::listen(folder_ + "/s", "a hint")) << "as in /tmp: each has their own there";
 }
 
 TEST_F(FolderTest, InTheFolderOfAnotherUserNobodyListens) {
@@ -56,13 +56,13 @@ TEST_F(FolderTest, InTheFolderOfAnotherUserNobodyListens) {
     GTEST_SKIP() << "needs root";
   }
   ASSERT_EQ(::chown(folder_.c_str(), kSomebody, kSomebody), 0);
-  const auto refused = ControlSocket::listen(folder_ + "/s");
+  const auto refused = ControlSocket::listen(folder_ + "/s", "a hint");
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), common::ErrorCode::permission);
+  EXPECT_EQ(refused.error().code(), ErrorCode::permission);
   EXPECT_NE(refused.error().text().find(folder_ + " belongs to user 61001"), std::string::npos)
       << refused.error().text();
   EXPECT_TRUE(std::filesystem::is_empty(folder_)) << "nothing was touched";
 }
 
 }  // namespace
-}  // namespace krait::agent
+}  // namespace common

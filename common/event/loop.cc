@@ -1,17 +1,14 @@
-#include "krait/agent/loop.h"
+#include "common/event/loop.h"
 
 #include <sys/epoll.h>
 
 #include <array>
 #include <cerrno>
 
-namespace krait::agent {
-
-using common::Error;
-using common::Result;
+namespace common {
 
 Result<std::unique_ptr<Loop>> Loop::create() {
-  common::Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) {
     return Error::from_errno(errno, "make an epoll instance");
   }
@@ -31,7 +28,7 @@ Result<Loop::Token> Loop::add(int fd, std::uint32_t events, Handler handler) {
 Result<void> Loop::change(Token token, std::uint32_t events) {
   const auto entry = entries_.find(token);
   if (entry == entries_.end()) {
-    return Error(common::ErrorCode::not_found, "change a descriptor that is not watched");
+    return Error(ErrorCode::not_found, "change a descriptor that is not watched");
   }
   epoll_event event{.events = events, .data = {.u64 = token}};
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, entry->second.fd, &event) != 0) {
@@ -72,4 +69,4 @@ Result<void> Loop::run() {
   return {};
 }
 
-}  // namespace krait::agent
+}  // namespace common

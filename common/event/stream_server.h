@@ -11,11 +11,12 @@
 #include <string>
 #include <string_view>
 
+#include "common/event/loop.h"
+#include "common/event/peer_credentials.h"
+#include "common/event/timer.h"
 #include "common/fd.h"
-#include "krait/agent/loop.h"
-#include "krait/agent/rights.h"
 
-namespace krait::agent {
+namespace common {
 
 // The longest request; a client that sends more without completing one is answered by the Answerer or cut off.
 inline constexpr std::size_t kMostRequestBytes = 8192;
@@ -42,9 +43,8 @@ using Answerer = std::function<std::optional<Answer>(std::string_view input, con
 class StreamServer {
  public:
   // The loop must outlive the server.
-  static common::Result<std::unique_ptr<StreamServer>> serve(Loop& loop, common::Fd listener, Answerer answerer,
-                                                             const Rights& rights = {},
-                                                             const StreamLimits& limits = {});
+  static Result<std::unique_ptr<StreamServer>> serve(Loop& loop, Fd listener, Answerer answerer,
+                                                     const Rights& rights = {}, const StreamLimits& limits = {});
   StreamServer(const StreamServer&) = delete;
   StreamServer& operator=(const StreamServer&) = delete;
   ~StreamServer();
@@ -56,7 +56,7 @@ class StreamServer {
     draining
   };  // ending: close after output; draining: only reads to the end
   struct Connection {
-    common::Fd fd;
+    Fd fd;
     Client client;
     Loop::Token token = 0;
     std::string input;
@@ -72,10 +72,10 @@ class StreamServer {
 
   using Connections = std::map<Id, Connection>;
 
-  StreamServer(Loop& loop, common::Fd listener, Answerer answerer, const Rights& rights, const StreamLimits& limits);
-  common::Result<void> watch();
+  StreamServer(Loop& loop, Fd listener, Answerer answerer, const Rights& rights, const StreamLimits& limits);
+  Result<void> watch();
   void accept_some();
-  void admit(common::Fd fd);
+  void admit(Fd fd);
   bool make_room(const Client& client);
   void handle(Id id, std::uint32_t events);
   bool read_input(Connection& connection);
@@ -84,17 +84,15 @@ class StreamServer {
   bool settle(Connection& connection);
   void bound_waiting(Id newest);
   void look_for_idle();
-  void set_timer(bool on);
   void close(Id id);
   // The oldest connection but `except` for which `matches` holds.
   template <typename Matches>
   std::optional<Id> oldest(Id except, const Matches& matches) const;
 
   Loop& loop_;
-  common::Fd listener_;
-  common::Fd timer_;
+  Fd listener_;
+  Timer idle_timer_;
   Loop::Token listener_token_ = 0;
-  Loop::Token timer_token_ = 0;
   Answerer answerer_;
   Rights rights_;
   StreamLimits limits_;
@@ -102,4 +100,4 @@ class StreamServer {
   Id next_ = 1;
 };
 
-}  // namespace krait::agent
+}  // namespace common

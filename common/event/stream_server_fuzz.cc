@@ -15,12 +15,14 @@
 #include <string>
 #include <vector>
 
-#include "krait/agent/stream_server.h"
+#include "common/event/stream_server.h"
 #include "tests/require.h"
 
-namespace krait::agent {
+namespace common {
 
 namespace {
+
+using krait::require;
 
 constexpr int kRoundsAfterTheScript = 8;  // for what the last steps set going
 constexpr std::size_t kMostSteps = 200;
@@ -56,7 +58,7 @@ class Script {
   }
 
  private:
-  void act(common::Fd& client, unsigned what, std::size_t amount) {
+  void act(Fd& client, unsigned what, std::size_t amount) {
     switch (what) {
       case 0:
         client.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -94,12 +96,12 @@ class Script {
   std::size_t at_ = 0;
   std::size_t steps_ = 0;
   int rounds_ = 0;
-  std::array<common::Fd, 2> clients_;
+  std::array<Fd, 2> clients_;
 };
 
 void run(const std::uint8_t* data, std::size_t size) {
   // A name that the kernel chooses (unix(7), autobind).
-  common::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   socklen_t address_bytes = sizeof(address);
@@ -111,16 +113,16 @@ void run(const std::uint8_t* data, std::size_t size) {
   auto server = std::move(*StreamServer::serve(*loop, std::move(listener), answer, {.own_user = ~0U, .group = {}},
                                                {.clients = 3, .clients_of_user = 2, .waiting_bytes = 1U << 20U}));
   Script script(data, size, *loop, address, address_bytes);
-  const common::Fd ready(::eventfd(1, EFD_CLOEXEC));
+  const Fd ready(::eventfd(1, EFD_CLOEXEC));
   require(loop->add(ready.get(), EPOLLIN, [&](std::uint32_t) { script.step(); }).has_value(), "a step a round");
   require(loop->run().has_value(), "the loop ends when it is told to");
 }
 
 }  // namespace
 
-}  // namespace krait::agent
+}  // namespace common
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  krait::agent::run(data, size);
+  common::run(data, size);
   return 0;
 }

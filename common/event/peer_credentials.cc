@@ -1,4 +1,4 @@
-#include "krait/agent/rights.h"
+#include "common/event/peer_credentials.h"
 
 #include <fmt/format.h>
 #include <grp.h>
@@ -10,10 +10,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace krait::agent {
-
-using common::Error;
-using common::Result;
+namespace common {
 
 namespace {
 
@@ -82,14 +79,14 @@ Client client_of(int fd, const Rights& rights) {
   return {.user = peer.user, .may_change = may_change(rights, peer, groups_of(fd))};
 }
 
-std::string refusal(const Rights& rights) {
+std::string refusal(const Rights& rights, std::string_view group) {
   if (!rights.group) {
     return "only root may do this; run it with sudo";
   }
   return fmt::format(
       "only root and the members of the group {0} may do this; run it with sudo, or join the group (usermod -aG {0} "
       "USER) and log in again",
-      kGroup);
+      group);
 }
 
-}  // namespace krait::agent
+}  // namespace common

@@ -1,19 +1,16 @@
-#include "krait/agent/stream_server.h"
+#include "common/event/stream_server.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <tuple>
 
-namespace krait::agent {
-
-using common::Fd;
-using common::Result;
+namespace common {
 
 namespace {
 
@@ -34,21 +31,17 @@ Result<std::unique_ptr<StreamServer>> StreamServer::serve(Loop& loop, Fd listene
   std::unique_ptr<StreamServer> server(
       new StreamServer(loop, std::move(listener), std::move(answerer), rights, limits));
   if (auto watched = server->watch(); !watched) {
-    return common::passed_on(watched, "serve a socket");
+    return passed_on(watched, "serve a socket");
   }
   return server;
 }
 
 Result<void> StreamServer::watch() {
-  timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer_.valid()) {
-    return common::Error::from_errno(errno, "make a timer");
+  auto timer = Timer::create(loop_, [this] { look_for_idle(); });
+  if (!timer) {
+    return std::move(timer.error());
   }
-  auto timed = loop_.add(timer_.get(), EPOLLIN, [this](std::uint32_t) { look_for_idle(); });
-  if (!timed) {
-    return timed.error();
-  }
-  timer_token_ = *timed;
+  idle_timer_ = std::move(*timer);
   // Edge-triggered: what cannot be accepted for want of descriptors must not wake the loop again and again.
   auto listened = loop_.add(listener_.get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { accept_some(); });
   if (!listened) {
@@ -62,10 +55,8 @@ StreamServer::~StreamServer() {
   while (!connections_.empty()) {
     close(connections_.begin()->first);
   }
-  for (const Loop::Token token : {listener_token_, timer_token_}) {
-    if (token != 0) {
-      loop_.remove(token);
-    }
+  if (listener_token_ != 0) {
+    loop_.remove(listener_token_);
   }
 }
 
@@ -136,7 +127,7 @@ void StreamServer::admit(Fd fd) {
   connection.token = *token;
   connection.moved = true;
   if (connections_.size() == 1) {
-    set_timer(true);
+    idle_timer_.every(std::chrono::milliseconds(limits_.idle_ms));
   }
 }
 
@@ -145,22 +136,11 @@ void StreamServer::close(Id id) {
   loop_.remove(found->second.token);
   connections_.erase(found);
   if (connections_.empty()) {
-    set_timer(false);
+    idle_timer_.stop();
   }
-}
-
-void StreamServer::set_timer(bool on) {
-  const timespec period{.tv_sec = on ? limits_.idle_ms / 1000 : 0,
-                        .tv_nsec = on ? static_cast<long>(limits_.idle_ms % 1000) * 1'000'000 : 0};
-  const itimerspec timer{.it_interval = period, .it_value = period};
-  ::timerfd_settime(timer_.get(), 0, &timer, nullptr);
 }
 
 void StreamServer::look_for_idle() {
-  std::uint64_t expirations = 0;
-  if (::read(timer_.get(), &expirations, sizeof(expirations)) != static_cast<ssize_t>(sizeof(expirations))) {
-    return;
-  }
   while (const auto idle = oldest(0, [](const Connection& connection) { return !connection.moved; })) {
     close(*idle);
   }
@@ -293,4 +273,4 @@ bool StreamServer::settle(Connection& connection) {
   return loop_.change(connection.token, EPOLLIN).has_value();
 }
 
-}  // namespace krait::agent
+}  // namespace common

@@ -1,4 +1,4 @@
-#include "krait/agent/clock_watch.h"
+#include "common/event/clock_watch.h"
 
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -7,12 +7,12 @@
 #include <cstdint>
 #include <limits>
 
-namespace krait::agent {
+namespace common {
 
-common::Result<ClockWatch> ClockWatch::create() {
-  common::Fd timer(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+Result<ClockWatch> ClockWatch::create() {
+  Fd timer(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer.valid()) {
-    return common::Error::from_errno(errno, "make a timer");
+    return Error::from_errno(errno, "make a timer");
   }
   ClockWatch clock(std::move(timer));
   if (auto armed = clock.arm(); !armed) {
@@ -22,16 +22,16 @@ common::Result<ClockWatch> ClockWatch::create() {
 }
 
 // A timer that never goes off, cancelled when the clock is set (timerfd_create(2)).
-common::Result<void> ClockWatch::arm() {
+Result<void> ClockWatch::arm() {
   itimerspec never{};
   never.it_value.tv_sec = std::numeric_limits<std::int32_t>::max();
   if (::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, nullptr) != 0) {
-    return common::Error::from_errno(errno, "watch the clock");
+    return Error::from_errno(errno, "watch the clock");
   }
   return {};
 }
 
-common::Result<bool> ClockWatch::was_set() {
+Result<bool> ClockWatch::was_set() {
   std::uint64_t expirations = 0;
   const bool cancelled = ::read(timer_.get(), &expirations, sizeof(expirations)) < 0 && errno == ECANCELED;
   if (!cancelled) {
@@ -43,4 +43,4 @@ common::Result<bool> ClockWatch::was_set() {
   return true;
 }
 
-}  // namespace krait::agent
+}  // namespace common

@@ -1,14 +1,11 @@
-#include "krait/agent/shared_text.h"
+#include "common/event/shared_text.h"
 
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
-namespace krait::agent {
+namespace common {
 namespace {
-
-using common::Fd;
-using common::Result;
 
 class SharedTextTest : public testing::Test {
  protected:
@@ -47,4 +44,4 @@ TEST_F(SharedTextTest, IsReadAnewWhenItIsNoLongerSo) {
 }
 
 }  // namespace
-}  // namespace krait::agent
+}  // namespace common

@@ -7,11 +7,11 @@
 #include <optional>
 #include <string>
 
-#include "common/fd.h"
+#include "common/event/loop.h"
+#include "common/event/timer.h"
 #include "common/result.h"
-#include "krait/agent/loop.h"
 
-namespace krait::agent {
+namespace common {
 
 // A text is shared for this long, and for kMostShare times as long as it took to read: reading for whoever asks takes a
 // tenth of the agent's time at most.
@@ -21,29 +21,24 @@ inline constexpr int kMostShare = 9;
 // Single-threaded, inside a Loop. Holds no memory and wakes nobody up while nobody asks.
 class SharedText {
  public:
-  using Reader = std::function<common::Result<std::string>()>;
+  using Reader = std::function<Result<std::string>()>;
 
   // The loop must outlive it.
-  static common::Result<std::unique_ptr<SharedText>> create(Loop& loop, Reader read);
+  static Result<std::unique_ptr<SharedText>> create(Loop& loop, Reader read);
   SharedText(const SharedText&) = delete;
   SharedText& operator=(const SharedText&) = delete;
-  ~SharedText() { loop_.remove(token_); }
 
   // What the last reading gave, failures too, or a new one. Valid until the loop goes on.
-  const common::Result<std::string>& get();
+  const Result<std::string>& get();
   // The next to ask gets a new one: what was read is no longer so.
   void forget();
 
  private:
-  SharedText(Loop& loop, Reader read, common::Fd timer)
-      : loop_(loop), read_(std::move(read)), timer_(std::move(timer)) {}
-  void set_timer(std::chrono::nanoseconds after);  // 0: off
+  explicit SharedText(Reader read) : read_(std::move(read)) {}
 
-  Loop& loop_;
   Reader read_;
-  common::Fd timer_;
-  Loop::Token token_ = 0;
-  std::optional<common::Result<std::string>> text_;
+  Timer timer_;
+  std::optional<Result<std::string>> text_;
 };
 
-}  // namespace krait::agent
+}  // namespace common

@@ -3,13 +3,13 @@
 #include <cstdint>
 #include <string_view>
 
-#include "krait/agent/http.h"
-#include "krait/agent/stream_server.h"
+#include "common/event/http.h"
+#include "common/event/stream_server.h"
 #include "tests/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace krait;
-  using namespace krait::agent;
+  using namespace common;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const auto whole = http_status(input);
   require(whole || size < kMostRequestBytes, "a request without end is answered");

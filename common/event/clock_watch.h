@@ -4,22 +4,22 @@
 #include "common/fd.h"
 #include "common/result.h"
 
-namespace krait::agent {
+namespace common {
 
 class ClockWatch {
  public:
-  static common::Result<ClockWatch> create();
+  static Result<ClockWatch> create();
 
   // Readable once the clock was set.
   [[nodiscard]] int fd() const { return timer_.get(); }
   // Whether it was, since the last call. Does not block.
-  common::Result<bool> was_set();
+  Result<bool> was_set();
 
  private:
-  explicit ClockWatch(common::Fd timer) : timer_(std::move(timer)) {}
-  common::Result<void> arm();
+  explicit ClockWatch(Fd timer) : timer_(std::move(timer)) {}
+  Result<void> arm();
 
-  common::Fd timer_;
+  Fd timer_;
 };
 
-}  // namespace krait::agent
+}  // namespace common
