@@ -52,6 +52,63 @@ run_scenario() {
   with_another_chance "$console_log" run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2"
 }
 
+# run_scenarios SERIES REPORT SCRIPT...: one after the other in one guest; behind a script that fails, the rest in a new one. Calls
+# REPORT SERIES SCRIPT LOG STATUS SECONDS after each, STATUS as run_guest's. A script that a guest did not come up for, or whose guest the
+# emulator broke, runs once more.
+run_scenarios() {
+  local series=$1 report=$2 script console status again=
+  shift 2
+  local -a left=("$@")
+  while ((${#left[@]})); do
+    console=$log_dir/console-$series-$(basename "${left[0]}" .sh).log
+    status=0
+    run_lane "$series" "$report" "$console" || status=$?
+    ((status != 0)) || continue
+    script=${left[0]}
+    if [[ $again != "$script" ]] && { ((status == 126)) || emulator_broke "$console"; }; then
+      cp "$console" "$console.broken"
+      again=$script
+      continue
+    fi
+    "$report" "$series" "$script" "$(scenario_log "$series" "$script")" "$status" "$scenario_seconds"
+    left=("${left[@]:1}")
+  done
+}
+
+# run_lane SERIES REPORT CONSOLE-LOG: one guest for the scripts of `left`, until one fails. Takes those that have ended off `left`, and
+# reports them. Returns 0, or run_guest's status where the guest ended in the middle of the first that is left.
+run_lane() {
+  local series=$1 report=$2 line guest lane start=$SECONDS status=126 log names
+  names=$(IFS=,; echo "${left[*]}")
+  log=$(scenario_log "$series" "${left[0]}")
+  : >"$log"
+  exec {lane}< <(console_log=$3 guest_qemu $((scenario_seconds + 240 * ${#left[@]})) "$(guest_accelerator)" "$series" \
+    "$cache_dir/lab/initramfs-$series.cpio" "lab.script=$names lab.role=none" -nic none)
+  guest=$!
+  while IFS= read -r line || [[ -n $line ]]; do
+    line=${line%$'\r'}
+    case $line in
+      lab-begin) ;;
+      "lab-script: "*)
+        start=$SECONDS status=125
+        log=$(scenario_log "$series" "${line#lab-script: }")
+        : >"$log"
+        ;;
+      "lab-exit: "*)
+        "$report" "$series" "${left[0]}" "$log" "${line#lab-exit: }" $((SECONDS - start))
+        left=("${left[@]:1}")
+        status=0
+        ;;
+      *) printf '%s\n' "$line" >>"$log" ;;
+    esac
+  done <&"$lane"
+  exec {lane}<&-
+  wait "$guest" || { (($? != 124 || status == 0)) || status=124; }
+  return "$status"
+}
+
+scenario_log() { echo "$log_dir/vm-$1-$(basename "$2" .sh).log"; }
+
 # with_another_chance CONSOLE-LOGS COMMAND...: where a guest did not come up, or its emulator broke one, the command runs once more.
 # CONSOLE-LOGS, one a line, are the guests'. What was printed before a line that begins with "once more" does not count.
 with_another_chance() {
