@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "common/event/lock_file.h"
 #include "common/result.h"
 #include "krait/agent/clock_keeper.h"
 #include "krait/agent/lifecycle.h"
-#include "common/event/lock_file.h"
 #include "krait/agent/plan.h"
 #include "krait/datapath/datapath.h"
 #include "krait/wireguard/wireguard.h"
@@ -192,6 +192,7 @@ class Enforcer {
   common::Result<bool> set_ways(datapath::Datapath& datapath, const model::Mesh& mesh, std::uint32_t interface_index);
   // Says which interfaces had lost the fence, or had another data path's, and have it again.
   std::vector<std::string> fence_off(datapath::Datapath& datapath);
+  void open_fence();
 
   // inspect()'s steps, enforcer_inspect.cc.
   void bring_back(const std::optional<wireguard::NewHome>& moved_to, bool name_is_taken, Inspection& seen);
@@ -221,7 +222,7 @@ class Enforcer {
   std::string unchecked_sources_;            // why the kernel does not check every source; empty: it does
   std::vector<common::Prefix> without_way_;  // networks behind this host that nothing reaches
   std::size_t ways_left_out_ = 0;            // into networks behind peers
-  std::vector<std::uint32_t> fenced_;        // other interfaces, which the fence was put on
+  datapath::Outside fenced_;                 // the fence was put on these
   std::vector<Fault> unfenced_;              // where it could not be put
   std::vector<std::string> put_back_;        // interfaces that had lost it, which inspect() has not told yet
   Plan plan_;                                // in force, without its snapshot's image

@@ -120,6 +120,7 @@ void Enforcer::bring_back(const std::optional<wireguard::NewHome>& moved_to, boo
     return;
   }
   if (!managed()) {
+    open_fence();
     seen.faults.push_back({.what = fmt::format("{} is gone", interface_),
                            .mend = "it is guarded again as soon as somebody makes it, and open until then"});
     return;

@@ -85,7 +85,7 @@ std::vector<std::string> Enforcer::fence_off(datapath::Datapath& datapath) {
         {.what = "the fence on other interfaces cannot be seen to: " + links.error().text(), .mend = {}});
     return {};
   }
-  std::vector<std::uint32_t> wanted = fenced_links(*links, interface_index_);
+  datapath::Outside wanted = fenced_links(*links, interface_index_);
   const datapath::Fenced done = datapath.fence_off(wanted, has_filters);
   for (std::size_t i = 0; i < std::min(done.failures.size(), kNamedFailures); ++i) {
     unfenced_.push_back(unfenced(name_of(done.failures[i].interface_index, *links), done.failures[i].error));
@@ -96,7 +96,8 @@ std::vector<std::string> Enforcer::fence_off(datapath::Datapath& datapath) {
   }
   std::vector<std::string> put_back;
   for (const std::uint32_t index : done.put) {
-    if (std::ranges::find(fenced_, index) != fenced_.end()) {
+    if (std::ranges::find(fenced_.interfaces, index) != fenced_.interfaces.end() ||
+        std::ranges::find(fenced_.ports, index) != fenced_.ports.end()) {
       put_back.push_back(name_of(index, *links));
     }
   }
@@ -122,13 +123,21 @@ void Enforcer::look_at_fence(Inspection& seen) {
   seen.faults.insert(seen.faults.end(), unfenced_.begin(), unfenced_.end());
 }
 
+// Without the tunnel its networks are reached some other way, or not at all, and the addresses are nobody's.
+void Enforcer::open_fence() {
+  datapath_.fence_off({}, has_filters);
+  fenced_ = {};
+}
+
 void Enforcer::look_at_ways(Inspection& seen) const {
   for (const common::Prefix& network : without_way_) {
     seen.faults.push_back(
         {.what = fmt::format("{} lies behind this host, but no route of its own leads there: its packets are dropped",
                              network.text()),
-         .mend = fmt::format("bring its link up, or: ip route add {} via ...; a default route does not count",
-                             network.text())});
+         .mend =
+             fmt::format("bring its link up, or: ip route add {} via ...; a default route does not count, nor one that "
+                         "a router advertised",
+                         network.text())});
   }
   if (ways_left_out_ != 0) {
     seen.faults.push_back(

@@ -1,5 +1,7 @@
 #include "krait/agent/fenced_links.h"
 
+#include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace krait::agent {
@@ -7,21 +9,21 @@ namespace krait::agent {
 namespace {
 
 constexpr std::string_view kVrf = "vrf";
-
-bool takes_packets_in(const wireguard::NetworkLink& link) {
-  return link.kind != kVrf && (link.master_kind.empty() || link.master_kind == kVrf);
-}
+// Whose members' packets come up on the master.
+constexpr std::array<std::string_view, 4> kMasters{"bridge", "bond", "team", "openvswitch"};
 
 }  // namespace
 
-std::vector<std::uint32_t> fenced_links(std::span<const wireguard::NetworkLink> links, std::uint32_t guarded_index) {
-  std::vector<std::uint32_t> fenced;
+datapath::Outside fenced_links(std::span<const wireguard::NetworkLink> links, std::uint32_t guarded_index) {
+  datapath::Outside outside;
   for (const wireguard::NetworkLink& link : links) {
-    if (link.index != guarded_index && takes_packets_in(link)) {
-      fenced.push_back(link.index);
+    if (link.index == guarded_index || link.loopback || link.kind == kVrf) {
+      continue;
     }
+    const bool is_port = std::ranges::find(kMasters, link.master_kind) != kMasters.end();
+    (is_port ? outside.ports : outside.interfaces).push_back(link.index);
   }
-  return fenced;
+  return outside;
 }
 
 }  // namespace krait::agent

@@ -66,8 +66,9 @@ class Index {
   std::set<std::uint8_t, std::greater<>> lengths_;
 };
 
+// None where it proves nothing: whoever is on a link may announce that a network is there.
 std::vector<std::uint32_t> links_of(const wireguard::NetworkRoute& route, std::uint32_t guarded_index) {
-  std::vector<std::uint32_t> links = is_own(route) ? std::vector<std::uint32_t>() : route.links;
+  std::vector<std::uint32_t> links = is_own(route) || route.announced ? std::vector<std::uint32_t>() : route.links;
   std::erase(links, guarded_index);
   return links;
 }

@@ -28,7 +28,7 @@ struct WaysBehind {
 // of connected networks that it is a part of, unless another of the networks lies between. No wider route is, which
 // leads to whoever is there when the network's own is gone. None leads through the guarded interface. Addresses of the
 // host's own in one of the networks behind it are ways too. Of networks behind peers only routes to parts of them
-// count, or a second route to all of one: those parts are not behind the peer.
+// count, or a second route to all of one: those parts are not behind the peer. What a router advertised counts nowhere.
 WaysBehind ways_behind(const Networks& networks, std::span<const wireguard::NetworkRoute> routes,
                        std::uint32_t guarded_index);
 

@@ -202,4 +202,7 @@ int krait_out_eth(struct __sk_buff* skb) { return verdict(skb, ETH_HLEN, KRAIT_E
 SEC("tc")
 int krait_fence(struct __sk_buff* skb) { return fence(skb); }
 
+SEC("tc")
+int krait_port(struct __sk_buff* skb) { return fence_port(skb); }
+
 char krait_license[] SEC("license") = "Dual BSD/GPL";

@@ -113,6 +113,10 @@ std::string event_text(const Json& json) {
   if (!json["reason"].is_null()) {
     text += "  " + json["reason"].get<std::string>();
   }
+  if (json["reason"] == agent::reason_label(KRAIT_REASON_OUTSIDE_TUNNEL) && json.contains("interface") &&
+      !json["interface"].is_null()) {
+    text += " on " + json["interface"].get<std::string>();
+  }
   if (!json["rule"].is_null()) {
     text += fmt::format("  by rule \"{}\" ({}:{})", json["rule"].get<std::string>(), json["file"].get<std::string>(),
                         json["line"].dump());

@@ -1,5 +1,7 @@
+#include <net/if.h>
 #include <unistd.h>
 
+#include <array>
 #include <memory>
 #include <string>
 
@@ -38,7 +40,9 @@ class Reporter {
       revision_ = (*rules)["revision"];
     }
     for (const krait_event& event : events) {
-      const Json json = event_json(event, names_, common::now());
+      Json json = event_json(event, names_, common::now());
+      std::array<char, IF_NAMESIZE> name{};
+      json["interface"] = ::if_indextoname(event.interface, name.data()) != nullptr ? Json(name.data()) : Json();
       output.report(output.json() ? "" : event_text(json), json);
     }
   }

@@ -16,7 +16,8 @@ struct Programs {
   int ingress_fd = -1;
   int egress_fd = -1;
   int guard_fd = -1;
-  int fence_fd = -1;  // for the host's other interfaces, see fence.h
+  int fence_fd = -1;       // for the host's other interfaces, see fence.h
+  int fence_port_fd = -1;  // for those whose packets the host takes in on another
 };
 
 // The two TCX links while an agent runs: with them open, a lost pin ends no enforcement.

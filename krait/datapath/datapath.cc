@@ -76,6 +76,7 @@ struct Datapath::State {
   Fd former_flows;          // a table whose flows are carried over to ours
   bool is_adopted = false;  // the programs are those that are pinned
   Links links;
+  FenceLinks fence_links;
   Attachment attachment = Attachment::none;
 
   Result<void> load(const Options& options);
@@ -369,10 +370,18 @@ Result<std::vector<krait_count>> Datapath::rule_counts() const {
   return read_rule_counts(state_->loaded.map(MapId::rules), static_cast<std::uint32_t>(records->size()));
 }
 
-Fenced Datapath::fence_off(std::span<const std::uint32_t> interfaces, const InUse& is_in_use) {
-  const Fence fence{
-      .pins = state_->pins, .interface = state_->interface, .kind = state_->attachment, .is_in_use = is_in_use};
-  return put_fence(fence, state_->loaded.programs().fence_fd, interfaces);
+Fenced Datapath::fence_off(const Outside& outside, const InUse& is_in_use) {
+  State& state = *state_;
+  const Programs programs = state.loaded.programs();
+  std::vector<Post> posts;
+  for (const std::uint32_t index : outside.interfaces) {
+    posts.push_back({.interface_index = index, .program_fd = programs.fence_fd});
+  }
+  for (const std::uint32_t index : outside.ports) {
+    posts.push_back({.interface_index = index, .program_fd = programs.fence_port_fd});
+  }
+  return put_fence({.pins = state.pins, .interface = state.interface, .kind = state.attachment, .is_in_use = is_in_use},
+                   posts, state.fence_links);
 }
 
 Result<void> Datapath::remove(const Options& options, std::uint32_t interface_index, const InUse& is_in_use) {

@@ -60,7 +60,13 @@ struct FirstFilters {
   std::uint32_t egress_id = 0;
 };
 
-// What was done about the host's other interfaces, see fence.h.
+// The host's other interfaces, see fence.h.
+struct Outside {
+  std::vector<std::uint32_t> interfaces;  // on which it takes packets in
+  std::vector<std::uint32_t> ports;       // whose packets it takes in on another: of bridges, of bonds
+};
+
+// What was done about them.
 struct Fenced {
   struct Failure {
     std::uint32_t interface_index = 0;
@@ -127,7 +133,7 @@ class Datapath {
 
   // Keeps out what comes in on these interfaces, all of the host's others, with the address of somebody who is behind
   // the guarded one, see fence.h. After attach(), and whenever it may have to be done again.
-  Fenced fence_off(std::span<const std::uint32_t> interfaces, const InUse& is_in_use);
+  Fenced fence_off(const Outside& outside, const InUse& is_in_use);
 
   [[nodiscard]] Attachment attachment() const;
   [[nodiscard]] bool active() const;  // a snapshot is switched on

@@ -25,27 +25,26 @@ namespace {
 constexpr const char* kFolder = "fence";
 constexpr std::string_view kOwnQdisc = "_qdisc";  // ends the pin's name where krait made the qdisc
 
-struct Post {
+struct Pin {
   std::uint32_t interface_index = 0;
   bool own_qdisc = false;
 
-  [[nodiscard]] std::string pin() const { return fmt::format("{}{}", interface_index, own_qdisc ? kOwnQdisc : ""); }
+  [[nodiscard]] std::string name() const { return fmt::format("{}{}", interface_index, own_qdisc ? kOwnQdisc : ""); }
 };
 
-// Those that are pinned.
-std::vector<Post> posts(const Pins& folder) {
-  std::vector<Post> found;
+std::vector<Pin> present_pins(const Pins& folder) {
+  std::vector<Pin> found;
   const auto directory = folder.open_directory();
   std::error_code error;
   const std::string path = directory ? fmt::format("/proc/self/fd/{}", directory->get()) : std::string();
   for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename();
-    Post post;
-    const auto [rest, failed] = std::from_chars(name.data(), name.data() + name.size(), post.interface_index);
+    Pin pin;
+    const auto [rest, failed] = std::from_chars(name.data(), name.data() + name.size(), pin.interface_index);
     const std::string_view tail(rest, name.data() + name.size());
-    post.own_qdisc = tail == kOwnQdisc;
-    if (failed == std::errc() && (tail.empty() || post.own_qdisc)) {
-      found.push_back(post);
+    pin.own_qdisc = tail == kOwnQdisc;
+    if (failed == std::errc() && (tail.empty() || pin.own_qdisc)) {
+      found.push_back(pin);
     }
   }
   return found;
@@ -64,87 +63,96 @@ Filter filter_of(const Fence& fence, std::uint32_t interface_index) {
           .handle = kFence | (hash & 0xffffffU)};
 }
 
-// True when the program was not there.
-Result<bool> put_link(const Pins& folder, int program_fd, std::uint32_t interface_index) {
-  const std::string pin = Post{interface_index}.pin();
-  const Fd pinned = folder.get(pin.c_str());
+bool is_pinned(const Pins& folder, const std::string& name, std::uint32_t link_id) {
+  const Fd pinned = folder.get(name.c_str());
   const auto link = pinned.valid() ? tcx_link(pinned.get()) : std::nullopt;
-  if (link && link->interface_index == interface_index) {
-    if (link->program_id == program_id(program_fd)) {
-      return false;
-    }
-    if (bpf_link_update(pinned.get(), program_fd, nullptr) == 0) {
-      return true;
-    }
-  }
-  auto made = make_tcx_link(interface_index, kTcxIngress, program_fd);
-  if (!made) {
-    return std::move(made.error());
-  }
-  if (!*made) {
-    return Error(common::ErrorCode::unsupported, "this interface takes no TCX links");
-  }
-  auto done = folder.replace(pin.c_str(), (*made)->get());
-  return done ? Result<bool>(true) : std::move(done.error());
+  return link && link->id == link_id;
 }
 
-// Likewise.
-Result<bool> put_filter(const Fence& fence, const Pins& folder, int program_fd, Post post) {
+// True when the program was not there. Leaves the link in `held`.
+Result<bool> put_link(const Pins& folder, const Post& post, Fd& held) {
+  const std::string name = Pin{post.interface_index}.name();
+  if (!held.valid()) {
+    held = folder.get(name.c_str());
+  }
+  const auto link = held.valid() ? tcx_link(held.get()) : std::nullopt;
+  const bool is_there = link && link->interface_index == post.interface_index;
+  const bool is_same = is_there && link->program_id == program_id(post.program_fd);
+  if (is_same && is_pinned(folder, name, link->id)) {
+    return false;
+  }
+  if (!is_same && !(is_there && bpf_link_update(held.get(), post.program_fd, nullptr) == 0)) {
+    auto made = make_tcx_link(post.interface_index, kTcxIngress, post.program_fd);
+    if (!made) {
+      return std::move(made.error());
+    }
+    if (!*made) {
+      return Error(common::ErrorCode::unsupported, "this interface takes no TCX links");
+    }
+    held = std::move(**made);
+  }
+  auto done = folder.replace(name.c_str(), held.get());
+  return done ? Result<bool>(!is_same) : std::move(done.error());
+}
+
+// True when the program was not there.
+Result<bool> put_filter(const Fence& fence, const Pins& folder, const Post& post, Pin pin) {
   const Filter filter = filter_of(fence, post.interface_index);
-  if (program_of(filter) == program_id(program_fd) && folder.get(post.pin().c_str()).valid()) {
+  if (program_of(filter) == program_id(post.program_fd) && folder.get(pin.name().c_str()).valid()) {
     return false;
   }
   const auto made_qdisc = make_qdisc(post.interface_index);
   if (!made_qdisc) {
     return made_qdisc.error();
   }
-  if (*made_qdisc && !post.own_qdisc) {
-    folder.remove(post.pin().c_str());
-    post.own_qdisc = true;
+  if (*made_qdisc && !pin.own_qdisc) {
+    folder.remove(pin.name().c_str());
+    pin.own_qdisc = true;
   }
-  auto done = folder.replace(post.pin().c_str(), program_fd);
-  return done ? renew_filter(filter, program_fd) : std::move(done.error());
+  auto done = folder.replace(pin.name().c_str(), post.program_fd);
+  return done ? renew_filter(filter, post.program_fd) : std::move(done.error());
 }
 
-void take_post(const Fence& fence, const Pins& folder, const Post& post) {
-  const Fd pinned = folder.get(post.pin().c_str());
+void take(const Fence& fence, const Pins& folder, const Pin& pin) {
+  const Fd pinned = folder.get(pin.name().c_str());
   if (const auto link = pinned.valid() ? tcx_link(pinned.get()) : std::nullopt; link) {
     bpf_link_detach(pinned.get());
   }
-  take_filter(filter_of(fence, post.interface_index));
-  folder.remove(post.pin().c_str());
-  if (post.own_qdisc && !fence.is_in_use(post.interface_index)) {
-    std::ignore = remove_qdisc(post.interface_index);  // the interface may be gone
+  take_filter(filter_of(fence, pin.interface_index));
+  folder.remove(pin.name().c_str());
+  if (pin.own_qdisc && !fence.is_in_use(pin.interface_index)) {
+    std::ignore = remove_qdisc(pin.interface_index);  // the interface may be gone
   }
 }
 
 }  // namespace
 
-Fenced put_fence(const Fence& fence, int program_fd, std::span<const std::uint32_t> interfaces) {
+Fenced put_fence(const Fence& fence, std::span<const Post> posts, FenceLinks& links) {
   silence_libbpf();
   Fenced fenced;
   const auto folder = fence.pins.make_inner(kFolder);
   if (!folder) {
-    for (const std::uint32_t index : interfaces) {
-      fenced.failures.push_back({index, folder.error()});
+    for (const Post& post : posts) {
+      fenced.failures.push_back({post.interface_index, folder.error()});
     }
     return fenced;
   }
-  std::vector<Post> present = posts(*folder);
-  for (const Post& post : present) {
-    if (std::ranges::find(interfaces, post.interface_index) == interfaces.end()) {
-      take_post(fence, *folder, post);
+  const std::vector<Pin> present = present_pins(*folder);
+  for (const Pin& pin : present) {
+    if (std::ranges::find(posts, pin.interface_index, &Post::interface_index) == posts.end()) {
+      take(fence, *folder, pin);
+      links.erase(pin.interface_index);
     }
   }
-  for (const std::uint32_t index : interfaces) {
-    const auto post = std::ranges::find(present, index, &Post::interface_index);
+  for (const Post& post : posts) {
+    const auto pin = std::ranges::find(present, post.interface_index, &Pin::interface_index);
     const auto put = fence.kind == Attachment::tcx
-                         ? put_link(*folder, program_fd, index)
-                         : put_filter(fence, *folder, program_fd, post == present.end() ? Post{index} : *post);
+                         ? put_link(*folder, post, links[post.interface_index])
+                         : put_filter(fence, *folder, post, pin == present.end() ? Pin{post.interface_index} : *pin);
     if (!put && put.error().sys_errno() != ENODEV) {
-      fenced.failures.push_back({index, put.error()});
+      fenced.failures.push_back({post.interface_index, put.error()});
     } else if (put && *put) {
-      fenced.put.push_back(index);
+      fenced.put.push_back(post.interface_index);
     }
   }
   return fenced;
@@ -153,8 +161,8 @@ Fenced put_fence(const Fence& fence, int program_fd, std::span<const std::uint32
 void take_fence(const Fence& fence) {
   silence_libbpf();
   const Pins folder = fence.pins.inner(kFolder);
-  for (const Post& post : posts(folder)) {
-    take_post(fence, folder, post);
+  for (const Pin& pin : present_pins(folder)) {
+    take(fence, folder, pin);
   }
 }
 

@@ -89,6 +89,21 @@ class FenceOnLinks : public testing::TestWithParam<Attachment> {
     return {.pins = *pins, .interface = interface, .kind = GetParam(), .is_in_use = is_in_use};
   }
 
+  // As an agent that has just started, and holds no links.
+  Fenced put(const std::vector<std::uint32_t>& indexes, const common::Fd& program,
+             const char* interface = "tunnel") const {
+    FenceLinks links;
+    return put(indexes, program, links, interface);
+  }
+  Fenced put(const std::vector<std::uint32_t>& indexes, const common::Fd& program, FenceLinks& links,
+             const char* interface = "tunnel") const {
+    std::vector<Post> posts;
+    for (const std::uint32_t index : indexes) {
+      posts.push_back({.interface_index = index, .program_fd = program.get()});
+    }
+    return put_fence(fence(interface), posts, links);
+  }
+
   // The program at the first place of an interface's ingress; 0: none.
   static std::uint32_t first(std::uint32_t index, const char* name) {
     if (GetParam() == Attachment::tcx) {
@@ -116,15 +131,13 @@ using Indexes = std::vector<std::uint32_t>;
 TEST_P(FenceOnLinks, StandsWhereItIsWantedAndNowhereElse) {
   const std::uint32_t id = program_id(program_.get());
   const std::string before = qdiscs("one") + qdiscs("two");
-  const std::array both{one_, two_};
-  Fenced done = put_fence(fence(), program_.get(), both);
+  Fenced done = put({one_, two_}, program_);
   EXPECT_TRUE(done.failures.empty());
   EXPECT_EQ(done.put, (Indexes{one_, two_}));
   EXPECT_EQ(on_one(), id);
   EXPECT_EQ(on_two(), id);
-  EXPECT_TRUE(put_fence(fence(), program_.get(), both).put.empty()) << "another agent finds it there";
-  const std::array second{two_};
-  EXPECT_TRUE(put_fence(fence(), program_.get(), second).put.empty());
+  EXPECT_TRUE(put({one_, two_}, program_).put.empty()) << "another agent finds it there";
+  EXPECT_TRUE(put({two_}, program_).put.empty());
   EXPECT_EQ(on_one(), 0U);
   EXPECT_EQ(on_two(), id);
   take_fence(fence());
@@ -133,30 +146,41 @@ TEST_P(FenceOnLinks, StandsWhereItIsWantedAndNowhereElse) {
 }
 
 TEST_P(FenceOnLinks, AnotherProgramTakesItsPlace) {
-  const std::array both{one_, two_};
-  ASSERT_TRUE(put_fence(fence(), program_.get(), both).failures.empty());
+  ASSERT_TRUE(put({one_, two_}, program_).failures.empty());
   const common::Fd next = program();
-  const Fenced done = put_fence(fence(), next.get(), both);
+  const Fenced done = put({one_, two_}, next);
   EXPECT_EQ(done.put, (Indexes{one_, two_}));
   EXPECT_EQ(on_one(), program_id(next.get()));
   EXPECT_EQ(on_two(), program_id(next.get()));
 }
 
 TEST_P(FenceOnLinks, IsPutBackWhereSomebodyTookIt) {
-  const std::array both{one_, two_};
-  ASSERT_TRUE(put_fence(fence(), program_.get(), both).failures.empty());
+  ASSERT_TRUE(put({one_, two_}, program_).failures.empty());
   std::filesystem::remove(directory_ / "bpf/tunnel/fence" / std::to_string(one_));
   std::ignore = std::system("tc qdisc del dev one clsact 2>/dev/null");
   ASSERT_EQ(on_one(), 0U);
-  EXPECT_EQ(put_fence(fence(), program_.get(), both).put, Indexes{one_});
+  EXPECT_EQ(put({one_, two_}, program_).put, Indexes{one_});
   EXPECT_EQ(on_one(), program_id(program_.get()));
 }
 
+// An agent that lives holds its links: what somebody takes is their pins.
+TEST_P(FenceOnLinks, ALostPinEndsNothing) {
+  if (GetParam() != Attachment::tcx) {
+    return;  // filters stay by themselves
+  }
+  FenceLinks links;
+  ASSERT_TRUE(put({one_}, program_, links).failures.empty());
+  std::filesystem::remove(directory_ / "bpf/tunnel/fence" / std::to_string(one_));
+  EXPECT_EQ(on_one(), program_id(program_.get()));
+  EXPECT_TRUE(put({one_}, program_, links).put.empty());
+  links.clear();
+  EXPECT_EQ(on_one(), program_id(program_.get())) << "it is pinned again";
+}
+
 TEST_P(FenceOnLinks, AnInterfaceThatIsGoneIsNoFailure) {
-  const std::array both{one_, two_};
-  ASSERT_TRUE(put_fence(fence(), program_.get(), both).failures.empty());
+  ASSERT_TRUE(put({one_, two_}, program_).failures.empty());
   run("ip link del one");
-  const Fenced done = put_fence(fence(), program_.get(), both);
+  const Fenced done = put({one_, two_}, program_);
   EXPECT_TRUE(done.failures.empty()) << done.failures[0].error.text();
   EXPECT_TRUE(done.put.empty());
   take_fence(fence());
@@ -164,10 +188,9 @@ TEST_P(FenceOnLinks, AnInterfaceThatIsGoneIsNoFailure) {
 }
 
 TEST_P(FenceOnLinks, EachTunnelHasItsOwn) {
-  const std::array only{one_};
   const common::Fd other = program();
-  ASSERT_TRUE(put_fence(fence("tunnel"), program_.get(), only).failures.empty());
-  ASSERT_TRUE(put_fence(fence("second"), other.get(), only).failures.empty());
+  ASSERT_TRUE(put({one_}, program_).failures.empty());
+  ASSERT_TRUE(put({one_}, other, "second").failures.empty());
   take_fence(fence("tunnel", somebody));
   EXPECT_EQ(on_one(), program_id(other.get()));
   take_fence(fence("second"));
@@ -178,8 +201,7 @@ TEST_P(FenceOnLinks, WhatOthersHaveThereStays) {
   run("tc qdisc add dev one clsact; tc qdisc add dev two ingress");
   run("tc filter add dev two ingress prio 7 protocol ip bpf da bytecode '1,6 0 0 4294967295'");
   const std::string before = qdiscs("one") + qdiscs("two") + filters("two");
-  const std::array both{one_, two_};
-  const Fenced done = put_fence(fence(), program_.get(), both);
+  const Fenced done = put({one_, two_}, program_);
   ASSERT_TRUE(done.failures.empty()) << done.failures[0].error.text();
   EXPECT_EQ(done.put.size(), 2U);
   take_fence(fence());
@@ -187,8 +209,7 @@ TEST_P(FenceOnLinks, WhatOthersHaveThereStays) {
 }
 
 TEST_P(FenceOnLinks, AQdiscThatOthersUseByNowStays) {
-  const std::array only{one_};
-  ASSERT_TRUE(put_fence(fence(), program_.get(), only).failures.empty());
+  ASSERT_TRUE(put({one_}, program_).failures.empty());
   std::ignore = std::system("tc qdisc add dev one clsact 2>/dev/null");
   run("tc filter add dev one egress prio 7 protocol ip bpf da bytecode '1,6 0 0 4294967295'");
   take_fence(fence("tunnel", somebody));
@@ -199,8 +220,7 @@ TEST_P(FenceOnLinks, AQdiscThatOthersUseByNowStays) {
 TEST_P(FenceOnLinks, SaysWhereItCannotStand) {
   run("tc qdisc add dev one clsact");
   run("tc filter add dev one ingress prio 1 protocol ip bpf da bytecode '1,6 0 0 4294967295'");
-  const std::array both{one_, two_};
-  const Fenced done = put_fence(fence(), program_.get(), both);
+  const Fenced done = put({one_, two_}, program_);
   if (GetParam() == Attachment::tcx) {
     EXPECT_TRUE(done.failures.empty());
     return;

@@ -27,16 +27,17 @@ using common::Result;
 namespace {
 
 constexpr const char* kNextPins = "next";
-constexpr std::array<const char*, 4> kProgramPins{"program_ingress", "program_egress", "program_guard",
-                                                  "program_fence"};
-constexpr std::array<const char*, 4> kProgramNames{"krait_ingress", "krait_egress", "krait_guard", "krait_fence"};
+constexpr std::array<const char*, 5> kProgramPins{"program_ingress", "program_egress", "program_guard", "program_fence",
+                                                  "program_port"};
+constexpr std::array<const char*, 5> kProgramNames{"krait_ingress", "krait_egress", "krait_guard", "krait_fence",
+                                                   "krait_port"};
 
 // What a pinned program must use for the pins to fit together.
 constexpr std::array kAllMaps{MapId::snapshot, MapId::rules, MapId::flows,  MapId::fragments,
                               MapId::pairs,    MapId::drops, MapId::events, MapId::ways};
 constexpr std::array kMapsOfFence{MapId::snapshot, MapId::pairs, MapId::drops, MapId::events, MapId::ways};
-constexpr std::array<std::span<const MapId>, 4> kMapsOfProgram{kAllMaps, kAllMaps, std::span<const MapId>(),
-                                                               kMapsOfFence};
+constexpr std::array<std::span<const MapId>, 5> kMapsOfProgram{kAllMaps, kAllMaps, std::span<const MapId>(),
+                                                               kMapsOfFence, kMapsOfFence};
 static_assert(kAllMaps.size() == kMaps);
 
 constexpr std::uint64_t kFnvStart = 0xcbf29ce484222325ULL;
@@ -191,7 +192,8 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
     loaded.maps_[i++] = duplicate(object->map_fd(shape.name));
   }
   loaded.programs_ = {duplicate(object->program_fd(kProgramNames[0])), duplicate(object->program_fd(kProgramNames[1])),
-                      duplicate(guard->program_fd(kProgramNames[2])), duplicate(object->program_fd(kProgramNames[3]))};
+                      duplicate(guard->program_fd(kProgramNames[2])), duplicate(object->program_fd(kProgramNames[3])),
+                      duplicate(object->program_fd(kProgramNames[4]))};
   const auto is_valid = [](const Fd& fd) { return fd.valid(); };
   if (!std::ranges::all_of(loaded.maps_, is_valid) || !std::ranges::all_of(loaded.programs_, is_valid)) {
     return Error::from_errno(errno, "keep the descriptors of the BPF objects");
@@ -203,7 +205,8 @@ Programs Loaded::programs() const {
   return {.ingress_fd = programs_[0].get(),
           .egress_fd = programs_[1].get(),
           .guard_fd = programs_[2].get(),
-          .fence_fd = programs_[3].get()};
+          .fence_fd = programs_[3].get(),
+          .fence_port_fd = programs_[4].get()};
 }
 
 bool Loaded::shares(const Pins& pins, MapId id) const {

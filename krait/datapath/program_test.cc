@@ -112,7 +112,8 @@ TEST(Program, VerifiesWithinItsBudget) {
     ASSERT_TRUE(object) << object.error().text();
     const auto loaded = object->load();
     ASSERT_TRUE(loaded) << loaded.error().text();
-    for (const char* name : {"krait_ingress", "krait_egress", "krait_fence", "krait_in_eth", "krait_out_eth"}) {
+    for (const char* name :
+         {"krait_ingress", "krait_egress", "krait_fence", "krait_port", "krait_in_eth", "krait_out_eth"}) {
       bpf_prog_info info{};
       std::uint32_t bytes = sizeof(info);
       if (bpf_obj_get_info_by_fd(object->program_fd(name), &info, &bytes) != 0) {

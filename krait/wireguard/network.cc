@@ -71,6 +71,12 @@ std::vector<std::uint32_t> links_of(const nlattr* multipath) {
   return links;
 }
 
+// Of a route: what a router advertised ends by itself (net/ipv6/addrconf.c, addrconf_prefix_rcv).
+bool expires(const nlattr* cache_info) {
+  const auto info = attribute_value<rta_cacheinfo>(cache_info);
+  return info && info->rta_expires != 0;
+}
+
 // Dumps with `header`, for `type`, and adds what `parse` makes of each message to `found`.
 template <typename Header, typename Item, typename Parse>
 Result<void> dump_into(Socket& socket, std::uint16_t type, const Header& header, std::vector<Item>& found,
@@ -253,6 +259,7 @@ std::optional<NetworkLink> parse_network_link(const nlmsghdr& message) {
   link.name = attribute_text(table[IFLA_IFNAME]);
   link.mtu_bytes = attribute_value<std::uint32_t>(table[IFLA_MTU]).value_or(0);
   link.up = (header->ifi_flags & IFF_UP) != 0;
+  link.loopback = (header->ifi_flags & IFF_LOOPBACK) != 0;
   if (table[IFLA_LINKINFO] != nullptr) {
     const auto info = find_attributes<IFLA_INFO_SLAVE_KIND + 1>(*table[IFLA_LINKINFO]);
     link.kind = attribute_text(info[IFLA_INFO_KIND]);
@@ -293,7 +300,8 @@ std::optional<NetworkRoute> parse_network_route(const nlmsghdr& message) {
                       .gateway = attribute_ip(table[RTA_GATEWAY], *family),
                       .metric = attribute_value<std::uint32_t>(table[RTA_PRIORITY]).value_or(0),
                       .connected = header->rtm_protocol == RTPROT_KERNEL,
-                      .links = index != 0 ? std::vector{index} : links_of(table[RTA_MULTIPATH])};
+                      .links = index != 0 ? std::vector{index} : links_of(table[RTA_MULTIPATH]),
+                      .announced = header->rtm_protocol == RTPROT_RA || expires(table[RTA_CACHEINFO])};
 }
 
 std::optional<RoutingRule> parse_routing_rule(const nlmsghdr& message) {

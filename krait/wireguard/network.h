@@ -19,6 +19,7 @@ struct NetworkLink {
   std::string kind;  // "wireguard", "veth", ...; empty for a physical link
   std::uint32_t mtu_bytes = 0;
   bool up = false;
+  bool loopback = false;
   std::string master_kind{};  // "bridge", "bond", "vrf", ...; empty: it belongs to no other link
 };
 
@@ -43,6 +44,7 @@ struct NetworkRoute {
   std::uint32_t metric = 0;
   bool connected = false;            // the network of one of the host's own addresses
   std::vector<std::uint32_t> links;  // of all its next hops
+  bool announced = false;            // by a router's advertisement: anybody on the link can send those
 };
 
 enum class RuleAction : std::uint8_t { table, refuse, other };

@@ -196,11 +196,12 @@ class Whereabouts : public testing::Test {
   }
 
   void fence() {
-    const std::array others{::if_nametoindex("lo"), ::if_nametoindex("lan"), ::if_nametoindex("wan")};
-    const datapath::Fenced fenced = datapath_->fence_off(others, [](std::uint32_t) { return false; });
+    const datapath::Outside others{.interfaces = {::if_nametoindex("lan"), ::if_nametoindex("wan")}, .ports = {}};
+    const auto nobody = [](std::uint32_t) { return false; };
+    const datapath::Fenced fenced = datapath_->fence_off(others, nobody);
     ASSERT_TRUE(fenced.failures.empty()) << fenced.failures[0].error.text();
-    ASSERT_EQ(fenced.put.size(), others.size());
-    EXPECT_TRUE(datapath_->fence_off(others, [](std::uint32_t) { return false; }).put.empty()) << "it is there";
+    ASSERT_EQ(fenced.put.size(), 2U);
+    EXPECT_TRUE(datapath_->fence_off(others, nobody).put.empty()) << "it is there";
   }
 
   // Commands of ip(8), a line each.
@@ -221,12 +222,34 @@ class Whereabouts : public testing::Test {
 
   // Puts a packet in on an interface.
   Fate send(Where from, const Packet& packet) {
+    return fate_of([&] { put(tuns_[static_cast<std::size_t>(from)], sealed(packet, number_)); });
+  }
+  Fate send_bytes(Where from, const packets::Bytes& bytes) {
+    return fate_of([&] { put(tuns_[static_cast<std::size_t>(from)], bytes); });
+  }
+  // A frame with this head, to a TAP.
+  Fate send_frame(const common::Fd& tap, packets::Bytes head, const Packet& packet) {
     return fate_of([&] {
       const packets::Bytes bytes = sealed(packet, number_);
-      EXPECT_EQ(::write(tuns_[static_cast<std::size_t>(from)].get(), bytes.data(), bytes.size()),
-                static_cast<ssize_t>(bytes.size()));
+      head.insert(head.end(), bytes.begin(), bytes.end());
+      put(tap, head);
     });
   }
+
+  static void put(const common::Fd& fd, const packets::Bytes& bytes) {
+    EXPECT_EQ(::write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
+
+  static common::Fd make_tap(const char* name) {
+    common::Fd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+    ifreq request{};
+    std::strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
+    request.ifr_flags = IFF_TAP | IFF_NO_PI;
+    EXPECT_EQ(::ioctl(tap.get(), TUNSETIFF, &request), 0);
+    return tap;
+  }
+
+  std::optional<datapath::Datapath> datapath_;
 
   enum class User : std::uint8_t { root, nobody };
 
@@ -375,7 +398,6 @@ class Whereabouts : public testing::Test {
   std::filesystem::path bpffs_;
   std::vector<common::Fd> tuns_;  // by Where
   std::vector<common::Fd> sockets_;
-  std::optional<datapath::Datapath> datapath_;
   std::uint64_t revision_ = 0;
   std::uint64_t number_ = 0x6b72616974000000;  // of the packet under way, which carries it
 };
@@ -591,15 +613,109 @@ TEST_F(Whereabouts, NeighboursDoNotSpeakAsPeersPastTheTunnel) {
   }
 }
 
-// Unprivileged programs may send IPv6 from any address (IPV6_FREEBIND); to the host itself that is by loopback.
-TEST_F(Whereabouts, LocalUsersDoNotSpeakAsPeersToTheHost) {
-  EXPECT_EQ(speak(User::nobody, "fd8f::2", "fd90::3").seen, Seen{Where::socket}) << "without the fence";
+// The host talks to itself by loopback: with addresses in a peer's network too, and as its own translations have it.
+TEST_F(Whereabouts, TheFenceLeavesTheHostItself) {
   ASSERT_NO_FATAL_FAILURE(fence());
-  const Fate fate = speak(User::nobody, "fd8f::2", "fd90::3");
+  ip("addr add 10.50.7.1/24 dev lan\naddr add fd50:0:7::1/48 dev lan nodad\n");
+  for (const char* own : {"fd90::3", "10.90.0.1", "10.50.7.1", "fd50:0:7::1", "198.51.100.1"}) {
+    EXPECT_EQ(speak(User::nobody, own, own).seen, Seen{Where::socket}) << own;
+  }
+}
+
+// While everything is denied, as after krait down --keep-enforcing, the fence goes by what was in force before.
+TEST_F(Whereabouts, TheFenceStandsWhileEverythingIsDenied) {
+  set("ipv4/conf/all/rp_filter", 0);
+  ASSERT_NO_FATAL_FAILURE(fence());
+  ASSERT_TRUE(datapath_->deny_all());
+  for (const auto& [source, destination] : {Ends{"10.90.0.3", "10.90.0.1"}, Ends{"fd8f::2", "fd90::3"}}) {
+    EXPECT_EQ(send(Where::wan, Packet(source, destination)).in.reason, KRAIT_REASON_OUTSIDE_TUNNEL);
+  }
+}
+
+// From `to` on, as Ethernet has it: the tags' halves of four digits each, then the protocol.
+packets::Bytes frame_head(std::array<std::uint8_t, 6> to, const std::vector<std::uint16_t>& rest) {
+  packets::Bytes head;
+  for (const std::uint8_t byte : to) {
+    head.push_back(std::byte{byte});
+  }
+  for (const std::uint8_t byte : std::array<std::uint8_t, 6>{2, 0, 0, 0, 0, 9}) {
+    head.push_back(std::byte{byte});
+  }
+  for (const std::uint16_t half : rest) {
+    head.push_back(static_cast<std::byte>(half >> 8U));
+    head.push_back(static_cast<std::byte>(half & 0xffU));
+  }
+  return head;
+}
+
+constexpr std::array<std::uint8_t, 6> kTapsMac{2, 0, 0, 0, 0, 1};
+
+// The kernel takes tags of VLAN 0 off, however many there are.
+TEST_F(Whereabouts, PriorityTagsHideNobody) {
+  set("ipv4/conf/all/rp_filter", 0);
+  const common::Fd tap = make_tap("tap");
+  set("ipv4/conf/tap/rp_filter", 0);
+  ip("link set tap address 02:00:00:00:00:01\nlink set tap up\n");
+  const std::vector<std::vector<std::uint16_t>> tags{
+      {},
+      {0x8100, 0},
+      {0x8100, 0, 0x8100, 0},
+      {0x88a8, 0, 0x8100, 0xe000},
+      {0x8100, 0, 0x8100, 0, 0x8100, 0, 0x8100, 0, 0x8100, 0, 0x8100, 0, 0x8100, 0}};
+  const auto fates = [&](Seen expected, const char* when) {
+    for (const std::vector<std::uint16_t>& tag : tags) {
+      for (const auto& [source, destination] : {Ends{"10.90.0.3", "10.90.0.1"}, Ends{"fd8f::2", "fd90::3"}}) {
+        std::vector<std::uint16_t> rest = tag;
+        rest.push_back(std::strchr(source, ':') == nullptr ? 0x0800 : 0x86dd);
+        const Fate fate = send_frame(tap, frame_head(kTapsMac, rest), Packet(source, destination));
+        EXPECT_EQ(fate.seen, expected) << when << ", " << tag.size() / 2 << " tags, " << source;
+      }
+    }
+  };
+  fates(Seen{Where::socket}, "without the fence");
+  const auto nobody = [](std::uint32_t) { return false; };
+  ASSERT_TRUE(datapath_->fence_off({.interfaces = {::if_nametoindex("tap")}, .ports = {}}, nobody).failures.empty());
+  fates(Seen{}, "with the fence");
+  const Fate stranger = send_frame(tap, frame_head(kTapsMac, {0x8100, 0, 0x0800}), Packet("198.51.100.9", "10.90.0.1"));
+  EXPECT_EQ(stranger.seen, Seen{Where::socket});
+}
+
+// Frames to some groups the host takes in on the bridge's port, past the bridge's own interface.
+TEST_F(Whereabouts, ABridgesPortIsNoWayAroundTheFence) {
+  set("ipv4/conf/all/rp_filter", 0);
+  const common::Fd tap = make_tap("tap");
+  set("ipv4/conf/tap/rp_filter", 0);
+  ip("link add bridge type bridge\nlink set tap master bridge\nlink set tap up\nlink set bridge up\n");
+  const packets::Bytes head = frame_head({1, 0x80, 0xc2, 0, 0, 3}, {0x86dd});
+  EXPECT_EQ(send_frame(tap, head, Packet("fd8f::2", "fd90::3")).seen, Seen{Where::socket}) << "without the fence";
+  const auto nobody = [](std::uint32_t) { return false; };
+  const datapath::Outside outside{.interfaces = {::if_nametoindex("bridge")}, .ports = {::if_nametoindex("tap")}};
+  ASSERT_TRUE(datapath_->fence_off(outside, nobody).failures.empty());
+  const Fate fate = send_frame(tap, head, Packet("fd8f::2", "fd90::3"));
   EXPECT_EQ(fate.in.reason, KRAIT_REASON_OUTSIDE_TUNNEL);
   EXPECT_EQ(fate.seen, Seen{});
-  EXPECT_EQ(speak(User::nobody, "fd90::3", "fd90::3").seen, Seen{Where::socket});
-  EXPECT_EQ(speak(User::nobody, "10.90.0.1", "10.90.0.1").seen, Seen{Where::socket});
+  EXPECT_EQ(send_frame(tap, head, Packet("fd40::9", "fd90::3")).seen, Seen{Where::socket}) << "a stranger";
+}
+
+// What outside the tunnel says about packets that went into it does not count: not the path's MTU, not that a host is
+// gone.
+TEST_F(Whereabouts, NobodyOutsideSpeaksAboutTheTunnelsPackets) {
+  ASSERT_NO_FATAL_FAILURE(fence());
+  const auto about = [&](const char* from, const char* to, const char* quoted_source, const char* quoted) {
+    const bool v4 = std::strchr(from, ':') == nullptr;
+    Packet inner(quoted_source, quoted);
+    inner.udp(kPort, kPort).payload(16);
+    const packets::Bytes error =
+        v4 ? Packet(from, to).icmp_error(3, 4, inner).ip() : Packet(from, to).icmp_error(2, 0, inner).ip();
+    return send_bytes(Where::wan, error).in.reason;
+  };
+  EXPECT_EQ(about("198.51.100.9", "198.51.100.1", "10.90.0.1", "10.90.0.3"), KRAIT_REASON_ICMP_ERROR_UNRELATED);
+  EXPECT_EQ(about("fd40::9", "fd40::1", "fd90::3", "fd8f::2"), KRAIT_REASON_ICMP_ERROR_UNRELATED);
+  EXPECT_EQ(about("fd40::9", "fd40::1", "fd40::1", "fd50::5"), KRAIT_REASON_ICMP_ERROR_UNRELATED);
+  EXPECT_EQ(about("198.51.100.9", "198.51.100.1", "198.51.100.1", "203.0.113.9"), std::nullopt);
+  EXPECT_EQ(about("10.50.0.5", "198.51.100.1", "198.51.100.1", "203.0.113.9"), std::nullopt)
+      << "a router of the underlay";
+  EXPECT_EQ(about("10.90.0.3", "198.51.100.1", "198.51.100.1", "203.0.113.9"), KRAIT_REASON_OUTSIDE_TUNNEL);
 }
 
 // What of a peer's network is reached otherwise, by a route of its own, is not behind the peer.
