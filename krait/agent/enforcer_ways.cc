@@ -106,7 +106,9 @@ std::vector<std::string> Enforcer::fence_off(datapath::Datapath& datapath) {
 }
 
 Result<bool> Enforcer::follow_network() {
-  if (interface_index_ == 0) {
+  // Without the interface there is nothing to follow it for, and what has its name is not to be touched.
+  const auto where = wireguard::find_link(interface_, interface_index_);
+  if (interface_index_ == 0 || !where || where->index != interface_index_) {
     return false;
   }
   const std::vector<Fault> former = unfenced_;
