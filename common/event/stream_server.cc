@@ -188,7 +188,7 @@ void StreamServer::handle(Id id, std::uint32_t events) {
   }
 }
 
-// Reads no more than one request may hold, so that a client cannot make the agent hoard.
+// Reads no more than one request may hold, so that a client cannot make the program hoard.
 bool StreamServer::read_input(Connection& connection) {
   std::array<char, kMostRequestBytes> chunk;
   for (;;) {

@@ -65,7 +65,7 @@ Result<ControlSocket> ControlSocket::listen(const std::string& path, std::string
   if (::lstat(path.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
     return Error(ErrorCode::invalid_input, path + " exists and is no socket");
   }
-  ::unlink(path.c_str());  // of an agent that was killed: its lock was free
+  ::unlink(path.c_str());  // of a process that was killed: its lock was free
   auto listener = make_socket(SOCK_NONBLOCK);
   if (!listener) {
     return listener.error();

@@ -22,7 +22,7 @@ inline constexpr std::chrono::seconds kPortRetry{60};
 class MetricsServer {
  public:
   // Fails with invalid_input for an address that is not a loopback one. One that is taken, or that nobody has, is tried
-  // again every `retry`; what holds the port is a fault meanwhile. common::Loop and log must outlive it.
+  // again every `retry`; what holds the port is a fault meanwhile. Loop and log must outlive it.
   static common::Result<std::unique_ptr<MetricsServer>> start(common::Loop& loop, common::Log& log,
                                                               const common::Endpoint& address,
                                                               common::Answerer answerer,

@@ -18,7 +18,7 @@
 
 namespace krait::agent {
 
-// One thread, inside a common::Loop. Everything that it refers to outlives it.
+// One thread, inside a Loop. Everything that it refers to outlives it.
 class Upkeep {
  public:
   static common::Result<std::unique_ptr<Upkeep>> start(common::Loop& loop, Enforcer& enforcer,
