@@ -17,7 +17,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -25,6 +27,7 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <sstream>
 
 #include "common/fd.h"
 #include "krait/abi/selector.h"
@@ -163,6 +166,7 @@ class Whereabouts : public testing::Test {
     set("ipv4/ip_forward", 1);
     set("ipv6/conf/all/forwarding", 1);
     ASSERT_NO_FATAL_FAILURE(listen());
+    ASSERT_NO_FATAL_FAILURE(follow_loopback());
     ASSERT_NO_FATAL_FAILURE(guard());
   }
   void TearDown() override {
@@ -210,8 +214,25 @@ class Whereabouts : public testing::Test {
     ASSERT_NE(pipe, nullptr);
     std::fputs(commands.c_str(), pipe);
     ASSERT_EQ(::pclose(pipe), 0) << commands;
+    ASSERT_NO_FATAL_FAILURE(await_own_addresses(commands));
     if (datapath_) {
       follow_routes();
+    }
+  }
+
+  // Linux makes an IPv6 address the host's own in a work queue of the kernel, after `ip` has its answer
+  // (addrconf_dad_work()).
+  static void await_own_addresses(const std::string& commands) {
+    std::istringstream lines(commands);
+    for (std::string line; std::getline(lines, line);) {
+      const std::string address = line.starts_with("addr add ") ? line.substr(9, line.find('/') - 9) : "";
+      if (!address.contains(':')) {
+        continue;
+      }
+      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+      while (std::system(("ip -6 route show table local | grep -q '^local " + address + " '").c_str()) != 0) {
+        ASSERT_LT(std::chrono::steady_clock::now(), end) << address;
+      }
     }
   }
 
@@ -291,6 +312,21 @@ class Whereabouts : public testing::Test {
     }
   }
 
+  // One CPU from here on: each has a queue of its own.
+  void follow_loopback() {
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(static_cast<unsigned>(::sched_getcpu()), &cpus);
+    ASSERT_EQ(::sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+    queue_end_ = common::Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    queue_address_.sin_family = AF_INET;
+    queue_address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t bytes = sizeof(queue_address_);
+    auto* address = reinterpret_cast<sockaddr*>(&queue_address_);
+    ASSERT_EQ(::bind(queue_end_.get(), address, bytes), 0);
+    ASSERT_EQ(::getsockname(queue_end_.get(), address, &bytes), 0);
+  }
+
   void guard() {
     datapath::Options options{.interface = "tunnel", .bpffs = (bpffs_ / "bpf").string()};
     options.rules = 4;
@@ -330,12 +366,25 @@ class Whereabouts : public testing::Test {
         ::sendto(socket.get(), &number_, sizeof(number_), 0, reinterpret_cast<const sockaddr*>(&to), bytes);
   }
 
-  // All that a packet meets runs inside the call that sends it.
+  // All that a packet meets runs inside the call that sends it, but for the loopback interface's queue: that is the
+  // CPU's own, and first in, first out.
+  void await_loopback() const {
+    std::uint64_t number = 0;
+    while (number != number_) {
+      ASSERT_EQ(::sendto(queue_end_.get(), &number_, sizeof(number_), 0,
+                         reinterpret_cast<const sockaddr*>(&queue_address_), sizeof(queue_address_)),
+                sizeof(number_))
+          << std::strerror(errno);
+      ASSERT_EQ(::recv(queue_end_.get(), &number, sizeof(number), 0), sizeof(number)) << std::strerror(errno);
+    }
+  }
+
   template <typename Sends>
   Fate fate_of(const Sends& sends) {
     ++number_;
     const datapath::Counters before = counters();
     sends();
+    await_loopback();
     const datapath::Counters after = counters();
     Fate fate;
     fate.in = judgement(before, after, KRAIT_INGRESS);
@@ -398,6 +447,8 @@ class Whereabouts : public testing::Test {
   std::filesystem::path bpffs_;
   std::vector<common::Fd> tuns_;  // by Where
   std::vector<common::Fd> sockets_;
+  common::Fd queue_end_;  // sends to itself by loopback
+  sockaddr_in queue_address_{};
   std::uint64_t revision_ = 0;
   std::uint64_t number_ = 0x6b72616974000000;  // of the packet under way, which carries it
 };
