@@ -15,7 +15,7 @@ inline constexpr std::uint64_t kRecordBytes = 1000;  // fits the MTU of a WireGu
 struct Plan {
   common::Endpoint endpoint;  // to listen on, or to send to
   std::string state_file;
-  std::uint64_t records_per_s = 200;
+  std::uint64_t records_per_s = 50;
   std::uint64_t record_bytes = kRecordBytes;  // UDP only: kFewestRecordBytes to kMostRecordBytes
   std::uint64_t segments = 1;  // UDP only: records that go to the kernel in one piece, 1 to kMostSegments
 };

@@ -116,8 +116,8 @@ killed_by_the_kernel
 until=$(date -u -d "@$(($(date +%s) + 30 * 86400))" +%Y-%m-%dT%H:%M:%SZ)
 put_till "$until"
 check "a rule that ends in 30 days is in force" "" reload web db
-serve db udp 10.90.0.2:8000 till
-send web udp 10.90.0.2:8000 till 50
+serve db udp 10.90.0.2:8000 till "$rate"
+send web udp 10.90.0.2:8000 till "$rate"
 check "its traffic runs" "" traffic db more till 20 30
 year_ahead
 year_back
