@@ -17,13 +17,9 @@
 namespace krait {
 namespace {
 
-// On an idle machine they are 3 s; a loaded one and sanitizers take longer. What is not bounded takes minutes.
+// On an idle machine they are 3 s; a loaded one takes longer. What is not bounded takes minutes.
 constexpr long kMostSeconds = 20;
-#ifdef KRAIT_SANITIZED
-constexpr long kMostMib = 4096;
-#else
 constexpr long kMostMib = 400;
-#endif
 
 struct Answer {
   std::string text;  // "ok", or the error
