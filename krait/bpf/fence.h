@@ -13,8 +13,7 @@
 #include "krait/bpf/route.h"
 #include "krait/bpf/snapshot.h"
 
-#define FENCE_TAGS 4       /* priority tags that are followed */
-#define FENCE_EXTENSIONS 4 /* IPv6 extension headers that are */
+#define FENCE_TAGS 4 /* priority tags that are followed */
 #define VLAN_ID_MASK 0x0fff
 #define PACKET_OTHERHOST 3 /* include/uapi/linux/if_packet.h */
 #define PACKET_LOOPBACK 5
@@ -73,13 +72,21 @@ static __noinline int read_ipv4(struct __sk_buff* skb, struct outside* outside, 
   return 1;
 }
 
-/* Steps over extension headers, as many as FENCE_EXTENSIONS. */
+static __always_inline int is_extension(__u32 protocol) {
+  return protocol == NEXT_HOP_BY_HOP || protocol == NEXT_ROUTING || protocol == NEXT_DESTINATION ||
+         protocol == NEXT_FRAGMENT;
+}
+
+/*
+ * Steps over extension headers, and leaves tuple.protocol at what follows them: at an extension header where there are
+ * too many of them, or the packet ends before.
+ */
 static __always_inline void skip_fence_extensions(struct __sk_buff* skb, struct outside* outside,
                                                   struct packet* packet) {
-  for (int i = 0; i < FENCE_EXTENSIONS; i++) {
+  for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
     const __u32 next = packet->tuple.protocol;
     __u8 head[4];
-    if ((next != NEXT_HOP_BY_HOP && next != NEXT_ROUTING && next != NEXT_DESTINATION && next != NEXT_FRAGMENT) ||
+    if (!is_extension(next) || packet->fragment == FRAGMENT_LATER ||
         read_at(skb, outside->l4_offset, head, sizeof(head))) {
       return;
     }
@@ -172,6 +179,10 @@ static __always_inline int judge_outside(struct __sk_buff* skb, const struct vie
   const __u32 speech = *(volatile __u32*)&scratch->outside.speech;
   if (speech == SPEECH_TUNNEL) {
     return KRAIT_REASON_ICMP_ERROR_UNRELATED;
+  }
+  /* The kernel follows any number of them, to whatever stands behind. */
+  if (packet->is_v6 && packet->fragment != FRAGMENT_LATER && is_extension(packet->tuple.protocol)) {
+    return KRAIT_REASON_EXTENSION_HEADERS;
   }
   if (!is_known) {
     return KRAIT_ALLOWED;

@@ -769,6 +769,32 @@ TEST_F(Whereabouts, NobodyOutsideSpeaksAboutTheTunnelsPackets) {
   EXPECT_EQ(about("10.90.0.3", "198.51.100.1", "198.51.100.1", "203.0.113.9"), KRAIT_REASON_OUTSIDE_TUNNEL);
 }
 
+// The kernel finds an error behind any number of extension headers. A chain that is too long to follow hides it from
+// nobody.
+TEST_F(Whereabouts, ExtensionHeadersHideNothingFromTheFence) {
+  ASSERT_NO_FATAL_FAILURE(fence());
+  const auto behind = [](std::size_t headers, Packet packet) {
+    for (std::size_t i = 0; i < headers; ++i) {
+      packet.extension(packets::kDestinationOptions);
+    }
+    return packet;
+  };
+  const Packet lost = Packet("fd90::3", "fd8f::2").udp(kPort, kPort).payload(16);
+  const Packet stranger("fd40::9", "fd90::3");
+  for (const std::size_t headers : {0U, 1U, 4U, 5U, 8U}) {
+    const packets::Bytes error = behind(headers, Packet("fd40::9", "fd40::1")).icmp_error(2, 0, lost).ip();
+    EXPECT_EQ(send_bytes(Where::wan, error).in.reason, KRAIT_REASON_ICMP_ERROR_UNRELATED) << headers;
+    EXPECT_EQ(send(Where::wan, behind(headers, stranger)).in.reason, std::nullopt) << headers;
+  }
+  const packets::Bytes error = behind(9, Packet("fd40::9", "fd40::1")).icmp_error(2, 0, lost).ip();
+  EXPECT_EQ(send_bytes(Where::wan, error).in.reason, KRAIT_REASON_EXTENSION_HEADERS);
+  EXPECT_EQ(send(Where::wan, behind(9, stranger)).in.reason, KRAIT_REASON_EXTENSION_HEADERS);
+  // Of a later fragment the header speaks of what the first one begins with.
+  const Packet later =
+      Packet("fd40::9", "fd90::3").fragment(7, 1232, false).protocol(packets::kDestinationOptions).payload(64);
+  EXPECT_EQ(send_bytes(Where::wan, later.ip()).in.reason, std::nullopt);
+}
+
 // What of a peer's network is reached otherwise, by a route of its own, is not behind the peer.
 TEST_F(Whereabouts, PartsOfAPeersNetworkMayBeElsewhere) {
   set("ipv4/conf/all/rp_filter", 0);
