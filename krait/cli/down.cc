@@ -41,6 +41,9 @@ std::string nothing_text() {
   std::string others;
   std::error_code error;
   for (const auto& folder : std::filesystem::directory_iterator(datapath::kBpffs, error)) {
+    if (!folder.is_directory(error)) {
+      continue;  // the kernel's own maps.debug and progs.debug
+    }
     const std::string name = folder.path().filename().string();
     others += fmt::format("; {} is still guarded: krait down --iface {}", name, name);
   }

@@ -16,7 +16,7 @@ Result<void> status(const std::string& socket, Output& output) {
   auto answer = agent::ask(socket, agent::Request::status);
   if (!answer) {
     return answer.error().code() == common::ErrorCode::unavailable
-               ? common::passed_on(answer, "ask for the status (what an agent put in force stays so without it)")
+               ? common::passed_on(answer, "show the status (the kernel goes on as it was last told)")
                : answer.error();
   }
   output.report(status_text(*answer), *answer);
