@@ -83,6 +83,8 @@ check "and the drop is counted" "" rose db no_rule ingress "$before"
 # What the killed agent left looks like krait's own: its key is that of the files.
 on db cp /var/lib/krait/by-hand.key /var/lib/krait/host.key
 check "the agent is killed" "" kill_hard db "${agent_pid[db]}"
+check "krait down of another interface names this one, and nothing else" "$(on db krait down --iface wg9 2>&1)" \
+  test "$(on db krait down --iface wg9 2>&1)" = "already down; wg0 is still guarded: krait down --iface wg0"
 check "krait down" "$(on db krait down 2>&1)" eval '! on db test -e /run/krait/bpf/wg0'
 check "wg0 is as it was made" "" test "$(interface)" = "$as_made"
 check "and no longer guarded" "" traffic db more transfer 100 60
