@@ -11,8 +11,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
+#include <tuple>
 #include <utility>
 
+#include "krait/wireguard/advertised.h"
 #include "krait/wireguard/attributes.h"
 
 namespace krait::wireguard {
@@ -75,6 +78,17 @@ std::vector<std::uint32_t> links_of(const nlattr* multipath) {
 bool expires(const nlattr* cache_info) {
   const auto info = attribute_value<rta_cacheinfo>(cache_info);
   return info && info->rta_expires != 0;
+}
+
+void mark_advertised(const std::vector<AdvertisedNetwork>& advertised, std::vector<NetworkRoute>& routes) {
+  std::set<std::tuple<std::array<std::uint8_t, 16>, std::uint8_t, std::uint32_t>> known;
+  for (const AdvertisedNetwork& network : advertised) {
+    known.emplace(network.prefix.ip.bytes, network.prefix.length, ::if_nametoindex(network.link.c_str()));
+  }
+  for (NetworkRoute& route : routes) {
+    route.announced = route.announced || (route.prefix.ip.family == Family::v6 &&
+                                          known.contains({route.prefix.ip.bytes, route.prefix.length, route.index}));
+  }
 }
 
 // Dumps with `header`, for `type`, and adds what `parse` makes of each message to `found`.
@@ -165,6 +179,11 @@ Result<std::vector<NetworkRoute>> Network::routes() {
       return passed_on(read, "read the routes");
     }
   }
+  auto advertised = read_advertised();
+  if (!advertised) {
+    return passed_on(advertised, "see which routes were advertised");
+  }
+  mark_advertised(*advertised, found);
   return found;
 }
 
