@@ -86,7 +86,7 @@ static __always_inline void skip_fence_extensions(struct __sk_buff* skb, struct 
   for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
     const __u32 next = packet->tuple.protocol;
     __u8 head[4];
-    if (!is_extension(next) || packet->fragment == FRAGMENT_LATER ||
+    if (!is_extension(next) || packet->fragment == FRAGMENT_LATER || outside->l4_offset + 8 > outside->end ||
         read_at(skb, outside->l4_offset, head, sizeof(head))) {
       return;
     }
@@ -112,6 +112,7 @@ static __noinline int read_ipv6(struct __sk_buff* skb, struct outside* outside, 
   packet->fragment = FRAGMENT_NONE;
   outside->is_fragment = 0;
   outside->l4_offset = outside->ip_offset + sizeof(ip);
+  outside->end = ip.payload_len ? outside->l4_offset + bpf_ntohs(ip.payload_len) : skb->len;
   skip_fence_extensions(skb, outside, packet);
   return 1;
 }
@@ -132,6 +133,18 @@ static __always_inline int is_behind_tunnel(struct scratch* scratch, const struc
   return !way || (interface != 0 && !leads_through(way, interface));
 }
 
+/*
+ * Whether a quoted IPv6 packet may have been for somebody else than its header says: the kernel takes the last segment
+ * of a routing header (seg6_icmp_srh), wherever that stands, and sends none itself.
+ */
+static __always_inline int hides_destination(struct __sk_buff* skb, __u32 offset) {
+  __u8 next = 0;
+  if (read_at(skb, offset + 6, &next, 1) || next != NEXT_FRAGMENT) {
+    return is_extension(next);
+  }
+  return read_at(skb, offset + sizeof(struct ipv6hdr), &next, 1) || is_extension(next);
+}
+
 enum speech { SPEECH_NONE, SPEECH_ELSEWHERE, SPEECH_TUNNEL };
 
 /* What an ICMP error speaks about. One that comes in fragments hides that, and no honest one is so long. */
@@ -148,6 +161,9 @@ static __noinline int speech_of(struct __sk_buff* skb, const struct view* view, 
     return SPEECH_TUNNEL;
   }
   if (packet->is_v6) {
+    if (hides_destination(skb, outside->l4_offset + 8)) {
+      return SPEECH_TUNNEL;
+    }
     if (read_at(skb, outside->l4_offset + 8 + 24, quoted_be, sizeof(quoted_be))) {
       return SPEECH_ELSEWHERE;
     }
@@ -175,6 +191,7 @@ static __always_inline int judge_outside(struct __sk_buff* skb, const struct vie
     scratch->outside.speech = (__u32)speech_of(skb, view, scratch);
   }
   const int is_known = find_identity(view, source_be, packet->is_v6, source);
+  scratch->outside.source_is_known = (__u32)is_known;
   /* Read back from the map, of which the verifier remembers nothing. */
   const __u32 speech = *(volatile __u32*)&scratch->outside.speech;
   if (speech == SPEECH_TUNNEL) {
@@ -195,6 +212,30 @@ static __always_inline int judge_outside(struct __sk_buff* skb, const struct vie
   return (is_network && speech == SPEECH_ELSEWHERE) || !is_behind_tunnel(scratch, source, source_be, skb->ifindex)
              ? KRAIT_ALLOWED
              : KRAIT_REASON_OUTSIDE_TUNNEL;
+}
+
+/*
+ * Whether an IPv4 packet on its way into the tunnel came in where its source is not. Once it is masqueraded to this
+ * host's address nobody can ask any more; for an IPv6 packet that is refused, and one that keeps its source is asked on
+ * its way out.
+ */
+static __noinline int is_astray(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
+  const struct packet* packet = &scratch->packet;
+  struct identity* destination = &scratch->destination;
+  if (packet->is_v6 || !find_identity(view, packet->tuple.destination_be, 0, destination) ||
+      !is_behind_tunnel(scratch, destination, packet->tuple.destination_be, 0)) {
+    return 0;
+  }
+  if (scratch->outside.source_is_known) {
+    const struct identity* source = &scratch->source;
+    if (!(source->owner & KRAIT_ENTRY_LOCAL)) {
+      return 0; /* of a peer's network, and by its way */
+    }
+    const struct krait_way* way = find_way(scratch, source, packet->tuple.source_be);
+    return !way || !leads_through(way, skb->ifindex);
+  }
+  const int route = ask_route(skb, scratch, 1);
+  return route != ROUTE_UNKNOWN && (route != ROUTE_FORWARDED || scratch->route.ifindex != skb->ifindex);
 }
 
 /* For the event. */
@@ -248,7 +289,10 @@ static __always_inline int fence(struct __sk_buff* skb) {
   }
   *(volatile __u32*)&scratch->judgement.reason = (__u32)judge_outside(skb, &view, scratch);
   if (*(volatile __u32*)&scratch->judgement.reason == KRAIT_ALLOWED) {
-    return TC_ACT_UNSPEC;
+    if (!is_astray(skb, &view, scratch)) {
+      return TC_ACT_UNSPEC;
+    }
+    *(volatile __u32*)&scratch->judgement.reason = KRAIT_REASON_REVERSE_PATH;
   }
   refuse_outsider(skb, &view, scratch);
   return TC_ACT_SHOT;

@@ -94,7 +94,8 @@ static __noinline int skip_extensions(struct __sk_buff* skb, struct packet* pack
     if (packet->l4_bytes < sizeof(head) || bpf_skb_load_bytes(skb, packet->l4_offset, head, sizeof(head))) {
       return too_short(packet);
     }
-    if (type == NEXT_ROUTING && (head[2] == 0 || head[3] != 0)) { /* segments left: somebody else is the destination */
+    /* Segments left: it is for somebody else. What is quoted was for the last segment, as the kernel sees it. */
+    if (type == NEXT_ROUTING && (packet->is_quoted || head[2] == 0 || head[3] != 0)) {
       return KRAIT_REASON_ROUTING_HEADER;
     }
     const __u32 bytes = type == NEXT_FRAGMENT ? 8 : (head[1] + 1U) * 8;

@@ -85,9 +85,7 @@ std::vector<std::byte> sctp_init(std::uint32_t port) {
   return packet.u8(1).u8(0).u16(20).u32(1).u32(65536).u16(1).u16(1).u32(1).take();
 }
 
-bool is_icmp_error(bool v6, std::uint32_t type) {
-  return v6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;
-}
+bool is_icmp_error(bool v6, std::uint32_t type) { return v6 ? type < 128 : type == 3 || type == 11 || type == 12; }
 
 std::vector<std::byte> icmp(std::uint32_t type, const Ip& source, const Ip& destination) {
   Bytes packet;

@@ -811,6 +811,95 @@ TEST_F(Whereabouts, PartsOfAPeersNetworkMayBeElsewhere) {
   }
 }
 
+// RFC 4861 4.2, 4.6.2: a router that is none puts fd50:0:7::/64 on the link, and says for how long.
+packets::Bytes router_advertisement(std::uint32_t lifetime_s) {
+  packets::Bytes body(48);  // without checksum; no router, no hints
+  body[0] = std::byte{134};
+  body[16] = std::byte{3};
+  body[17] = std::byte{4};
+  body[18] = std::byte{64};
+  body[19] = std::byte{0x80};  // on link
+  for (const std::size_t at : {20U, 24U}) {
+    store(body, at, static_cast<std::uint16_t>(lifetime_s >> 16U));
+    store(body, at + 2, static_cast<std::uint16_t>(lifetime_s & 0xffffU));
+  }
+  const common::Ip network = common::Prefix::parse("fd50:0:7::/64")->ip;
+  std::ranges::transform(network.bytes, body.begin() + 32, [](std::uint8_t byte) { return std::byte{byte}; });
+  packets::Bytes packet = Packet("fe80::9", "ff02::1").protocol(packets::kIcmpv6).payload(body).ip();
+  packet[7] = std::byte{255};
+  store(packet, 42, folded(sum_of(packet, 8, 32) + packets::kIcmpv6 + 48 + sum_of(packet, 40, 48)));
+  return packet;
+}
+
+// What is masqueraded to the host's address behind the fence speaks as the host, so it comes from where its source is.
+TEST_F(Whereabouts, NeighboursBorrowNoSourceOnTheirWayIntoTheTunnel) {
+  set("ipv4/conf/all/rp_filter", 0);
+  ip("route add 172.17.0.0/16 dev lan\n");
+  ASSERT_NO_FATAL_FAILURE(fence());
+  const auto fence_says = [&](Where from, const char* source, const char* destination) {
+    return send(from, Packet(source, destination)).in.reason;
+  };
+  for (const char* tunnels : {"10.90.0.3", "10.50.0.5"}) {
+    for (const char* lans : {"172.17.0.5", "10.20.0.77"}) {
+      EXPECT_EQ(fence_says(Where::wan, lans, tunnels), KRAIT_REASON_REVERSE_PATH) << lans;
+      EXPECT_EQ(fence_says(Where::lan, lans, tunnels), std::nullopt) << lans;
+    }
+    EXPECT_EQ(fence_says(Where::wan, "198.51.100.9", tunnels), std::nullopt) << "its own";
+    EXPECT_EQ(fence_says(Where::wan, "203.0.113.9", tunnels), KRAIT_REASON_REVERSE_PATH) << "of no route";
+  }
+  EXPECT_EQ(fence_says(Where::wan, "172.17.0.5", "198.51.100.1"), std::nullopt) << "to the host";
+  EXPECT_EQ(fence_says(Where::wan, "172.17.0.5", "10.20.0.77"), std::nullopt) << "to the LAN";
+}
+
+// Behind the end of a first fragment a frame may go on: with what the kernel cuts off, before it takes the second
+// fragment's headers.
+TEST_F(Whereabouts, FragmentsHideNothingFromTheFence) {
+  ASSERT_NO_FATAL_FAILURE(fence());
+  const Packet first = Packet("fd40::9", "fd40::1")
+                           .fragment(7, 0, true)
+                           .extension(packets::kDestinationOptions)
+                           .protocol(packets::kDestinationOptions);
+  EXPECT_EQ(send_bytes(Where::wan, first.ip()).in.reason, KRAIT_REASON_EXTENSION_HEADERS);
+  packets::Bytes longer = first.ip();
+  longer.resize(longer.size() + 64, std::byte{packets::kUdp});
+  EXPECT_EQ(send_bytes(Where::wan, longer).in.reason, KRAIT_REASON_EXTENSION_HEADERS);
+}
+
+// The kernel believes a quoted packet's routing header more than its destination, and passes unknown errors on.
+TEST_F(Whereabouts, NoErrorFromOutsideHidesWhatItSpeaksOf) {
+  ASSERT_NO_FATAL_FAILURE(fence());
+  const auto said_of = [&](std::uint8_t type, const Packet& quoted) {
+    return send_bytes(Where::wan, Packet("fd40::9", "fd40::1").icmp_error(type, 0, quoted).ip()).in.reason;
+  };
+  const Packet stranger("fd40::1", "fd40::9");
+  for (const std::uint8_t type : {packets::kHopByHop, packets::kRouting, packets::kDestinationOptions}) {
+    EXPECT_EQ(said_of(1, Packet(stranger).extension(type).udp(kPort, kPort)), KRAIT_REASON_ICMP_ERROR_UNRELATED);
+    EXPECT_EQ(said_of(1, Packet(stranger).fragment(7, 0, true).extension(type).udp(kPort, kPort)),
+              KRAIT_REASON_ICMP_ERROR_UNRELATED);
+  }
+  EXPECT_EQ(said_of(1, Packet(stranger).fragment(7, 0, true).udp(kPort, kPort)), std::nullopt);
+  for (const std::uint8_t type : std::array<std::uint8_t, 3>{1, 5, 127}) {
+    EXPECT_EQ(said_of(type, Packet("fd40::1", "fd8f::2").udp(kPort, kPort)), KRAIT_REASON_ICMP_ERROR_UNRELATED);
+    EXPECT_EQ(said_of(type, Packet(stranger).udp(kPort, kPort)), std::nullopt);
+  }
+}
+
+// Anybody on a link can advertise, and for ever: that makes nothing of a peer's network this link's.
+TEST_F(Whereabouts, AdvertisedNetworksAreNoWays) {
+  set("ipv6/conf/wan/accept_ra", 2);
+  ASSERT_NO_FATAL_FAILURE(fence());
+  const Packet pretender("fd50:0:7::5", "fd40::1");
+  for (const std::uint32_t lifetime_s : {3600U, ~0U}) {
+    ASSERT_NO_FATAL_FAILURE(send_bytes(Where::wan, router_advertisement(lifetime_s)));
+    ASSERT_EQ(std::system("ip -6 route show fd50:0:7::/64 | grep -q 'dev wan'"), 0) << "the kernel took it";
+    follow_routes();
+    EXPECT_EQ(send(Where::wan, pretender).in.reason, KRAIT_REASON_OUTSIDE_TUNNEL) << lifetime_s;
+    send_bytes(Where::wan, router_advertisement(0));
+  }
+  ip("route add fd50:0:7::/64 dev wan\n");
+  EXPECT_EQ(send(Where::wan, pretender).in.reason, std::nullopt) << "set by hand";
+}
+
 // The host's addresses on the LAN, the LAN's broadcast and anycast addresses: mallory may reach office, not srv.
 TEST_F(Whereabouts, NetworksAreNoWayToTheHostThatIsTheirGateway) {
   const Ends all[] = {{"10.90.0.3", "10.20.0.1"}, {"10.90.0.3", "10.20.255.255"}, {"10.90.0.3", "10.40.0.1"},

@@ -148,7 +148,8 @@ class Reader {
       if (rest.size() < 8) {
         return fail_short();
       }
-      if (next == kRouting && (rest.at8(2) == 0 || rest.at8(3) != 0)) {  // its type, segments left
+      // Its type, segments left. Inside an error: the last segment may be anybody.
+      if (next == kRouting && (!outer() || rest.at8(2) == 0 || rest.at8(3) != 0)) {
         return fail(KRAIT_REASON_ROUTING_HEADER);
       }
       const std::size_t bytes = next == kFragment ? 8 : (rest.at8(1) + 1U) * 8U;
@@ -249,7 +250,7 @@ class Reader {
     headers_.tuple.icmp_type = type;
     headers_.tuple.identifier = rest.at16(4);
     const common::Family family = headers_.tuple.source.family;
-    const bool error = family == common::Family::v4 ? type == 3 || type == 11 || type == 12 : type >= 1 && type <= 4;
+    const bool error = family == common::Family::v4 ? type == 3 || type == 11 || type == 12 : type < 128;
     if (outer() && error) {
       const Headers inner = Reader(Place::inner).read(rest.from(8), family);
       if (inner.problem == KRAIT_ALLOWED && !inner.later_fragment) {

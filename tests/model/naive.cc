@@ -52,7 +52,7 @@ bool is_request(const Tuple& tuple) {
 
 bool is_error(const Tuple& tuple) {
   const std::uint8_t type = tuple.icmp_type;
-  return tuple.is_icmp() && (is_v6(tuple.source) ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12);
+  return tuple.is_icmp() && (is_v6(tuple.source) ? type < 128 : type == 3 || type == 11 || type == 12);
 }
 
 bool may_open(const Tuple& tuple) { return !tuple.is_icmp() || is_request(tuple); }

@@ -142,10 +142,10 @@ traceroutes() {
   put_policy "web db" "${granted[@]}" "site-a site-b udp/33434-33499 icmp/echo-request"
   reload web db
   forget_path_mtu
-  before=$(drops db reverse_path egress)
+  before=$(drops db reverse_path ingress)
   seen=$(hops alice 10.2.2.2)
   check "a router to whose address db has no route stays dark" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 * 10.2.2.2 "
-  check "its answer is counted" "db reverse_path egress" rose db reverse_path egress "$before"
+  check "its answer is counted" "db reverse_path ingress" rose db reverse_path ingress "$before"
   routes db 10.2.9.0/24 10.2.1.2 fd90:2:9::/64 fd90:2:1::2
   seen=$(hops alice 10.2.2.2)
   check "traceroute by UDP" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 10.2.9.2 10.2.2.2 "
@@ -189,6 +189,12 @@ neighbours() {
   check "carol pings web, masqueraded to db" "" on carol ping -c 1 -W 5 10.90.0.1
   check "she speaks as db then" "db -> web allowed: $before -> $(allowed db db web egress)" \
     test "$(allowed db db web egress)" -gt "$before"
+  on db nft 'add rule ip nat post oifname wg0 ip saddr 10.77.0.0/24 masquerade'
+  on db ip route add 10.77.0.0/24 dev eth0 # as if containers were there
+  addresses carol lo 10.77.0.5/32
+  denied "carol sends with a container's address, masqueraded to db" db reverse_path ingress \
+    on carol ping -c 1 -W 2 -I 10.77.0.5 10.90.0.1
+  on db ip route del 10.77.0.0/24 dev eth0
   on db nft delete table ip nat
 }
 
