@@ -156,6 +156,7 @@ traceroutes() {
   # A router whose address is nobody's may not speak, whatever it speaks of.
   addresses near west 198.51.100.1/32
   on near ip route replace default via 10.2.1.1 src 198.51.100.1
+  routes db 198.51.100.1/32 10.2.1.2
   before=$(drops db unknown_source egress)
   seen=$(hops alice 10.2.2.2)
   check "a router without an identity stays dark" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 * 10.2.9.2 10.2.2.2 "
