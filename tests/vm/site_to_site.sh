@@ -134,7 +134,7 @@ error_dropped() {
 }
 
 # hops HOST ADDRESS [traceroute's arguments]: the path, one word a hop.
-hops() { on "$1" traceroute -n -q 1 -w 2 -m 8 "${@:3}" "$2" 2>&1 | awk '$1 ~ /^[0-9]+$/ { print $2 }' | tr '\n' ' '; }
+hops() { on "$1" traceroute -n -q 1 -w 5 -m 8 "${@:3}" "$2" 2>&1 | awk '$1 ~ /^[0-9]+$/ { print $2 }' | tr '\n' ' '; }
 
 # traceroutes: the hops behind db answer "time exceeded" about a live flow, and bob "port unreachable".
 traceroutes() {
