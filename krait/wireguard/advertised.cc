@@ -1,5 +1,6 @@
 #include "krait/wireguard/advertised.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>

@@ -214,7 +214,7 @@ Result<std::vector<Way>> Network::ways_to(const std::vector<Ip>& destinations) {
       places.push_back(i);
     }
   }
-  const auto configured = look_up(with_mtu, true);
+  auto configured = look_up(with_mtu, true);
   if (!configured) {
     return configured;
   }
