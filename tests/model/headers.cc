@@ -246,13 +246,10 @@ class Reader {
     if (rest.size() < 8) {
       return fail_short();
     }
-    const std::uint8_t type = rest.at8(0);
-    headers_.tuple.icmp_type = type;
+    headers_.tuple.icmp_type = rest.at8(0);
     headers_.tuple.identifier = rest.at16(4);
-    const common::Family family = headers_.tuple.source.family;
-    const bool error = family == common::Family::v4 ? type == 3 || type == 11 || type == 12 : type < 128;
-    if (outer() && error) {
-      const Headers inner = Reader(Place::inner).read(rest.from(8), family);
+    if (outer() && headers_.tuple.is_icmp_error()) {
+      const Headers inner = Reader(Place::inner).read(rest.from(8), headers_.tuple.source.family);
       if (inner.problem == KRAIT_ALLOWED && !inner.later_fragment) {
         headers_.spoken_of = inner.tuple;
       }
@@ -267,6 +264,11 @@ class Reader {
 }  // namespace
 
 bool Tuple::is_icmp() const { return protocol == (source.family == common::Family::v4 ? kIcmp : kIcmpv6); }
+
+bool Tuple::is_icmp_error() const {
+  const bool v4 = source.family == common::Family::v4;
+  return is_icmp() && (v4 ? icmp_type == 3 || icmp_type == 11 || icmp_type == 12 : icmp_type < 128);
+}
 
 std::uint32_t Tuple::selector() const {
   if (is_icmp()) {
