@@ -72,11 +72,6 @@ static __noinline int read_ipv4(struct __sk_buff* skb, struct outside* outside, 
   return 1;
 }
 
-static __always_inline int is_extension(__u32 protocol) {
-  return protocol == NEXT_HOP_BY_HOP || protocol == NEXT_ROUTING || protocol == NEXT_DESTINATION ||
-         protocol == NEXT_FRAGMENT;
-}
-
 /*
  * Steps over extension headers, and leaves tuple.protocol at what follows them: at an extension header where there are
  * too many of them, or the packet ends before.
@@ -191,7 +186,6 @@ static __always_inline int judge_outside(struct __sk_buff* skb, const struct vie
     scratch->outside.speech = (__u32)speech_of(skb, view, scratch);
   }
   const int is_known = find_identity(view, source_be, packet->is_v6, source);
-  scratch->outside.source_is_known = (__u32)is_known;
   /* Read back from the map, of which the verifier remembers nothing. */
   const __u32 speech = *(volatile __u32*)&scratch->outside.speech;
   if (speech == SPEECH_TUNNEL) {
@@ -226,8 +220,8 @@ static __noinline int is_astray(struct __sk_buff* skb, const struct view* view, 
       !is_behind_tunnel(scratch, destination, packet->tuple.destination_be, 0)) {
     return 0;
   }
-  if (scratch->outside.source_is_known) {
-    const struct identity* source = &scratch->source;
+  const struct identity* source = &scratch->source;
+  if (source->tag != 0) {
     if (!(source->owner & KRAIT_ENTRY_LOCAL)) {
       return 0; /* of a peer's network, and by its way */
     }

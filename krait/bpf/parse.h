@@ -71,6 +71,11 @@ static __always_inline int parse_ipv4(struct __sk_buff* skb, struct packet* pack
   return ip.ihl == 5 ? parse_l4(skb, packet, l3_offset + sizeof(ip)) : parse_l4(skb, packet, 0);
 }
 
+static __always_inline int is_extension(__u32 protocol) {
+  return protocol == NEXT_HOP_BY_HOP || protocol == NEXT_ROUTING || protocol == NEXT_DESTINATION ||
+         protocol == NEXT_FRAGMENT;
+}
+
 /*
  * Walks the extension headers from packet->l4_offset on, whose type is tuple.protocol, and leaves both at what follows
  * them. Stops behind the fragment header of a later fragment.
@@ -82,7 +87,7 @@ static __noinline int skip_extensions(struct __sk_buff* skb, struct packet* pack
   for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
     __u8 head[8];
     const __u32 type = packet->tuple.protocol;
-    if (type != NEXT_HOP_BY_HOP && type != NEXT_ROUTING && type != NEXT_FRAGMENT && type != NEXT_DESTINATION) {
+    if (!is_extension(type)) {
       return KRAIT_ALLOWED;
     }
     if (i == MAX_EXTENSION_HEADERS) {

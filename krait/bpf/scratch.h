@@ -86,7 +86,6 @@ struct outside {
   __u32 is_fragment; /* any part of a datagram; IPv6: has the header */
   __u32 end;         /* IPv6: of the packet, behind which a frame may go on */
   __u32 speech;      /* enum speech, of fence.h */
-  __u32 source_is_known;
 };
 
 /* The options of an IPv4 or a TCP header, while somebody looks through them. */
