@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "common/event/stream_server.h"
@@ -62,7 +63,7 @@ class Script {
     switch (what) {
       case 0:
         client.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        static_cast<void>(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address_), address_bytes_));
+        std::ignore = ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address_), address_bytes_);
         break;
       case 1:
         client.reset();

@@ -374,6 +374,7 @@ Fenced Datapath::fence_off(const Outside& outside, const InUse& is_in_use) {
   State& state = *state_;
   const Programs programs = state.loaded.programs();
   std::vector<Post> posts;
+  posts.reserve(outside.interfaces.size() + outside.ports.size());
   for (const std::uint32_t index : outside.interfaces) {
     posts.push_back({.interface_index = index, .program_fd = programs.fence_fd});
   }
