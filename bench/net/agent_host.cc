@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -33,8 +34,13 @@ constexpr const char* kFolder = "/run/bench";
 constexpr const char* kConfigFile = "/run/bench/krait.toml";
 constexpr const char* kPolicyFile = "/run/bench/policy.toml";
 
-std::string beside(const char* program) {
-  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / program).string();
+// Not by /proc/self/exe, which names another place where the build lies in a chroot.
+std::string built(const char* program) { return std::string(KRAIT_PROGRAMS "/") + program; }
+
+// With the agent where `krait up` looks for it.
+std::string search_path() {
+  const char* present = std::getenv("PATH");
+  return std::string("PATH=" KRAIT_PROGRAMS) + (present != nullptr ? std::string(":") + present : "");
 }
 
 // What an agent keeps lies there; the machine's own stays as it is.
@@ -86,7 +92,7 @@ Result<std::unique_ptr<AgentHost>> AgentHost::start(const std::vector<HostRule>&
 
 AgentHost::~AgentHost() {
   if (is_up_) {
-    std::ignore = must_run({beside("krait"), "down", "--config", kConfigFile}, "");
+    std::ignore = must_run({built("krait"), "down", "--config", kConfigFile}, "");
   }
   ::umount2("/run", MNT_DETACH);
   ::umount2("/var/lib", MNT_DETACH);
@@ -109,14 +115,14 @@ Result<void> AgentHost::make_tun() {
 // krait up returns when the agent judges, and hands this variable on to it.
 Result<void> AgentHost::start_agent() {
   const std::string guards = std::string("KRAIT_IFACE=") + kTun;
-  auto started = must_run({"env", guards, beside("krait"), "up", "--config", kConfigFile}, "");
+  auto started = must_run({"env", guards, search_path(), built("krait"), "up", "--config", kConfigFile}, "");
   is_up_ = started.has_value();
   return started;
 }
 
 Result<void> AgentHost::write_policy(const std::string& text) const { return write_file(kPolicyFile, text); }
 
-Result<void> AgentHost::reload() const { return must_run({beside("krait"), "reload"}, ""); }
+Result<void> AgentHost::reload() const { return must_run({built("krait"), "reload"}, ""); }
 
 Result<std::unique_ptr<Probe>> AgentHost::make_probe() const {
   const auto family = common::Family::v4;
