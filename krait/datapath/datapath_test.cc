@@ -29,6 +29,7 @@
 #include "krait/datapath/pins.h"
 #include "krait/datapath/snapshot_map.h"
 #include "krait/datapath/tcx.h"
+#include "tests/own_namespaces.h"
 #include "tests/packets/packet.h"
 
 namespace krait::datapath {
@@ -82,21 +83,16 @@ std::uint64_t received_by_stack() {
   return 0;
 }
 
-class DatapathOnTun : public testing::Test {
+class DatapathOnTun : public OwnNamespaces {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "skipped: making network namespaces needs root";
+    OwnNamespaces::SetUp();
+    if (is_unprepared()) {
+      return;
     }
-    ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
-    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-    bpffs_ = std::filesystem::temp_directory_path() / "krait-datapath-test";
-    std::filesystem::create_directories(bpffs_);
-    ASSERT_EQ(::mount("tmpfs", bpffs_.c_str(), "tmpfs", 0, nullptr), 0);
-    bpffs_ /= "bpf";
+    bpffs_ = directory_ / "bpf";
     make_tun();
   }
-  void TearDown() override { ::umount2(bpffs_.parent_path().c_str(), MNT_DETACH); }
 
   void make_tun() {
     tun_.reset(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));

@@ -6,8 +6,6 @@
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
 #include <net/if.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <array>
@@ -21,6 +19,7 @@
 #include "common/fd.h"
 #include "krait/datapath/object.h"
 #include "krait/datapath/tcx.h"
+#include "tests/own_namespaces.h"
 
 namespace krait::datapath {
 namespace {
@@ -55,17 +54,13 @@ std::string filters(const char* interface) {
   return output_of(std::string("tc filter show dev ") + interface + " ingress");
 }
 
-class FenceOnLinks : public testing::TestWithParam<Attachment> {
+class FenceOnLinks : public OwnNamespaces, public testing::WithParamInterface<Attachment> {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "skipped: making network namespaces needs root";
+    OwnNamespaces::SetUp();
+    if (is_unprepared()) {
+      return;
     }
-    ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
-    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-    directory_ = std::filesystem::temp_directory_path() / "krait-fence-test";
-    std::filesystem::create_directories(directory_);
-    ASSERT_EQ(::mount("tmpfs", directory_.c_str(), "tmpfs", 0, nullptr), 0);
     run("ip link add one type veth peer name one_peer; ip link add two type veth peer name two_peer");
     one_ = ::if_nametoindex("one");
     two_ = ::if_nametoindex("two");
@@ -79,7 +74,6 @@ class FenceOnLinks : public testing::TestWithParam<Attachment> {
       }
     }
   }
-  void TearDown() override { ::umount2(directory_.c_str(), MNT_DETACH); }
 
   static void run(const std::string& commands) { ASSERT_EQ(std::system(commands.c_str()), 0) << commands; }
 
@@ -119,7 +113,6 @@ class FenceOnLinks : public testing::TestWithParam<Attachment> {
   [[nodiscard]] std::uint32_t on_one() const { return first(one_, "one"); }
   [[nodiscard]] std::uint32_t on_two() const { return first(two_, "two"); }
 
-  std::filesystem::path directory_;
   std::uint32_t one_ = 0;
   std::uint32_t two_ = 0;
   common::Fd program_;

@@ -12,7 +12,6 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,7 +21,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <set>
@@ -34,6 +32,7 @@
 #include "krait/compile/compile.h"
 #include "krait/datapath/datapath.h"
 #include "krait/wireguard/network.h"
+#include "tests/own_namespaces.h"
 #include "tests/packets/packet.h"
 
 namespace krait::bpf_test {
@@ -123,10 +122,6 @@ inline packets::Bytes sealed(Packet packet, std::uint64_t number) {
   packets::Bytes bytes = packet.udp(kPort, kPort).payload(mark).ip();
   const bool v4 = (bytes[0] & std::byte{0xf0}) == std::byte{0x40};
   const std::size_t udp = v4 ? 4 * std::to_integer<std::size_t>(bytes[0] & std::byte{0x0f}) : 40;
-  if (v4) {
-    store(bytes, 10, 0);
-    store(bytes, 10, folded(sum_of(bytes, 0, udp)));
-  }
   const std::size_t rest = bytes.size() - udp;
   const std::uint32_t pseudo = sum_of(bytes, v4 ? 12 : 8, v4 ? 8 : 32) + 17 + static_cast<std::uint32_t>(rest);
   store(bytes, udp + 6, folded(pseudo + sum_of(bytes, udp, rest)));
@@ -146,19 +141,15 @@ struct Fate {
   Judgement out;
 };
 
-class Whereabouts : public testing::Test {
+class Whereabouts : public OwnNamespaces {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "skipped: making network namespaces needs root";
+    OwnNamespaces::SetUp();
+    if (is_unprepared()) {
+      return;
     }
-    ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
-    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-    bpffs_ = std::filesystem::temp_directory_path() / "krait-whereabouts-test";
-    std::filesystem::create_directories(bpffs_);
-    ASSERT_EQ(::mount("tmpfs", bpffs_.c_str(), "tmpfs", 0, nullptr), 0);
     for (const char* name : {"tunnel", "lan", "wan"}) {
-      ASSERT_NO_FATAL_FAILURE(make_tun(name));
+      tuns_.push_back(make_device(name, IFF_TUN));
     }
     ip(kAddresses);
     set("ipv4/ip_forward", 1);
@@ -166,11 +157,6 @@ class Whereabouts : public testing::Test {
     ASSERT_NO_FATAL_FAILURE(listen());
     ASSERT_NO_FATAL_FAILURE(follow_loopback());
     ASSERT_NO_FATAL_FAILURE(guard());
-  }
-  void TearDown() override {
-    if (!bpffs_.empty()) {
-      ::umount2(bpffs_.c_str(), MNT_DETACH);
-    }
   }
 
   void policy(std::vector<model::Rule> rules) {
@@ -269,13 +255,15 @@ class Whereabouts : public testing::Test {
     EXPECT_EQ(::write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
   }
 
-  static common::Fd make_tap(const char* name) {
-    common::Fd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  // IFF_TUN or IFF_TAP.
+  static common::Fd make_device(const char* name, short kind) {
+    common::Fd device(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+    EXPECT_TRUE(device.valid());
     ifreq request{};
     std::strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
-    request.ifr_flags = IFF_TAP | IFF_NO_PI;
-    EXPECT_EQ(::ioctl(tap.get(), TUNSETIFF, &request), 0);
-    return tap;
+    request.ifr_flags = static_cast<short>(kind | IFF_NO_PI);
+    EXPECT_EQ(::ioctl(device.get(), TUNSETIFF, &request), 0);
+    return device;
   }
 
   std::optional<datapath::Datapath> datapath_;
@@ -293,16 +281,6 @@ class Whereabouts : public testing::Test {
   }
 
  private:
-  void make_tun(const char* name) {
-    common::Fd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-    ASSERT_TRUE(tun.valid());
-    ifreq request{};
-    std::strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
-    request.ifr_flags = IFF_TUN | IFF_NO_PI;
-    ASSERT_EQ(::ioctl(tun.get(), TUNSETIFF, &request), 0);
-    tuns_.push_back(std::move(tun));
-  }
-
   void listen() {
     for (const int family : {AF_INET, AF_INET6}) {
       common::Fd socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -336,7 +314,7 @@ class Whereabouts : public testing::Test {
   }
 
   void guard() {
-    datapath::Options options{.interface = "tunnel", .bpffs = (bpffs_ / "bpf").string()};
+    datapath::Options options{.interface = "tunnel", .bpffs = (directory_ / "bpf").string()};
     options.rules = 4;
     options.tables.pairs = 512;  // they are read twice a packet
     auto opened = datapath::Datapath::open(options);
@@ -452,7 +430,6 @@ class Whereabouts : public testing::Test {
     return judgement;
   }
 
-  std::filesystem::path bpffs_;
   std::vector<common::Fd> tuns_;  // by Where
   std::vector<common::Fd> sockets_;
   common::Fd queue_end_;  // sends to itself by loopback

@@ -68,7 +68,7 @@ constexpr std::array<std::uint8_t, 6> kTapsMac{2, 0, 0, 0, 0, 1};
 // The kernel takes tags of VLAN 0 off, however many there are.
 TEST_F(Whereabouts, PriorityTagsHideNobody) {
   set("ipv4/conf/all/rp_filter", 0);
-  const common::Fd tap = make_tap("tap");
+  const common::Fd tap = make_device("tap", IFF_TAP);
   set("ipv4/conf/tap/rp_filter", 0);
   ip("link set tap address 02:00:00:00:00:01\nlink set tap up\n");
   const std::vector<std::vector<std::uint16_t>> tags{
@@ -98,7 +98,7 @@ TEST_F(Whereabouts, PriorityTagsHideNobody) {
 // Frames to some groups the host takes in on the bridge's port, past the bridge's own interface.
 TEST_F(Whereabouts, ABridgesPortIsNoWayAroundTheFence) {
   set("ipv4/conf/all/rp_filter", 0);
-  const common::Fd tap = make_tap("tap");
+  const common::Fd tap = make_device("tap", IFF_TAP);
   set("ipv4/conf/tap/rp_filter", 0);
   ip("link add bridge type bridge\nlink set tap master bridge\nlink set tap up\nlink set bridge up\n");
   const packets::Bytes head = frame_head({1, 0x80, 0xc2, 0, 0, 3}, {0x86dd});
