@@ -24,6 +24,7 @@
 #include <fstream>
 #include <optional>
 #include <set>
+#include <span>
 #include <sstream>
 
 #include "common/fd.h"
@@ -94,27 +95,6 @@ inline model::Rule allow(std::uint32_t from, std::uint32_t to) {
           .at = {}};
 }
 
-// RFC 1071.
-inline std::uint16_t folded(std::uint32_t sum) {
-  while (sum >> 16U != 0) {
-    sum = (sum & 0xffffU) + (sum >> 16U);
-  }
-  return static_cast<std::uint16_t>(~sum);
-}
-
-inline std::uint32_t sum_of(const packets::Bytes& bytes, std::size_t first, std::size_t count) {
-  std::uint32_t sum = 0;
-  for (std::size_t i = first; i < first + count; ++i) {
-    sum += std::to_integer<std::uint32_t>(bytes[i]) << ((i - first) % 2 == 0 ? 8U : 0U);
-  }
-  return sum;
-}
-
-inline void store(packets::Bytes& bytes, std::size_t at, std::uint16_t value) {
-  bytes[at] = static_cast<std::byte>(value >> 8U);
-  bytes[at + 1] = static_cast<std::byte>(value & 0xffU);
-}
-
 // A UDP packet whose checksums a stack accepts, and that can be told from all others.
 inline packets::Bytes sealed(Packet packet, std::uint64_t number) {
   packets::Bytes mark(sizeof(number));
@@ -122,9 +102,10 @@ inline packets::Bytes sealed(Packet packet, std::uint64_t number) {
   packets::Bytes bytes = packet.udp(kPort, kPort).payload(mark).ip();
   const bool v4 = (bytes[0] & std::byte{0xf0}) == std::byte{0x40};
   const std::size_t udp = v4 ? 4 * std::to_integer<std::size_t>(bytes[0] & std::byte{0x0f}) : 40;
-  const std::size_t rest = bytes.size() - udp;
-  const std::uint32_t pseudo = sum_of(bytes, v4 ? 12 : 8, v4 ? 8 : 32) + 17 + static_cast<std::uint32_t>(rest);
-  store(bytes, udp + 6, folded(pseudo + sum_of(bytes, udp, rest)));
+  const auto rest = std::span(bytes).subspan(udp);
+  const auto addresses = std::span(bytes).subspan(v4 ? 12 : 8, v4 ? 8 : 32);
+  const std::uint32_t pseudo = packets::sum_of_words(addresses) + 17 + static_cast<std::uint32_t>(rest.size());
+  packets::store16(bytes, udp + 6, packets::internet_checksum(pseudo + packets::sum_of_words(rest)));
   return bytes;
 }
 

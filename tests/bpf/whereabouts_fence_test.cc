@@ -184,14 +184,16 @@ packets::Bytes router_advertisement(std::uint32_t lifetime_s) {
   body[18] = std::byte{64};
   body[19] = std::byte{0x80};  // on link
   for (const std::size_t at : {20U, 24U}) {
-    store(body, at, static_cast<std::uint16_t>(lifetime_s >> 16U));
-    store(body, at + 2, static_cast<std::uint16_t>(lifetime_s & 0xffffU));
+    packets::store16(body, at, static_cast<std::uint16_t>(lifetime_s >> 16U));
+    packets::store16(body, at + 2, static_cast<std::uint16_t>(lifetime_s & 0xffffU));
   }
   const common::Ip network = common::Prefix::parse("fd50:0:7::/64")->ip;
   std::ranges::transform(network.bytes, body.begin() + 32, [](std::uint8_t byte) { return std::byte{byte}; });
   packets::Bytes packet = Packet("fe80::9", "ff02::1").protocol(packets::kIcmpv6).payload(body).ip();
   packet[7] = std::byte{255};
-  store(packet, 42, folded(sum_of(packet, 8, 32) + packets::kIcmpv6 + 48 + sum_of(packet, 40, 48)));
+  const std::uint32_t pseudo = packets::sum_of_words(std::span(packet).subspan(8, 32)) + packets::kIcmpv6 + 48;
+  const std::uint32_t message = packets::sum_of_words(std::span(packet).subspan(40, 48));
+  packets::store16(packet, 42, packets::internet_checksum(pseudo + message));
   return packet;
 }
 
