@@ -14,20 +14,20 @@
 #include "common/event/clock_watch.h"
 #include "common/event/http.h"
 #include "common/event/loop.h"
+#include "common/event/notify.h"
 #include "common/event/peer_credentials.h"
 #include "common/event/shared_text.h"
 #include "common/event/stream_server.h"
 #include "common/event/timer.h"
 #include "common/event/unix_socket.h"
 #include "common/memory.h"
-#include "krait/agent/endpoint_keeper.h"
-#include "krait/agent/host_settings.h"
 #include "krait/agent/metrics.h"
 #include "krait/agent/metrics_server.h"
-#include "krait/agent/notify.h"
-#include "krait/agent/protocol.h"
-#include "krait/agent/upkeep.h"
-#include "krait/agent/version.h"
+#include "krait/control/protocol.h"
+#include "krait/control/version.h"
+#include "krait/enforce/host_settings.h"
+#include "krait/keeper/endpoint_keeper.h"
+#include "krait/keeper/upkeep.h"
 
 namespace krait::agent {
 
@@ -44,11 +44,12 @@ class Service {
  public:
   // Who keeps what is in force up while the agent runs.
   struct Keepers {
-    EndpointKeeper& endpoints;
-    Upkeep& upkeep;
+    keeper::EndpointKeeper& endpoints;
+    keeper::Upkeep& upkeep;
   };
 
-  Service(Enforcer& enforcer, Keepers keepers, common::Loop& loop, common::Log& log, const common::Rights& rights)
+  Service(enforce::Enforcer& enforcer, Keepers keepers, common::Loop& loop, common::Log& log,
+          const common::Rights& rights)
       : enforcer_(enforcer),
         endpoints_(keepers.endpoints),
         upkeep_(keepers.upkeep),
@@ -74,18 +75,18 @@ class Service {
 
   Result<std::string> metrics_page();
   void read_anew();
-  std::string answer_line(Request request, const common::Client& client);
-  Json answer(Request request, const common::Client& client);
-  Json reload();
-  Json status();
-  Json rules();
-  Json down();
-  Json drain();
-  Json rotate_key();
+  std::string answer_line(control::Request request, const common::Client& client);
+  control::Json answer(control::Request request, const common::Client& client);
+  control::Json reload();
+  control::Json status();
+  control::Json rules();
+  control::Json down();
+  control::Json drain();
+  control::Json rotate_key();
 
-  Enforcer& enforcer_;
-  EndpointKeeper& endpoints_;
-  Upkeep& upkeep_;
+  enforce::Enforcer& enforcer_;
+  keeper::EndpointKeeper& endpoints_;
+  keeper::Upkeep& upkeep_;
   common::Loop& loop_;
   common::Log& log_;
   const common::Rights& rights_;
@@ -109,11 +110,12 @@ std::optional<common::Answer> Service::on_control(std::string_view input, const 
       return std::nullopt;
     }
     const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", common::kMostRequestBytes));
-    return common::Answer{json_line(error_json(error)), input.size(), true};
+    return common::Answer{control::json_line(control::error_json(error)), input.size(), true};
   }
-  auto request = parse_request(input.substr(0, end));
-  return common::Answer{request ? answer_line(*request, client) : json_line(error_json(request.error())), end + 1,
-                        false};
+  auto request = control::parse_request(input.substr(0, end));
+  return common::Answer{
+      request ? answer_line(*request, client) : control::json_line(control::error_json(request.error())), end + 1,
+      false};
 }
 
 std::optional<common::Answer> Service::on_http(std::string_view input) {
@@ -151,7 +153,8 @@ Result<void> Service::share() {
     return made ? Result<void>() : std::move(made.error());
   };
   auto done = add(shared_.metrics, [this] { return metrics_page(); });
-  return done ? add(shared_.status, [this] { return Result<std::string>(json_line(status())); }) : std::move(done);
+  return done ? add(shared_.status, [this] { return Result<std::string>(control::json_line(status())); })
+              : std::move(done);
 }
 
 void Service::read_anew() {
@@ -160,46 +163,46 @@ void Service::read_anew() {
 }
 
 // Whoever may change something always gets what is so now, and what the others share is not older.
-std::string Service::answer_line(Request request, const common::Client& client) {
-  if (!client.may_change && request == Request::status) {
+std::string Service::answer_line(control::Request request, const common::Client& client) {
+  if (!client.may_change && request == control::Request::status) {
     return *shared_.status->get();
   }
-  std::string line = json_line(answer(request, client));
+  std::string line = control::json_line(answer(request, client));
   if (client.may_change) {
     read_anew();
   }
   return line;
 }
 
-Json Service::answer(Request request, const common::Client& client) {
-  if (needs_right(request) && !client.may_change) {
-    return error_json(Error(ErrorCode::permission, common::refusal(rights_, kGroup)));
+control::Json Service::answer(control::Request request, const common::Client& client) {
+  if (control::needs_right(request) && !client.may_change) {
+    return control::error_json(Error(ErrorCode::permission, common::refusal(rights_, kGroup)));
   }
   switch (request) {
-    case Request::reload:
+    case control::Request::reload:
       return reload();
-    case Request::down:
+    case control::Request::down:
       return down();
-    case Request::drain:
+    case control::Request::drain:
       return drain();
-    case Request::rotate_key:
+    case control::Request::rotate_key:
       return rotate_key();
-    case Request::rules:
+    case control::Request::rules:
       return rules();
-    case Request::status:
+    case control::Request::status:
       break;
   }
   return status();
 }
 
-Json Service::reload() {
+control::Json Service::reload() {
   auto applied = enforcer_.reload();
   read_anew();
   common::release_free_memory();
   if (!applied) {
     log_.error("reload refused, revision " + fmt::format("{}", enforcer_.last().revision) + " stays in force:\n" +
                applied.error().text());
-    return error_json(applied.error());
+    return control::error_json(applied.error());
   }
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
@@ -207,29 +210,30 @@ Json Service::reload() {
   upkeep_.follow_clock();
   keep_endpoints();
   upkeep_.on_files();
-  return applied_json(*applied);
+  return control::applied_json(*applied);
 }
 
-Json Service::status() {
+control::Json Service::status() {
   auto state = enforcer_.state();
   if (!state) {
     log_.error("status: " + state.error().text());
-    return error_json(state.error());
+    return control::error_json(state.error());
   }
   endpoints_.annotate(*state);
   if (auto fault = metrics_ == nullptr ? std::nullopt : metrics_->fault()) {
     state->faults.push_back(std::move(*fault));
   }
-  return status_json(*state, enforcer_.policy(), {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
+  return control::status_json(*state, enforcer_.policy(),
+                              {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
 }
 
-Json Service::rules() {
+control::Json Service::rules() {
   auto rules = enforcer_.rules();
   if (!rules) {
     log_.error("rules: " + rules.error().text());
-    return error_json(rules.error());
+    return control::error_json(rules.error());
   }
-  return rules_json(*rules, enforcer_.policy());
+  return control::rules_json(*rules, enforcer_.policy());
 }
 
 void Service::on_clock_set(common::ClockWatch& clock) {
@@ -260,40 +264,41 @@ void Service::warn() {
   }
 }
 
-Json Service::down() {
+control::Json Service::down() {
   if (auto removed = enforcer_.remove(); !removed) {
     log_.error("down: " + removed.error().text());
-    return error_json(removed.error());
+    return control::error_json(removed.error());
   }
   log_.info(fmt::format("down: {} is no longer guarded", enforcer_.interface()));
   loop_.stop();
-  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}};
+  return {{"version", control::kProtocolVersion}, {"interface", enforcer_.interface()}};
 }
 
-Json Service::rotate_key() {
+control::Json Service::rotate_key() {
   auto key = enforcer_.rotate_key();
   if (!key) {
     log_.error("key rotate: " + key.error().text());
-    return error_json(key.error());
+    return control::error_json(key.error());
   }
-  const std::string text = wireguard::to_base64(*key);
+  const std::string text = model::key_text(*key);
   log_.info("the key is now the one whose public key is " + text);
-  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}, {"public_key", text}};
+  return {{"version", control::kProtocolVersion}, {"interface", enforcer_.interface()}, {"public_key", text}};
 }
 
-Json Service::drain() {
+control::Json Service::drain() {
   if (auto drained = enforcer_.drain(); !drained) {
     log_.error("down: " + drained.error().text());
-    return error_json(drained.error());
+    return control::error_json(drained.error());
   }
   log_.info(fmt::format("down: everything on {} is denied", enforcer_.interface()));
   loop_.stop();
-  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}, {"managed", enforcer_.managed()}};
+  return {
+      {"version", control::kProtocolVersion}, {"interface", enforcer_.interface()}, {"managed", enforcer_.managed()}};
 }
 
-std::string started_text(const Enforcer& enforcer) {
-  const Applied& applied = enforcer.last();
-  return fmt::format("krait {} {} {}: revision {}, {} rules, {} identities, {} peers configured", kVersion,
+std::string started_text(const enforce::Enforcer& enforcer) {
+  const control::Applied& applied = enforcer.last();
+  return fmt::format("krait {} {} {}: revision {}, {} rules, {} identities, {} peers configured", control::kVersion,
                      enforcer.options().guarded_interface ? "guards" : "runs", enforcer.interface(), applied.revision,
                      applied.rules, applied.identities, applied.peers);
 }
@@ -311,26 +316,26 @@ common::Rights rights_of_clients(common::Log& log) {
 
 Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   // Where the lock of the interface is, and the pins are.
-  const std::string in_run_directory = fmt::format("{}/", kRunDirectory);
-  if (auto made = common::make_own_directory_of(in_run_directory, folder_hint(in_run_directory)); !made) {
+  const std::string in_run_directory = fmt::format("{}/", enforce::kRunDirectory);
+  if (auto made = common::make_own_directory_of(in_run_directory, enforce::folder_hint(in_run_directory)); !made) {
     return made;
   }
   auto loop = common::Loop::create();
-  auto control = common::ControlSocket::listen(options.socket_path, folder_hint(options.socket_path));
+  auto control = common::ControlSocket::listen(options.socket_path, enforce::folder_hint(options.socket_path));
   auto clock = common::ClockWatch::create();
   if (!loop || !control || !clock) {
     return !loop ? loop.error() : !control ? control.error() : clock.error();
   }
-  auto enforcer = Enforcer::start(options.enforcer);
+  auto enforcer = enforce::Enforcer::start(options.enforcer);
   if (!enforcer) {
     return enforcer.error();
   }
   const common::Rights rights = rights_of_clients(log);
-  auto endpoints = EndpointKeeper::create(**loop, log);
+  auto endpoints = keeper::EndpointKeeper::create(**loop, log);
   if (!endpoints) {
     return endpoints.error();
   }
-  auto upkeep = Upkeep::start(**loop, *enforcer, **endpoints, log);
+  auto upkeep = keeper::Upkeep::start(**loop, *enforcer, **endpoints, log);
   if (!upkeep) {
     return upkeep.error();
   }
@@ -359,7 +364,7 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   service.warn();
   (*upkeep)->follow_clock();
   service.keep_endpoints();
-  notify_ready();
+  common::notify_ready("the policy is in force");
   auto ended = (*loop)->run();
   enforcer->remember_time();
   return ended;

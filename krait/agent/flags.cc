@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/event/loopback.h"
-#include "krait/agent/version.h"
+#include "krait/control/version.h"
 
 namespace krait::agent {
 
@@ -42,7 +42,7 @@ void add_flags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--prepare", flags.prepare_for,
                  "As root: make the place of the pins for an agent that will run as this user, and end");
-  app.set_version_flag("--version", std::string("krait-agent ") + kVersion);
+  app.set_version_flag("--version", std::string("krait-agent ") + control::kVersion);
 }
 
 AgentOptions options_of(const Flags& flags) {

@@ -29,14 +29,15 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::start(common::Loop& loop, 
   return made;
 }
 
-std::optional<Fault> MetricsServer::fault() const {
+std::optional<control::Fault> MetricsServer::fault() const {
   if (!trouble_) {
     return std::nullopt;
   }
-  return Fault{.what = fmt::format("the metrics page is not served: {}", trouble_->text()),
-               .mend = fmt::format("find who has the port: ss -ltnp sport = :{}; or give another one: --metrics "
-                                   "ADDRESS:PORT, or KRAIT_METRICS",
-                                   address_.port)};
+  return control::Fault{
+      .what = fmt::format("the metrics page is not served: {}", trouble_->text()),
+      .mend = fmt::format("find who has the port: ss -ltnp sport = :{}; or give another one: --metrics "
+                          "ADDRESS:PORT, or KRAIT_METRICS",
+                          address_.port)};
 }
 
 Result<void> MetricsServer::try_to_serve() {

@@ -13,7 +13,7 @@
 #include "common/ip.h"
 #include "common/log.h"
 #include "common/result.h"
-#include "krait/agent/enforcer.h"
+#include "krait/control/state.h"
 
 namespace krait::agent {
 
@@ -31,7 +31,7 @@ class MetricsServer {
   MetricsServer& operator=(const MetricsServer&) = delete;
 
   // Why nobody can read the page; none: it is served.
-  [[nodiscard]] std::optional<Fault> fault() const;
+  [[nodiscard]] std::optional<control::Fault> fault() const;
 
  private:
   MetricsServer(common::Loop& loop, common::Log& log, const common::Endpoint& address, common::Answerer answerer)

@@ -26,16 +26,16 @@
 
 #include "common/fd.h"
 #include "krait/abi/selector.h"
-#include "krait/agent/clock_keeper.h"
-#include "krait/agent/protocol.h"
 #include "krait/cli/krait_program.h"
 #include "krait/cli/probe_packet.h"
+#include "krait/control/protocol.h"
+#include "krait/plan/clock_keeper.h"
 
 namespace krait::cli {
 namespace {
 
-using agent::Json;
 using common::Fd;
+using control::Json;
 
 constexpr const char* kConfig = "/etc/krait/krait.toml";
 constexpr const char* kPolicy = "/etc/krait/policy.toml";
@@ -311,7 +311,7 @@ std::string utc(std::time_t time) { return fmt::format("{:%FT%TZ}", fmt::gmtime(
 // The time that an agent of another boot has seen.
 std::string record_of(std::time_t seen) {
   const std::int64_t seen_ns = std::int64_t{seen} * 1'000'000'000;
-  return agent::record_text({.boot_id = "00000000-0000-0000-0000-000000000000",
+  return model::record_text({.boot_id = "00000000-0000-0000-0000-000000000000",
                              .boot_ns = 1,
                              .latest = {.any_ns = seen_ns, .synchronized_ns = seen_ns}});
 }
@@ -325,7 +325,7 @@ TEST_F(AgentTest, WhatHasEndedStaysEndedUnderAnEarlierClock) {
   EXPECT_TRUE(arrives(kOpenPort));
   EXPECT_EQ(status()["clock"]["behind_s"], 0);
   end(pid_, SIGTERM);
-  write_text(agent::kTimeFile, record_of(now + 2 * kDayS));
+  write_text(plan::kTimeFile, record_of(now + 2 * kDayS));
   start();
   EXPECT_FALSE(arrives(kOpenPort));
   EXPECT_EQ(dropped("rule_expired"), 1);
@@ -343,7 +343,7 @@ TEST_F(AgentTest, WhatHasEndedStaysEndedUnderAnEarlierClock) {
   start();
   EXPECT_EQ(krait({"reload"}).exit_code, 0);
   EXPECT_FALSE(arrives(kOpenPort));
-  ASSERT_EQ(::unlink(agent::kTimeFile), 0);
+  ASSERT_EQ(::unlink(plan::kTimeFile), 0);
   EXPECT_EQ(krait({"reload"}).exit_code, 0);
   EXPECT_TRUE(arrives(kOpenPort)) << "the owner has said that the clock is right";
   EXPECT_TRUE(status()["faults"].empty());
@@ -351,7 +351,7 @@ TEST_F(AgentTest, WhatHasEndedStaysEndedUnderAnEarlierClock) {
 
 TEST_F(AgentTest, SaysWhenItCannotRememberTheTime) {
   end(pid_, SIGTERM);
-  ASSERT_EQ(::unlink(agent::kTimeFile), 0);
+  ASSERT_EQ(::unlink(plan::kTimeFile), 0);
   ASSERT_EQ(::rmdir(kStateDirectory), 0);
   start();
   EXPECT_TRUE(arrives(kOpenPort));

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "krait/agent/protocol.h"
+#include "krait/control/protocol.h"
 
 namespace krait::cli {
 
-using agent::Json;
+using control::Json;
 
 // A member of an object; `otherwise` when `json` is no object, or has no such member of that kind.
 std::string text_at(const Json& json, const char* key, const char* otherwise);

@@ -7,7 +7,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace krait;
-  const auto answer = agent::parse_json_object({reinterpret_cast<const char*>(data), size});
+  const auto answer = control::parse_json_object({reinterpret_cast<const char*>(data), size});
   if (answer) {
     static_cast<void>(cli::status_text(*answer));
     static_cast<void>(cli::rules_text(*answer));

@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "krait/agent/plan.h"
 #include "krait/cli/command.h"
+#include "krait/plan/plan.h"
 
 namespace krait::cli {
 
@@ -13,13 +13,13 @@ using common::Result;
 namespace {
 
 Result<void> check(const std::string& config, Output& output) {
-  auto plan = agent::make_plan(config);
+  auto plan = plan::make_plan(config);
   if (!plan) {
     return plan.error();
   }
   const model::Mesh& mesh = plan->mesh;
   const model::Policy& policy = plan->policy;
-  Json json{{"version", agent::kProtocolVersion}, {"config", mesh.file}, {"policy", policy.file}};
+  Json json{{"version", control::kProtocolVersion}, {"config", mesh.file}, {"policy", policy.file}};
   json["host"] = mesh.host.name;
   json["identity"] = mesh.host.identity.name;
   json["interface"] = mesh.host.interface;
@@ -29,7 +29,7 @@ Result<void> check(const std::string& config, Output& output) {
   json["rules"] = policy.rules.size();
   json["tests"] = policy.tests.size();
   json["snapshot_bytes"] = plan->snapshot.image.size();
-  json["warnings"] = agent::findings_json(plan->warnings);
+  json["warnings"] = control::findings_json(plan->warnings);
   output.warn(plan->warnings);
   output.report(fmt::format("ok: {} and {}\n"
                             "  host {} ({}) on {}, peers: {}, addresses and prefixes: {}\n"

@@ -6,11 +6,11 @@
 #include <string>
 #include <system_error>
 
-#include "krait/agent/client.h"
-#include "krait/agent/left_over.h"
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
+#include "krait/control/client.h"
 #include "krait/datapath/bpffs.h"
+#include "krait/enforce/left_over.h"
 
 namespace krait::cli {
 
@@ -23,7 +23,7 @@ namespace {
 struct Flags {
   std::string config = kDefaultConfig;
   std::string interface;
-  std::string socket = agent::kDefaultSocket;
+  std::string socket = control::kDefaultSocket;
   bool keep_enforcing = false;
 };
 
@@ -54,11 +54,11 @@ Result<void> down_without_agent(const Flags& flags, Output& output) {
   if (::geteuid() != 0) {
     return Error(ErrorCode::permission, "only root may do this; run it with sudo");
   }
-  agent::EnforcerOptions options{.config_file = flags.config, .guarded_interface = {}};
+  enforce::EnforcerOptions options{.config_file = flags.config, .guarded_interface = {}};
   if (!flags.interface.empty()) {
     options.guarded_interface = flags.interface;
   }
-  auto found = flags.keep_enforcing ? agent::drain_left_over(options) : agent::remove_left_over(options);
+  auto found = flags.keep_enforcing ? enforce::drain_left_over(options) : enforce::remove_left_over(options);
   if (!found) {
     return found.error();
   }
@@ -67,7 +67,7 @@ Result<void> down_without_agent(const Flags& flags, Output& output) {
   const char* text = flags.keep_enforcing ? "down: what a former agent left denies everything now"
                                           : "down: removed what a former agent left";
   output.report(*found ? text : nothing_text(),
-                {{"version", agent::kProtocolVersion}, {"removed", *found && !flags.keep_enforcing}});
+                {{"version", control::kProtocolVersion}, {"removed", *found && !flags.keep_enforcing}});
   return {};
 }
 
@@ -76,7 +76,7 @@ Result<void> check_interface(const Flags& flags) {
   if (flags.interface.empty()) {
     return {};
   }
-  const auto status = agent::ask(flags.socket, agent::Request::status);
+  const auto status = control::ask(flags.socket, control::Request::status);
   if (!status) {
     return {};  // whether an agent answers is the next request's business
   }
@@ -95,13 +95,13 @@ Result<void> down(const Flags& flags, Output& output) {
   if (auto meant = check_interface(flags); !meant) {
     return meant;
   }
-  auto answer = agent::ask(flags.socket, flags.keep_enforcing ? agent::Request::drain : agent::Request::down);
+  auto answer = control::ask(flags.socket, flags.keep_enforcing ? control::Request::drain : control::Request::down);
   if (!answer) {
     return answer.error().code() == ErrorCode::unavailable ? down_without_agent(flags, output) : answer.error();
   }
   // An agent without privileges cannot unmount.
   datapath::release_bpffs(datapath::kBpffs);
-  output.report(done_text(flags, *answer), {{"version", agent::kProtocolVersion},
+  output.report(done_text(flags, *answer), {{"version", control::kProtocolVersion},
                                             {"removed", !flags.keep_enforcing},
                                             {"interface", answer->value("interface", std::string())}});
   return {};

@@ -15,12 +15,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::uint64_t boot_ns;
   } input{};
   std::memcpy(&input, data, std::min(size, sizeof(input)));
-  const agent::Json names{{"policy", "p.toml"},
-                          {"identities", {{{"name", "web"}, {"tag", 1}}}},
-                          {"rules", {{{"rule", "r"}, {"number", 0}, {"line", 1}}}}};
+  const control::Json names{{"policy", "p.toml"},
+                            {"identities", {{{"name", "web"}, {"tag", 1}}}},
+                            {"rules", {{{"rule", "r"}, {"number", 0}, {"line", 1}}}}};
   const auto json =
       cli::event_json(input.event, cli::EventNames(names), {.unix_ns = input.unix_ns, .boot_ns = input.boot_ns});
   require(!cli::event_text(json).empty(), "an event has a text");
-  require(agent::parse_json_object(agent::json_line(json)).has_value(), "an event is one JSON object");
+  require(control::parse_json_object(control::json_line(json)).has_value(), "an event is one JSON object");
   return 0;
 }

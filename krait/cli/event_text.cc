@@ -86,7 +86,7 @@ std::string end_text(const Json& json, const char* name, const char* address, co
 Json event_json(const krait_event& event, const EventNames& names, const common::Moment& now) {
   Json json{{"time", time_text(event.boot_ns, now)}};
   json["verdict"] = event.reason == KRAIT_ALLOWED ? "allow" : "drop";
-  json["reason"] = event.reason == KRAIT_ALLOWED ? Json() : Json(agent::reason_label(event.reason));
+  json["reason"] = event.reason == KRAIT_ALLOWED ? Json() : Json(control::reason_label(event.reason));
   json["direction"] = event.direction == KRAIT_EGRESS ? "egress" : "ingress";
   json["from"] = names.identity(event.source_tag);
   json["to"] = names.identity(event.destination_tag);
@@ -113,7 +113,7 @@ std::string event_text(const Json& json) {
   if (!json["reason"].is_null()) {
     text += "  " + json["reason"].get<std::string>();
   }
-  if (json["reason"] == agent::reason_label(KRAIT_REASON_OUTSIDE_TUNNEL) && json.contains("interface") &&
+  if (json["reason"] == control::reason_label(KRAIT_REASON_OUTSIDE_TUNNEL) && json.contains("interface") &&
       !json["interface"].is_null()) {
     text += " on " + json["interface"].get<std::string>();
   }

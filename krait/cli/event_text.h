@@ -7,11 +7,11 @@
 
 #include "common/clock.h"
 #include "krait/abi/maps.h"
-#include "krait/agent/protocol.h"
+#include "krait/control/protocol.h"
 
 namespace krait::cli {
 
-using agent::Json;
+using control::Json;
 
 // The words for the numbers in events, from the agent's answer to `rules`.
 class EventNames {

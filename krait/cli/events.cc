@@ -6,10 +6,10 @@
 #include <string>
 
 #include "common/clock.h"
-#include "krait/agent/client.h"
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
 #include "krait/cli/event_text.h"
+#include "krait/control/client.h"
 #include "krait/datapath/bpffs.h"
 #include "krait/datapath/events.h"
 
@@ -22,7 +22,7 @@ using common::Result;
 namespace {
 
 struct Flags {
-  std::string socket = agent::kDefaultSocket;
+  std::string socket = control::kDefaultSocket;
   bool follow = false;
 };
 
@@ -35,7 +35,7 @@ class Reporter {
     if (events.empty()) {
       return;
     }
-    if (auto rules = agent::ask(socket_, agent::Request::rules); rules && (*rules)["revision"] != revision_) {
+    if (auto rules = control::ask(socket_, control::Request::rules); rules && (*rules)["revision"] != revision_) {
       names_ = EventNames(*rules);
       revision_ = (*rules)["revision"];
     }
@@ -57,7 +57,7 @@ Result<void> events(const Flags& flags, Output& output) {
   if (::geteuid() != 0) {
     return Error(ErrorCode::permission, "only root may read the events; run it with sudo");
   }
-  auto rules = agent::ask(flags.socket, agent::Request::rules);
+  auto rules = control::ask(flags.socket, control::Request::rules);
   if (!rules) {
     return rules.error();
   }

@@ -11,13 +11,13 @@
 #include "common/memory.h"
 #include "krait/abi/reasons.h"
 #include "krait/abi/selector.h"
-#include "krait/agent/clock_keeper.h"
-#include "krait/agent/plan.h"
-#include "krait/agent/protocol.h"
 #include "krait/cli/probe_packet.h"
 #include "krait/compile/compile.h"
 #include "krait/compile/evaluate.h"
+#include "krait/control/protocol.h"
 #include "krait/datapath/packet_runner.h"
+#include "krait/plan/clock_keeper.h"
+#include "krait/plan/plan.h"
 
 namespace krait::cli {
 
@@ -60,7 +60,7 @@ std::string note_of(std::uint32_t reason) {
                ? "an ICMP error that speaks of a live flow would get that flow's verdict"
                : "";
   }
-  return fmt::format("dropped before any rule is asked: {} ({})", meaning_of(reason), agent::reason_label(reason));
+  return fmt::format("dropped before any rule is asked: {} ({})", meaning_of(reason), control::reason_label(reason));
 }
 
 // What the data path drops whatever the policy says (RFC 4861: neighbour discovery).
@@ -109,14 +109,14 @@ Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std
   const std::vector<compile::Binding> bindings{
       {.prefix = common::Prefix::host(ends.source), .identity = from, .host = 1},
       {.prefix = common::Prefix::host(ends.destination), .identity = to}};
-  const common::Moment now = agent::time_by({policy.file}).now;
+  const common::Moment now = plan::time_by({policy.file}).now;
   auto snapshot =
       common::within_memory([&] { return compile::compile_snapshot(bindings, policy, 1, {.now = now, .former = {}}); });
   if (!snapshot) {
     return snapshot.error();
   }
   const compile::Judgement judgement = compile::evaluate(*snapshot, {from, to, selector}, now.boot_ns);
-  auto runner = datapath::PacketRunner::load(agent::pages_of(*snapshot));
+  auto runner = datapath::PacketRunner::load(plan::pages_of(*snapshot));
   if (!runner) {
     Explanation explanation = by_model(judgement, selector);
     const std::string why = runner.error().code() == ErrorCode::permission ? "this process may not load BPF programs"

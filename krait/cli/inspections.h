@@ -6,11 +6,16 @@
 #include <string>
 
 #include "common/result.h"
-#include "krait/doctor/gather.h"
 
 namespace krait::cli {
 
 class Output;
+
+// What the flags of doctor and debug name.
+struct InspectionFlags {
+  std::string config;
+  std::string socket;
+};
 
 struct TraceFlags {
   std::string config;
@@ -19,10 +24,10 @@ struct TraceFlags {
   std::string pcap;
 };
 
-using BundleAction = common::Result<void>(const doctor::Where&, const std::string& file, Output&);
+using BundleAction = common::Result<void>(const InspectionFlags&, const std::string& file, Output&);
 
 struct Inspections {
-  std::function<common::Result<void>(const doctor::Where&, Output&)> examine;
+  std::function<common::Result<void>(const InspectionFlags&, Output&)> examine;
   std::function<BundleAction> bundle;  // into `file`; empty: one of a name that tells host and time
   std::function<common::Result<void>(const TraceFlags&, Output&)> trace;
 };

@@ -5,10 +5,10 @@
 #include <string>
 
 #include "common/process.h"
-#include "krait/agent/client.h"
-#include "krait/agent/enforcer.h"
 #include "krait/cli/command.h"
 #include "krait/config/load.h"
+#include "krait/control/client.h"
+#include "krait/enforce/enforcer.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::cli {
@@ -37,7 +37,7 @@ Result<void> next(const std::string& config, Output& output) {
   if (!mesh) {
     return mesh.error();
   }
-  const auto file = agent::next_key_file(mesh->host);
+  const auto file = enforce::next_key_file(mesh->host);
   if (!file) {
     return file.error();
   }
@@ -45,13 +45,13 @@ Result<void> next(const std::string& config, Output& output) {
   if (!key) {
     return key.error();
   }
-  const std::string text = wireguard::to_base64(key->public_key());
-  output.report(text, {{"version", agent::kProtocolVersion}, {"file", *file}, {"next_public_key", text}});
+  const std::string text = model::key_text(key->public_key());
+  output.report(text, {{"version", control::kProtocolVersion}, {"file", *file}, {"next_public_key", text}});
   return {};
 }
 
 Result<void> rotate(const std::string& socket, Output& output) {
-  auto answer = agent::ask(socket, agent::Request::rotate_key);
+  auto answer = control::ask(socket, control::Request::rotate_key);
   if (!answer) {
     return answer.error();
   }
@@ -72,7 +72,7 @@ void add_key(Shell& shell) {
                     "Example:  sudo krait key next");
   add_config_flag(prepare, *config);
   shell.on(prepare, [config](Output& output) { return next(*config, output); });
-  auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
+  auto socket = std::make_shared<std::string>(control::kDefaultSocket);
   Command go = shell.command(group, "rotate", "Go over to the key that krait key next made",
                              "Peers that know it follow at once, and nothing but a handshake lies between. On the "
                              "peers, public_key takes the new\n"

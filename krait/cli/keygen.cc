@@ -57,8 +57,8 @@ Result<void> keygen(const Flags& flags, Output& output) {
   if (!key) {
     return key.error();
   }
-  const std::string text = wireguard::to_base64(*key);
-  output.report(text, {{"version", agent::kProtocolVersion}, {"file", flags.file}, {"public_key", text}});
+  const std::string text = model::key_text(*key);
+  output.report(text, {{"version", control::kProtocolVersion}, {"file", flags.file}, {"public_key", text}});
   return {};
 }
 

@@ -14,8 +14,8 @@ namespace krait::cli {
 
 using common::Fd;
 
-agent::Json Ran::json() const {
-  auto object = agent::parse_json_object(out);
+control::Json Ran::json() const {
+  auto object = control::parse_json_object(out);
   if (!object) {
     throw std::runtime_error("not one JSON object: " + out + err);
   }

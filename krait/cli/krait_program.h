@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "krait/agent/protocol.h"
+#include "krait/control/protocol.h"
 
 namespace krait::cli {
 
@@ -14,7 +14,7 @@ struct Ran {
   int exit_code = -1;
   std::string out;  // standard output
   std::string err;
-  [[nodiscard]] agent::Json json() const;  // throws, with what was printed, unless that is one object
+  [[nodiscard]] control::Json json() const;  // throws, with what was printed, unless that is one object
 };
 
 // The text of a descriptor from where it stands to its end.

@@ -4,11 +4,11 @@
 #include <optional>
 #include <string>
 
-#include "krait/agent/plan.h"
 #include "krait/cli/command.h"
 #include "krait/cli/explain.h"
 #include "krait/config/load.h"
 #include "krait/config/ports.h"
+#include "krait/plan/plan.h"
 
 namespace krait::cli {
 
@@ -19,7 +19,7 @@ using common::Result;
 namespace {
 
 Result<void> check(const std::string& file, Output& output) {
-  auto checked = agent::check_policy(file);
+  auto checked = plan::check_policy(file);
   if (!checked) {
     return checked.error();
   }
@@ -27,12 +27,12 @@ Result<void> check(const std::string& file, Output& output) {
   output.warn(checked->warnings);
   output.report(fmt::format("ok: {}\n  identities: {}, rules: {}, tests passed: {}", file, policy.identities.size(),
                             policy.rules.size(), policy.tests.size()),
-                {{"version", agent::kProtocolVersion},
+                {{"version", control::kProtocolVersion},
                  {"policy", file},
                  {"identities", policy.identities.size()},
                  {"rules", policy.rules.size()},
                  {"tests", policy.tests.size()},
-                 {"warnings", agent::findings_json(checked->warnings)}});
+                 {"warnings", control::findings_json(checked->warnings)}});
   return {};
 }
 

@@ -21,10 +21,10 @@
 #include <vector>
 
 #include "common/event/lock_file.h"
+#include "common/event/notify.h"
 #include "common/fd.h"
-#include "krait/agent/host_settings.h"
-#include "krait/agent/notify.h"
 #include "krait/cli/notice.h"
+#include "krait/enforce/host_settings.h"
 
 namespace krait::cli {
 
@@ -61,7 +61,7 @@ Result<Notices> open_notices() {
 // Nothing but a file of this process's user that has one name: in a folder where others make files too, it may be a
 // pipe that nobody reads or another name of something else.
 Result<Fd> open_log(const std::string& path) {
-  if (auto made = common::make_own_directory_of(path, agent::folder_hint(path)); !made) {
+  if (auto made = common::make_own_directory_of(path, enforce::folder_hint(path)); !made) {
     return made.error();
   }
   Fd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0640));
@@ -80,7 +80,7 @@ Result<Fd> open_log(const std::string& path) {
 
 // The caller's shell may hold secrets in its environment, and the agent lives for long.
 bool is_for_agent(std::string_view variable) {
-  return (variable.starts_with("KRAIT_") && !variable.starts_with(agent::kNoticeVariable)) ||
+  return (variable.starts_with("KRAIT_") && !variable.starts_with(common::kNoticeVariable)) ||
          variable.starts_with("PATH=") || variable.starts_with("TZ=");
 }
 
@@ -113,7 +113,7 @@ Result<Child> start(const Spawn& spawn, const Fd& notices) {
   if (!log || !null.valid()) {
     return !log ? log.error() : Error::from_errno(errno, "open /dev/null");
   }
-  const std::string notice = fmt::format("{}={}", agent::kNoticeVariable, notices.get());
+  const std::string notice = fmt::format("{}={}", common::kNoticeVariable, notices.get());
   std::vector<const char*> environment{notice.c_str()};
   for (char** variable = ::environ; *variable != nullptr; ++variable) {
     if (is_for_agent(*variable)) {

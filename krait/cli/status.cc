@@ -1,9 +1,9 @@
 #include <memory>
 #include <string>
 
-#include "krait/agent/client.h"
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
+#include "krait/control/client.h"
 #include "krait/datapath/bpffs.h"
 
 namespace krait::cli {
@@ -13,7 +13,7 @@ using common::Result;
 namespace {
 
 Result<void> status(const std::string& socket, Output& output) {
-  auto answer = agent::ask(socket, agent::Request::status);
+  auto answer = control::ask(socket, control::Request::status);
   if (!answer) {
     return answer.error().code() == common::ErrorCode::unavailable
                ? common::passed_on(answer, "show the status (the kernel goes on as it was last told)")
@@ -30,11 +30,11 @@ Result<void> reload(const std::string& socket, Output& output) {
       return mended.error();
     }
   }
-  auto answer = agent::ask(socket, agent::Request::reload);
+  auto answer = control::ask(socket, control::Request::reload);
   if (!answer) {
     return answer.error();
   }
-  output.warn(agent::findings_from_json(list_at(*answer, "warnings")));
+  output.warn(control::findings_from_json(list_at(*answer, "warnings")));
   output.report(reload_text(*answer), *answer);
   return {};
 }
@@ -42,7 +42,7 @@ Result<void> reload(const std::string& socket, Output& output) {
 }  // namespace
 
 void add_status(Shell& shell) {
-  auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
+  auto socket = std::make_shared<std::string>(control::kDefaultSocket);
   Command command = shell.command("status", "Show what is in force: interface, policy, peers, drops",
                                   "Example:  krait status -o json");
   add_socket_flag(command, *socket);
@@ -50,7 +50,7 @@ void add_status(Shell& shell) {
 }
 
 void add_reload(Shell& shell) {
-  auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
+  auto socket = std::make_shared<std::string>(control::kDefaultSocket);
   Command command =
       shell.command("reload", "Put edited files in force",
                     "Returns when they are. What stays allowed loses no packet, and a wrong file changes nothing.\n"

@@ -6,11 +6,11 @@
 #include <memory>
 #include <string>
 
-#include "krait/agent/client.h"
-#include "krait/agent/plan.h"
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
 #include "krait/cli/spawn.h"
+#include "krait/control/client.h"
+#include "krait/plan/plan.h"
 
 namespace krait::cli {
 
@@ -22,7 +22,7 @@ namespace {
 
 struct Flags {
   std::string config = kDefaultConfig;
-  std::string socket = agent::kDefaultSocket;
+  std::string socket = control::kDefaultSocket;
 };
 
 Result<std::string> absolute(const std::string& path) {
@@ -56,11 +56,11 @@ Result<Spawn> spawn_of(const Flags& flags) {
 }
 
 Result<void> report(const std::string& socket, bool was_up, Output& output) {
-  auto status = agent::ask(socket, agent::Request::status);
+  auto status = control::ask(socket, control::Request::status);
   if (!status) {
     return status.error();
   }
-  Json json{{"version", agent::kProtocolVersion}, {"already_up", was_up}};
+  Json json{{"version", control::kProtocolVersion}, {"already_up", was_up}};
   for (const char* key : {"interface", "attachment", "revision", "rules", "identities"}) {
     json[key] = status->value(key, Json());
   }
@@ -74,14 +74,14 @@ Result<void> report(const std::string& socket, bool was_up, Output& output) {
 }
 
 Result<void> up(const Flags& flags, Output& output) {
-  if (agent::ask(flags.socket, agent::Request::status)) {
+  if (control::ask(flags.socket, control::Request::status)) {
     return report(flags.socket, true, output);
   }
   if (::geteuid() != 0) {
     return Error(ErrorCode::permission, "only root may do this; run it with sudo");
   }
   // The agent checks too; here the findings keep their places in the files.
-  auto plan = agent::make_plan(flags.config);
+  auto plan = plan::make_plan(flags.config);
   if (!plan) {
     return plan.error();
   }

@@ -267,36 +267,14 @@ std::expected<PeerEndpoint, Fault> read_endpoint(std::string_view text) {
 }
 
 std::expected<model::PublicKey, Fault> read_public_key(std::string_view text) {
-  constexpr std::size_t kTextBytes = 44;
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const Fault bad{"the public key is not 32 bytes in base64", "write the 44 characters that krait keygen prints"};
-  if (text.size() != kTextBytes || text.back() != '=') {
-    return std::unexpected(bad);
+  const auto key = model::parse_public_key(text);
+  if (!key) {
+    return fault("the public key is not 32 bytes in base64", "write the 44 characters that krait keygen prints");
   }
-  model::PublicKey key{};
-  std::uint32_t bits = 0;
-  std::uint32_t held = 0;
-  std::size_t filled = 0;
-  for (const char c : text.substr(0, kTextBytes - 1)) {
-    const auto digit = kAlphabet.find(c);
-    if (digit == std::string_view::npos) {
-      return std::unexpected(bad);
-    }
-    bits = (bits << 6U) | static_cast<std::uint32_t>(digit);
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      key[filled++] = static_cast<std::uint8_t>(bits >> held);
-      bits &= (1U << held) - 1;
-    }
-  }
-  if (bits != 0) {  // another text for the same key
-    return std::unexpected(bad);
-  }
-  if (key == model::PublicKey{}) {
+  if (*key == model::PublicKey{}) {
     return fault("the public key is all zero", "write the 44 characters that krait keygen prints");
   }
-  return key;
+  return *key;
 }
 
 }  // namespace krait::config

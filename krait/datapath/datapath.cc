@@ -323,7 +323,7 @@ Result<bool> Datapath::keep_pins() {
   return !were_pinned || *links;
 }
 
-bool Datapath::is_first(std::uint32_t interface_index, const FirstFilters& clsact) const {
+bool Datapath::is_first(std::uint32_t interface_index, const netlink::FirstPrograms& clsact) const {
   const Programs programs = state_->loaded.programs();
   if (state_->attachment == Attachment::tcx) {
     return are_first_tcx(interface_index, programs);

@@ -12,10 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "common/netlink/tc.h"
 #include "common/result.h"
 #include "krait/abi/maps.h"
 #include "krait/abi/snapshot.h"
 #include "krait/datapath/bpffs.h"
+#include "krait/datapath/state.h"
 #include "krait/datapath/table_sizes.h"
 #include "krait/datapath/ways.h"
 
@@ -31,20 +33,6 @@ struct Options {
   bool only_guards = false;  // the interface is somebody else's; remembered for whoever finds the pins
 };
 
-struct PairCount {
-  std::uint32_t source_tag = 0;  // 0: unknown, or (overflow) no room in the table
-  std::uint32_t destination_tag = 0;
-  bool overflow = false;
-  krait_count count[KRAIT_DIRECTIONS][KRAIT_VERDICTS];
-};
-
-struct Counters {
-  std::vector<PairCount> pairs;                // ascending by tags
-  krait_drop_count drops[KRAIT_REASON_COUNT];  // by enum krait_reason
-};
-
-enum class Attachment : std::uint8_t { none, tcx, clsact };
-
 // What was not as it should be and is now.
 struct Mended {
   bool program = false;  // krait's program was missing or another version's
@@ -52,12 +40,6 @@ struct Mended {
   bool order = false;    // somebody else's program stood ahead
 
   [[nodiscard]] bool any() const { return program || guard || order; }
-};
-
-// The programs of the first clsact filters, by the kernel's numbers; 0: no filter there.
-struct FirstFilters {
-  std::uint32_t ingress_id = 0;
-  std::uint32_t egress_id = 0;
 };
 
 // The host's other interfaces, see fence.h.
@@ -120,7 +102,7 @@ class Datapath {
   common::Result<bool> keep_pins();
   // False: somebody else's program decides before krait's. `clsact` are the first filters' programs, for kernels
   // without TCX.
-  [[nodiscard]] bool is_first(std::uint32_t interface_index, const FirstFilters& clsact) const;
+  [[nodiscard]] bool is_first(std::uint32_t interface_index, const netlink::FirstPrograms& clsact) const;
   // A data path that is opened with Open::load then gets ahead of everybody at attach(), on TCX.
 
   // The interface's MTU: the MSS of TCP connections that pass through is lowered to what fits. 0, as at first: it is

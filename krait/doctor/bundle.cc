@@ -17,9 +17,9 @@
 
 #include "common/fd.h"
 #include "common/file.h"
-#include "krait/agent/client.h"
-#include "krait/agent/version.h"
 #include "krait/config/load.h"
+#include "krait/control/client.h"
+#include "krait/control/version.h"
 #include "krait/datapath/bpffs.h"
 #include "krait/doctor/archive.h"
 #include "krait/doctor/checks.h"
@@ -52,8 +52,8 @@ class Collection {
       missing_.push_back(fmt::format("{}: {}", name, text.error().text()));
     }
   }
-  void add(const std::string& name, const agent::Json& json) {
-    members_.push_back({name, json.dump(2, ' ', false, agent::Json::error_handler_t::replace) + "\n"});
+  void add(const std::string& name, const control::Json& json) {
+    members_.push_back({name, json.dump(2, ' ', false, control::Json::error_handler_t::replace) + "\n"});
   }
   [[nodiscard]] std::vector<Member>& members() { return members_; }
   [[nodiscard]] const std::vector<std::string>& missing() const { return missing_; }
@@ -134,8 +134,8 @@ std::string pins_listing(const std::string& directory) {
   return error ? fmt::format("{}: {}\n", directory, error.message()) : text;
 }
 
-void add_answer(Collection& collection, const std::string& name, const std::string& socket, agent::Request request) {
-  auto answer = agent::ask(socket, request);
+void add_answer(Collection& collection, const std::string& name, const std::string& socket, control::Request request) {
+  auto answer = control::ask(socket, request);
   if (answer) {
     collection.add(name, *answer);
   } else {
@@ -158,12 +158,12 @@ void add_log(Collection& collection, const std::string& socket) {
 // Every public key that the bundle may show: the configuration's and those that the agent told.
 std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string& socket) {
   std::set<model::PublicKey> keys;
-  const auto add = [&](const agent::Json& holder) {
+  const auto add = [&](const control::Json& holder) {
     const auto found = holder.find("public_key");
     if (found == holder.end() || !found->is_string()) {
       return;
     }
-    if (const auto key = wireguard::public_key_from_base64(found->get<std::string>())) {
+    if (const auto key = model::parse_public_key(found->get<std::string>())) {
       keys.insert(*key);
     }
   };
@@ -175,9 +175,9 @@ std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string&
       }
     }
   }
-  if (const auto status = agent::ask(socket, agent::Request::status)) {
+  if (const auto status = control::ask(socket, control::Request::status)) {
     add(*status);
-    for (const agent::Json& peer : status->value("peers", agent::Json::array())) {
+    for (const control::Json& peer : status->value("peers", control::Json::array())) {
       add(peer);
     }
   }
@@ -186,14 +186,14 @@ std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string&
 
 Collection collect(const Where& where, const Facts& facts) {
   Collection collection;
-  collection.add("version.txt", Result<std::string>(fmt::format("krait {}\n", agent::kVersion)));
+  collection.add("version.txt", Result<std::string>(fmt::format("krait {}\n", control::kVersion)));
   collection.add("doctor.json", findings_report(check_all(facts)));
   collection.add("host.json", host_report(facts));
   collection.add("network.json", network_report(facts.network));
   collection.add("programs.json", programs_report(facts.link));
   collection.add("pins.txt", Result<std::string>(pins_listing(facts.pins.directory)));
-  add_answer(collection, "status.json", where.socket, agent::Request::status);
-  add_answer(collection, "rules.json", where.socket, agent::Request::rules);
+  add_answer(collection, "status.json", where.socket, control::Request::status);
+  add_answer(collection, "rules.json", where.socket, control::Request::rules);
   collection.add("metrics.txt", metrics_page());
   collection.add("krait.toml", common::read_file(where.config, config::kMostFileBytes));
   if (facts.config.mesh) {
@@ -221,7 +221,7 @@ Result<Bundle> make_bundle(const Where& where, const std::string& file) {
   Collection collection = collect(where, *facts);
   Bundle bundle{.file = file, .members = {}, .missing = collection.missing()};
   if (!bundle.missing.empty()) {
-    collection.add("missing.json", agent::Json(bundle.missing));
+    collection.add("missing.json", control::Json(bundle.missing));
   }
   const std::set<model::PublicKey> public_keys = public_keys_of(*facts, where.socket);
   const Secrets secrets =

@@ -119,7 +119,7 @@ std::string forward_mend(Owner owner, const Chain& chain, const std::string& int
 std::set<std::string> underlays(const Facts& facts) {
   std::set<std::string> names;
   for (const EndpointFacts& endpoint : facts.network.endpoints) {
-    const auto link = std::ranges::find(facts.network.links, endpoint.way.index, &wireguard::NetworkLink::index);
+    const auto link = std::ranges::find(facts.network.links, endpoint.way.index, &netlink::Link::index);
     if (endpoint.way.reachable && link != facts.network.links.end() && link->name != facts.interface) {
       names.insert(link->name);
     }
@@ -210,16 +210,15 @@ std::set<std::uint32_t> open_selectors(const model::Mesh& mesh, const model::Pol
 
 // The link behind which a network is, by the longest route; empty: not known.
 std::string link_towards(const Facts& facts, const Ip& ip) {
-  const wireguard::NetworkRoute* best = nullptr;
-  for (const wireguard::NetworkRoute& route : facts.network.routes) {
-    if (route.type == wireguard::RouteType::unicast && route.prefix.contains(ip) &&
+  const netlink::Route* best = nullptr;
+  for (const netlink::Route& route : facts.network.routes) {
+    if (route.type == netlink::RouteType::unicast && route.prefix.contains(ip) &&
         (best == nullptr || route.prefix.length > best->prefix.length)) {
       best = &route;
     }
   }
-  const auto link = best == nullptr
-                        ? facts.network.links.end()
-                        : std::ranges::find(facts.network.links, best->index, &wireguard::NetworkLink::index);
+  const auto link = best == nullptr ? facts.network.links.end()
+                                    : std::ranges::find(facts.network.links, best->index, &netlink::Link::index);
   return link == facts.network.links.end() ? "" : link->name;
 }
 

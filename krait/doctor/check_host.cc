@@ -4,8 +4,8 @@
 #include <ctime>
 #include <utility>
 
-#include "krait/agent/clock_keeper.h"
 #include "krait/doctor/checks.h"
+#include "krait/plan/clock_keeper.h"
 
 namespace krait::doctor {
 
@@ -45,12 +45,12 @@ std::string day(std::int64_t unix_s) {
 
 std::string earlier_event(const ClockFacts& clock) {
   switch (clock.source) {
-    case agent::TimeSource::build:
+    case model::TimeSource::build:
       return "this krait was made";
-    case agent::TimeSource::file:
+    case model::TimeSource::file:
       return clock.file + " was changed";
-    case agent::TimeSource::earlier:
-    case agent::TimeSource::clock:
+    case model::TimeSource::earlier:
+    case model::TimeSource::clock:
       break;
   }
   return "it was already";
@@ -174,8 +174,8 @@ Findings check_clock(const Facts& facts) {
     return {{"clock", Grade::problem,
              fmt::format("the clock says {}, but {} at {}; rules end as if it were no earlier", day(clock.now_s),
                          earlier_event(clock), day(clock.known_s)),
-             clock.source == agent::TimeSource::earlier
-                 ? fmt::format("{}; if it is right: rm {} && krait reload", mend, agent::kTimeFile)
+             clock.source == model::TimeSource::earlier
+                 ? fmt::format("{}; if it is right: rm {} && krait reload", mend, plan::kTimeFile)
                  : mend}};
   }
   if (!clock.synchronized) {

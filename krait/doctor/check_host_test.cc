@@ -92,13 +92,13 @@ TEST(CheckClockTest, TellsUnsetFromUnkept) {
   facts.clock.synchronized = false;
   EXPECT_EQ(only(check_clock(facts)).grade, Grade::warning);
   facts.clock.known_s = facts.clock.now_s + 7200;
-  facts.clock.source = agent::TimeSource::file;
+  facts.clock.source = model::TimeSource::file;
   facts.clock.file = "/etc/krait/policy.toml";
   EXPECT_EQ(only(check_clock(facts)).grade, Grade::problem);
   EXPECT_TRUE(speaks_of(only(check_clock(facts)).found, "policy.toml was changed at 2026-09-21 16:13"));
-  facts.clock.source = agent::TimeSource::build;
+  facts.clock.source = model::TimeSource::build;
   EXPECT_TRUE(speaks_of(only(check_clock(facts)).found, "krait was made"));
-  facts.clock.source = agent::TimeSource::earlier;
+  facts.clock.source = model::TimeSource::earlier;
   EXPECT_TRUE(speaks_of(only(check_clock(facts)).mend, "rm /var/lib/krait/latest_time && krait reload"));
 }
 

@@ -27,7 +27,7 @@ std::string name_of(const datapath::AttachedProgram& program) {
   return program.name.empty() ? fmt::format("id {}", program.id) : program.name;
 }
 
-std::string name_of(const wireguard::NetworkFilter& filter) {
+std::string name_of(const netlink::Filter& filter) {
   return filter.program.empty() ? fmt::format("{} filter of priority {}", filter.kind, filter.priority)
                                 : filter.program;
 }
@@ -95,7 +95,7 @@ void check_tcx(const Facts& facts, bool tcx, bool ingress, Findings& findings) {
 void check_filters(const Facts& facts, bool tcx, bool ingress, Findings& findings) {
   bool seen_ours = tcx;
   bool seen_guard = false;
-  for (const wireguard::NetworkFilter& filter : facts.link.filters) {
+  for (const netlink::Filter& filter : facts.link.filters) {
     if (filter.ingress != ingress) {
       continue;
     }
@@ -123,7 +123,7 @@ void check_filters(const Facts& facts, bool tcx, bool ingress, Findings& finding
 }
 
 std::optional<std::uint32_t> link_mtu(const NetworkFacts& network, std::uint32_t index) {
-  const auto found = std::ranges::find(network.links, index, &wireguard::NetworkLink::index);
+  const auto found = std::ranges::find(network.links, index, &netlink::Link::index);
   return found == network.links.end() ? std::nullopt : std::optional(found->mtu_bytes);
 }
 

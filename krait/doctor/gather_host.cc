@@ -8,12 +8,12 @@
 #include <ctime>
 
 #include "common/file.h"
-#include "krait/agent/client.h"
-#include "krait/agent/clock_keeper.h"
-#include "krait/agent/plan.h"
 #include "krait/config/load.h"
+#include "krait/control/client.h"
 #include "krait/datapath/bpffs.h"
 #include "krait/doctor/gather.h"
+#include "krait/plan/clock_keeper.h"
+#include "krait/plan/plan.h"
 
 namespace krait::doctor {
 
@@ -38,7 +38,7 @@ void gather_kernel(KernelFacts& kernel) {
 void gather_clock(const Facts& facts, ClockFacts& clock) {
   constexpr std::int64_t kNsPerS = 1'000'000'000;
   const std::string policy = facts.config.policy ? facts.config.policy->file : "";
-  const agent::KnownTime time = agent::time_by({facts.config.file, policy});
+  const model::KnownTime time = plan::time_by({facts.config.file, policy});
   clock = {.now_s = time.clock_ns / kNsPerS,
            .synchronized = time.synchronized,
            .known_s = time.now.unix_ns / kNsPerS,
@@ -86,7 +86,7 @@ std::string text_at(const Json& json, const char* key) {
 
 void gather_agent(const std::string& socket, AgentFacts& agent) {
   agent.socket = socket;
-  const auto answer = agent::ask(socket, agent::Request::status);
+  const auto answer = control::ask(socket, control::Request::status);
   if (!answer) {
     agent.error = answer.error().code() == common::ErrorCode::unavailable ? "no agent answers at " + socket
                                                                           : answer.error().text();
@@ -118,7 +118,7 @@ bool is_hidden(const std::string& file) { return ::access(file.c_str(), R_OK) !=
 
 void gather_config(const Where& where, Facts& facts) {
   facts.config.file = where.config;
-  auto plan = agent::make_plan(where.config);
+  auto plan = plan::make_plan(where.config);
   if (plan) {
     facts.config.mesh = std::move(plan->mesh);
     facts.config.policy = std::move(plan->policy);
@@ -146,7 +146,7 @@ void gather_host(const Where& where, Facts& facts) {
   if (facts.config.mesh && !facts.config.mesh->host.private_key_file.empty()) {
     gather_key_file(facts.config.mesh->host.private_key_file, facts.key_file);
   }
-  facts.pins.directory = datapath::Options{}.bpffs;
+  facts.pins.directory = datapath::kBpffs;
   gather_pins(facts.pins);
 }
 

@@ -10,9 +10,9 @@
 #include <sstream>
 
 #include "common/file.h"
-#include "krait/agent/enforcer.h"
 #include "krait/doctor/gather.h"
 #include "krait/doctor/nftables.h"
+#include "krait/enforce/enforcer.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::doctor {
@@ -120,8 +120,8 @@ void gather_tcx(Facts& facts) {
   }
 }
 
-Result<void> gather_interface(wireguard::Network& network, Facts& facts) {
-  const auto found = std::ranges::find(facts.network.links, facts.interface, &wireguard::NetworkLink::name);
+Result<void> gather_interface(netlink::Network& network, Facts& facts) {
+  const auto found = std::ranges::find(facts.network.links, facts.interface, &netlink::Link::name);
   if (found == facts.network.links.end()) {
     if (const auto any = datapath::tcx_programs(kLoopback, true)) {
       facts.kernel.has_tcx = any->has_value();
@@ -142,8 +142,8 @@ Result<void> gather_interface(wireguard::Network& network, Facts& facts) {
   if (found->kind == "wireguard") {
     const auto where = wireguard::find_link(facts.interface, found->index);
     facts.link.foreign = ::geteuid() == 0 && where && !where->is_marked &&
-                         !datapath::only_guards(agent::datapath_options(facts.interface)) &&
-                         agent::unmarked_own_link(facts.interface) == 0;
+                         !datapath::only_guards(enforce::datapath_options(facts.interface)) &&
+                         enforce::unmarked_own_link(facts.interface) == 0;
     if (const auto status = wireguard::status(facts.interface)) {
       facts.link.listen_port = status->listen_port;
     }
@@ -151,7 +151,7 @@ Result<void> gather_interface(wireguard::Network& network, Facts& facts) {
   return {};
 }
 
-Result<void> gather_endpoints(wireguard::Network& network, Facts& facts) {
+Result<void> gather_endpoints(netlink::Network& network, Facts& facts) {
   if (!facts.config.mesh) {
     return {};
   }
@@ -175,7 +175,7 @@ Result<void> gather_endpoints(wireguard::Network& network, Facts& facts) {
 }  // namespace
 
 Result<void> gather_network(Facts& facts) {
-  auto network = wireguard::Network::open();
+  auto network = netlink::Network::open();
   if (!network) {
     return network.error();
   }

@@ -81,7 +81,7 @@ std::optional<model::PublicKey> key_from_base64(std::string_view text) {
   if (text.back() != '=' || !std::ranges::all_of(text.substr(0, text.size() - 1), is_base64)) {
     return std::nullopt;
   }
-  return wireguard::public_key_from_base64(text);
+  return model::parse_public_key(text);
 }
 
 }  // namespace
@@ -108,7 +108,7 @@ Secrets find_secrets(const std::string& private_key_file, const std::set<model::
     }
     const std::size_t end = text->find_last_not_of(" \t\r\n");
     if (end + 1 == kBase64Characters) {
-      if (auto key = wireguard::public_key_from_base64(std::string_view(*text).substr(0, kBase64Characters))) {
+      if (auto key = model::parse_public_key(std::string_view(*text).substr(0, kBase64Characters))) {
         if (entry.path() == private_key_file || !public_keys.contains(*key)) {
           secrets.add(key->data());
         }

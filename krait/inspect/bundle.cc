@@ -11,8 +11,9 @@ namespace krait::inspect {
 using cli::Output;
 using common::Result;
 
-Result<void> bundle(const doctor::Where& where, const std::string& file, Output& output) {
-  const auto made = doctor::make_bundle(where, file.empty() ? doctor::bundle_name() : file);
+Result<void> bundle(const cli::InspectionFlags& flags, const std::string& file, Output& output) {
+  const auto made = doctor::make_bundle({.config = flags.config, .socket = flags.socket},
+                                        file.empty() ? doctor::bundle_name() : file);
   if (!made) {
     return made.error();
   }
@@ -20,7 +21,7 @@ Result<void> bundle(const doctor::Where& where, const std::string& file, Output&
   for (const std::string& left_out : made->missing) {
     text += "\n  missing: " + left_out;
   }
-  output.report(text, {{"version", agent::kProtocolVersion},
+  output.report(text, {{"version", control::kProtocolVersion},
                        {"file", made->file},
                        {"members", made->members},
                        {"missing", made->missing}});

@@ -36,8 +36,8 @@ std::string findings_text(const doctor::Findings& findings, const Json& report) 
 
 }  // namespace
 
-Result<void> examine(const doctor::Where& where, Output& output) {
-  const auto facts = doctor::gather(where);
+Result<void> examine(const cli::InspectionFlags& flags, Output& output) {
+  const auto facts = doctor::gather({.config = flags.config, .socket = flags.socket});
   if (!facts) {
     return facts.error();
   }

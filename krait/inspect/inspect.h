@@ -8,8 +8,8 @@
 
 namespace krait::inspect {
 
-common::Result<void> examine(const doctor::Where& where, cli::Output& output);
-common::Result<void> bundle(const doctor::Where& where, const std::string& file, cli::Output& output);
+common::Result<void> examine(const cli::InspectionFlags& flags, cli::Output& output);
+common::Result<void> bundle(const cli::InspectionFlags& flags, const std::string& file, cli::Output& output);
 common::Result<void> trace(const cli::TraceFlags& flags, cli::Output& output);
 
 }  // namespace krait::inspect

@@ -12,7 +12,8 @@
 #include <cstring>
 #include <utility>
 
-#include "krait/wireguard/attributes.h"
+#include "common/netlink/attributes.h"
+#include "common/netlink/generic.h"
 
 namespace krait::wireguard {
 
@@ -22,6 +23,18 @@ using common::ErrorCode;
 using common::Family;
 using common::Prefix;
 using common::Result;
+using netlink::address_family;
+using netlink::attribute_value;
+using netlink::family_of;
+using netlink::find_attributes;
+using netlink::for_each_attribute;
+using netlink::kLargeMessageBytes;
+using netlink::kSmallMessageBytes;
+using netlink::malformed_answer;
+using netlink::Message;
+using netlink::message_header;
+using netlink::read_ip;
+using netlink::Socket;
 
 namespace {
 
@@ -164,23 +177,12 @@ Result<Device> Device::open() {
   if (!socket) {
     return passed_on(socket, "talk to the kernel's WireGuard");
   }
-  Message message(GENL_ID_CTRL, 0);
-  message.put_header(genlmsghdr{.cmd = CTRL_CMD_GETFAMILY, .version = 1, .reserved = 0});
-  message.put_text(CTRL_ATTR_FAMILY_NAME, WG_GENL_NAME);
-  std::optional<std::uint16_t> family;
-  auto asked = socket->request(message, [&](const nlmsghdr& answer) {
-    const auto table = find_attributes<CTRL_ATTR_FAMILY_ID + 1>(answer, sizeof(genlmsghdr));
-    family = attribute_value<std::uint16_t>(table[CTRL_ATTR_FAMILY_ID]);
-    return Result<void>{};
-  });
-  if (!asked && asked.error().sys_errno() == ENOENT) {
+  auto family = netlink::find_family(*socket, WG_GENL_NAME);
+  if (!family && family.error().sys_errno() == ENOENT) {
     return no_wireguard();
   }
-  if (!asked) {
-    return passed_on(asked, "look up the kernel's WireGuard");
-  }
   if (!family) {
-    return malformed_answer().with_context("look up the kernel's WireGuard");
+    return passed_on(family, "look up the kernel's WireGuard");
   }
   return Device(std::move(*socket), *family);
 }

@@ -14,7 +14,7 @@
 #include <cstring>
 
 #include "common/fd.h"
-#include "krait/wireguard/link.h"
+#include "common/netlink/links.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
@@ -28,6 +28,7 @@ using common::Prefix;
 using model::PublicKey;
 using model::WireguardImage;
 using model::WireguardPeer;
+using netlink::Links;
 
 constexpr const char* kInterface = "wgtest0";
 

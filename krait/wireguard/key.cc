@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "common/fd.h"
-#include "krait/wireguard/wireguard.h"
+#include "krait/wireguard/key.h"
 
 namespace krait::wireguard {
 
@@ -259,17 +259,6 @@ Result<void> PrivateKey::save(const std::string& path) const {
     ::unlinkat(place->folder.get(), place->name.c_str(), 0);  // a part of a key is no key
   }
   return written;
-}
-
-std::string to_base64(const model::PublicKey& key) {
-  std::array<char, kBase64Characters + 1> text{};
-  sodium_bin2base64(text.data(), text.size(), key.data(), key.size(), sodium_base64_VARIANT_ORIGINAL);
-  return text.data();
-}
-
-std::optional<model::PublicKey> public_key_from_base64(std::string_view text) {
-  model::PublicKey key{};
-  return decode(text, key) ? std::optional(key) : std::nullopt;
 }
 
 }  // namespace krait::wireguard

@@ -17,16 +17,13 @@ using common::ErrorCode;
 using common::Family;
 using common::Result;
 using model::WireguardImage;
+using netlink::Address;
+using netlink::LinkRoute;
+using netlink::RouteChange;
 
 namespace {
 
-// The conversation and the link that it is about.
-struct Interface {
-  Links& links;
-  const LinkState& link;
-};
-
-Result<void> add_address(Interface& at, const std::string& interface, const common::Ip& ip) {
+Result<void> add_address(const Interface& at, const std::string& interface, const common::Ip& ip) {
   auto added = at.links.add_address(at.link.index, ip);
   if (!added && added.error().sys_errno() == EACCES && ip.family == Family::v6) {
     return Error(ErrorCode::unsupported,
@@ -39,9 +36,9 @@ Result<void> add_address(Interface& at, const std::string& interface, const comm
   return added;
 }
 
-Result<void> remove_addresses(Interface& at, const std::string& interface, const std::vector<AddressState>& addresses,
+Result<void> remove_addresses(const Interface& at, const std::string& interface, const std::vector<Address>& addresses,
                               Changes& changes) {
-  for (const AddressState& address : addresses) {
+  for (const Address& address : addresses) {
     if (auto removed = at.links.remove_address(at.link.index, address); !removed) {
       return passed_on(removed, fmt::format("remove the address {} from {}", address.prefix.text(), interface));
     }
@@ -50,8 +47,8 @@ Result<void> remove_addresses(Interface& at, const std::string& interface, const
   return {};
 }
 
-Result<void> apply_addresses(Interface& at, const WireguardImage& image, Changes& changes) {
-  const auto present = at.links.addresses(at.link.index);
+Result<void> apply_addresses(const Interface& at, const WireguardImage& image, Changes& changes) {
+  const auto present = at.network.addresses(at.link.index);
   if (!present) {
     return present.error();
   }
@@ -68,12 +65,13 @@ Result<void> apply_addresses(Interface& at, const WireguardImage& image, Changes
   return remove_addresses(at, image.interface, plan.remove, changes);
 }
 
-Result<RoutePlan> plan_routes(Links& links, std::uint32_t index, const WireguardImage& image) {
+Result<RoutePlan> plan_routes(const Interface& at, const WireguardImage& image) {
   RoutePlan plan;
   for (const Family family : {Family::v4, Family::v6}) {
     std::optional<RoutePlanner> planner;
-    auto read = links.routes(
-        index, family, [&] { planner.emplace(image, family); }, [&](const RouteState& route) { planner->add(route); });
+    auto read = at.network.routes(
+        at.link.index, family, [&] { planner.emplace(image, family); },
+        [&](const LinkRoute& route) { planner->add(route); });
     if (!read) {
       return std::move(read.error());
     }
@@ -82,8 +80,8 @@ Result<RoutePlan> plan_routes(Links& links, std::uint32_t index, const Wireguard
   return plan;
 }
 
-Result<void> apply_routes(Interface& at, const WireguardImage& image, Changes& changes) {
-  const auto plan = plan_routes(at.links, at.link.index, image);
+Result<void> apply_routes(const Interface& at, const WireguardImage& image, Changes& changes) {
+  const auto plan = plan_routes(at, image);
   if (!plan) {
     return plan.error();
   }
@@ -98,7 +96,7 @@ Result<void> apply_routes(Interface& at, const WireguardImage& image, Changes& c
   return {};
 }
 
-Result<void> apply_up(Interface& at, const WireguardImage& image, Changes& changes) {
+Result<void> apply_up(const Interface& at, const WireguardImage& image, Changes& changes) {
   if (at.link.up) {
     return {};
   }
@@ -111,22 +109,21 @@ Result<void> apply_up(Interface& at, const WireguardImage& image, Changes& chang
 
 }  // namespace
 
-Result<bool> is_applied(Links& links, const LinkState& link, const WireguardImage& image) {
-  const auto addresses = links.addresses(link.index);
+Result<bool> is_applied(const Interface& at, const WireguardImage& image) {
+  const auto addresses = at.network.addresses(at.link.index);
   if (!addresses) {
     return addresses.error();
   }
-  const auto route_plan = plan_routes(links, link.index, image);
+  const auto route_plan = plan_routes(at, image);
   if (!route_plan) {
     return route_plan.error();
   }
   const AddressPlan address_plan = plan_addresses(*addresses, image.addresses);
-  return link.up && address_plan.remove_first.empty() && address_plan.add.empty() && address_plan.remove.empty() &&
+  return at.link.up && address_plan.remove_first.empty() && address_plan.add.empty() && address_plan.remove.empty() &&
          route_plan->remove.empty() && route_plan->replace.empty() && route_plan->add.empty();
 }
 
-Result<void> apply_link(Links& links, const LinkState& link, const WireguardImage& image, Changes& changes) {
-  Interface at{links, link};
+Result<void> apply_link(const Interface& at, const WireguardImage& image, Changes& changes) {
   // Routes last, for they need the link up and their source addresses present.
   for (const auto step : {apply_addresses, apply_up, apply_routes}) {
     if (auto done = step(at, image, changes); !done) {

@@ -11,6 +11,8 @@ namespace krait::wireguard {
 using common::Family;
 using common::Ip;
 using common::Result;
+using netlink::Links;
+using netlink::Way;
 
 namespace {
 

@@ -7,9 +7,9 @@
 #include <span>
 
 #include "common/ip.h"
+#include "common/netlink/links.h"
+#include "common/netlink/network.h"
 #include "common/result.h"
-#include "krait/wireguard/link.h"
-#include "krait/wireguard/network.h"
 #include "krait/wireguard/sync.h"
 
 namespace krait::wireguard {
@@ -45,8 +45,8 @@ std::uint32_t fitting_mtu(std::span<const Path> paths);
 
 // Whom to ask.
 struct Underlay {
-  Network& network;
-  Links& links;
+  netlink::Network& network;
+  netlink::Links& links;
 };
 
 // Asks the kernel for the way to each destination: its route's MTU, or its link's. Not a path MTU that it has learned:

@@ -8,12 +8,16 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "krait/wireguard/netlink.h"
+#include "common/netlink/socket.h"
 
 namespace krait::wireguard {
 
 using common::Error;
 using common::Result;
+using netlink::Message;
+using netlink::Network;
+using netlink::Rule;
+using netlink::Socket;
 
 namespace {
 
@@ -35,8 +39,8 @@ Message rule_message(std::uint16_t type, std::uint16_t flags, std::uint32_t prio
 
 }  // namespace
 
-std::optional<std::uint32_t> free_priority(std::span<const RoutingRule> rules) {
-  for (const RoutingRule& rule : rules) {
+std::optional<std::uint32_t> free_priority(std::span<const Rule> rules) {
+  for (const Rule& rule : rules) {
     const bool is_kernels =
         rule.priority == kLocalPriority || rule.priority == kMainPriority || rule.priority == kDefaultPriority;
     if (rule.family == common::Family::v4 && !is_kernels) {
@@ -53,7 +57,7 @@ Result<void> check_every_source() {
     return common::passed_on(rules, "look for routing rules");
   }
   const bool has_rules =
-      std::ranges::any_of(*rules, [](const RoutingRule& rule) { return rule.family == common::Family::v4; });
+      std::ranges::any_of(*rules, [](const Rule& rule) { return rule.family == common::Family::v4; });
   if (!has_rules) {
     return Error(common::ErrorCode::unsupported, "this kernel has no routing rules (CONFIG_IP_MULTIPLE_TABLES)");
   }

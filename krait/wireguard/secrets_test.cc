@@ -23,11 +23,14 @@
 #include <vector>
 
 #include "common/fd.h"
-#include "krait/wireguard/netlink.h"
+#include "common/netlink/socket.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
 namespace {
+
+using netlink::Message;
+using netlink::Socket;
 
 constexpr std::uint8_t kMask = 0xa5;
 

@@ -7,10 +7,10 @@
 #include <ctime>
 #include <utility>
 
+#include "common/netlink/links.h"
+#include "common/netlink/network.h"
 #include "krait/wireguard/device.h"
-#include "krait/wireguard/link.h"
 #include "krait/wireguard/link_sync.h"
-#include "krait/wireguard/network.h"
 #include "krait/wireguard/path_mtu.h"
 #include "krait/wireguard/rotation.h"
 #include "krait/wireguard/surplus.h"
@@ -22,12 +22,16 @@ using common::Error;
 using common::ErrorCode;
 using common::Result;
 using model::WireguardImage;
+using netlink::Link;
+using netlink::Links;
+using netlink::Network;
+using netlink::NewHome;
 
 namespace {
 
 constexpr const char* kKind = "wireguard";
 
-Error not_ours(const std::string& interface, const LinkState& link) {
+Error not_ours(const std::string& interface, const Link& link) {
   const std::string what = link.kind == kKind ? "a WireGuard interface that krait did not make"
                                               : fmt::format("not a WireGuard interface (it is {})",
                                                             link.kind.empty() ? "a network card" : link.kind);
@@ -37,14 +41,16 @@ Error not_ours(const std::string& interface, const LinkState& link) {
                       interface, what)};
 }
 
-bool is_marked(const LinkState& link) { return link.kind == kKind && link.group == kLinkGroup; }
+bool is_marked(const Link& link) { return link.kind == kKind && link.group == kLinkGroup; }
 
-// Both conversations and the interface that they are about.
+// The conversations and the interface that they are about.
 struct Session {
   Links links;
   Network network;
   Device device;
-  LinkState link;
+  Link link;
+
+  [[nodiscard]] Interface interface() { return {links, network, link}; }
 };
 
 Result<Session> open_session(const std::string& interface) {
@@ -164,7 +170,7 @@ Result<std::uint32_t> ensure_link(const std::string& interface, std::uint32_t ow
   }
   auto link = links->find(interface);
   if (!link && link.error().code() == ErrorCode::not_found) {
-    auto added = links->add(interface, kKind);
+    auto added = links->add(interface, kKind, kLinkGroup);
     if (!added && added.error().sys_errno() == EOPNOTSUPP) {
       return no_wireguard();
     }
@@ -228,14 +234,6 @@ Result<void> rename_link(std::uint32_t index, const std::string& name) {
   return down ? links->rename(index, name) : std::move(down);
 }
 
-Result<FirstFilterPrograms> first_filters(std::uint32_t index) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
-  }
-  return links->first_filters(index);
-}
-
 Result<Changes> withdraw(const WireguardImage& image) {
   auto session = open_session(image.interface);
   if (!session) {
@@ -261,7 +259,7 @@ Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const 
   if (key != nullptr &&
       std::ranges::find(image.peers, key->public_key(), &model::WireguardPeer::public_key) != image.peers.end()) {
     return Error(ErrorCode::invalid_input, fmt::format("the peer {} has this host's own key; every host needs its own",
-                                                       to_base64(key->public_key())));
+                                                       model::key_text(key->public_key())));
   }
   auto session = open_session(image.interface);
   if (!session) {
@@ -286,7 +284,7 @@ Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const 
   }
   changes.mtu_bytes = mtu->bytes;
   changes.device = changes.device || mtu->changed;
-  if (auto done = explain_port(apply_link(session->links, session->link, image, changes), image); !done) {
+  if (auto done = explain_port(apply_link(session->interface(), image, changes), image); !done) {
     return std::move(done.error());
   }
   return changes;
@@ -298,7 +296,7 @@ Result<bool> is_applied(const WireguardImage& image, const PrivateKey& key) {
     return std::move(session.error());
   }
   const auto device = session->device.is(session->link.index, image, key.public_key());
-  return device && *device ? is_applied(session->links, session->link, image) : device;
+  return device && *device ? is_applied(session->interface(), image) : device;
 }
 
 Result<Mtu> fit_mtu(const std::string& interface) {

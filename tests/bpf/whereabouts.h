@@ -28,11 +28,11 @@
 #include <sstream>
 
 #include "common/fd.h"
+#include "common/netlink/network.h"
 #include "krait/abi/selector.h"
-#include "krait/agent/ways_behind.h"
 #include "krait/compile/compile.h"
 #include "krait/datapath/datapath.h"
-#include "krait/wireguard/network.h"
+#include "krait/enforce/ways_behind.h"
 #include "tests/own_namespaces.h"
 #include "tests/packets/packet.h"
 
@@ -155,11 +155,11 @@ class Whereabouts : public OwnNamespaces {
     const std::vector behind{*common::Prefix::parse("10.20.0.0/16"), *common::Prefix::parse("fd20::/32"),
                              *common::Prefix::parse("10.40.0.0/16"), *common::Prefix::parse("fd40::/32")};
     const std::vector beyond{*common::Prefix::parse("10.50.0.0/16"), *common::Prefix::parse("fd50::/32")};
-    auto network = wireguard::Network::open();
+    auto network = netlink::Network::open();
     ASSERT_TRUE(network) << network.error().text();
     const auto routes = network->routes();
     ASSERT_TRUE(routes) << routes.error().text();
-    const auto found = agent::ways_behind({.behind = behind, .beyond = beyond}, *routes, ::if_nametoindex("tunnel"));
+    const auto found = enforce::ways_behind({.behind = behind, .beyond = beyond}, *routes, ::if_nametoindex("tunnel"));
     const auto set = datapath_->set_ways_behind(found.ways);
     ASSERT_TRUE(set) << set.error().text();
   }
@@ -197,7 +197,7 @@ class Whereabouts : public OwnNamespaces {
       const common::Prefix own = common::Prefix::host(*common::Ip::parse(text));
       const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
       while (!has_route(
-          [&](const auto& route) { return route.type == wireguard::RouteType::local && route.prefix == own; })) {
+          [&](const auto& route) { return route.type == netlink::RouteType::local && route.prefix == own; })) {
         ASSERT_LT(std::chrono::steady_clock::now(), end) << text;
       }
     }
@@ -205,7 +205,7 @@ class Whereabouts : public OwnNamespaces {
 
   template <typename Matches>
   static bool has_route(const Matches& matches) {
-    auto network = wireguard::Network::open();
+    auto network = netlink::Network::open();
     const auto routes = network ? network->routes() : network.error();
     EXPECT_TRUE(routes) << routes.error().text();
     return routes && std::ranges::any_of(*routes, matches);

@@ -12,7 +12,7 @@
 #include <functional>
 #include <string>
 
-#include "krait/agent/plan.h"
+#include "krait/plan/plan.h"
 
 namespace krait {
 namespace {
@@ -80,11 +80,11 @@ class Worst : public testing::Test {
     policy_.close();
     const std::string policy = folder_ / "policy.toml";
     const Answer alone = ask([&] {
-      const auto checked = agent::check_policy(policy);
+      const auto checked = plan::check_policy(policy);
       return checked ? "ok" : checked.error().text();
     });
     const Answer both = ask([&] {
-      const auto plan = agent::make_plan(folder_ / "krait.toml");
+      const auto plan = plan::make_plan(folder_ / "krait.toml");
       return plan ? "ok" : plan.error().text();
     });
     for (const Answer& answer : {alone, both}) {

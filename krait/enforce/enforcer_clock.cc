@@ -1,0 +1,98 @@
+// The rules' calendar and the clock.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <utility>
+
+#include "krait/enforce/enforcer.h"
+
+namespace krait::enforce {
+
+using common::Result;
+
+namespace {
+
+// Read one after the other, the two clocks differ by less; a clock that is slewed is slewed with the other one.
+constexpr std::int64_t kSameNs = 100'000'000;
+
+bool ends_by_calendar(const model::Rule& rule) { return rule.expires && rule.expires->kind == model::Expiry::Kind::at; }
+
+// The time when the machine started. It moves when somebody sets the clock, and with what else tells the time.
+std::int64_t start_ns(const common::Moment& moment) {
+  return moment.unix_ns - static_cast<std::int64_t>(moment.boot_ns);
+}
+
+control::Fault wrong_clock(const model::KnownTime& time, const plan::ClockKeeper& clock) {
+  const std::string forget =
+      clock.trouble().empty() ? fmt::format("rm {} && krait reload", clock.path()) : "end the agent and start it again";
+  switch (time.source) {
+    case model::TimeSource::build:
+      return {.what = "the clock is wrong: it says a time before this krait was made, and rules end as if it were then",
+              .mend = "set the clock"};
+    case model::TimeSource::file:
+      return {.what = fmt::format("the clock is wrong, or was: {} was changed later than it says, and rules end as if "
+                                  "it were then",
+                                  time.file),
+              .mend = fmt::format("set the clock; if the file's time is wrong: touch {} && {}", time.file, forget)};
+    case model::TimeSource::earlier:
+    case model::TimeSource::clock:
+      break;
+  }
+  return {.what = "the clock is wrong, or was: it was later before, and rules end as if it had not been set back",
+          .mend = fmt::format("set the clock; if it is right now: {}", forget)};
+}
+
+}  // namespace
+
+Result<bool> Enforcer::follow_clock() {
+  const model::KnownTime known = clock_.look({plan_.mesh.file, plan_.policy.file});
+  // What is denied as a whole is compiled again once it is not.
+  if (!datapath_.active() || std::ranges::none_of(plan_.policy.rules, ends_by_calendar) ||
+      std::abs(start_ns(known.now) - start_ns(plan_.compiled)) < kSameNs) {
+    return false;
+  }
+  const auto former = datapath::rule_records_in_force(datapath_options(interface_));
+  auto plan = plan::compile_again(plan_, {.now = known.now, .former = former});
+  if (!plan) {
+    return plan.error();
+  }
+  plan::set_revision(plan->snapshot, datapath_.last_revision() + 1);
+  auto successor = make_room(*plan);
+  auto done = successor ? judge_by(*plan, std::move(*successor), interface_index_) : successor.error();
+  if (!done) {
+    return done.error();
+  }
+  plan_.snapshot.rule_of_record = std::move(plan->snapshot.rule_of_record);
+  plan_.compiled = known.now;
+  last_.revision = datapath_.revision();
+  last_.warnings = std::move(plan->warnings);
+  return true;
+}
+
+// Looks first: who took the record away wants what it held forgotten.
+void Enforcer::remember_time() {
+  clock_.look({plan_.mesh.file, plan_.policy.file});
+  clock_.save();
+}
+
+std::vector<control::Fault> Enforcer::time_faults() const {
+  std::vector<control::Fault> faults;
+  if (std::ranges::none_of(plan_.policy.rules, ends_by_calendar)) {
+    return faults;
+  }
+  if (const model::KnownTime time = clock_.now(); time.clock_is_wrong()) {
+    faults.push_back(wrong_clock(time, clock_));
+  }
+  if (!clock_.trouble().empty()) {
+    faults.push_back({.what = "the latest time is not kept: " + clock_.trouble(),
+                      .mend = fmt::format("let the agent's user, and nobody else, write {} in a folder that is there; "
+                                          "until then what a calendar time has ended may begin again after a restart "
+                                          "with a wrong clock",
+                                          clock_.path())});
+  }
+  return faults;
+}
+
+}  // namespace krait::enforce

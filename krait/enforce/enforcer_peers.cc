@@ -1,0 +1,77 @@
+// Guard mode: what the peers of an interface that somebody else manages may send from, beside what krait.toml gives
+// them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "krait/enforce/enforcer.h"
+
+namespace krait::enforce {
+
+namespace {
+
+// Enough for the one who mends them one by one.
+constexpr std::size_t kMostSurplusFaults = 10;
+constexpr std::size_t kMostSurplusPrefixes = 4;
+
+std::string list_of(const std::vector<common::Prefix>& prefixes) {
+  std::string text;
+  for (std::size_t i = 0; i < prefixes.size() && i < kMostSurplusPrefixes; ++i) {
+    text += (i == 0 ? "" : ", ") + prefixes[i].text();
+  }
+  return prefixes.size() <= kMostSurplusPrefixes
+             ? text
+             : fmt::format("{} and {} more", text, prefixes.size() - kMostSurplusPrefixes);
+}
+
+control::Fault surplus_fault(const std::string& interface, const wireguard::Surplus& surplus, const model::Mesh& mesh) {
+  const std::string key = model::key_text(surplus.public_key);
+  const std::string prefixes = list_of(surplus.prefixes);
+  const auto peer = std::ranges::find_if(mesh.peers, [&](const model::Peer& candidate) {
+    return candidate.public_key == surplus.public_key || candidate.next_public_key == surplus.public_key;
+  });
+  if (peer == mesh.peers.end()) {
+    return {
+        .what = fmt::format("{} has a peer that {} does not have, {}, and lets it send from {}: it speaks as "
+                            "whoever has these addresses",
+                            interface, mesh.file, key, prefixes),
+        .mend = fmt::format("wg set {} peer {} remove; or add it to {}, then krait reload", interface, key, mesh.file)};
+  }
+  std::string given;
+  for (const model::Address& address : peer->addresses) {
+    given += (given.empty() ? "" : ",") + common::Prefix::host(address.ip).text();
+  }
+  for (const model::Route& route : peer->routes) {
+    given += "," + route.prefix.text();
+  }
+  return {
+      .what = fmt::format("{} lets the peer {} send from {}, which {} does not give it wholly: it speaks as whoever "
+                          "has these addresses",
+                          interface, peer->name, prefixes, mesh.file),
+      .mend = fmt::format("wg set {} peer {} allowed-ips {}; or give it the addresses in {}, then krait reload",
+                          interface, key, given, mesh.file)};
+}
+
+}  // namespace
+
+// Whoever may send from an address speaks as the identity that the configuration gives it.
+void Enforcer::look_at_allowed_ips(Inspection& seen) const {
+  const auto surplus = wireguard::surplus(interface_, plan_.wireguard);
+  if (!surplus) {
+    seen.faults.push_back({.what = surplus.error().text(), .mend = {}});
+    return;
+  }
+  for (std::size_t i = 0; i < surplus->size(); ++i) {
+    if (i == kMostSurplusFaults) {
+      seen.faults.push_back({.what = fmt::format("so may {} more peers of {}", surplus->size() - i, interface_),
+                             .mend = fmt::format("wg show {} allowed-ips", interface_)});
+      return;
+    }
+    seen.faults.push_back(surplus_fault(interface_, (*surplus)[i], plan_.mesh));
+  }
+}
+
+}  // namespace krait::enforce

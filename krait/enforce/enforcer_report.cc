@@ -1,0 +1,85 @@
+// What an Enforcer tells of what is in force.
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "krait/enforce/enforcer.h"
+
+namespace krait::enforce {
+
+using common::Result;
+
+Result<control::Rules> Enforcer::rules() const {
+  auto counts = datapath_.rule_counts();
+  if (!counts) {
+    return common::passed_on(counts, "read the rules' counters");
+  }
+  control::Rules rules{.interface = interface_, .revision = datapath_.revision(), .of_rule = {}};
+  rules.of_rule.resize(plan_.policy.rules.size());
+  const auto& rule_of_record = plan_.snapshot.rule_of_record;
+  for (std::uint32_t number = 0; number < rule_of_record.size() && number < counts->size(); ++number) {
+    if (rule_of_record[number] != compile::kNoRule) {
+      rules.of_rule[rule_of_record[number]] = {.number = number, .count = (*counts)[number], .expires_in_s = {}};
+    }
+  }
+  const auto records = datapath_.rule_records();
+  if (!records) {
+    return records.error();
+  }
+  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = clock_.now().now, .former = *records});
+  for (std::size_t i = 0; i < rules.of_rule.size(); ++i) {
+    if (left_ns[i] != compile::kNever) {
+      rules.of_rule[i].expires_in_s = left_ns[i] / 1'000'000'000;
+    }
+  }
+  return rules;
+}
+
+Result<control::State> Enforcer::state() const {
+  auto counters = datapath_.counters();
+  if (!counters) {
+    return common::passed_on(counters, "read the counters");
+  }
+  control::State state;
+  state.interface = interface_;
+  state.interface_index = interface_index_;
+  state.managed = managed();
+  state.stage = lifecycle_.stage();
+  state.faults = faults_;
+  std::ranges::move(time_faults(), std::back_inserter(state.faults));
+  if (!unchecked_sources_.empty()) {
+    state.faults.push_back(
+        {.what = "the kernel may take packets with this host's own IPv4 addresses from its neighbours: " +
+                 unchecked_sources_,
+         .mend = "use a kernel with routing rules, or drop them: nft fib saddr type local iif != lo, at prerouting"});
+  }
+  state.time = clock_.now();
+  // The programs of an interface that is gone are attached to nothing.
+  state.attachment = state.stage == control::Stage::absent ? datapath::Attachment::none : datapath_.attachment();
+  state.revision = datapath_.revision();
+  state.counters = std::move(*counters);
+  auto device = wireguard::status(interface_);
+  if (!device || device->interface_index != interface_index_) {
+    return state;  // guarding something that is not WireGuard, or the interface is gone: the counters still stand
+  }
+  state.public_key = device->public_key;
+  std::map<model::PublicKey, const model::Peer*> known;
+  for (const model::Peer& peer : plan_.mesh.peers) {
+    known.emplace(peer.public_key, &peer);
+    if (peer.next_public_key) {
+      known.emplace(*peer.next_public_key, &peer);
+    }
+  }
+  for (const wireguard::PeerStatus& peer : device->peers) {
+    const auto found = known.find(peer.public_key);
+    const bool here = found != known.end();
+    state.peers.push_back({.name = here ? found->second->name : "",
+                           .identity = here ? found->second->identity.name : "",
+                           .wireguard = peer,
+                           .next_key = here && found->second->next_public_key == peer.public_key});
+  }
+  return state;
+}
+
+}  // namespace krait::enforce

@@ -1,0 +1,154 @@
+// What comes and goes by the host's other interfaces: where the networks behind this host are, and the fence.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "common/netlink/network.h"
+#include "krait/enforce/enforcer.h"
+#include "krait/enforce/fenced_links.h"
+#include "krait/enforce/ways_behind.h"
+
+namespace krait::enforce {
+
+using common::Result;
+
+namespace {
+
+constexpr std::size_t kNamedFailures = 3;
+
+std::vector<common::Prefix> prefixes_of(const std::vector<model::Route>& routes) {
+  std::vector<common::Prefix> prefixes;
+  std::ranges::transform(routes, std::back_inserter(prefixes), &model::Route::prefix);
+  return prefixes;
+}
+
+std::vector<common::Prefix> prefixes_beyond(const model::Mesh& mesh) {
+  std::vector<common::Prefix> prefixes;
+  for (const model::Peer& peer : mesh.peers) {
+    std::ranges::transform(peer.routes, std::back_inserter(prefixes), &model::Route::prefix);
+  }
+  return prefixes;
+}
+
+std::string name_of(std::uint32_t interface_index, const std::vector<netlink::Link>& links) {
+  const auto link = std::ranges::find(links, interface_index, &netlink::Link::index);
+  return link == links.end() ? fmt::format("link {}", interface_index) : link->name;
+}
+
+control::Fault unfenced(const std::string& name, const common::Error& error) {
+  return {.what = fmt::format("{}: what comes in there with a peer's address is not kept out: {}", name, error.text()),
+          .mend = fmt::format("see what else has TC programs there: tc filter show dev {} ingress", name)};
+}
+
+// A qdisc that cannot be looked at is left where it is.
+bool has_filters(std::uint32_t interface_index) {
+  auto network = netlink::Network::open();
+  const auto filters = network ? network->filters(interface_index) : network.error();
+  return !filters || !filters->empty();
+}
+
+}  // namespace
+
+Result<void> remove_datapath(const std::string& interface, std::uint32_t interface_index) {
+  return datapath::Datapath::remove(datapath_options(interface), interface_index, has_filters);
+}
+
+Result<bool> Enforcer::set_ways(datapath::Datapath& datapath, const model::Mesh& mesh, std::uint32_t interface_index) {
+  const std::vector<common::Prefix> behind = prefixes_of(mesh.host.routes);
+  const std::vector<common::Prefix> beyond = prefixes_beyond(mesh);
+  WaysBehind found;
+  if (!behind.empty() || !beyond.empty()) {
+    auto network = netlink::Network::open();
+    auto routes = network ? network->routes() : network.error();
+    if (!routes) {
+      return common::passed_on(routes, "look for the networks behind this host");
+    }
+    found = ways_behind({.behind = behind, .beyond = beyond}, *routes, interface_index);
+  }
+  if (auto set = datapath.set_ways_behind(found.ways); !set) {
+    return set.error();
+  }
+  const bool changed = found.without_way != without_way_ || found.left_out != ways_left_out_;
+  without_way_ = std::move(found.without_way);
+  ways_left_out_ = found.left_out;
+  return changed;
+}
+
+std::vector<std::string> Enforcer::fence_off(datapath::Datapath& datapath) {
+  auto network = netlink::Network::open();
+  const auto links = network ? network->links() : network.error();
+  unfenced_.clear();
+  if (!links) {
+    unfenced_.push_back(
+        {.what = "the fence on other interfaces cannot be seen to: " + links.error().text(), .mend = {}});
+    return {};
+  }
+  datapath::Outside wanted = fenced_links(*links, interface_index_);
+  const datapath::Fenced done = datapath.fence_off(wanted, has_filters);
+  for (std::size_t i = 0; i < std::min(done.failures.size(), kNamedFailures); ++i) {
+    unfenced_.push_back(unfenced(name_of(done.failures[i].interface_index, *links), done.failures[i].error));
+  }
+  if (done.failures.size() > kNamedFailures) {
+    unfenced_.push_back(
+        {.what = fmt::format("so it is on {} more interfaces", done.failures.size() - kNamedFailures), .mend = {}});
+  }
+  std::vector<std::string> put_back;
+  for (const std::uint32_t index : done.put) {
+    if (std::ranges::find(fenced_.interfaces, index) != fenced_.interfaces.end() ||
+        std::ranges::find(fenced_.ports, index) != fenced_.ports.end()) {
+      put_back.push_back(name_of(index, *links));
+    }
+  }
+  fenced_ = std::move(wanted);
+  return put_back;
+}
+
+Result<bool> Enforcer::follow_network() {
+  // Without the interface there is nothing to follow it for, and what has its name is not to be touched.
+  const auto where = wireguard::find_link(interface_, interface_index_);
+  if (interface_index_ == 0 || !where || where->index != interface_index_) {
+    return false;
+  }
+  const std::vector<control::Fault> former = unfenced_;
+  std::ranges::move(fence_off(datapath_), std::back_inserter(put_back_));
+  auto changed = set_ways(datapath_, plan_.mesh, interface_index_);
+  return changed ? Result<bool>(*changed || !put_back_.empty() || former != unfenced_) : changed;
+}
+
+void Enforcer::look_at_fence(Inspection& seen) {
+  std::ranges::move(fence_off(datapath_), std::back_inserter(put_back_));
+  for (const std::string& name : std::exchange(put_back_, {})) {
+    seen.mended.push_back(fmt::format("the fence was taken off {} by somebody else: put back", name));
+  }
+  seen.faults.insert(seen.faults.end(), unfenced_.begin(), unfenced_.end());
+}
+
+// Without the tunnel its networks are reached some other way, or not at all, and the addresses are nobody's.
+void Enforcer::open_fence() {
+  datapath_.fence_off({}, has_filters);
+  fenced_ = {};
+}
+
+void Enforcer::look_at_ways(Inspection& seen) const {
+  for (const common::Prefix& network : without_way_) {
+    seen.faults.push_back(
+        {.what = fmt::format("{} lies behind this host, but no route of its own leads there: its packets are dropped",
+                             network.text()),
+         .mend =
+             fmt::format("bring its link up, or: ip route add {} via ...; a default route does not count, nor one that "
+                         "a router advertised",
+                         network.text())});
+  }
+  if (ways_left_out_ != 0) {
+    seen.faults.push_back(
+        {.what =
+             fmt::format("{} routes into peers' networks are more than krait's table holds: what comes from there is "
+                         "dropped",
+                         ways_left_out_),
+         .mend = "give peers narrower `routes`"});
+  }
+}
+
+}  // namespace krait::enforce
