@@ -31,8 +31,8 @@ constexpr double kAimNs = 45;              // over the empty program: establishe
 constexpr double kAimGrowth = 1.1;         // at 100,000 rules over that at 10
 constexpr std::size_t kStep = 4;           // by so many rows each round begins later: none is always the first
 constexpr std::uint16_t kFirstPort = 1024;
-constexpr std::uint32_t kMostPorts = 64000;
-static_assert(kRounds * kSingles <= kMostPorts);
+constexpr std::uint32_t kMaxPorts = 64000;
+static_assert(kRounds * kSingles <= kMaxPorts);
 
 enum class Kind { established, reply, denied, new_flow, scattered };
 
@@ -46,7 +46,7 @@ struct Row {
   std::uint32_t rules = 0;  // 0: the empty program
   common::Family family = common::Family::v4;
   Kind kind = Kind::established;
-  std::uint32_t sent = 0;  // singly, so far; fewer than kMostPorts in a run
+  std::uint32_t sent = 0;  // singly, so far; fewer than kMaxPorts in a run
   std::vector<double> samples_ns{};
 };
 

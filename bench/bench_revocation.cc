@@ -78,7 +78,7 @@ common::Result<std::uint64_t> packets_through() {
 // The rules with the two of the measured traffic, to the guarded host or from it, or without.
 std::vector<HostRule> rules_for(const Case& measured, bool granted) {
   auto rules = make_rules(kRules);
-  rules.resize(rules.size() - kLeastRules);
+  rules.resize(rules.size() - kMinRules);
   if (granted) {
     const bool inwards = measured.way == Way::to_guarded;
     rules.push_back({.from = inwards ? kPeer : kGuarded,
@@ -192,18 +192,18 @@ void print_report(const std::vector<Case>& cases, const Table& table, int rounds
       "revoked the right had returned. {}\nrules; medians of {} rounds, and the most of any round.\n\n{}\n",
       kRules, rounds, markdown(table));
   double most = 0;
-  double least_offered = 1e18;
+  double min_offered = 1e18;
   for (const Case& one : cases) {
     if (one.guard == Guard::krait) {
       most = std::max(most, *std::ranges::max_element(one.through_after));
       if (one.protocol == Protocol::udp) {
-        least_offered = std::min(least_offered, *std::ranges::min_element(one.offered_after));
+        min_offered = std::min(min_offered, *std::ranges::min_element(one.offered_after));
       }
     }
   }
   fmt::print("{}\n", aim_line("krait lets nothing through after the call has returned", most == 0,
                               fmt::format("{:.0f} packets in any round, of at least {:.0f} UDP packets sent", most,
-                                          least_offered)));
+                                          min_offered)));
 }
 
 common::Result<void> run_all(const Extent& extent) {

@@ -61,7 +61,7 @@ Result<Fd> open_regular_of_others(const std::string& path, struct stat& status) 
 
 // Gives what is in the file to `take`, piece by piece.
 template <typename Take>
-Result<void> read_pieces(const Fd& fd, const std::string& path, std::size_t most_bytes, const Take& take) {
+Result<void> read_pieces(const Fd& fd, const std::string& path, std::size_t max_bytes, const Take& take) {
   std::string chunk(std::size_t{1} << 16U, '\0');
   std::size_t bytes = 0;
   for (;;) {
@@ -76,17 +76,17 @@ Result<void> read_pieces(const Fd& fd, const std::string& path, std::size_t most
       return {};
     }
     bytes += static_cast<std::size_t>(got);
-    if (bytes > most_bytes) {
-      return Error(ErrorCode::limit, fmt::format("{} is larger than {} bytes", path, most_bytes));
+    if (bytes > max_bytes) {
+      return Error(ErrorCode::limit, fmt::format("{} is larger than {} bytes", path, max_bytes));
     }
     take(std::string_view(chunk).substr(0, static_cast<std::size_t>(got)));
   }
 }
 
-Result<std::string> read_all(const Fd& fd, const std::string& path, const struct stat& status, std::size_t most_bytes) {
+Result<std::string> read_all(const Fd& fd, const std::string& path, const struct stat& status, std::size_t max_bytes) {
   std::string text;
-  text.reserve(std::min(static_cast<std::size_t>(status.st_size), most_bytes));
-  auto read = read_pieces(fd, path, most_bytes, [&text](std::string_view piece) { text.append(piece); });
+  text.reserve(std::min(static_cast<std::size_t>(status.st_size), max_bytes));
+  auto read = read_pieces(fd, path, max_bytes, [&text](std::string_view piece) { text.append(piece); });
   return read ? Result<std::string>(std::move(text)) : read.error();
 }
 
@@ -140,7 +140,7 @@ Result<std::optional<Value>> read_settled(const std::string& path, struct stat& 
 template <typename Value>
 Result<Value> when_settled(const std::string& path, const Reader<Value>& read) {
   struct stat seen{};
-  for (int tries = 0; tries < kMostSettles; ++tries) {
+  for (int tries = 0; tries < kMaxSettles; ++tries) {
     auto value = read_settled(path, seen, read);
     if (!value) {
       return std::move(value.error());
@@ -155,27 +155,27 @@ Result<Value> when_settled(const std::string& path, const Reader<Value>& read) {
 
 }  // namespace
 
-Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   struct stat status{};
   const auto fd = open_regular(path, status);
-  return fd ? read_all(*fd, path, status, most_bytes) : fd.error();
+  return fd ? read_all(*fd, path, status, max_bytes) : fd.error();
 }
 
-Result<std::string> read_file_of_others(const std::string& path, std::size_t most_bytes) {
+Result<std::string> read_file_of_others(const std::string& path, std::size_t max_bytes) {
   struct stat status{};
   const auto fd = open_regular_of_others(path, status);
-  return fd ? read_all(*fd, path, status, most_bytes) : fd.error();
+  return fd ? read_all(*fd, path, status, max_bytes) : fd.error();
 }
 
-Result<std::string> read_settled_file(const std::string& path, std::size_t most_bytes) {
+Result<std::string> read_settled_file(const std::string& path, std::size_t max_bytes) {
   return when_settled<std::string>(
-      path, [&](const Fd& fd, const struct stat& status) { return read_all(fd, path, status, most_bytes); });
+      path, [&](const Fd& fd, const struct stat& status) { return read_all(fd, path, status, max_bytes); });
 }
 
-Result<Digest> settled_file_digest(const std::string& path, std::size_t most_bytes) {
+Result<Digest> settled_file_digest(const std::string& path, std::size_t max_bytes) {
   return when_settled<Digest>(path, [&](const Fd& fd, const struct stat&) -> Result<Digest> {
     Digester digester;
-    auto read = read_pieces(fd, path, most_bytes, [&digester](std::string_view piece) { digester.add(piece); });
+    auto read = read_pieces(fd, path, max_bytes, [&digester](std::string_view piece) { digester.add(piece); });
     return read ? Result<Digest>(digester.digest()) : read.error();
   });
 }

@@ -79,10 +79,10 @@ TEST_F(File, GivesNothingThatSomebodyElsesFolderLeadsTo) {
 }
 
 // On a busy machine a writer may take longer than a reader waits.
-Result<std::string> read_sooner_or_later(const std::string& path, std::size_t most_bytes) {
-  auto text = read_settled_file(path, most_bytes);
+Result<std::string> read_sooner_or_later(const std::string& path, std::size_t max_bytes) {
+  auto text = read_settled_file(path, max_bytes);
   while (!text && text.error().code() == ErrorCode::unavailable) {
-    text = read_settled_file(path, most_bytes);
+    text = read_settled_file(path, max_bytes);
   }
   return text;
 }

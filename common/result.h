@@ -27,9 +27,9 @@ struct Diagnostic {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
   std::string message;  // what is wrong
-  std::string mend;     // what to write instead; may be empty
+  std::string hint;     // what to write instead; may be empty
 
-  // "file:line:column: message; mend"
+  // "file:line:column: message; hint"
   [[nodiscard]] std::string text() const;
 };
 

@@ -22,7 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kUsualTimeoutS = 60;
-constexpr std::size_t kMostErrorBytes = 2000;
+constexpr std::size_t kMaxErrorBytes = 2000;
 
 common::Result<common::Fd> memory_file(std::string_view text) {
   common::Fd fd(::memfd_create("krait-bench", MFD_CLOEXEC));
@@ -67,7 +67,7 @@ bool wait_for_end(pid_t pid, double timeout_s) {
 }
 
 std::string text_of(int fd) {
-  std::string text(kMostErrorBytes, '\0');
+  std::string text(kMaxErrorBytes, '\0');
   const ssize_t size = ::pread(fd, text.data(), text.size(), 0);
   text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
   return text;

@@ -284,7 +284,7 @@ TEST(Rights, FindsGroupsByName) {
 TEST(Rights, RefusalsNameTheMend) {
   EXPECT_NE(refusal({.own_user = 1, .group = kKraitGroup}, "krait").find("usermod -aG krait"), std::string::npos);
   EXPECT_EQ(refusal({.own_user = 1, .group = std::nullopt}, "krait").find("group"), std::string::npos)
-      << "a group that is not there is no mend";
+      << "a group that is not there is no hint";
 }
 
 }  // namespace

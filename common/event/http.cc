@@ -53,7 +53,7 @@ int status_of_line(std::string_view line) {
 
 std::optional<int> http_status(std::string_view input) {
   if (input.find("\r\n\r\n") == std::string_view::npos) {
-    if (input.size() >= kMostRequestBytes) {
+    if (input.size() >= kMaxRequestBytes) {
       return 431;
     }
     return std::nullopt;

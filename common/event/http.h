@@ -8,7 +8,7 @@
 namespace common {
 
 // The status to answer the request at the front of `input` with: 200 for GET /metrics (a query is ignored), else 400,
-// 404, 405 or 431 (longer than kMostRequestBytes). Nothing: more input is needed. Pure.
+// 404, 405 or 431 (longer than kMaxRequestBytes). Nothing: more input is needed. Pure.
 std::optional<int> http_status(std::string_view input);
 
 // A whole response that ends the connection. `body` is sent for 200; other statuses send their own words.

@@ -31,8 +31,8 @@ TEST(HttpStatus, RefusesOtherPagesMethodsAndLanguages) {
 }
 
 TEST(HttpStatus, BoundsTheRequest) {
-  EXPECT_EQ(http_status(std::string(kMostRequestBytes - 1, 'a')), std::nullopt);
-  EXPECT_EQ(http_status(std::string(kMostRequestBytes, 'a')), 431);
+  EXPECT_EQ(http_status(std::string(kMaxRequestBytes - 1, 'a')), std::nullopt);
+  EXPECT_EQ(http_status(std::string(kMaxRequestBytes, 'a')), 431);
 }
 
 TEST(HttpResponse, CountsItsBodyAndEndsTheConnection) {

@@ -14,7 +14,7 @@ namespace common {
 
 namespace {
 
-constexpr std::size_t kMostGroupBytes = std::size_t{16} << 20U;  // of one group with all its members' names
+constexpr std::size_t kMaxGroupBytes = std::size_t{16} << 20U;  // of one group with all its members' names
 
 // Supplementary groups; none when the kernel does not tell.
 std::vector<gid_t> groups_of(int fd) {
@@ -50,7 +50,7 @@ Result<Rights> Rights::look_up(const std::string& group) {
     if (why == 0 || why == ENOENT || why == ESRCH || why == EBADF || why == EPERM) {
       return rights;
     }
-    if (why != EINTR && (why != ERANGE || room.size() >= kMostGroupBytes)) {
+    if (why != EINTR && (why != ERANGE || room.size() >= kMaxGroupBytes)) {
       return Error::from_errno(why, "look up the group " + group);
     }
     if (why == ERANGE) {

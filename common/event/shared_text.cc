@@ -20,7 +20,7 @@ const Result<std::string>& SharedText::get() {
     const auto begun = std::chrono::steady_clock::now();
     text_.emplace(read_());
     const auto took = std::chrono::steady_clock::now() - begun;
-    timer_.after(std::max<std::chrono::nanoseconds>(kLeastShared, took * kMostShare));
+    timer_.after(std::max<std::chrono::nanoseconds>(kMinShared, took * kMaxShare));
   }
   return *text_;
 }

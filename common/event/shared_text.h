@@ -13,10 +13,10 @@
 
 namespace common {
 
-// A text is shared for this long, and for kMostShare times as long as it took to read: reading for whoever asks takes a
+// A text is shared for this long, and for kMaxShare times as long as it took to read: reading for whoever asks takes a
 // tenth of the agent's time at most.
-inline constexpr std::chrono::milliseconds kLeastShared{1000};
-inline constexpr int kMostShare = 9;
+inline constexpr std::chrono::milliseconds kMinShared{1000};
+inline constexpr int kMaxShare = 9;
 
 // Single-threaded, inside a Loop. Holds no memory and wakes nobody up while nobody asks.
 class SharedText {

@@ -15,9 +15,9 @@ namespace common {
 namespace {
 
 // What a client may still send after the last answer before it is cut off.
-constexpr std::size_t kMostDrainedBytes = std::size_t{64} << 10U;
+constexpr std::size_t kMaxDrainedBytes = std::size_t{64} << 10U;
 
-constexpr int kMostAccepted = 16;  // in one turn
+constexpr int kMaxAccepted = 16;  // in one turn
 
 bool would_block(int why) { return why == EAGAIN || why == EWOULDBLOCK; }
 
@@ -70,7 +70,7 @@ std::optional<StreamServer::Id> StreamServer::oldest(Id except, const Matches& m
 // Whoever connects again and again, as fast as that is done here, must not keep everybody else waiting: after some the
 // others' turn comes, and setting the events anew makes epoll tell of the rest.
 void StreamServer::accept_some() {
-  for (int accepted = 0; accepted < kMostAccepted; ++accepted) {
+  for (int accepted = 0; accepted < kMaxAccepted; ++accepted) {
     Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.valid()) {
       admit(std::move(fd));
@@ -190,10 +190,10 @@ void StreamServer::handle(Id id, std::uint32_t events) {
 
 // Reads no more than one request may hold, so that a client cannot make the program hoard.
 bool StreamServer::read_input(Connection& connection) {
-  std::array<char, kMostRequestBytes> chunk;
+  std::array<char, kMaxRequestBytes> chunk;
   for (;;) {
     const bool draining = connection.phase == Phase::draining;
-    const std::size_t room = draining ? chunk.size() : kMostRequestBytes - connection.input.size();
+    const std::size_t room = draining ? chunk.size() : kMaxRequestBytes - connection.input.size();
     if (room == 0 || connection.end_of_input) {
       return true;
     }
@@ -208,7 +208,7 @@ bool StreamServer::read_input(Connection& connection) {
     connection.moved = true;
     if (!draining) {
       connection.input.append(chunk.data(), static_cast<std::size_t>(got));
-    } else if ((connection.drained += static_cast<std::size_t>(got)) > kMostDrainedBytes) {
+    } else if ((connection.drained += static_cast<std::size_t>(got)) > kMaxDrainedBytes) {
       return false;
     }
   }
@@ -225,7 +225,7 @@ void StreamServer::answer_one(Connection& connection) {
   }
   std::optional<Answer> answer = answerer_(connection.input, connection.client);
   if (!answer) {
-    if (connection.input.size() >= kMostRequestBytes) {
+    if (connection.input.size() >= kMaxRequestBytes) {
       connection.phase = Phase::ending;
     }
     return;

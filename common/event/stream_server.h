@@ -19,7 +19,7 @@
 namespace common {
 
 // The longest request; a client that sends more without completing one is answered by the Answerer or cut off.
-inline constexpr std::size_t kMostRequestBytes = 8192;
+inline constexpr std::size_t kMaxRequestBytes = 8192;
 
 // What clients may take. Who may change something is held to `clients` and `idle_ms` only.
 struct StreamLimits {

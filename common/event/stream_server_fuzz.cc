@@ -26,10 +26,10 @@ namespace {
 using krait::require;
 
 constexpr int kRoundsAfterTheScript = 8;  // for what the last steps set going
-constexpr std::size_t kMostSteps = 200;
+constexpr std::size_t kMaxSteps = 200;
 
 std::optional<Answer> answer(std::string_view input, const Client&) {
-  require(!input.empty() && input.size() <= kMostRequestBytes, "an input is there and bounded");
+  require(!input.empty() && input.size() <= kMaxRequestBytes, "an input is there and bounded");
   const auto end = input.find('\n');
   if (end == std::string_view::npos) {
     return std::nullopt;
@@ -45,7 +45,7 @@ class Script {
       : data_(data), size_(size), loop_(loop), address_(address), address_bytes_(address_bytes) {}
 
   void step() {
-    if (at_ + 1 >= size_ || steps_ == kMostSteps) {
+    if (at_ + 1 >= size_ || steps_ == kMaxSteps) {
       if (++rounds_ == kRoundsAfterTheScript) {
         loop_.stop();
       }

@@ -157,7 +157,7 @@ TEST_F(StreamServerTest, ServesOthersWhileOneDoesNotRead) {
 
 TEST_F(StreamServerTest, CutsOffARequestWithoutEnd) {
   const Fd client = connect();
-  say(client, std::string(kMostRequestBytes, 'a'));
+  say(client, std::string(kMaxRequestBytes, 'a'));
   EXPECT_EQ(hear(client), "");
 }
 

@@ -90,9 +90,7 @@ Message route_message(const RouteRequest& request, std::uint32_t index, const Li
 
 Error refused_route(const char* doing, const LinkRoute& route, Error refusal) {
   if (refusal.sys_errno() == EEXIST) {
-    return {ErrorCode::system,
-            fmt::format("{} {}: this host has a route to it already; remove that or take the prefix from the file",
-                        doing, route.prefix.text()),
+    return {ErrorCode::system, fmt::format("{} {}: this host has a route to it already", doing, route.prefix.text()),
             EEXIST};
   }
   return std::move(refusal).with_context(fmt::format("{} {}", doing, route.prefix.text()));
@@ -226,17 +224,20 @@ Result<void> Links::remove_address(std::uint32_t index, const Address& address) 
   return removed;
 }
 
-Result<void> Links::change_routes(std::uint32_t index, RouteChange how, const std::vector<LinkRoute>& routes) {
+Result<std::vector<Error>> Links::change_routes(std::uint32_t index, RouteChange how,
+                                                const std::vector<LinkRoute>& routes) {
   const RouteRequest request = request_of(how);
+  std::vector<Error> errors;
   const auto refused = [&](std::size_t i, Error refusal) -> Result<void> {
-    if (how == RouteChange::remove && refusal.sys_errno() == ESRCH) {
-      return {};
+    if (how != RouteChange::remove || refusal.sys_errno() != ESRCH) {
+      errors.push_back(refused_route(request.doing, routes[i], std::move(refusal)));
     }
-    return refused_route(request.doing, routes[i], std::move(refusal));
+    return {};
   };
-  return socket_.request_each({.count = routes.size(),
-                               .build = [&](std::size_t i) { return route_message(request, index, routes[i]); },
-                               .refused = refused});
+  auto done = socket_.request_each({.count = routes.size(),
+                                    .build = [&](std::size_t i) { return route_message(request, index, routes[i]); },
+                                    .refused = refused});
+  return done ? Result<std::vector<Error>>(std::move(errors)) : std::move(done.error());
 }
 
 }  // namespace netlink

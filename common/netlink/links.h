@@ -41,9 +41,10 @@ class Links {
   common::Result<void> add_address(std::uint32_t index, const common::Ip& ip);
   common::Result<void> remove_address(std::uint32_t index, const Address& address);  // no error when it is gone
 
-  // Ends at the first route that the kernel refuses; those behind it may have been changed or not. One to be removed
-  // that is gone is no error.
-  common::Result<void> change_routes(std::uint32_t index, RouteChange how, const std::vector<LinkRoute>& routes);
+  // Gives what the kernel refused, an error for each route; the others are changed. One to be removed that is gone is
+  // no error.
+  common::Result<std::vector<common::Error>> change_routes(std::uint32_t index, RouteChange how,
+                                                           const std::vector<LinkRoute>& routes);
 
  private:
   explicit Links(Socket socket) : socket_(std::move(socket)) {}

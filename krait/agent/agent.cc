@@ -106,10 +106,10 @@ void Service::on_signal(int number) {
 std::optional<common::Answer> Service::on_control(std::string_view input, const common::Client& client) {
   const auto end = input.find('\n');
   if (end == std::string_view::npos) {
-    if (input.size() < common::kMostRequestBytes) {
+    if (input.size() < common::kMaxRequestBytes) {
       return std::nullopt;
     }
-    const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", common::kMostRequestBytes));
+    const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", common::kMaxRequestBytes));
     return common::Answer{control::json_line(control::error_json(error)), input.size(), true};
   }
   auto request = control::parse_request(input.substr(0, end));

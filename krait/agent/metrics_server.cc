@@ -35,7 +35,7 @@ std::optional<control::Fault> MetricsServer::fault() const {
   }
   return control::Fault{
       .what = fmt::format("the metrics page is not served: {}", trouble_->text()),
-      .mend = fmt::format("find who has the port: ss -ltnp sport = :{}; or give another one: --metrics "
+      .hint = fmt::format("find who has the port: ss -ltnp sport = :{}; or give another one: --metrics "
                           "ADDRESS:PORT, or KRAIT_METRICS",
                           address_.port)};
 }

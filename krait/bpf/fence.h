@@ -19,8 +19,8 @@
 #define PACKET_LOOPBACK 5
 
 /* IPv4 networks wider than /8 and IPv6 networks wider than /7 stand for a default route, whole or in parts. */
-#define FENCE_LEAST_IPV4 (96 + 8)
-#define FENCE_LEAST_IPV6 7
+#define FENCE_MIN_IPV4 (96 + 8)
+#define FENCE_MIN_IPV6 7
 
 static __always_inline int is_tag(__u32 protocol_be) {
   return protocol_be == bpf_htons(ETH_P_8021Q) || protocol_be == bpf_htons(ETH_P_8021AD);
@@ -121,7 +121,7 @@ static __always_inline int is_behind_tunnel(struct scratch* scratch, const struc
   if (!(who->owner & KRAIT_ENTRY_ROUTED)) {
     return 1;
   }
-  if (KRAIT_ENTRY_LENGTH(who->owner) < (scratch->packet.is_v6 ? FENCE_LEAST_IPV6 : FENCE_LEAST_IPV4)) {
+  if (KRAIT_ENTRY_LENGTH(who->owner) < (scratch->packet.is_v6 ? FENCE_MIN_IPV6 : FENCE_MIN_IPV4)) {
     return 0;
   }
   const struct krait_way* way = find_way(scratch, who, address_be);

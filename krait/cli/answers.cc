@@ -89,8 +89,8 @@ std::string expiry_text(const Json& rule) {
 }
 
 std::string day_text(std::uint64_t unix_s) {
-  constexpr std::uint64_t kMostS = 253402300799;  // the end of the year 9999
-  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(std::min(unix_s, kMostS))));
+  constexpr std::uint64_t kMaxS = 253402300799;  // the end of the year 9999
+  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(std::min(unix_s, kMaxS))));
 }
 
 // Only where the clock is not gone by.
@@ -103,6 +103,16 @@ std::string clock_text(const Json& clock) {
                      day_text(number_at(clock, "known_time_s")));
 }
 
+// A line for each.
+std::string faults_text(const Json& answer) {
+  std::string text;
+  for (const Json& fault : list_at(answer, "faults")) {
+    const std::string hint = text_at(fault, "hint", "");
+    text += fmt::format("fault: {}{}{}\n", text_at(fault, "what", "?"), hint.empty() ? "" : "; ", hint);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string status_text(const Json& status) {
@@ -112,9 +122,7 @@ std::string status_text(const Json& status) {
                   text_at(agent, "mode", "") == "guard" ? "guarded" : "managed", text_at(agent, "version", "?"),
                   number_at(agent, "pid"), text_at(status, "attachment", "no"));
   text += fmt::format("stage: {}\n", text_at(status, "stage", "?"));
-  for (const Json& fault : list_at(status, "faults")) {
-    text += fmt::format("fault: {}; {}\n", text_at(fault, "what", "?"), text_at(fault, "mend", ""));
-  }
+  text += faults_text(status);
   text += clock_text(object_at(status, "clock"));
   text += fmt::format("policy: revision {}, {} rules, {} identities, from {}\n", number_at(status, "revision"),
                       number_at(status, "rules"), number_at(status, "identities"), text_at(status, "policy", "?"));
@@ -148,7 +156,8 @@ std::string rules_text(const Json& rules) {
 
 std::string reload_text(const Json& applied) {
   const Json& changes = object_at(applied, "changes");
-  return fmt::format("reloaded: revision {}, {} rules, {} identities; peers {} added, {} changed, {} removed",
+  return faults_text(applied) +
+         fmt::format("reloaded: revision {}, {} rules, {} identities; peers {} added, {} changed, {} removed",
                      number_at(applied, "revision"), number_at(applied, "rules"), number_at(applied, "identities"),
                      number_at(changes, "peers_added"), number_at(changes, "peers_changed"),
                      number_at(changes, "peers_removed"));

@@ -36,6 +36,9 @@ Result<void> reload(const std::string& socket, Output& output) {
   }
   output.warn(control::findings_from_json(list_at(*answer, "warnings")));
   output.report(reload_text(*answer), *answer);
+  if (!list_at(*answer, "faults").empty()) {
+    output.found_problems();
+  }
   return {};
 }
 

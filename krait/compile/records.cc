@@ -139,8 +139,8 @@ std::vector<std::uint64_t> deadlines(const model::Policy& policy, const common::
       continue;
     }
     const std::uint64_t start_ns = has_moment ? now.boot_ns : records.records[records.of_rule[i]].loaded_boot_ns;
-    const std::uint64_t most_s = kNever / kNsPerS - 1;
-    const std::uint64_t left_ns = std::min(static_cast<std::uint64_t>(left_s), most_s) * kNsPerS;
+    const std::uint64_t max_s = kNever / kNsPerS - 1;
+    const std::uint64_t left_ns = std::min(static_cast<std::uint64_t>(left_s), max_s) * kNsPerS;
     const std::uint64_t deadline = after(start_ns, has_moment ? left_ns - past_s_ns : left_ns);
     deadlines[i] = deadline <= now.boot_ns ? 0 : deadline;
   }

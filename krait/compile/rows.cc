@@ -35,11 +35,11 @@ common::Result<std::uint64_t> count_pairs(const model::Policy& policy, const Cla
   for (std::uint32_t i = 0; i < policy.rules.size(); ++i) {
     const ClassedRule& rule = classes.rules[i];
     pairs += std::uint64_t{rule.from.size()} * rule.to.size();
-    if (pairs > kMostClassPairs) {
+    if (pairs > kMaxClassPairs) {
       return common::Error(common::ErrorCode::limit,
                            fmt::format("{}:{}: rule \"{}\" takes the policy over {} pairs of identity classes named in "
                                        "from and to; use \"*\" or split the mesh",
-                                       policy.file, policy.rules[i].at.line, policy.rules[i].name, kMostClassPairs));
+                                       policy.file, policy.rules[i].at.line, policy.rules[i].name, kMaxClassPairs));
     }
   }
   return pairs;
@@ -258,14 +258,13 @@ class RowBuilder::Builder {
 
   [[nodiscard]] common::Result<void> check_matrix(const Bounds& bounds) const {
     const std::uint64_t entries = std::uint64_t{classes_.sources} * classes_.destinations;
-    constexpr std::uint32_t kMostClasses = 65'535;  // they are __u16 in krait_slot
-    if (entries > kMostMatrixEntries || std::max(classes_.sources, classes_.destinations) > kMostClasses) {
+    constexpr std::uint32_t kMaxClasses = 65'535;  // they are __u16 in krait_slot
+    if (entries > kMaxMatrixEntries || std::max(classes_.sources, classes_.destinations) > kMaxClasses) {
       return common::Error(
           common::ErrorCode::limit,
           fmt::format("{}: the policy tells apart {} source and {} destination identity classes ({} pairs); the "
                       "limits are {} classes and {} pairs",
-                      policy_.file, classes_.sources, classes_.destinations, entries, kMostClasses,
-                      kMostMatrixEntries));
+                      policy_.file, classes_.sources, classes_.destinations, entries, kMaxClasses, kMaxMatrixEntries));
     }
     return check_size(bounds, policy_, entries * sizeof(std::uint32_t));
   }
@@ -278,19 +277,19 @@ class RowBuilder::Builder {
           fmt::format("{}: to compare the port ranges and expiries of its rules, pair of identities by "
                       "pair, takes more than the limit of {} steps; use port ranges or fewer distinct "
                       "ports, or name fewer identities",
-                      policy_.file, kMostSteps));
+                      policy_.file, kMaxSteps));
     }
     if (cells_.is_full()) {
       return cells_.check();
     }
-    if (rows.words.size() + rows.cells.size() > kMostWords) {
+    if (rows.words.size() + rows.cells.size() > kMaxWords) {
       return common::Error(
           common::ErrorCode::limit,
           fmt::format("{}: the policy tells apart {} port classes in more than {} rows; the limit is {} "
                       "words of 64 classes: use port ranges or fewer distinct ports",
-                      policy_.file, classes_.ports, rows.distinct, kMostWords));
+                      policy_.file, classes_.ports, rows.distinct, kMaxWords));
     }
-    return rows.bytes() > most_bytes(bounds) ? too_large(bounds, policy_) : common::Result<void>();
+    return rows.bytes() > max_bytes(bounds) ? too_large(bounds, policy_) : common::Result<void>();
   }
 
   [[nodiscard]] std::size_t base_of(std::uint32_t source, std::uint32_t destination) const {

@@ -171,7 +171,7 @@ Definition find_definition(std::string_view text, std::string_view name, std::ui
 }
 
 // What to write instead, by the parser's words.
-std::string syntax_mend(std::string_view description) {
+std::string syntax_hint(std::string_view description) {
   using Slip = std::pair<std::string_view, std::string_view>;
   constexpr auto kSlips = std::to_array<Slip>({
       {"could not determine value type", "put text in quotes: key = \"value\""},
@@ -199,7 +199,7 @@ void add_readable(const toml::parse_error& error, std::string_view text, Finding
   const auto open = description.find('\'');
   const auto close = description.find('\'', open + 1);
   if (description.find("cannot redefine existing") == std::string_view::npos || close == std::string_view::npos) {
-    findings.add(at, fmt::format("not valid TOML: {}", printable(description)), syntax_mend(description));
+    findings.add(at, fmt::format("not valid TOML: {}", printable(description)), syntax_hint(description));
     return;
   }
   const std::string_view name = description.substr(open + 1, close - open - 1);

@@ -27,7 +27,7 @@ struct Key {
   std::string_view name;
   Shape shape = Shape::text;
   bool required = true;
-  std::string_view example;  // a right line, for the mend: name = "web"
+  std::string_view example;  // a right line, for the hint: name = "web"
 };
 
 struct Text {

@@ -21,7 +21,7 @@ using common::Result;
 namespace {
 
 // The status of 65,536 peers takes some 20 MB.
-constexpr std::size_t kMostAnswerBytes = std::size_t{256} << 20U;
+constexpr std::size_t kMaxAnswerBytes = std::size_t{256} << 20U;
 
 // As long as the service's watchdog waits for an agent that does not get round to anything else.
 constexpr std::chrono::seconds kAnswerPatience{180};
@@ -73,7 +73,7 @@ Result<std::string> receive_line(int fd) {
       line.pop_back();
       return line;
     }
-    if (line.size() > kMostAnswerBytes) {
+    if (line.size() > kMaxAnswerBytes) {
       return Error(ErrorCode::limit, "the agent's answer is too long");
     }
   }

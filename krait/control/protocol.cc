@@ -133,7 +133,7 @@ Json findings_json(const std::vector<Diagnostic>& findings) {
                     {"line", finding.line},
                     {"column", finding.column},
                     {"message", finding.message},
-                    {"mend", finding.mend}});
+                    {"hint", finding.hint}});
   }
   return list;
 }
@@ -144,7 +144,7 @@ std::vector<Diagnostic> findings_from_json(const Json& list) {
     if (finding.is_object()) {
       findings.push_back({member<std::string>(finding, "file", ""), member<std::uint32_t>(finding, "line", 0),
                           member<std::uint32_t>(finding, "column", 0), member<std::string>(finding, "message", ""),
-                          member<std::string>(finding, "mend", "")});
+                          member<std::string>(finding, "hint", "")});
     }
   }
   return findings;
@@ -180,7 +180,7 @@ Json status_json(const State& state, const model::Policy& policy, const AgentFac
   json["stage"] = stage_name(state.stage);
   json["faults"] = Json::array();
   for (const Fault& fault : state.faults) {
-    json["faults"].push_back({{"what", fault.what}, {"mend", fault.mend}});
+    json["faults"].push_back({{"what", fault.what}, {"hint", fault.hint}});
   }
   json["clock"] = {{"time_s", state.time.clock_ns / kNsPerS},
                    {"known_time_s", state.time.now.unix_ns / kNsPerS},
@@ -214,6 +214,10 @@ Json applied_json(const Applied& applied) {
                      {"addresses", applied.changes.addresses},
                      {"routes", applied.changes.routes},
                      {"device", applied.changes.device}};
+  json["faults"] = Json::array();
+  for (const wireguard::Refusal& refusal : applied.changes.refused) {
+    json["faults"].push_back({{"what", refusal.what}, {"hint", refusal.hint}});
+  }
   json["warnings"] = findings_json(applied.warnings);
   return json;
 }

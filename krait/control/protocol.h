@@ -28,7 +28,7 @@ std::string request_line(Request request);  // newline included
 // Everything but the status is for those who may change something.
 bool needs_right(Request request);
 
-// {"version":1,"error":TEXT,"code":CODE,"diagnostics":[{file,line,column,message,mend}]}.
+// {"version":1,"error":TEXT,"code":CODE,"diagnostics":[{file,line,column,message,hint}]}.
 Json error_json(const common::Error& error);
 // What error_json() made, as it came over the socket.
 common::Error error_from_json(const Json& json);

@@ -39,9 +39,9 @@ struct PeerState {
 // What is not as it should be and was not mended.
 struct Fault {
   std::string what;
-  std::string mend;
+  std::string hint;
 
-  [[nodiscard]] std::string text() const { return mend.empty() ? what : what + "; " + mend; }
+  [[nodiscard]] std::string text() const { return hint.empty() ? what : what + "; " + hint; }
   bool operator==(const Fault&) const = default;
 };
 

@@ -34,7 +34,7 @@ Filter guard_filter(std::uint32_t interface_index, Side side) {
 }
 
 std::uint32_t first_program(std::uint32_t interface_index, const Hook& hook) {
-  std::array<std::uint32_t, kMostPrograms> ids{};
+  std::array<std::uint32_t, kMaxPrograms> ids{};
   auto count = static_cast<std::uint32_t>(ids.size());
   std::uint32_t flags = 0;
   const int error = bpf_prog_query(static_cast<int>(interface_index), hook.tcx, 0, &flags, ids.data(), &count);

@@ -22,7 +22,7 @@ common::Result<common::Fd> open_bpffs(const std::string& path);
 
 // Makes the last two folders of `path` where they are missing and mounts a BPF file system there unless one is there
 // already. Follows no symbolic link in these two, since the agent's user may write to the first. Mounting needs
-// CAP_SYS_ADMIN; without it the error names the mend.
+// CAP_SYS_ADMIN; without it the error names the hint.
 common::Result<void> mount_bpffs(const std::string& path);
 
 // Gives the file system with all that is pinned, and the folder that it stands in with its files, to that user, so that

@@ -25,10 +25,10 @@ namespace krait::datapath {
 
 struct Options {
   std::string interface;
-  std::string bpffs = kBpffs;               // mounted here when it is not yet
-  std::uint32_t snapshot_pages = 0;         // the buffer must hold at least this many
-  std::uint32_t rules = 0;                  // of the policy; the counters have room for twice as many
-  std::uint32_t most_snapshot_pages = ~0U;  // of a buffer, however much the policy may grow
+  std::string bpffs = kBpffs;              // mounted here when it is not yet
+  std::uint32_t snapshot_pages = 0;        // the buffer must hold at least this many
+  std::uint32_t rules = 0;                 // of the policy; the counters have room for twice as many
+  std::uint32_t max_snapshot_pages = ~0U;  // of a buffer, however much the policy may grow
   TableSizes tables{};
   bool only_guards = false;  // the interface is somebody else's; remembered for whoever finds the pins
 };

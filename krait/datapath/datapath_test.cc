@@ -292,7 +292,7 @@ TEST_F(DatapathOnTun, TablesOfAnotherSizeTakeOverWithTheProgram) {
 
 TEST_F(DatapathOnTun, ABufferGrowsNoFurtherThanItMay) {
   Options narrow = options(200);
-  narrow.most_snapshot_pages = 256;
+  narrow.max_snapshot_pages = 256;
   auto opened = Datapath::open(narrow);
   ASSERT_TRUE(opened) << opened.error().text();
   ASSERT_TRUE(opened->attach(index_));

@@ -101,7 +101,7 @@ class FenceOnLinks : public OwnNamespaces, public testing::WithParamInterface<At
   // The program at the first place of an interface's ingress; 0: none.
   static std::uint32_t first(std::uint32_t index, const char* name) {
     if (GetParam() == Attachment::tcx) {
-      std::array<std::uint32_t, kMostPrograms> ids{};
+      std::array<std::uint32_t, kMaxPrograms> ids{};
       auto count = static_cast<std::uint32_t>(ids.size());
       bpf_prog_query(static_cast<int>(index), kTcxIngress, 0, nullptr, ids.data(), &count);
       return ids[0];

@@ -54,7 +54,7 @@ std::uint64_t hash_of(std::span<const unsigned char> bytes, std::uint64_t hash) 
 std::uint32_t pages_with_headroom(const Options& options) {
   const std::uint32_t pages = options.snapshot_pages;
   const std::uint32_t wished = std::max<std::uint32_t>(1024, std::bit_ceil(pages + pages / 2));
-  return std::max(pages, std::min(wished, options.most_snapshot_pages));
+  return std::max(pages, std::min(wished, options.max_snapshot_pages));
 }
 
 std::optional<bpf_map_info> info_of(int map_fd) {

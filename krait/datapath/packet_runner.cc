@@ -27,7 +27,7 @@ constexpr std::uint32_t kActionRedirect = 7;   // TC_ACT_REDIRECT
 constexpr std::uint16_t kSegmentBytes = 1360;  // any: only that there are segments matters
 
 // What the kernel must be given to present the frame: from 6.18 on, a whole IP header.
-std::size_t least_frame_bytes(std::span<const std::byte> frame) {
+std::size_t min_frame_bytes(std::span<const std::byte> frame) {
   if (frame.size() <= kEthernetBytes) {
     return kEthernetBytes + 1;
   }
@@ -125,7 +125,7 @@ void PacketRunner::switch_over() { state_->snapshot->switch_over(); }
 common::Result<void> PacketRunner::wait_for_readers() { return state_->snapshot->wait_for_readers(); }
 
 common::Result<Run> PacketRunner::run(std::span<const std::byte> frame, const RunOptions& options) {
-  if (frame.size() < least_frame_bytes(frame)) {
+  if (frame.size() < min_frame_bytes(frame)) {
     Run run;
     run.trace.reason = KRAIT_REASON_TRUNCATED;
     return run;
@@ -144,9 +144,9 @@ common::Result<Run> PacketRunner::run(std::span<const std::byte> frame, const Ru
 common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::span<const std::byte> frame,
                                                           const TimeOptions& time, std::vector<std::byte>* left) {
   const RunOptions& options = time.run;
-  if (frame.size() > most_frame_bytes()) {
+  if (frame.size() > max_frame_bytes()) {
     return common::Error(common::ErrorCode::limit, fmt::format("a frame of {} bytes; test runs take at most {}",
-                                                               frame.size(), most_frame_bytes()));
+                                                               frame.size(), max_frame_bytes()));
   }
   __sk_buff context{};
   context.ifindex = options.interface;
@@ -163,7 +163,7 @@ common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::s
   run.ctx_size_in = sizeof(context);
   run.repeat = static_cast<int>(time.repeat);
   if (left != nullptr) {
-    left->resize(most_frame_bytes());
+    left->resize(max_frame_bytes());
     run.data_out = left->data();
     run.data_size_out = static_cast<std::uint32_t>(left->size());
   }
@@ -185,7 +185,7 @@ common::Result<std::uint32_t> PacketRunner::time_ns(std::span<const std::byte> f
 }
 
 // A page holds the frame, the head room, and struct skb_shared_info (net/bpf/test_run.c).
-std::size_t PacketRunner::most_frame_bytes() { return 3520; }
+std::size_t PacketRunner::max_frame_bytes() { return 3520; }
 
 void PacketRunner::advance(std::uint64_t seconds) {
   constexpr std::uint64_t kNsPerS = 1'000'000'000;

@@ -16,7 +16,7 @@ namespace krait::datapath {
 inline constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);  // BPF_TCX_INGRESS
 inline constexpr auto kTcxEgress = static_cast<bpf_attach_type>(47);   // BPF_TCX_EGRESS
 inline constexpr std::uint32_t kBefore = 1U << 3U;                     // BPF_F_BEFORE: without a relative, first of all
-inline constexpr std::size_t kMostPrograms = 64;                       // BPF_MPROG_MAX, include/linux/bpf_mprog.h
+inline constexpr std::size_t kMaxPrograms = 64;                        // BPF_MPROG_MAX, include/linux/bpf_mprog.h
 
 struct TcxLink {
   std::uint32_t id = 0;

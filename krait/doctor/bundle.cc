@@ -36,10 +36,10 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kMostLogBytes = std::size_t{64} << 20U;
-constexpr std::size_t kMostLogLines = 5000;
+constexpr std::size_t kMaxLogBytes = std::size_t{64} << 20U;
+constexpr std::size_t kMaxLogLines = 5000;
 constexpr int kAnswerSeconds = 5;                                 // for each piece of an answer
-constexpr int kMostAnswerSeconds = 20;                            // for all of it
+constexpr int kMaxAnswerSeconds = 20;                             // for all of it
 constexpr const char* kUsualKeyFile = "/var/lib/krait/host.key";  // where the configuration cannot be read
 
 // Collects the members, and what is missing.
@@ -77,13 +77,13 @@ std::string host_name() {
 
 // Whoever listens there while no agent does is anybody: neither a slow answer nor one without an end may hold this up.
 Result<std::string> read_all(int fd) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kMostAnswerSeconds);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kMaxAnswerSeconds);
   std::string text;
   std::array<char, 16384> chunk;
   for (;;) {
     if (std::chrono::steady_clock::now() > deadline) {
       return Error(common::ErrorCode::unavailable,
-                   fmt::format("the metrics page had not ended after {} s", kMostAnswerSeconds));
+                   fmt::format("the metrics page had not ended after {} s", kMaxAnswerSeconds));
     }
     const ssize_t got = ::recv(fd, chunk.data(), chunk.size(), 0);
     if (got < 0 && errno == EINTR) {
@@ -92,7 +92,7 @@ Result<std::string> read_all(int fd) {
     if (got < 0) {
       return Error::from_errno(errno, "read the metrics page");
     }
-    if (got == 0 || text.size() > kMostLogBytes) {
+    if (got == 0 || text.size() > kMaxLogBytes) {
       return text;
     }
     text.append(chunk.data(), static_cast<std::size_t>(got));
@@ -145,11 +145,11 @@ void add_answer(Collection& collection, const std::string& name, const std::stri
 
 void add_log(Collection& collection, const std::string& socket) {
   const std::string log = std::filesystem::path(socket).parent_path() / "agent.log";
-  auto text = common::read_file_of_others(log, kMostLogBytes);
+  auto text = common::read_file_of_others(log, kMaxLogBytes);
   if (text || text.error().code() != common::ErrorCode::not_found) {
     collection.add("agent.log", std::move(text));
   }
-  auto journal = journal_of("krait-agent", kMostLogLines);
+  auto journal = journal_of("krait-agent", kMaxLogLines);
   if (!journal || !journal->empty()) {
     collection.add("journal.log", std::move(journal));
   }
@@ -195,9 +195,9 @@ Collection collect(const Where& where, const Facts& facts) {
   add_answer(collection, "status.json", where.socket, control::Request::status);
   add_answer(collection, "rules.json", where.socket, control::Request::rules);
   collection.add("metrics.txt", metrics_page());
-  collection.add("krait.toml", common::read_file(where.config, config::kMostFileBytes));
+  collection.add("krait.toml", common::read_file(where.config, config::kMaxFileBytes));
   if (facts.config.mesh) {
-    collection.add("policy.toml", common::read_file(facts.config.mesh->host.policy_file, config::kMostFileBytes));
+    collection.add("policy.toml", common::read_file(facts.config.mesh->host.policy_file, config::kMaxFileBytes));
   }
   add_log(collection, where.socket);
   return collection;

@@ -18,7 +18,7 @@ constexpr std::uint8_t kIcmp = 1;
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
 constexpr std::uint8_t kIcmpv6 = 58;
-constexpr std::size_t kMostShown = 3;
+constexpr std::size_t kMaxShown = 3;
 
 // Who writes a table: each has a command of its own, and would overwrite a rule that others put there.
 enum class Owner : std::uint8_t { nft, iptables, firewalld, ufw, docker };
@@ -64,7 +64,7 @@ std::string chain_text(Owner owner, const Chain& chain) {
 
 const char* iptables_of(const Chain& chain) { return chain.family == "ip6" ? "ip6tables" : "iptables"; }
 
-std::string port_mend(Owner owner, const Chain& chain, std::uint16_t port) {
+std::string port_hint(Owner owner, const Chain& chain, std::uint16_t port) {
   switch (owner) {
     case Owner::firewalld:
       return fmt::format("firewall-cmd --permanent --add-port={}/udp && firewall-cmd --reload", port);
@@ -79,7 +79,7 @@ std::string port_mend(Owner owner, const Chain& chain, std::uint16_t port) {
   return fmt::format("nft insert rule {} {} {} udp dport {} accept", chain.family, chain.table, chain.name, port);
 }
 
-std::string input_mend(Owner owner, const Chain& chain, const std::string& interface) {
+std::string input_hint(Owner owner, const Chain& chain, const std::string& interface) {
   switch (owner) {
     case Owner::firewalld:
       return fmt::format("firewall-cmd --permanent --zone=trusted --add-interface={} && firewall-cmd --reload",
@@ -95,7 +95,7 @@ std::string input_mend(Owner owner, const Chain& chain, const std::string& inter
   return fmt::format("nft insert rule {} {} {} iifname {} accept", chain.family, chain.table, chain.name, interface);
 }
 
-std::string forward_mend(Owner owner, const Chain& chain, const std::string& interface) {
+std::string forward_hint(Owner owner, const Chain& chain, const std::string& interface) {
   switch (owner) {
     case Owner::firewalld:
       return "let a policy of firewalld's accept what comes from and goes to the zone of the interface; "
@@ -251,7 +251,7 @@ Findings check_firewall_port(const Facts& facts) {
         return {{kName, Grade::problem,
                  fmt::format("{} drops what comes for UDP port {}{}: no peer can call this host",
                              chain_text(owner, *chain), port, underlay.empty() ? "" : " on " + underlay),
-                 port_mend(owner, *chain, port)}};
+                 port_hint(owner, *chain, port)}};
       }
     }
   }
@@ -273,7 +273,7 @@ Findings check_firewall_input(const Facts& facts) {
   Findings findings;
   for (const std::uint32_t selector : open_selectors(*facts.config.mesh, *facts.config.policy)) {
     auto packet = packet_of(selector);
-    if (!packet || findings.size() >= kMostShown) {
+    if (!packet || findings.size() >= kMaxShown) {
       continue;
     }
     packet->in = facts.interface;
@@ -291,7 +291,7 @@ Findings check_firewall_input(const Facts& facts) {
         findings.push_back({kName, Grade::warning,
                             fmt::format("the policy lets {} in, but {} drops it behind {}", selector_text(*packet),
                                         chain_text(owner, *chain), facts.interface),
-                            input_mend(owner, *chain, facts.interface)});
+                            input_hint(owner, *chain, facts.interface)});
         break;
       }
     }
@@ -328,7 +328,7 @@ Findings check_firewall_forward(const Facts& facts) {
         return {{kName, Grade::problem,
                  fmt::format("{} drops what is forwarded {} {}, which is behind this host", chain_text(owner, *chain),
                              way == 0 ? "to" : "from", route.prefix.text()),
-                 forward_mend(owner, *chain, facts.interface)}};
+                 forward_hint(owner, *chain, facts.interface)}};
       }
       std::swap(packet.in, packet.out);
       packet.source = route.prefix.ip;

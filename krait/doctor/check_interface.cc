@@ -32,11 +32,11 @@ std::string name_of(const netlink::Filter& filter) {
                                 : filter.program;
 }
 
-Finding ahead(const Facts& facts, const std::string& program, bool ingress, std::string mend) {
+Finding ahead(const Facts& facts, const std::string& program, bool ingress, std::string hint) {
   return {"programs", Grade::problem,
           fmt::format("{} runs ahead of krait on {}'s {}: it may change packets, or let them in unjudged", program,
                       facts.interface, side(ingress)),
-          std::move(mend)};
+          std::move(hint)};
 }
 
 Finding behind(const Facts& facts, const std::string& program, bool ingress) {
@@ -109,16 +109,16 @@ void check_filters(const Facts& facts, bool tcx, bool ingress, Findings& finding
       findings.push_back(behind(facts, name_of(filter), ingress));
     }
   }
-  const char* mend = "restart the agent";
+  const char* hint = "restart the agent";
   if (!seen_ours) {
     findings.push_back({"programs", Grade::problem,
-                        fmt::format("krait's filter is gone from {}'s {}", facts.interface, side(ingress)), mend});
+                        fmt::format("krait's filter is gone from {}'s {}", facts.interface, side(ingress)), hint});
   }
   if (!seen_guard) {
     findings.push_back({"programs", Grade::problem,
                         fmt::format("the guard is missing behind {}'s {}: without krait's program it would stand open",
                                     facts.interface, side(ingress)),
-                        mend});
+                        hint});
   }
 }
 

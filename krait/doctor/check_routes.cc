@@ -18,7 +18,7 @@ using netlink::RuleAction;
 
 namespace {
 
-constexpr std::size_t kMostShown = 5;       // of one kind; a wrong route may hit every peer
+constexpr std::size_t kMaxShown = 5;        // of one kind; a wrong route may hit every peer
 constexpr std::uint32_t kLocalTable = 255;  // RT_TABLE_LOCAL, include/uapi/linux/rtnetlink.h
 constexpr std::uint32_t kMainTable = 254;   // RT_TABLE_MAIN
 
@@ -181,14 +181,14 @@ void find_inner_routes(Walk& state, const std::vector<Prefix>& overlay) {
   }
 }
 
-void report(const std::set<std::string>& texts, Grade grade, const char* name, const char* mend, Findings& findings) {
+void report(const std::set<std::string>& texts, Grade grade, const char* name, const char* hint, Findings& findings) {
   std::size_t shown = 0;
   for (const std::string& text : texts) {
-    if (++shown > kMostShown) {
-      findings.push_back({name, grade, fmt::format("and {} more of this kind", texts.size() - kMostShown), ""});
+    if (++shown > kMaxShown) {
+      findings.push_back({name, grade, fmt::format("and {} more of this kind", texts.size() - kMaxShown), ""});
       return;
     }
-    findings.push_back({name, grade, text, mend});
+    findings.push_back({name, grade, text, hint});
   }
 }
 
@@ -212,7 +212,7 @@ Findings check_endpoints(const Facts& facts) {
   report(into_tunnel, Grade::problem, "endpoints",
          "give the endpoint a route of its own through the underlay: ip route add ENDPOINT via GATEWAY", findings);
   report(unreachable, Grade::problem, "endpoints",
-         "ip route get ENDPOINT; give this host a route, or mend the endpoint", findings);
+         "ip route get ENDPOINT; give this host a route, or correct the endpoint", findings);
   if (findings.empty()) {
     findings.push_back({"endpoints", Grade::ok,
                         facts.network.endpoints.empty()

@@ -52,7 +52,7 @@ struct PinsFacts {
 // What the agent noticed and could not repair.
 struct Fault {
   std::string what;
-  std::string mend;
+  std::string hint;
 };
 
 struct AgentFacts {

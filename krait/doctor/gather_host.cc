@@ -19,7 +19,7 @@ namespace krait::doctor {
 
 namespace {
 
-constexpr std::size_t kMostModulesBytes = std::size_t{16} << 20U;
+constexpr std::size_t kMaxModulesBytes = std::size_t{16} << 20U;
 
 void gather_kernel(KernelFacts& kernel) {
   utsname names{};
@@ -29,7 +29,7 @@ void gather_kernel(KernelFacts& kernel) {
   kernel.has_btf = datapath::kernel_has_btf();
   kernel.wireguard_loaded = ::access("/sys/module/wireguard", F_OK) == 0;
   for (const char* list : {"modules.dep", "modules.builtin"}) {
-    const auto text = common::read_file(fmt::format("/lib/modules/{}/{}", kernel.release, list), kMostModulesBytes);
+    const auto text = common::read_file(fmt::format("/lib/modules/{}/{}", kernel.release, list), kMaxModulesBytes);
     kernel.wireguard_available =
         kernel.wireguard_available || (text && text->find("/wireguard.ko") != std::string::npos);
   }
@@ -100,7 +100,7 @@ void gather_agent(const std::string& socket, AgentFacts& agent) {
   agent.mode = text_at(about, "mode");
   agent.stage = text_at(status, "stage");
   for (const Json& fault : status.value("faults", Json::array())) {
-    agent.faults.push_back({text_at(fault, "what"), text_at(fault, "mend")});
+    agent.faults.push_back({text_at(fault, "what"), text_at(fault, "hint")});
   }
   agent.interface = text_at(status, "interface");
   agent.attachment = text_at(status, "attachment");

@@ -21,7 +21,7 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kMostProcBytes = std::size_t{16} << 20U;
+constexpr std::size_t kMaxProcBytes = std::size_t{16} << 20U;
 constexpr std::uint32_t kLoopback = 1;  // LOOPBACK_IFINDEX, include/net/flow.h
 
 std::optional<int> read_number(const std::string& path) {
@@ -68,7 +68,7 @@ std::string process_with_socket(const std::string& inode) {
 void gather_port(std::uint16_t port, PortFacts& found) {
   const std::string wanted = fmt::format(":{:04X}", port);
   for (const char* file : {"/proc/net/udp", "/proc/net/udp6"}) {
-    const auto text = common::read_file(file, kMostProcBytes);
+    const auto text = common::read_file(file, kMaxProcBytes);
     std::istringstream lines(text.value_or(""));
     for (std::string line; std::getline(lines, line);) {
       std::istringstream words(line);

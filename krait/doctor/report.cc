@@ -15,7 +15,7 @@ control::Json findings_report(const Findings& findings) {
     json["findings"].push_back({{"name", finding.name},
                                 {"grade", grade_name(finding.grade)},
                                 {"found", finding.found},
-                                {"mend", finding.mend}});
+                                {"hint", finding.hint}});
   }
   return json;
 }

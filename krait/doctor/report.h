@@ -6,7 +6,7 @@
 
 namespace krait::doctor {
 
-// {"version":1,"problems":N,"warnings":N,"skipped":N,"findings":[{name,grade,found,mend}]}
+// {"version":1,"problems":N,"warnings":N,"skipped":N,"findings":[{name,grade,found,hint}]}
 control::Json findings_report(const Findings& findings);
 
 }  // namespace krait::doctor

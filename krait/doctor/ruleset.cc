@@ -13,10 +13,10 @@ namespace {
 enum class Truth : std::uint8_t { no, yes, unknown };
 enum class Verdict : std::uint8_t { none, accept, drop };
 
-constexpr int kMostJumps = 16;  // NFT_JUMP_STACK_SIZE, include/net/netfilter/nf_tables.h
+constexpr int kMaxJumps = 16;  // NFT_JUMP_STACK_SIZE, include/net/netfilter/nf_tables.h
 // Rules and elements that are looked at for a packet. Chains that jump into each other twice have many more ways
 // through than rules.
-constexpr int kMostSteps = 1'000'000;
+constexpr int kMaxSteps = 1'000'000;
 
 Truth truth(bool value) { return value ? Truth::yes : Truth::no; }
 
@@ -199,7 +199,7 @@ class Walk {
   bool drops(const Chain& base) {
     const Verdict verdict = chain(base, 0);
     return (verdict == Verdict::drop || (verdict == Verdict::none && base.drops)) && !maybe_accepted_ &&
-           steps_ <= kMostSteps;  // what was not walked to its end may accept
+           steps_ <= kMaxSteps;  // what was not walked to its end may accept
   }
 
  private:
@@ -234,7 +234,7 @@ Truth Walk::matches(const Chain& chain, const Value& value, const Json& wanted, 
   if (value.absent) {
     return Truth::no;
   }
-  if (depth > kMostJumps || ++steps_ > kMostSteps) {
+  if (depth > kMaxJumps || ++steps_ > kMaxSteps) {
     return Truth::unknown;
   }
   if (const Json* set = member(wanted, "set"); set != nullptr && set->is_array()) {
@@ -315,7 +315,7 @@ std::optional<Verdict> Walk::act(const Chain& chain, const Json& action, const M
     const Json* jump = member(action, way);
     const auto target = jump == nullptr ? ruleset_.chains.end()
                                         : ruleset_.chains.find({chain.family, chain.table, text_of(*jump, "target")});
-    if (target == ruleset_.chains.end() || depth >= kMostJumps) {
+    if (target == ruleset_.chains.end() || depth >= kMaxJumps) {
       continue;
     }
     const Verdict verdict = this->chain(target->second, depth + 1);
@@ -369,7 +369,7 @@ Verdict Walk::chain(const Chain& chain, int depth) {
   const bool outer = std::exchange(may_return_, false);
   Verdict verdict = Verdict::none;
   for (const Json& expressions : chain.rules) {
-    if (++steps_ > kMostSteps) {
+    if (++steps_ > kMaxSteps) {
       break;
     }
     if (const auto decided = rule(chain, expressions, depth)) {

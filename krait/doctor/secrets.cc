@@ -19,7 +19,7 @@ constexpr std::string_view kLeftOut = "[left out]";
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kBase64Characters = 44;  // of 32 bytes, the last one '='
 constexpr std::size_t kHexCharacters = 64;
-constexpr std::size_t kMostKeyFileBytes = 256;
+constexpr std::size_t kMaxKeyFileBytes = 256;
 
 bool is_base64(char character) {
   return std::isalnum(static_cast<unsigned char>(character)) != 0 || character == '+' || character == '/';
@@ -102,7 +102,7 @@ Secrets find_secrets(const std::string& private_key_file, const std::set<model::
   std::error_code error;
   for (const auto& entry :
        std::filesystem::directory_iterator(std::filesystem::path(private_key_file).parent_path(), error)) {
-    auto text = common::read_file_of_others(entry.path(), kMostKeyFileBytes);
+    auto text = common::read_file_of_others(entry.path(), kMaxKeyFileBytes);
     if (!text) {
       continue;
     }

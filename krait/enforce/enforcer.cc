@@ -84,7 +84,7 @@ datapath::Options datapath_options(const std::string& interface, const plan::Pla
   options.rules = static_cast<std::uint32_t>(plan.policy.rules.size());
   const model::Limits& limits = plan.mesh.limits;
   constexpr std::uint32_t kPagesAMib = (1U << 20U) / KRAIT_PAGE_BYTES;
-  options.most_snapshot_pages = limits.snapshot_mib * kPagesAMib;
+  options.max_snapshot_pages = limits.snapshot_mib * kPagesAMib;
   options.tables = {.flows = limits.flows, .pairs = limits.pairs, .fragments = limits.fragments};
   return options;
 }
@@ -129,7 +129,7 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
 // The files say what is in force, and the kernel still has it.
 bool Enforcer::is_in_force() const {
   // A peer that goes over to its next key has its addresses moved, and a reload tries again what could not be mended.
-  if (lifecycle_.stage() != control::Stage::enforcing || !faults_.empty() || awaits_peers_keys()) {
+  if (lifecycle_.stage() != control::Stage::enforcing || !faults().empty() || awaits_peers_keys()) {
     return false;
   }
   if (!config::is_unchanged(options_.config_file, plan_.mesh.digest) ||
@@ -162,7 +162,9 @@ Result<control::Applied> Enforcer::reload() {
     if (!records) {
       return records.error();
     }
-    last_.changes = {.mtu_bytes = last_.changes.mtu_bytes};
+    const std::uint32_t mtu_bytes = last_.changes.mtu_bytes;
+    last_.changes = {};
+    last_.changes.mtu_bytes = mtu_bytes;
     last_.warnings = compile::expired_rules(plan_.policy, {.now = clock_.now().now, .former = *records});
     return last_;
   }
@@ -226,7 +228,7 @@ Result<void> Enforcer::put_in_force(plan::Plan plan, const Prepared& prepared) {
   // The new policy judges even where its peers could not be set up: the next look must not put the former ones back.
   take_over(std::move(plan), changes ? *changes : wireguard::Changes());
   if (!changes) {
-    faults_ = {{.what = changes.error().text(), .mend = "krait reload tries again"}};
+    faults_ = {{.what = changes.error().text(), .hint = "krait reload tries again"}};
     return changes.error();
   }
   return {};
@@ -260,6 +262,7 @@ Result<wireguard::Changes> Enforcer::bring_up(const model::WireguardImage& wante
   }
   key_ = prepared.key ? std::optional(prepared.key->public_key()) : std::nullopt;
   *changes += *applied;
+  refused_ = changes->refused;
   clamp_mss_to(changes->mtu_bytes);
   done = lifecycle_.go(control::Stage::peers_loaded);
   if (done) {
@@ -303,6 +306,7 @@ Result<wireguard::Changes> Enforcer::follow_switch(const plan::Plan& plan, const
       return common::passed_on(applied, "set up the peers; the new policy is in force");
     }
     changes += *applied;
+    refused_ = changes.refused;
   }
   for (const control::Stage stage :
        {control::Stage::attached, control::Stage::peers_loaded, control::Stage::enforcing}) {

@@ -92,6 +92,8 @@ class Enforcer {
   [[nodiscard]] common::Result<control::State> state() const;
   // Costs a system call for each rule.
   [[nodiscard]] common::Result<control::Rules> rules() const;
+  // What is not as it should be and was not mended: what inspect() found last, and what the kernel refused last.
+  [[nodiscard]] std::vector<control::Fault> faults() const;
   [[nodiscard]] const control::Applied& last() const { return last_; }
   [[nodiscard]] const model::Policy& policy() const { return plan_.policy; }
   [[nodiscard]] const model::Mesh& mesh() const { return plan_.mesh; }
@@ -110,7 +112,7 @@ class Enforcer {
         clock_(std::move(clock)) {}
 
   [[nodiscard]] bool is_in_force() const;
-  // invalid_input, with the mend, while the interface has another name, or another interface has its name: what goes by
+  // invalid_input, with the hint, while the interface has another name, or another interface has its name: what goes by
   // the name would meet a stranger's.
   [[nodiscard]] common::Result<void> check_name() const;
   // Found by the interface's name, or by its number: krait did not make it.
@@ -164,7 +166,8 @@ class Enforcer {
   std::uint32_t interface_index_ = 0;        // attached to; 0: still to be attached
   std::optional<model::PublicKey> key_;      // that the interface was given
   bool removed_there_ = false;               // it went to another namespace and was deleted there
-  std::vector<control::Fault> faults_;       // that inspect() found last
+  std::vector<control::Fault> faults_;       // that inspect() found last, without those of refused_
+  std::vector<wireguard::Refusal> refused_;  // when WireGuard was set up or set right last
   std::string unchecked_sources_;            // why the kernel does not check every source; empty: it does
   std::vector<common::Prefix> without_way_;  // networks behind this host that nothing reaches
   std::size_t ways_left_out_ = 0;            // into networks behind peers

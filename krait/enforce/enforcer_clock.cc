@@ -30,18 +30,18 @@ control::Fault wrong_clock(const model::KnownTime& time, const plan::ClockKeeper
   switch (time.source) {
     case model::TimeSource::build:
       return {.what = "the clock is wrong: it says a time before this krait was made, and rules end as if it were then",
-              .mend = "set the clock"};
+              .hint = "set the clock"};
     case model::TimeSource::file:
       return {.what = fmt::format("the clock is wrong, or was: {} was changed later than it says, and rules end as if "
                                   "it were then",
                                   time.file),
-              .mend = fmt::format("set the clock; if the file's time is wrong: touch {} && {}", time.file, forget)};
+              .hint = fmt::format("set the clock; if the file's time is wrong: touch {} && {}", time.file, forget)};
     case model::TimeSource::earlier:
     case model::TimeSource::clock:
       break;
   }
   return {.what = "the clock is wrong, or was: it was later before, and rules end as if it had not been set back",
-          .mend = fmt::format("set the clock; if it is right now: {}", forget)};
+          .hint = fmt::format("set the clock; if it is right now: {}", forget)};
 }
 
 }  // namespace
@@ -87,7 +87,7 @@ std::vector<control::Fault> Enforcer::time_faults() const {
   }
   if (!clock_.trouble().empty()) {
     faults.push_back({.what = "the latest time is not kept: " + clock_.trouble(),
-                      .mend = fmt::format("let the agent's user, and nobody else, write {} in a folder that is there; "
+                      .hint = fmt::format("let the agent's user, and nobody else, write {} in a folder that is there; "
                                           "until then what a calendar time has ended may begin again after a restart "
                                           "with a wrong clock",
                                           clock_.path())});

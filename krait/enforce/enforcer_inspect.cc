@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "common/netlink/network.h"
@@ -15,11 +16,12 @@ using common::Result;
 
 namespace {
 
-void note(Inspection& seen, const common::Error& error, std::string mend) {
-  seen.faults.push_back({.what = error.text(), .mend = std::move(mend)});
+void note(Inspection& seen, const common::Error& error, std::string hint) {
+  seen.faults.push_back({.what = error.text(), .hint = std::move(hint)});
 }
 
-std::string changes_text(const std::string& interface, const wireguard::Changes& changes) {
+// `were_refused`: some of them, before.
+std::string changes_text(const std::string& interface, const wireguard::Changes& changes, bool were_refused) {
   std::string text;
   const auto add = [&](std::uint32_t count, std::string_view what) {
     if (count != 0) {
@@ -35,18 +37,19 @@ std::string changes_text(const std::string& interface, const wireguard::Changes&
     text += text.empty() ? "" : ", ";
     text += "key, port, MTU or up set right";
   }
-  return fmt::format("{} was changed by somebody else: {}", interface, text);
+  return were_refused ? fmt::format("{}: the kernel takes what it refused before: {}", interface, text)
+                      : fmt::format("{} was changed by somebody else: {}", interface, text);
 }
 
 control::Fault name_taken(const std::string& interface) {
   return {.what = fmt::format(
               "{0} is an interface that krait did not make, and krait's own is gone; it is left as it is", interface),
-          .mend = fmt::format("delete or rename it, and krait's is made anew; or have it guarded (krait-agent --iface "
+          .hint = fmt::format("delete or rename it, and krait's is made anew; or have it guarded (krait-agent --iface "
                               "{}), or set another `interface` in krait.toml, after krait down",
                               interface)};
 }
 
-std::string rename_mend(const std::string& name, const std::string& wanted) {
+std::string rename_hint(const std::string& name, const std::string& wanted) {
   return fmt::format(
       "ip link set {0} down; ip link set {0} name {1}; ip link set {1} up; before that rename what else "
       "has the name {1}, if anything",
@@ -67,9 +70,17 @@ Result<void> Enforcer::check_name() const {
   }
   if (where->index == interface_index_ && where->name != interface_) {
     return common::Error(ErrorCode::invalid_input, fmt::format("{} is named {} now; {}", interface_, where->name,
-                                                               rename_mend(where->name, interface_)));
+                                                               rename_hint(where->name, interface_)));
   }
   return {};
+}
+
+std::vector<control::Fault> Enforcer::faults() const {
+  std::vector<control::Fault> all = faults_;
+  std::ranges::transform(refused_, std::back_inserter(all), [](const wireguard::Refusal& refusal) {
+    return control::Fault{.what = refusal.what, .hint = refusal.hint};
+  });
+  return all;
 }
 
 bool Enforcer::is_strangers(const wireguard::Whereabouts& where) const {
@@ -102,12 +113,14 @@ Inspection Enforcer::inspect(const std::function<std::optional<netlink::NewHome>
   } else {
     note(seen, where.error(), "");
   }
-  faults_ = seen.faults;
+  faults_ = std::exchange(seen.faults, {});
+  seen.faults = faults();
   return seen;
 }
 
 void Enforcer::bring_back(const std::optional<netlink::NewHome>& moved_to, bool name_is_taken, Inspection& seen) {
   interface_index_ = 0;
+  refused_.clear();
   if (auto stepped = lifecycle_.go(control::Stage::absent); !stepped) {
     note(seen, stepped.error(), "");
   }
@@ -123,7 +136,7 @@ void Enforcer::bring_back(const std::optional<netlink::NewHome>& moved_to, bool 
   if (!managed()) {
     open_fence();
     seen.faults.push_back({.what = fmt::format("{} is gone", interface_),
-                           .mend = "it is guarded again as soon as somebody makes it, and open until then"});
+                           .hint = "it is guarded again as soon as somebody makes it, and open until then"});
     return;
   }
   bring_up_anew(seen, "was deleted by somebody else: made anew");
@@ -134,14 +147,14 @@ void Enforcer::look_after(const netlink::NewHome& moved_to, Inspection& seen) {
   const std::string moved = fmt::format("{} was moved to another network namespace", interface_);
   if (datapath_.attachment() == datapath::Attachment::tcx) {
     seen.faults.push_back({.what = moved + " with its peers; it is judged there as before",
-                           .mend = managed() ? "move it back; or delete it there, then krait reload makes it anew"
+                           .hint = managed() ? "move it back; or delete it there, then krait reload makes it anew"
                                              : "move it back; or end this agent: krait down"});
     return;
   }
   const std::string unjudged = moved + ", where nothing judges it on this kernel";
   if (!managed()) {
     seen.faults.push_back({.what = unjudged + ": all that its peers send comes in",
-                           .mend = "move it back, or take its peers off there: it is not krait's to delete"});
+                           .hint = "move it back, or take its peers off there: it is not krait's to delete"});
     return;
   }
   auto removed = removed_there_ ? Result<void>() : wireguard::remove_moved_link(moved_to);
@@ -150,10 +163,10 @@ void Enforcer::look_after(const netlink::NewHome& moved_to, Inspection& seen) {
     seen.faults.push_back({.what = fmt::format("{}, and it could not be deleted there: {}; all that its peers send "
                                                "comes in",
                                                unjudged, removed.error().text()),
-                           .mend = "delete it there (ip link del), then krait reload makes it anew"});
+                           .hint = "delete it there (ip link del), then krait reload makes it anew"});
     return;
   }
-  seen.faults.push_back({.what = unjudged + ": it was deleted there", .mend = "krait reload makes it anew here"});
+  seen.faults.push_back({.what = unjudged + ": it was deleted there", .hint = "krait reload makes it anew here"});
 }
 
 // A bring-up that failed half way left everything denied.
@@ -181,7 +194,7 @@ bool Enforcer::look_at_name(const wireguard::Whereabouts& where, Inspection& see
     seen.mended.push_back(what + ": it has its name back");
     return true;
   }
-  seen.faults.push_back({.what = what + "; it is judged as before", .mend = rename_mend(where.name, interface_)});
+  seen.faults.push_back({.what = what + "; it is judged as before", .hint = rename_hint(where.name, interface_)});
   return false;
 }
 
@@ -225,7 +238,7 @@ void Enforcer::look_at_order(Inspection& seen) {
   if (datapath_.attachment() == datapath::Attachment::clsact) {
     seen.faults.push_back(
         {.what = fmt::format("somebody else's TC filter stands ahead of krait's on {}", interface_),
-         .mend = fmt::format("take it off: tc filter show dev {0} ingress (and egress), tc filter del", interface_)});
+         .hint = fmt::format("take it off: tc filter show dev {0} ingress (and egress), tc filter del", interface_)});
     return;
   }
   const std::string what = fmt::format("somebody else's TC program stood ahead of krait's on {}", interface_);
@@ -243,7 +256,7 @@ void Enforcer::look_at_pins(Inspection& seen) {
   auto pinned = datapath_.keep_pins();
   if (!pinned) {
     seen.faults.push_back({.what = "the pins are gone, enforcement ends with this agent: " + pinned.error().text(),
-                           .mend = "as root: krait reload"});
+                           .hint = "as root: krait reload"});
     return;
   }
   if (*pinned) {
@@ -271,9 +284,11 @@ void Enforcer::look_at_wireguard(Inspection& seen) {
                 "krait reload tries again");
   }
   *changes += *applied;
+  const bool were_refused = !refused_.empty();
+  refused_ = changes->refused;
   clamp_mss_to(changes->mtu_bytes);
   if (changes->any()) {
-    seen.mended.push_back(changes_text(interface_, *changes));
+    seen.mended.push_back(changes_text(interface_, *changes, were_refused));
   }
 }
 

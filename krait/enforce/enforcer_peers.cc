@@ -14,17 +14,17 @@ namespace krait::enforce {
 namespace {
 
 // Enough for the one who mends them one by one.
-constexpr std::size_t kMostSurplusFaults = 10;
-constexpr std::size_t kMostSurplusPrefixes = 4;
+constexpr std::size_t kMaxSurplusFaults = 10;
+constexpr std::size_t kMaxSurplusPrefixes = 4;
 
 std::string list_of(const std::vector<common::Prefix>& prefixes) {
   std::string text;
-  for (std::size_t i = 0; i < prefixes.size() && i < kMostSurplusPrefixes; ++i) {
+  for (std::size_t i = 0; i < prefixes.size() && i < kMaxSurplusPrefixes; ++i) {
     text += (i == 0 ? "" : ", ") + prefixes[i].text();
   }
-  return prefixes.size() <= kMostSurplusPrefixes
+  return prefixes.size() <= kMaxSurplusPrefixes
              ? text
-             : fmt::format("{} and {} more", text, prefixes.size() - kMostSurplusPrefixes);
+             : fmt::format("{} and {} more", text, prefixes.size() - kMaxSurplusPrefixes);
 }
 
 control::Fault surplus_fault(const std::string& interface, const wireguard::Surplus& surplus, const model::Mesh& mesh) {
@@ -38,7 +38,7 @@ control::Fault surplus_fault(const std::string& interface, const wireguard::Surp
         .what = fmt::format("{} has a peer that {} does not have, {}, and lets it send from {}: it speaks as "
                             "whoever has these addresses",
                             interface, mesh.file, key, prefixes),
-        .mend = fmt::format("wg set {} peer {} remove; or add it to {}, then krait reload", interface, key, mesh.file)};
+        .hint = fmt::format("wg set {} peer {} remove; or add it to {}, then krait reload", interface, key, mesh.file)};
   }
   std::string given;
   for (const model::Address& address : peer->addresses) {
@@ -51,7 +51,7 @@ control::Fault surplus_fault(const std::string& interface, const wireguard::Surp
       .what = fmt::format("{} lets the peer {} send from {}, which {} does not give it wholly: it speaks as whoever "
                           "has these addresses",
                           interface, peer->name, prefixes, mesh.file),
-      .mend = fmt::format("wg set {} peer {} allowed-ips {}; or give it the addresses in {}, then krait reload",
+      .hint = fmt::format("wg set {} peer {} allowed-ips {}; or give it the addresses in {}, then krait reload",
                           interface, key, given, mesh.file)};
 }
 
@@ -61,13 +61,13 @@ control::Fault surplus_fault(const std::string& interface, const wireguard::Surp
 void Enforcer::look_at_allowed_ips(Inspection& seen) const {
   const auto surplus = wireguard::surplus(interface_, plan_.wireguard);
   if (!surplus) {
-    seen.faults.push_back({.what = surplus.error().text(), .mend = {}});
+    seen.faults.push_back({.what = surplus.error().text(), .hint = {}});
     return;
   }
   for (std::size_t i = 0; i < surplus->size(); ++i) {
-    if (i == kMostSurplusFaults) {
+    if (i == kMaxSurplusFaults) {
       seen.faults.push_back({.what = fmt::format("so may {} more peers of {}", surplus->size() - i, interface_),
-                             .mend = fmt::format("wg show {} allowed-ips", interface_)});
+                             .hint = fmt::format("wg show {} allowed-ips", interface_)});
       return;
     }
     seen.faults.push_back(surplus_fault(interface_, (*surplus)[i], plan_.mesh));

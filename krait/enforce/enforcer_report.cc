@@ -46,13 +46,13 @@ Result<control::State> Enforcer::state() const {
   state.interface_index = interface_index_;
   state.managed = managed();
   state.stage = lifecycle_.stage();
-  state.faults = faults_;
+  state.faults = faults();
   std::ranges::move(time_faults(), std::back_inserter(state.faults));
   if (!unchecked_sources_.empty()) {
     state.faults.push_back(
         {.what = "the kernel may take packets with this host's own IPv4 addresses from its neighbours: " +
                  unchecked_sources_,
-         .mend = "use a kernel with routing rules, or drop them: nft fib saddr type local iif != lo, at prerouting"});
+         .hint = "use a kernel with routing rules, or drop them: nft fib saddr type local iif != lo, at prerouting"});
   }
   state.time = clock_.now();
   // The programs of an interface that is gone are attached to nothing.

@@ -39,7 +39,7 @@ std::string name_of(std::uint32_t interface_index, const std::vector<netlink::Li
 
 control::Fault unfenced(const std::string& name, const common::Error& error) {
   return {.what = fmt::format("{}: what comes in there with a peer's address is not kept out: {}", name, error.text()),
-          .mend = fmt::format("see what else has TC programs there: tc filter show dev {} ingress", name)};
+          .hint = fmt::format("see what else has TC programs there: tc filter show dev {} ingress", name)};
 }
 
 // A qdisc that cannot be looked at is left where it is.
@@ -82,7 +82,7 @@ std::vector<std::string> Enforcer::fence_off(datapath::Datapath& datapath) {
   unfenced_.clear();
   if (!links) {
     unfenced_.push_back(
-        {.what = "the fence on other interfaces cannot be seen to: " + links.error().text(), .mend = {}});
+        {.what = "the fence on other interfaces cannot be seen to: " + links.error().text(), .hint = {}});
     return {};
   }
   datapath::Outside wanted = fenced_links(*links, interface_index_);
@@ -92,7 +92,7 @@ std::vector<std::string> Enforcer::fence_off(datapath::Datapath& datapath) {
   }
   if (done.failures.size() > kNamedFailures) {
     unfenced_.push_back(
-        {.what = fmt::format("so it is on {} more interfaces", done.failures.size() - kNamedFailures), .mend = {}});
+        {.what = fmt::format("so it is on {} more interfaces", done.failures.size() - kNamedFailures), .hint = {}});
   }
   std::vector<std::string> put_back;
   for (const std::uint32_t index : done.put) {
@@ -136,7 +136,7 @@ void Enforcer::look_at_ways(Inspection& seen) const {
     seen.faults.push_back(
         {.what = fmt::format("{} lies behind this host, but no route of its own leads there: its packets are dropped",
                              network.text()),
-         .mend =
+         .hint =
              fmt::format("bring its link up, or: ip route add {} via ...; a default route does not count, nor one that "
                          "a router advertised",
                          network.text())});
@@ -147,7 +147,7 @@ void Enforcer::look_at_ways(Inspection& seen) const {
              fmt::format("{} routes into peers' networks are more than krait's table holds: what comes from there is "
                          "dropped",
                          ways_left_out_),
-         .mend = "give peers narrower `routes`"});
+         .hint = "give peers narrower `routes`"});
   }
 }
 

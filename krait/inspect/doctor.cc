@@ -26,8 +26,8 @@ std::string findings_text(const doctor::Findings& findings, const Json& report) 
   std::string text;
   for (const doctor::Finding& finding : findings) {
     text += fmt::format("{:<7}  {:<{}}  {}\n", doctor::grade_name(finding.grade), finding.name, widest, finding.found);
-    if (!finding.mend.empty() && finding.grade != Grade::ok) {
-      text += fmt::format("{:<7}  {:<{}}  -> {}\n", "", "", widest, finding.mend);
+    if (!finding.hint.empty() && finding.grade != Grade::ok) {
+      text += fmt::format("{:<7}  {:<{}}  -> {}\n", "", "", widest, finding.hint);
     }
   }
   return text + fmt::format("{} problems, {} warnings, {} skipped", report["problems"].dump(),

@@ -85,7 +85,7 @@ Json Tracer::name_of(std::uint32_t tag) const {
 }
 
 Result<void> Tracer::trace(LinkType link_type, const Captured& packet, Output& output) {
-  const auto frame = frame_of(link_type, packet, datapath::PacketRunner::most_frame_bytes());
+  const auto frame = frame_of(link_type, packet, datapath::PacketRunner::max_frame_bytes());
   const krait_direction direction = direction_of(frame);
   auto run = runner_.run(frame, {.direction = direction});
   ++number_;

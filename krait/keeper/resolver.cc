@@ -17,11 +17,11 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kMostUnderWay = 256;
+constexpr std::size_t kMaxUnderWay = 256;
 // Of the first try; c-ares doubles it from try to try. A server that is silent costs 21 s.
 constexpr int kTimeoutMs = 3000;
 constexpr int kTries = 3;
-constexpr long kMostDelayMs = 1000;  // of an answer that waits for others
+constexpr long kMaxDelayMs = 1000;  // of an answer that waits for others
 
 std::vector<common::Ip> addresses_of(const ares_addrinfo* result) {
   std::vector<common::Ip> addresses;
@@ -102,7 +102,7 @@ void Resolver::start_waiting_names() {
   if (waiting_.empty() || (!channel_ && !open_channel())) {
     return;
   }
-  while (!waiting_.empty() && under_way_ < kMostUnderWay) {
+  while (!waiting_.empty() && under_way_ < kMaxUnderWay) {
     ask(std::exchange(waiting_.front(), {}));
     waiting_.pop_front();
   }
@@ -181,11 +181,11 @@ void Resolver::go_on() {
 
 // At once when something can be done, else at the channel's next time-out; never while there is nothing to do.
 void Resolver::arm_timer() {
-  if ((!waiting_.empty() && under_way_ < kMostUnderWay) || (under_way_ == 0 && (channel_ || !answers_.empty()))) {
+  if ((!waiting_.empty() && under_way_ < kMaxUnderWay) || (under_way_ == 0 && (channel_ || !answers_.empty()))) {
     timer_.after(std::chrono::nanoseconds(0));
   } else if (under_way_ != 0) {
     timeval most{};
-    most.tv_sec = answers_.empty() ? 3600 : kMostDelayMs / 1000;
+    most.tv_sec = answers_.empty() ? 3600 : kMaxDelayMs / 1000;
     timeval room{};
     const timeval* left = ares_timeout(channel_.get(), &most, &room);
     timer_.after(std::chrono::seconds(left->tv_sec) + std::chrono::microseconds(left->tv_usec));

@@ -124,6 +124,8 @@ void Upkeep::on_files() {
   await_peers_keys();
   if (enforcer_.options().guarded_interface) {
     inspect();
+  } else {
+    report(enforcer_.faults());
   }
 }
 
@@ -221,15 +223,19 @@ void Upkeep::inspect() {
   if (!seen.mended.empty()) {
     endpoints_.on_minute();  // a peer that was put back has no endpoint yet when its file has a name
   }
-  for (const control::Fault& fault : seen.faults) {
+  report(seen.faults);
+}
+
+void Upkeep::report(const std::vector<control::Fault>& faults) {
+  for (const control::Fault& fault : faults) {
     if (std::ranges::find(reported_, fault) == reported_.end()) {
       log_.error(fault.text());
     }
   }
-  if (seen.faults.empty() && !reported_.empty()) {
+  if (faults.empty() && !reported_.empty()) {
     log_.info(enforcer_.interface() + " is as it should be again");
   }
-  reported_ = seen.faults;
+  reported_ = faults;
 }
 
 }  // namespace krait::keeper

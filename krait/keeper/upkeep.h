@@ -51,6 +51,7 @@ class Upkeep {
   void fit_mtu();
   bool follow_network();  // true: there is something for inspect() to tell
   void inspect();
+  void report(const std::vector<control::Fault>& faults);  // those that are new
 
   common::Loop& loop_;
   enforce::Enforcer& enforcer_;

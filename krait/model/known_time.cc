@@ -39,9 +39,9 @@ KnownTime known_time(const Evidence& evidence) {
                   .source = TimeSource::clock,
                   .file = {},
                   .latest = {}};
-  std::int64_t least_ns = 0;
+  std::int64_t min_ns = 0;
   const auto weigh = [&](std::int64_t unix_ns, TimeSource source, const std::string& file) {
-    least_ns = std::max(least_ns, unix_ns);
+    min_ns = std::max(min_ns, unix_ns);
     if (unix_ns > known.now.unix_ns) {
       known.now.unix_ns = unix_ns;
       known.source = source;
@@ -58,7 +58,7 @@ KnownTime known_time(const Evidence& evidence) {
   }
   weigh(evidence.synchronized ? evidence.latest.synchronized_ns : evidence.latest.any_ns, TimeSource::earlier, "");
   const bool remembers = is_believed(evidence.clock.unix_ns, evidence.built_ns);
-  known.latest.any_ns = remembers ? known.now.unix_ns : least_ns;
+  known.latest.any_ns = remembers ? known.now.unix_ns : min_ns;
   known.latest.synchronized_ns = evidence.synchronized && remembers
                                      ? std::max(evidence.latest.synchronized_ns, evidence.clock.unix_ns)
                                      : evidence.latest.synchronized_ns;

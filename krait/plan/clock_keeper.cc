@@ -39,11 +39,11 @@ std::string boot_id() {
 }
 
 std::vector<model::FileTime> times_of(const std::vector<std::string>& files) {
-  constexpr std::int64_t kMostS = 9'000'000'000;  // more does not fit into 64 bits of nanoseconds
+  constexpr std::int64_t kMaxS = 9'000'000'000;  // more does not fit into 64 bits of nanoseconds
   std::vector<model::FileTime> times;
   for (const std::string& file : files) {
     struct stat info{};
-    if (!file.empty() && ::stat(file.c_str(), &info) == 0 && info.st_mtim.tv_sec >= 0 && info.st_mtim.tv_sec < kMostS) {
+    if (!file.empty() && ::stat(file.c_str(), &info) == 0 && info.st_mtim.tv_sec >= 0 && info.st_mtim.tv_sec < kMaxS) {
       times.push_back({.file = file, .changed_ns = info.st_mtim.tv_sec * kNsPerS + info.st_mtim.tv_nsec});
     }
   }

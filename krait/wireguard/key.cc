@@ -23,7 +23,7 @@ using common::Result;
 namespace {
 
 constexpr std::size_t kBase64Characters = 44;  // of 32 bytes, with padding
-constexpr std::size_t kMostFileBytes = 256;    // a key and some white space
+constexpr std::size_t kMaxFileBytes = 256;     // a key and some white space
 
 constexpr std::size_t kSpilledBytes = 8192;  // more than the calls that see a key take of the stack
 
@@ -175,7 +175,7 @@ Result<PrivateKey> PrivateKey::load_credential(const std::string& name) {
 }
 
 Result<PrivateKey> PrivateKey::read(int fd, const std::string& path) {
-  Secret<kMostFileBytes> text;
+  Secret<kMaxFileBytes> text;
   auto size = read_all(fd, text.bytes, path);
   if (!size) {
     return std::move(size.error());
@@ -190,7 +190,7 @@ Result<PrivateKey> PrivateKey::read(int fd, const std::string& path) {
 
 std::optional<PrivateKey> PrivateKey::parse(std::string_view text) {
   PrivateKey key;
-  const bool good = text.size() >= kBase64Characters && text.size() < kMostFileBytes &&
+  const bool good = text.size() >= kBase64Characters && text.size() < kMaxFileBytes &&
                     text.find_first_not_of(" \t\r\n", kBase64Characters) == std::string_view::npos &&
                     decode(text.substr(0, kBase64Characters), key.bytes_);
   if (!good || sodium_is_zero(key.bytes_.data(), key.bytes_.size()) != 0) {

@@ -16,9 +16,13 @@ struct Interface {
   const netlink::Link& link;
 };
 
-// Touches only what differs and counts it in `changes`. Fails with EADDRINUSE when bringing up a WireGuard link whose
-// UDP port is taken.
+// Touches only what differs and counts it in `changes`, where it also notes what the kernel refuses: the rest is done
+// without it. Routes wait for the link to be up, and for the address that they name as their source.
 common::Result<void> apply_link(const Interface& at, const model::WireguardImage& image, Changes& changes);
+
+// What is said of a UDP port that somebody else has: setting it while the link is up takes it, and bringing the link
+// up.
+Refusal port_taken(const model::WireguardImage& image);
 
 // Whether apply_link() would have nothing to do.
 common::Result<bool> is_applied(const Interface& at, const model::WireguardImage& image);

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "common/netlink/attributes.h"
 #include "common/netlink/socket.h"
@@ -74,6 +75,7 @@ class LinkSyncTest : public testing::Test {
     Changes changes;
     const auto done = apply_image(changes);
     ASSERT_TRUE(done) << done.error().text();
+    EXPECT_TRUE(changes.refused.empty());
     EXPECT_EQ(changes.addresses, addresses);
     EXPECT_EQ(changes.routes, routes);
     EXPECT_EQ(changes.device, device);
@@ -121,6 +123,7 @@ class LinkSyncTest : public testing::Test {
   }
 
   using Texts = std::vector<std::string>;
+  using Refusals = std::vector<Refusal>;
   std::optional<Links> links_;
   std::optional<Network> network_;
   WireguardImage image_;
@@ -254,18 +257,51 @@ TEST_F(LinkSyncTest, LeavesOthersRoutesAlone) {
   EXPECT_EQ(routes(), Texts{"10.30.0.0/16 10.90.0.1"});
 }
 
-TEST_F(LinkSyncTest, RefusesAPrefixThatAnotherLinkRoutes) {
+TEST_F(LinkSyncTest, LeavesOutAPrefixThatAnotherLinkRoutes) {
   ASSERT_TRUE(links_->add("other0", "veth", 0));
   const auto other = links_->find("other0").value();
   ASSERT_TRUE(links_->set_up(other.index));
-  ASSERT_TRUE(
-      links_->change_routes(other.index, RouteChange::add, {{prefix("10.20.0.0/16"), std::nullopt, RTPROT_STATIC}}));
+  const netlink::LinkRoute others{prefix("10.20.0.0/16"), std::nullopt, RTPROT_STATIC};
+  ASSERT_TRUE(links_->change_routes(other.index, RouteChange::add, {others}).value().empty());
   Changes changes;
-  const auto done = apply_image(changes);
-  ASSERT_FALSE(done);
-  EXPECT_NE(done.error().text().find("10.20.0.0/16: this host has a route to it already"), std::string::npos)
-      << done.error().text();
+  ASSERT_TRUE(apply_image(changes));
+  EXPECT_EQ(changes.refused,
+            (Refusals{{"add the route to 10.20.0.0/16: this host has a route to it already (File exists)",
+                       "remove that route, or take the prefix from the file"}}));
+  EXPECT_EQ(routes(), (Texts{"10.90.0.2/32 10.90.0.1", "fd90::2/128 fd90::1"})) << "the rest is there";
   EXPECT_EQ(routes_through(other.index).size(), 1U) << "the other's route is untouched";
+  ASSERT_TRUE(links_->change_routes(other.index, RouteChange::remove, {others}).value().empty());
+  apply(0, 1);
+}
+
+TEST_F(LinkSyncTest, GoesOnWithoutIpv6) {
+  const auto switch_off = [](const char* value) {
+    std::ofstream("/proc/sys/net/ipv6/conf/kraittest0/disable_ipv6") << value;
+  };
+  switch_off("1");
+  Changes changes;
+  ASSERT_TRUE(apply_image(changes));
+  EXPECT_EQ(changes.refused, (Refusals{{"add the address fd90::1 to kraittest0: IPv6 is switched off",
+                                        "sysctl net.ipv6.conf.kraittest0.disable_ipv6=0"}}));
+  EXPECT_TRUE(link().up);
+  EXPECT_EQ(addresses(), Texts{"10.90.0.1/32"});
+  EXPECT_EQ(routes(), (Texts{"10.20.0.0/16 10.90.0.1", "10.90.0.2/32 10.90.0.1"}));
+  switch_off("0");
+  apply(1, 1);
+}
+
+TEST_F(LinkSyncTest, NamesSomeOfManyRoutesThatAreRefused) {
+  image_.addresses = {ip("10.90.0.1")};
+  image_.routes.clear();
+  for (int i = 1; i <= 9; ++i) {
+    image_.routes.push_back(prefix(fmt::format("fd9{}::/64", i)));
+  }
+  std::ofstream("/proc/sys/net/ipv6/conf/kraittest0/disable_ipv6") << "1";
+  Changes changes;
+  ASSERT_TRUE(apply_image(changes));
+  ASSERT_EQ(changes.refused.size(), 4U);
+  EXPECT_EQ(changes.refused.back().what, "so it is with 6 more routes");
+  EXPECT_EQ(addresses(), Texts{"10.90.0.1/32"});
 }
 
 }  // namespace

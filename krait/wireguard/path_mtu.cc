@@ -82,12 +82,12 @@ std::uint32_t fitting_mtu(std::span<const Path> paths) {
   if (paths.empty()) {
     return kUsualMtuBytes;
   }
-  std::uint32_t fits = kMostMtuBytes;
+  std::uint32_t fits = kMaxMtuBytes;
   for (const Path& path : paths) {
     const std::uint32_t overhead = path.family == Family::v4 ? kOverIpv4Bytes : kOverIpv6Bytes;
     fits = std::min(fits, std::max(path.mtu_bytes, overhead) - overhead);
   }
-  return std::max(fits, kLeastMtuBytes);
+  return std::max(fits, kMinMtuBytes);
 }
 
 Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_index, const Destinations& to) {

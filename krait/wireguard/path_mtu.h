@@ -17,8 +17,8 @@ namespace krait::wireguard {
 // 1500 bytes of Ethernet less the larger overhead; wg-quick's too. Where the kernel knows of no way.
 inline constexpr std::uint32_t kUsualMtuBytes = 1420;
 // IPv6 takes no link below this (RFC 8200 5).
-inline constexpr std::uint32_t kLeastMtuBytes = 1280;
-inline constexpr std::uint32_t kMostMtuBytes = 65535;
+inline constexpr std::uint32_t kMinMtuBytes = 1280;
+inline constexpr std::uint32_t kMaxMtuBytes = 65535;
 
 // What WireGuard's packets are sent to.
 struct Destinations {

@@ -15,6 +15,14 @@ namespace krait::wireguard {
 // drivers/net/wireguard/messages.h).
 inline constexpr std::int64_t kSessionLifeS = 180;
 
+// Something that the kernel refused. What does not depend on it was done all the same.
+struct Refusal {
+  std::string what;
+  std::string hint;
+
+  bool operator==(const Refusal&) const = default;
+};
+
 // What withdraw() or apply() did: everything but the MTU zero means that nothing had to be touched.
 struct Changes {
   std::uint32_t peers_added = 0;
@@ -25,8 +33,9 @@ struct Changes {
   bool device = false;            // key, port, MTU or the link's state
   std::uint32_t mtu_bytes = 0;    // of the interface now; 0: not looked at
   model::PublicKey public_key{};  // of the interface, as it was found; all zero: it had none
+  std::vector<Refusal> refused;
 
-  // The MTU and the key alone are no change.
+  // The MTU and the key alone are no change, nor what was refused.
   [[nodiscard]] bool any() const {
     return peers_added + peers_changed + peers_removed + addresses + routes != 0 || device;
   }
@@ -48,12 +57,13 @@ struct Status {
   std::vector<PeerStatus> peers;  // ascending by key
 };
 
-// Where the interface is, by the index that it had (0: by its name only): an interface may have been renamed.
+// Where an interface is: it may have been renamed.
 struct Whereabouts {
   std::uint32_t index = 0;
   std::string name;
   bool is_marked = false;  // as krait's own
 };
+
 // The MTU of the interface that fits into the ways to its peers' present endpoints: see path_mtu.h.
 struct Mtu {
   std::uint32_t bytes = 0;

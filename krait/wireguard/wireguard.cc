@@ -94,25 +94,18 @@ Result<Reading> read_device(const std::string& interface) {
   return Reading{std::move(*session), std::move(*state)};
 }
 
-// Setting the port while the link is up, and bringing the link up, take the UDP port.
-Result<void> explain_port(Result<void> done, const WireguardImage& image) {
-  if (!done && done.error().sys_errno() == EADDRINUSE) {
-    return Error(ErrorCode::system,
-                 fmt::format("{}: UDP port {} is taken; choose another listen_port or stop the program that holds it",
-                             image.interface, image.listen_port),
-                 EADDRINUSE);
-  }
-  return done;
-}
-
 Result<void> apply_device(Session& session, const DeviceState& state, const WireguardImage& image,
                           const PrivateKey* key, Changes& changes) {
   if (state.listen_port != image.listen_port) {
-    auto set = explain_port(session.device.set_port(session.link.index, image.listen_port), image);
-    if (!set) {
+    auto set = session.device.set_port(session.link.index, image.listen_port);
+    if (!set && set.error().sys_errno() != EADDRINUSE) {
       return passed_on(set, fmt::format("set the port of {}", image.interface));
     }
-    changes.device = true;
+    // While the link is up the port that it has goes on being its own.
+    if (!set) {
+      changes.refused.push_back(port_taken(image));
+    }
+    changes.device = changes.device || set;
   }
   if (key != nullptr && state.public_key != key->public_key()) {
     if (auto set = session.device.set_key(session.link.index, *key); !set) {
@@ -160,6 +153,7 @@ Changes& Changes::operator+=(const Changes& other) {
   routes += other.routes;
   device = device || other.device;
   mtu_bytes = other.mtu_bytes != 0 ? other.mtu_bytes : mtu_bytes;
+  refused.insert(refused.end(), other.refused.begin(), other.refused.end());
   return *this;
 }
 
@@ -284,7 +278,7 @@ Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const 
   }
   changes.mtu_bytes = mtu->bytes;
   changes.device = changes.device || mtu->changed;
-  if (auto done = explain_port(apply_link(session->interface(), image, changes), image); !done) {
+  if (auto done = apply_link(session->interface(), image, changes); !done) {
     return std::move(done.error());
   }
   return changes;

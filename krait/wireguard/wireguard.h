@@ -31,9 +31,10 @@ common::Result<Changes> withdraw(const model::WireguardImage& image);
 // endpoint is set when the peer is new or the image's endpoint differs from `previous`'s, else the roamed one stays.
 // Without `previous` (the agent's start) a roamed endpoint stays while its session lives (a handshake in the last 180
 // s). Addresses that the image does not have are removed, except IPv6 link-local ones; of the routes only those are
-// removed that an earlier apply made. Fails with invalid_input when a peer has this host's own key. After a failure a
-// part may be done; applying again goes on from there.
-// Without a key the interface's stays as it is.
+// removed that an earlier apply made. What the kernel refuses of the port, the addresses, the link's state and the
+// routes is noted in Changes::refused, and the rest done without it. Fails with invalid_input when a peer has this
+// host's own key. After a failure a part may be done; applying again goes on from there. Without a key the interface's
+// stays as it is.
 common::Result<Changes> apply(const model::WireguardImage& image, const PrivateKey* key,
                               const model::WireguardImage* previous);
 
@@ -41,14 +42,16 @@ common::Result<Changes> apply(const model::WireguardImage& image, const PrivateK
 // announced their next key. Reads the device once; for 10,000 peers that is most of what it costs.
 common::Result<bool> is_applied(const model::WireguardImage& image, const PrivateKey& key);
 
-// Sets it where it differs. apply() does so too; this is for changes of the underlay: a link, a route, a learned path
-// MTU. A system call for each endpoint.
+// Sets the MTU that fits, where it differs. apply() does so too; this is for changes of the underlay: a link, a route,
+// a learned path MTU. A system call for each endpoint.
 common::Result<Mtu> fit_mtu(const std::string& interface);
 
+// Where the interface is: by its index, or by its name where that is gone or 0.
 common::Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index);  // not_found
 // Gives a link its name back. Kernels before 6.2 rename only what is down (net/core/dev.c): there it is put down, and
 // left so, for apply() to bring up with what it lost. Fails where another link has the name.
 common::Result<void> rename_link(std::uint32_t index, const std::string& name);
+
 common::Result<Status> status(const std::string& interface);
 
 // Of an interface that somebody else manages, whatever name the image has; nothing where it is not WireGuard.

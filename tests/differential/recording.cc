@@ -20,7 +20,7 @@ common::Result<std::vector<packets::Bytes>> load_recording() {
     if (!*packet) {
       return frames;
     }
-    frames.push_back(inspect::frame_of(file->link_type(), **packet, datapath::PacketRunner::most_frame_bytes()));
+    frames.push_back(inspect::frame_of(file->link_type(), **packet, datapath::PacketRunner::max_frame_bytes()));
   }
 }
 

@@ -23,7 +23,7 @@ constexpr std::uint32_t kRules = 100'000;
 constexpr std::uint16_t kServicePort = 5432;
 constexpr std::uint32_t kPorts = 200;
 // What the agent and its maps may take of the 4 GiB; the rest is the kernel's and everybody else's.
-constexpr std::uint64_t kMostBytes = std::uint64_t{2} << 30U;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{2} << 30U;
 
 std::string v4(std::uint32_t host) { return fmt::format("10.{}.{}.{}", host >> 16U, host >> 8U & 0xffU, host & 0xffU); }
 std::string v6(std::uint32_t host) { return fmt::format("fd00::{:x}:{:x}", host >> 16U, host & 0xffffU); }
@@ -127,7 +127,7 @@ TEST_F(Greatest, FitsIntoFourGibibytes) {
   fmt::print("snapshot {} MiB, process at most {} MiB, maps {} MiB\n", plan->snapshot.image.size() >> 20U,
              own_bytes >> 20U, map_bytes >> 20U);
   EXPECT_GT(map_bytes, plan->snapshot.image.size()) << "the kernel says what maps take";
-  EXPECT_LT(own_bytes + map_bytes, kMostBytes);
+  EXPECT_LT(own_bytes + map_bytes, kMaxBytes);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace krait::naive {
 namespace {
 
 constexpr std::size_t kEthernetBytes = 14;
-constexpr std::size_t kMostExtensions = 8;
+constexpr std::size_t kMaxExtensions = 8;
 
 // Protocol numbers (IANA).
 constexpr std::uint8_t kHopByHop = 0;
@@ -138,7 +138,7 @@ class Reader {
       if (!extension || headers_.later_fragment) {
         return read_transport(rest, next);
       }
-      if (count == kMostExtensions) {
+      if (count == kMaxExtensions) {
         return fail(KRAIT_REASON_EXTENSION_HEADERS);
       }
       // RFC 8200 4.1: hop-by-hop options come first; a fragment header stands once.

@@ -24,10 +24,10 @@ agent_start_with() {
 
 # --- a limit of the process: an allocation fails ---
 no_address_space() {
-  local revision most_kb
+  local revision max_kb
   fault_begin "no memory for a reload"
-  most_kb=$(awk '$1 == "VmPeak:" { print $2 + 4096 }' "/proc/${agent_pid[db]}/status")
-  check "an agent with 4 MB more of addresses than it takes starts" "$most_kb kB" agent_start_with "ulimit -v $most_kb"
+  max_kb=$(awk '$1 == "VmPeak:" { print $2 + 4096 }' "/proc/${agent_pid[db]}/status")
+  check "an agent with 4 MB more of addresses than it takes starts" "$max_kb kB" agent_start_with "ulimit -v $max_kb"
   revision=$(metric db krait_policy_revision)
   large_policy >"$lab_dir/large"
   on db cp "$lab_dir/large" /etc/krait/policy.toml

@@ -23,7 +23,7 @@ wireguard_by_hand() {
   done
 }
 
-faults() { on db krait status -o json | jq -r '.faults[] | .what + "; " + .mend'; }
+faults() { on db krait status -o json | jq -r '.faults[] | .what + "; " + .hint'; }
 has_fault() { [[ $(faults) == *"$1"* ]]; }
 problem() { on db krait doctor | grep -qF "$1"; }
 
@@ -57,7 +57,7 @@ stranger=$(on db wg genkey | on db wg pubkey)
 on db wg set wg0 peer "$stranger" allowed-ips 10.90.0.99/32
 reload db
 check "allowed IPs that exceed krait.toml are a fault" "$(faults)" has_fault "lets the peer web send from 0.0.0.0/0"
-check "it says how to mend it" "" \
+check "it says how to fix it" "" \
   has_fault "wg set wg0 peer ${public_key[web]} allowed-ips 10.90.0.1/32,fd90::1/128; or"
 check "so is a peer that krait.toml does not have" "" has_fault "$stranger, and lets it send from 10.90.0.99/32"
 check "krait doctor names both" "" eval 'problem "lets the peer web send from 0.0.0.0/0" && problem "$stranger"'
