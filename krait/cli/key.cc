@@ -8,7 +8,7 @@
 #include "krait/cli/command.h"
 #include "krait/config/load.h"
 #include "krait/control/client.h"
-#include "krait/enforce/enforcer.h"
+#include "krait/enforce/key_files.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::cli {

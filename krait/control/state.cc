@@ -8,12 +8,8 @@ std::string_view stage_name(Stage stage) {
       return "absent";
     case Stage::attached:
       return "attached";
-    case Stage::peers_loaded:
-      return "peers_loaded";
     case Stage::enforcing:
       return "enforcing";
-    case Stage::draining:
-      return "draining";
   }
   return "";
 }

@@ -18,11 +18,9 @@ namespace krait::control {
 
 // Where an interface stands: docs/lifecycle.md.
 enum class Stage : std::uint8_t {
-  absent,        // there is no interface
-  attached,      // krait's programs and the guard are on it, it has no peers, everything is denied
-  peers_loaded,  // peers, addresses and routes are there, everything is still denied
-  enforcing,     // the policy decides
-  draining,      // everything is denied, peers are being taken away
+  absent,     // there is no interface
+  attached,   // krait's programs and the guard are on it, everything is denied
+  enforcing,  // the policy decides
 };
 
 std::string_view stage_name(Stage stage);

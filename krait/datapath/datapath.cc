@@ -69,7 +69,7 @@ struct Datapath::State {
   std::string interface;
   bool only_guards = false;
   std::uint32_t former_flags = 0;  // of a snapshot map that ours is to replace
-  bool knows_former = true;
+  bool may_former_decide = false;
   std::uint64_t former_revision = 0;
   std::uint32_t former_clamp_mtu_bytes = 0;
   std::vector<krait_rule_record> former_records;
@@ -92,7 +92,7 @@ struct Datapath::State {
 Result<void> Datapath::State::prepare_new_maps() {
   if (!loaded.shares(pins, MapId::snapshot)) {
     const auto former = pinned_snapshot(pins);
-    knows_former = former.has_value();
+    may_former_decide = !former || former->active();
     former_flags = former ? former->control().flags : 0;
     former_revision = former ? former->control().last_revision : 0;
     former_clamp_mtu_bytes = former ? former->control().clamp_mtu_bytes : 0;
@@ -281,6 +281,7 @@ Result<Attached> Datapath::State::attach_anew(std::uint32_t interface_index) {
     return std::move(done.error());
   }
   former_flows.reset();
+  may_former_decide = false;
   control.build = build_id();
   is_adopted = true;
   return attached;
@@ -344,10 +345,15 @@ Result<void> Datapath::set_ways_behind(std::span<const WayBehind> ways) {
 Attachment Datapath::attachment() const { return state_->attachment; }
 
 bool Datapath::active() const { return state_->snapshot->active(); }
-bool Datapath::knows_former() const { return state_->knows_former; }
+bool Datapath::may_former_decide() const { return state_->may_former_decide; }
 
 std::uint64_t Datapath::revision() const {
   const auto header = state_->snapshot->header();
+  return header && *header ? (*header)->revision : 0;
+}
+
+std::uint64_t Datapath::held_revision() const {
+  const auto header = state_->snapshot->held_header();
   return header && *header ? (*header)->revision : 0;
 }
 

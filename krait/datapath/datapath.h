@@ -119,9 +119,12 @@ class Datapath {
 
   [[nodiscard]] Attachment attachment() const;
   [[nodiscard]] bool active() const;  // a snapshot is switched on
-  // False: programs were pinned or may be attached, but not the map that tells what they judge by.
-  [[nodiscard]] bool knows_former() const;
+  // Programs that are attached may decide by another snapshot map than this one, which takes over at attach(): one that
+  // is switched on, or one that cannot be read.
+  [[nodiscard]] bool may_former_decide() const;
   [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none
+  // Of that, or of the one that deny_all() took out of force; 0: there is none.
+  [[nodiscard]] std::uint64_t held_revision() const;
   // The highest that was ever switched on, by this data path or the one whose place it takes.
   [[nodiscard]] std::uint64_t last_revision() const;
   common::Result<Counters> counters() const;

@@ -87,14 +87,16 @@ common::Result<krait_snapshot_header> SnapshotMap::header_at(std::uint32_t page)
 }
 
 common::Result<std::optional<krait_snapshot_header>> SnapshotMap::header() const {
-  if (!active()) {
+  return active() ? held_header() : common::Result<std::optional<krait_snapshot_header>>(std::nullopt);
+}
+
+common::Result<std::optional<krait_snapshot_header>> SnapshotMap::held_header() const {
+  const std::uint32_t page = held_page();
+  if (page == 0) {
     return std::optional<krait_snapshot_header>();
   }
-  const auto found = header_at(control().active);
-  if (!found) {
-    return found.error();
-  }
-  return std::optional(*found);
+  const auto found = header_at(page);
+  return found ? common::Result<std::optional<krait_snapshot_header>>(*found) : found.error();
 }
 
 common::Result<bool> SnapshotMap::is_active(std::span<const std::byte> image) const {

@@ -12,7 +12,8 @@
 #include "common/file.h"
 #include "krait/doctor/gather.h"
 #include "krait/doctor/nftables.h"
-#include "krait/enforce/enforcer.h"
+#include "krait/enforce/datapath_options.h"
+#include "krait/enforce/own_link.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::doctor {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "krait/enforce/datapath_options.h"
 #include "krait/enforce/enforcer.h"
 
 namespace krait::enforce {
@@ -46,28 +47,52 @@ control::Fault wrong_clock(const model::KnownTime& time, const plan::ClockKeeper
 
 }  // namespace
 
+Result<plan::Plan> Enforcer::compile_anew() {
+  const auto former = datapath::rule_records_in_force(datapath_options(interface()));
+  auto plan = plan::compile_again(plan_, {.now = clock_.now().now, .former = former});
+  if (plan) {
+    plan::set_revision(plan->snapshot, held_.datapath.last_revision() + 1);
+  }
+  return plan;
+}
+
+Result<std::optional<plan::Plan>> Enforcer::compile_what_is_lost() {
+  if (goal_ != Goal::enforce || held_.datapath.held_revision() == last_.revision) {
+    return std::optional<plan::Plan>();
+  }
+  auto plan = compile_anew();
+  return plan ? Result<std::optional<plan::Plan>>(std::move(*plan)) : std::move(plan.error());
+}
+
+void Enforcer::follow_policy(plan::Plan plan) {
+  if (!decides(plan)) {
+    return;
+  }
+  plan_.snapshot.rule_of_record = std::move(plan.snapshot.rule_of_record);
+  plan_.compiled = plan.compiled;
+  last_.revision = held_.datapath.revision();
+  last_.warnings = std::move(plan.warnings);
+}
+
 Result<bool> Enforcer::follow_clock() {
   const model::KnownTime known = clock_.look({plan_.mesh.file, plan_.policy.file});
   // What is denied as a whole is compiled again once it is not.
-  if (!datapath_.active() || std::ranges::none_of(plan_.policy.rules, ends_by_calendar) ||
+  if (!held_.datapath.active() || std::ranges::none_of(plan_.policy.rules, ends_by_calendar) ||
       std::abs(start_ns(known.now) - start_ns(plan_.compiled)) < kSameNs) {
     return false;
   }
-  const auto former = datapath::rule_records_in_force(datapath_options(interface_));
-  auto plan = plan::compile_again(plan_, {.now = known.now, .former = former});
+  auto plan = compile_anew();
   if (!plan) {
-    return plan.error();
+    return std::move(plan.error());
   }
-  plan::set_revision(plan->snapshot, datapath_.last_revision() + 1);
-  auto successor = make_room(*plan);
-  auto done = successor ? judge_by(*plan, std::move(*successor), interface_index_) : successor.error();
-  if (!done) {
-    return done.error();
+  auto ran = reconcile(Goal::enforce_policy, *plan, nullptr);
+  if (!ran) {
+    return std::move(ran.error());
   }
-  plan_.snapshot.rule_of_record = std::move(plan->snapshot.rule_of_record);
-  plan_.compiled = known.now;
-  last_.revision = datapath_.revision();
-  last_.warnings = std::move(plan->warnings);
+  follow_policy(std::move(*plan));
+  if (ran->outcome.failed) {
+    return run_error(about(), ran->sight.observed, std::move(ran->outcome));
+  }
   return true;
 }
 

@@ -5,17 +5,25 @@
 #include <utility>
 
 #include "krait/enforce/enforcer.h"
+#include "krait/wireguard/wireguard.h"
 
 namespace krait::enforce {
 
 using common::Result;
 
+control::Stage Enforcer::stage() const {
+  if (held_.interface_index == 0) {
+    return control::Stage::absent;
+  }
+  return held_.datapath.active() ? control::Stage::enforcing : control::Stage::attached;
+}
+
 Result<control::Rules> Enforcer::rules() const {
-  auto counts = datapath_.rule_counts();
+  auto counts = held_.datapath.rule_counts();
   if (!counts) {
     return common::passed_on(counts, "read the rules' counters");
   }
-  control::Rules rules{.interface = interface_, .revision = datapath_.revision(), .of_rule = {}};
+  control::Rules rules{.interface = interface(), .revision = held_.datapath.revision(), .of_rule = {}};
   rules.of_rule.resize(plan_.policy.rules.size());
   const auto& rule_of_record = plan_.snapshot.rule_of_record;
   for (std::uint32_t number = 0; number < rule_of_record.size() && number < counts->size(); ++number) {
@@ -23,7 +31,7 @@ Result<control::Rules> Enforcer::rules() const {
       rules.of_rule[rule_of_record[number]] = {.number = number, .count = (*counts)[number], .expires_in_s = {}};
     }
   }
-  const auto records = datapath_.rule_records();
+  const auto records = held_.datapath.rule_records();
   if (!records) {
     return records.error();
   }
@@ -37,15 +45,15 @@ Result<control::Rules> Enforcer::rules() const {
 }
 
 Result<control::State> Enforcer::state() const {
-  auto counters = datapath_.counters();
+  auto counters = held_.datapath.counters();
   if (!counters) {
     return common::passed_on(counters, "read the counters");
   }
   control::State state;
-  state.interface = interface_;
-  state.interface_index = interface_index_;
+  state.interface = interface();
+  state.interface_index = held_.interface_index;
   state.managed = managed();
-  state.stage = lifecycle_.stage();
+  state.stage = stage();
   state.faults = faults();
   std::ranges::move(time_faults(), std::back_inserter(state.faults));
   if (!unchecked_sources_.empty()) {
@@ -56,11 +64,11 @@ Result<control::State> Enforcer::state() const {
   }
   state.time = clock_.now();
   // The programs of an interface that is gone are attached to nothing.
-  state.attachment = state.stage == control::Stage::absent ? datapath::Attachment::none : datapath_.attachment();
-  state.revision = datapath_.revision();
+  state.attachment = state.stage == control::Stage::absent ? datapath::Attachment::none : held_.datapath.attachment();
+  state.revision = held_.datapath.revision();
   state.counters = std::move(*counters);
-  auto device = wireguard::status(interface_);
-  if (!device || device->interface_index != interface_index_) {
+  auto device = wireguard::status(interface());
+  if (!device || device->interface_index != held_.interface_index) {
     return state;  // guarding something that is not WireGuard, or the interface is gone: the counters still stand
   }
   state.public_key = device->public_key;

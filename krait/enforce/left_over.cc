@@ -6,7 +6,11 @@
 #include <utility>
 
 #include "krait/config/load.h"
+#include "krait/enforce/datapath_options.h"
 #include "krait/enforce/host_settings.h"
+#include "krait/enforce/own_link.h"
+#include "krait/enforce/reconcile.h"
+#include "krait/wireguard/wireguard.h"
 
 namespace krait::enforce {
 
@@ -67,59 +71,67 @@ Result<void> check_is_unlocked(const std::string& interface) {
   return {};
 }
 
-}  // namespace
+// The steps without an agent's data path: what is left is found by its pins.
+class LeftOverWork final : public StepPort {
+ public:
+  explicit LeftOverWork(std::string interface) : interface_(std::move(interface)) {}
 
-Result<bool> remove_left_over(const EnforcerOptions& options) {
+  Result<void> carry_out(Step step) override {
+    switch (step) {
+      case Step::deny:
+        return datapath::Datapath::deny_all_left_over(datapath_options(interface_));
+      case Step::withdraw: {
+        model::WireguardImage nobody;
+        nobody.interface = interface_;
+        auto withdrawn = wireguard::withdraw(nobody);
+        return withdrawn ? Result<void>() : std::move(withdrawn.error());
+      }
+      case Step::remove_link:
+        return wireguard::remove_link(interface_);
+      case Step::detach:
+        return remove_datapath(interface_, wireguard::link_index(interface_).value_or(0));
+      case Step::restore:
+        return restore_settings(interface_);
+      default:
+        return Error(ErrorCode::system, fmt::format("{} is for an agent to do", name_of(step)));
+    }
+  }
+
+ private:
+  std::string interface_;
+};
+
+// False: there is nothing.
+Result<bool> end_left_over(const EnforcerOptions& options, Goal goal) {
   auto found = left_over(options);
   if (!found) {
-    return found.error();
+    return std::move(found.error());
   }
   const auto& [interface, managed] = *found;
-  const auto datapath = datapath_options(interface);
-  if (!datapath::has_pins(datapath) && (!managed || !wireguard::link_index(interface))) {
+  const bool is_here = wireguard::link_index(interface).has_value();
+  const bool is_link_left = managed && is_here && goal == Goal::nothing;
+  if (!datapath::has_pins(datapath_options(interface)) && !is_link_left) {
     return false;
   }
   if (auto unlocked = check_is_unlocked(interface); !unlocked) {
-    return unlocked.error();
+    return std::move(unlocked.error());
   }
-  if (managed) {
-    if (auto removed = wireguard::remove_link(interface); !removed) {
-      return common::passed_on(removed, "remove the interface " + interface);
-    }
+  const Observed observed{.place = is_here ? Place::here : Place::absent, .is_attached = is_here};
+  LeftOverWork work(interface);
+  auto outcome = run(steps({.goal = goal, .is_managed = managed}, observed), work);
+  if (outcome.failed) {
+    return std::move(outcome.failed->error).with_context(fmt::format("{}: {}", interface, doing(outcome.failed->step)));
   }
-  const auto index = wireguard::link_index(interface);
-  if (auto removed = remove_datapath(interface, index ? *index : 0); !removed) {
-    return removed.error();
-  }
-  auto restored = restore_settings(interface);
-  ::unlink(interface_lock_path(interface).c_str());
-  return restored ? Result<bool>(true) : std::move(restored.error());
-}
-
-Result<bool> drain_left_over(const EnforcerOptions& options) {
-  auto found = left_over(options);
-  if (!found) {
-    return found.error();
-  }
-  const auto& [interface, managed] = *found;
-  const auto datapath = datapath_options(interface);
-  if (!datapath::has_pins(datapath)) {
-    return false;
-  }
-  if (auto unlocked = check_is_unlocked(interface); !unlocked) {
-    return unlocked.error();
-  }
-  if (auto denied = datapath::Datapath::deny_all_left_over(datapath); !denied) {
-    return common::passed_on(denied, "deny everything on " + interface);
-  }
-  model::WireguardImage nobody;
-  nobody.interface = interface;
-  if (managed && wireguard::link_index(interface)) {
-    if (auto withdrawn = wireguard::withdraw(nobody); !withdrawn) {
-      return common::passed_on(withdrawn, "take the peers off " + interface);
-    }
+  if (goal == Goal::nothing) {
+    ::unlink(interface_lock_path(interface).c_str());
   }
   return true;
 }
+
+}  // namespace
+
+Result<bool> remove_left_over(const EnforcerOptions& options) { return end_left_over(options, Goal::nothing); }
+
+Result<bool> drain_left_over(const EnforcerOptions& options) { return end_left_over(options, Goal::deny); }
 
 }  // namespace krait::enforce

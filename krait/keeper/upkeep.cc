@@ -156,7 +156,6 @@ void Upkeep::on_mounts() { inspect(); }
 void Upkeep::on_minute() {
   common::notify_alive();
   fit_mtu();  // nobody tells of a peer that roams
-  std::ignore = follow_network();
   inspect();
   follow_clock();
   if (++minutes_ == kMinutesBetweenRecords) {

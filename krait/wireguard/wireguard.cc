@@ -284,12 +284,12 @@ Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const 
   return changes;
 }
 
-Result<bool> is_applied(const WireguardImage& image, const PrivateKey& key) {
+Result<bool> is_applied(const WireguardImage& image, const model::PublicKey& key) {
   auto session = open_session(image.interface);
   if (!session) {
     return std::move(session.error());
   }
-  const auto device = session->device.is(session->link.index, image, key.public_key());
+  const auto device = session->device.is(session->link.index, image, key);
   return device && *device ? is_applied(session->interface(), image) : device;
 }
 

@@ -40,7 +40,7 @@ common::Result<Changes> apply(const model::WireguardImage& image, const PrivateK
 
 // Whether withdraw() and apply() would have nothing to do, but for the MTU (see fit_mtu()) and for peers that have
 // announced their next key. Reads the device once; for 10,000 peers that is most of what it costs.
-common::Result<bool> is_applied(const model::WireguardImage& image, const PrivateKey& key);
+common::Result<bool> is_applied(const model::WireguardImage& image, const model::PublicKey& key);
 
 // Sets the MTU that fits, where it differs. apply() does so too; this is for changes of the underlay: a link, a route,
 // a learned path MTU. A system call for each endpoint.

@@ -1,13 +1,11 @@
-// Guard mode: what the peers of an interface that somebody else manages may send from, beside what krait.toml gives
-// them.
+#include "krait/enforce/surplus_faults.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
-#include <vector>
 
-#include "krait/enforce/enforcer.h"
+#include "krait/wireguard/wireguard.h"
 
 namespace krait::enforce {
 
@@ -57,21 +55,21 @@ control::Fault surplus_fault(const std::string& interface, const wireguard::Surp
 
 }  // namespace
 
-// Whoever may send from an address speaks as the identity that the configuration gives it.
-void Enforcer::look_at_allowed_ips(Inspection& seen) const {
-  const auto surplus = wireguard::surplus(interface_, plan_.wireguard);
+std::vector<control::Fault> surplus_faults(const plan::Plan& plan, const std::string& interface) {
+  const auto surplus = wireguard::surplus(interface, plan.wireguard);
   if (!surplus) {
-    seen.faults.push_back({.what = surplus.error().text(), .hint = {}});
-    return;
+    return {{.what = surplus.error().text(), .hint = {}}};
   }
+  std::vector<control::Fault> faults;
   for (std::size_t i = 0; i < surplus->size(); ++i) {
     if (i == kMaxSurplusFaults) {
-      seen.faults.push_back({.what = fmt::format("so may {} more peers of {}", surplus->size() - i, interface_),
-                             .hint = fmt::format("wg show {} allowed-ips", interface_)});
-      return;
+      faults.push_back({.what = fmt::format("so may {} more peers of {}", surplus->size() - i, interface),
+                        .hint = fmt::format("wg show {} allowed-ips", interface)});
+      break;
     }
-    seen.faults.push_back(surplus_fault(interface_, (*surplus)[i], plan_.mesh));
+    faults.push_back(surplus_fault(interface, (*surplus)[i], plan.mesh));
   }
+  return faults;
 }
 
 }  // namespace krait::enforce

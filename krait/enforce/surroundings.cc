@@ -1,4 +1,5 @@
-// What comes and goes by the host's other interfaces: where the networks behind this host are, and the fence.
+#include "krait/enforce/surroundings.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,7 +7,7 @@
 #include <utility>
 
 #include "common/netlink/network.h"
-#include "krait/enforce/enforcer.h"
+#include "krait/enforce/datapath_options.h"
 #include "krait/enforce/fenced_links.h"
 #include "krait/enforce/ways_behind.h"
 
@@ -49,13 +50,23 @@ bool has_filters(std::uint32_t interface_index) {
   return !filters || !filters->empty();
 }
 
+control::Fault no_way(const common::Prefix& network) {
+  return {.what = fmt::format("{} lies behind this host, but no route of its own leads there: its packets are dropped",
+                              network.text()),
+          .hint = fmt::format(
+              "bring its link up, or: ip route add {} via ...; a default route does not count, nor one that "
+              "a router advertised",
+              network.text())};
+}
+
 }  // namespace
 
 Result<void> remove_datapath(const std::string& interface, std::uint32_t interface_index) {
   return datapath::Datapath::remove(datapath_options(interface), interface_index, has_filters);
 }
 
-Result<bool> Enforcer::set_ways(datapath::Datapath& datapath, const model::Mesh& mesh, std::uint32_t interface_index) {
+Result<bool> Surroundings::set_ways(datapath::Datapath& datapath, const model::Mesh& mesh,
+                                    std::uint32_t interface_index) {
   const std::vector<common::Prefix> behind = prefixes_of(mesh.host.routes);
   const std::vector<common::Prefix> beyond = prefixes_beyond(mesh);
   WaysBehind found;
@@ -63,12 +74,12 @@ Result<bool> Enforcer::set_ways(datapath::Datapath& datapath, const model::Mesh&
     auto network = netlink::Network::open();
     auto routes = network ? network->routes() : network.error();
     if (!routes) {
-      return common::passed_on(routes, "look for the networks behind this host");
+      return std::move(routes.error());
     }
     found = ways_behind({.behind = behind, .beyond = beyond}, *routes, interface_index);
   }
   if (auto set = datapath.set_ways_behind(found.ways); !set) {
-    return set.error();
+    return std::move(set.error());
   }
   const bool changed = found.without_way != without_way_ || found.left_out != ways_left_out_;
   without_way_ = std::move(found.without_way);
@@ -76,16 +87,16 @@ Result<bool> Enforcer::set_ways(datapath::Datapath& datapath, const model::Mesh&
   return changed;
 }
 
-std::vector<std::string> Enforcer::fence_off(datapath::Datapath& datapath) {
+bool Surroundings::fence_off(datapath::Datapath& datapath, std::uint32_t interface_index) {
+  const std::vector<control::Fault> former = std::exchange(unfenced_, {});
   auto network = netlink::Network::open();
   const auto links = network ? network->links() : network.error();
-  unfenced_.clear();
   if (!links) {
     unfenced_.push_back(
         {.what = "the fence on other interfaces cannot be seen to: " + links.error().text(), .hint = {}});
-    return {};
+    return unfenced_ != former;
   }
-  datapath::Outside wanted = fenced_links(*links, interface_index_);
+  datapath::Outside wanted = fenced_links(*links, interface_index);
   const datapath::Fenced done = datapath.fence_off(wanted, has_filters);
   for (std::size_t i = 0; i < std::min(done.failures.size(), kNamedFailures); ++i) {
     unfenced_.push_back(unfenced(name_of(done.failures[i].interface_index, *links), done.failures[i].error));
@@ -94,61 +105,36 @@ std::vector<std::string> Enforcer::fence_off(datapath::Datapath& datapath) {
     unfenced_.push_back(
         {.what = fmt::format("so it is on {} more interfaces", done.failures.size() - kNamedFailures), .hint = {}});
   }
-  std::vector<std::string> put_back;
+  const std::size_t told = put_back_.size();
   for (const std::uint32_t index : done.put) {
     if (std::ranges::find(fenced_.interfaces, index) != fenced_.interfaces.end() ||
         std::ranges::find(fenced_.ports, index) != fenced_.ports.end()) {
-      put_back.push_back(name_of(index, *links));
+      put_back_.push_back(name_of(index, *links));
     }
   }
   fenced_ = std::move(wanted);
-  return put_back;
+  return put_back_.size() != told || unfenced_ != former;
 }
 
-Result<bool> Enforcer::follow_network() {
-  // Without the interface there is nothing to follow it for, and what has its name is not to be touched.
-  const auto where = wireguard::find_link(interface_, interface_index_);
-  if (interface_index_ == 0 || !where || where->index != interface_index_) {
-    return false;
-  }
-  const std::vector<control::Fault> former = unfenced_;
-  std::ranges::move(fence_off(datapath_), std::back_inserter(put_back_));
-  auto changed = set_ways(datapath_, plan_.mesh, interface_index_);
-  return changed ? Result<bool>(*changed || !put_back_.empty() || former != unfenced_) : changed;
-}
-
-void Enforcer::look_at_fence(Inspection& seen) {
-  std::ranges::move(fence_off(datapath_), std::back_inserter(put_back_));
-  for (const std::string& name : std::exchange(put_back_, {})) {
-    seen.mended.push_back(fmt::format("the fence was taken off {} by somebody else: put back", name));
-  }
-  seen.faults.insert(seen.faults.end(), unfenced_.begin(), unfenced_.end());
-}
-
-// Without the tunnel its networks are reached some other way, or not at all, and the addresses are nobody's.
-void Enforcer::open_fence() {
-  datapath_.fence_off({}, has_filters);
+void Surroundings::open_fence(datapath::Datapath& datapath) {
+  datapath.fence_off({}, has_filters);
   fenced_ = {};
 }
 
-void Enforcer::look_at_ways(Inspection& seen) const {
-  for (const common::Prefix& network : without_way_) {
-    seen.faults.push_back(
-        {.what = fmt::format("{} lies behind this host, but no route of its own leads there: its packets are dropped",
-                             network.text()),
-         .hint =
-             fmt::format("bring its link up, or: ip route add {} via ...; a default route does not count, nor one that "
-                         "a router advertised",
-                         network.text())});
-  }
+std::vector<std::string> Surroundings::take_put_back() { return std::exchange(put_back_, {}); }
+
+std::vector<control::Fault> Surroundings::faults() const {
+  std::vector<control::Fault> faults;
+  std::ranges::transform(without_way_, std::back_inserter(faults), no_way);
   if (ways_left_out_ != 0) {
-    seen.faults.push_back(
-        {.what =
-             fmt::format("{} routes into peers' networks are more than krait's table holds: what comes from there is "
-                         "dropped",
-                         ways_left_out_),
-         .hint = "give peers narrower `routes`"});
+    faults.push_back({.what = fmt::format(
+                          "{} routes into peers' networks are more than krait's table holds: what comes from there is "
+                          "dropped",
+                          ways_left_out_),
+                      .hint = "give peers narrower `routes`"});
   }
+  faults.insert(faults.end(), unfenced_.begin(), unfenced_.end());
+  return faults;
 }
 
 }  // namespace krait::enforce
