@@ -9,8 +9,8 @@
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
 #include "krait/control/client.h"
-#include "krait/datapath/bpffs.h"
 #include "krait/enforce/left_over.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::cli {
 
@@ -40,7 +40,7 @@ std::string done_text(const Flags& flags, const Json& answer) {
 std::string nothing_text() {
   std::string others;
   std::error_code error;
-  for (const auto& folder : std::filesystem::directory_iterator(datapath::kBpffs, error)) {
+  for (const auto& folder : std::filesystem::directory_iterator(rundir::kBpffs, error)) {
     if (!folder.is_directory(error)) {
       continue;  // the kernel's own maps.debug and progs.debug
     }
@@ -100,7 +100,7 @@ Result<void> down(const Flags& flags, Output& output) {
     return answer.error().code() == ErrorCode::unavailable ? down_without_agent(flags, output) : answer.error();
   }
   // An agent without privileges cannot unmount.
-  datapath::release_bpffs(datapath::kBpffs);
+  rundir::release_bpffs(rundir::kBpffs);
   output.report(done_text(flags, *answer), {{"version", control::kProtocolVersion},
                                             {"removed", !flags.keep_enforcing},
                                             {"interface", answer->value("interface", std::string())}});

@@ -10,8 +10,8 @@
 #include "krait/cli/command.h"
 #include "krait/cli/event_text.h"
 #include "krait/control/client.h"
-#include "krait/datapath/bpffs.h"
 #include "krait/datapath/events.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::cli {
 
@@ -61,7 +61,7 @@ Result<void> events(const Flags& flags, Output& output) {
   if (!rules) {
     return rules.error();
   }
-  auto reader = datapath::EventReader::open(datapath::kBpffs, text_at(*rules, "interface", ""));
+  auto reader = datapath::EventReader::open(rundir::kBpffs, text_at(*rules, "interface", ""));
   if (!reader) {
     return reader.error();
   }
