@@ -25,9 +25,9 @@
 #include "krait/agent/metrics_server.h"
 #include "krait/control/protocol.h"
 #include "krait/control/version.h"
-#include "krait/enforce/host_settings.h"
 #include "krait/keeper/endpoint_keeper.h"
 #include "krait/keeper/upkeep.h"
+#include "krait/rundir/folder.h"
 
 namespace krait::agent {
 
@@ -316,12 +316,12 @@ common::Rights rights_of_clients(common::Log& log) {
 
 Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   // Where the lock of the interface is, and the pins are.
-  const std::string in_run_directory = fmt::format("{}/", enforce::kRunDirectory);
-  if (auto made = common::make_own_directory_of(in_run_directory, enforce::folder_hint(in_run_directory)); !made) {
+  const std::string in_run_directory = fmt::format("{}/", rundir::kRunDirectory);
+  if (auto made = common::make_own_directory_of(in_run_directory, rundir::folder_hint(in_run_directory)); !made) {
     return made;
   }
   auto loop = common::Loop::create();
-  auto control = common::ControlSocket::listen(options.socket_path, enforce::folder_hint(options.socket_path));
+  auto control = common::ControlSocket::listen(options.socket_path, rundir::folder_hint(options.socket_path));
   auto clock = common::ClockWatch::create();
   if (!loop || !control || !clock) {
     return !loop ? loop.error() : !control ? control.error() : clock.error();

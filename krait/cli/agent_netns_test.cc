@@ -27,8 +27,8 @@
 #include "common/fd.h"
 #include "krait/abi/selector.h"
 #include "krait/cli/krait_program.h"
-#include "krait/cli/probe_packet.h"
 #include "krait/control/protocol.h"
+#include "krait/inspect/probe_packet.h"
 #include "krait/plan/clock_keeper.h"
 
 namespace krait::cli {
@@ -36,6 +36,8 @@ namespace {
 
 using common::Fd;
 using control::Json;
+using inspect::kEthernetBytes;
+using inspect::probe_packet;
 
 constexpr const char* kConfig = "/etc/krait/krait.toml";
 constexpr const char* kPolicy = "/etc/krait/policy.toml";

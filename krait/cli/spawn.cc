@@ -24,7 +24,7 @@
 #include "common/event/notify.h"
 #include "common/fd.h"
 #include "krait/cli/notice.h"
-#include "krait/enforce/host_settings.h"
+#include "krait/rundir/folder.h"
 
 namespace krait::cli {
 
@@ -61,7 +61,7 @@ Result<Notices> open_notices() {
 // Nothing but a file of this process's user that has one name: in a folder where others make files too, it may be a
 // pipe that nobody reads or another name of something else.
 Result<Fd> open_log(const std::string& path) {
-  if (auto made = common::make_own_directory_of(path, enforce::folder_hint(path)); !made) {
+  if (auto made = common::make_own_directory_of(path, rundir::folder_hint(path)); !made) {
     return made.error();
   }
   Fd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0640));

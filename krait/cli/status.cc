@@ -4,7 +4,7 @@
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
 #include "krait/control/client.h"
-#include "krait/datapath/bpffs.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::cli {
 
@@ -26,7 +26,7 @@ Result<void> status(const std::string& socket, Output& output) {
 Result<void> reload(const std::string& socket, Output& output) {
   // An agent without privileges cannot mount. It pins again when it is told of the mount.
   if (::geteuid() == 0) {
-    if (auto mended = datapath::mend_bpffs(datapath::kBpffs); !mended) {
+    if (auto mended = rundir::mend_bpffs(rundir::kBpffs); !mended) {
       return mended.error();
     }
   }

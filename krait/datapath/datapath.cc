@@ -310,7 +310,7 @@ bool Datapath::is_attached(std::uint32_t interface_index) const { return is_on(i
 
 Result<bool> Datapath::keep_pins() {
   State& state = *state_;
-  auto done = mount_bpffs(state.pins.bpffs());
+  auto done = rundir::mount_bpffs(state.pins.bpffs());
   done = done ? state.pins.make() : std::move(done);
   if (!done) {
     return std::move(done.error());
@@ -404,7 +404,7 @@ Result<void> Datapath::remove(const Options& options, std::uint32_t interface_in
   if (auto removed = pins.remove_all(); !removed) {
     return removed;
   }
-  release_bpffs(options.bpffs);
+  rundir::release_bpffs(options.bpffs);
   return {};
 }
 

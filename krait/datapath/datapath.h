@@ -16,16 +16,16 @@
 #include "common/result.h"
 #include "krait/abi/maps.h"
 #include "krait/abi/snapshot.h"
-#include "krait/datapath/bpffs.h"
 #include "krait/datapath/state.h"
 #include "krait/datapath/table_sizes.h"
 #include "krait/datapath/ways.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::datapath {
 
 struct Options {
   std::string interface;
-  std::string bpffs = kBpffs;              // mounted here when it is not yet
+  std::string bpffs = rundir::kBpffs;      // mounted here when it is not yet
   std::uint32_t snapshot_pages = 0;        // the buffer must hold at least this many
   std::uint32_t rules = 0;                 // of the policy; the counters have room for twice as many
   std::uint32_t max_snapshot_pages = ~0U;  // of a buffer, however much the policy may grow

@@ -617,7 +617,7 @@ TEST_F(DatapathOnTun, RemoveRestoresTheDevice) {
   }
   ASSERT_TRUE(Datapath::remove(options(), index_, unused));
   EXPECT_FALSE(has_pins(options()));
-  EXPECT_FALSE(is_bpffs(bpffs_)) << "the file system is unmounted";
+  EXPECT_FALSE(rundir::is_bpffs(bpffs_)) << "the file system is unmounted";
   EXPECT_TRUE(arrives(5432));
 }
 

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "krait/datapath/bpffs.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::datapath {
 
@@ -53,7 +53,7 @@ int move_over(const Named& from, const Named& to) {
 }  // namespace
 
 Result<Pins> Pins::open(const std::string& bpffs, const std::string& interface) {
-  if (auto mounted = mount_bpffs(bpffs); !mounted) {
+  if (auto mounted = rundir::mount_bpffs(bpffs); !mounted) {
     return std::move(mounted.error());
   }
   Pins pins = at(bpffs, interface);
@@ -72,7 +72,7 @@ std::string Pins::directory() const {
 }
 
 Result<Fd> Pins::open_folder(std::size_t depth) const {
-  auto folder = open_bpffs(bpffs_);
+  auto folder = rundir::open_bpffs(bpffs_);
   for (std::size_t i = 0; folder && i < depth; ++i) {
     Fd inner(::openat(folder->get(), folders_[i].c_str(), kFolderFlags));
     if (!inner.valid()) {

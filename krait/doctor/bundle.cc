@@ -20,13 +20,13 @@
 #include "krait/config/load.h"
 #include "krait/control/client.h"
 #include "krait/control/version.h"
-#include "krait/datapath/bpffs.h"
 #include "krait/doctor/archive.h"
 #include "krait/doctor/checks.h"
 #include "krait/doctor/journal.h"
 #include "krait/doctor/network_report.h"
 #include "krait/doctor/report.h"
 #include "krait/doctor/secrets.h"
+#include "krait/rundir/bpffs.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::doctor {
@@ -123,7 +123,7 @@ Result<std::string> metrics_page() {
 }
 
 std::string pins_listing(const std::string& directory) {
-  if (!datapath::is_bpffs(directory)) {  // the agent's user may have made a link in its place
+  if (!rundir::is_bpffs(directory)) {  // the agent's user may have made a link in its place
     return fmt::format("{} is no BPF file system\n", directory);
   }
   std::string text;

@@ -10,10 +10,10 @@
 #include "common/file.h"
 #include "krait/config/load.h"
 #include "krait/control/client.h"
-#include "krait/datapath/bpffs.h"
 #include "krait/doctor/gather.h"
 #include "krait/plan/clock_keeper.h"
 #include "krait/plan/plan.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::doctor {
 
@@ -61,7 +61,7 @@ void gather_pins(PinsFacts& pins) {
   struct stat info{};
   pins.exists = ::lstat(pins.directory.c_str(), &info) == 0;
   if (pins.exists) {
-    pins.is_bpffs = datapath::is_bpffs(pins.directory);
+    pins.is_bpffs = rundir::is_bpffs(pins.directory);
     pins.owner = info.st_uid;
   }
 }
@@ -146,7 +146,7 @@ void gather_host(const Where& where, Facts& facts) {
   if (facts.config.mesh && !facts.config.mesh->host.private_key_file.empty()) {
     gather_key_file(facts.config.mesh->host.private_key_file, facts.key_file);
   }
-  facts.pins.directory = datapath::kBpffs;
+  facts.pins.directory = rundir::kBpffs;
   gather_pins(facts.pins);
 }
 

@@ -1,9 +1,9 @@
 #include "krait/enforce/host_settings.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "common/file.h"
+#include "krait/rundir/folder.h"
 #include "krait/wireguard/redirects.h"
 #include "krait/wireguard/wireguard.h"
 
@@ -15,14 +15,8 @@ constexpr const char* kRedirects = "net.ipv4.conf.all.send_redirects = 1\n";
 
 }  // namespace
 
-std::string folder_hint(const std::string& path) {
-  const bool may_take = path.substr(0, path.rfind('/')) == kRunDirectory && ::geteuid() == 0;
-  return may_take ? "make it root's, for an agent that runs as root: krait-agent --prepare root"
-                  : "give a --socket in a folder of root's or of the agent's own user";
-}
-
 std::string interface_lock_path(const std::string& interface) {
-  return fmt::format("{}/{}.lock", kRunDirectory, interface);
+  return fmt::format("{}/{}.lock", rundir::kRunDirectory, interface);
 }
 
 common::Result<common::LockFile> lock_interface(const std::string& interface) {

@@ -9,11 +9,6 @@
 
 namespace krait::enforce {
 
-inline constexpr const char* kRunDirectory = "/run/krait";
-
-// What to do when the folder that `path` stands in belongs to a user who is neither root nor the agent's own.
-std::string folder_hint(const std::string& path);
-
 std::string interface_lock_path(const std::string& interface);
 // Held by the agent that keeps the interface. Fails with unavailable while another does.
 common::Result<common::LockFile> lock_interface(const std::string& interface);

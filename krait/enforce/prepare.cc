@@ -7,7 +7,7 @@
 #include <array>
 #include <cerrno>
 
-#include "krait/datapath/bpffs.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::enforce {
 
@@ -21,8 +21,8 @@ common::Result<void> prepare_for(const std::string& user) {
                       : common::Error(common::ErrorCode::not_found,
                                       fmt::format("there is no user {0}; adduser --system --group {0}", user));
   }
-  auto done = datapath::mount_bpffs(datapath::kBpffs);
-  done = done ? datapath::give_bpffs(datapath::kBpffs, entry.pw_uid, entry.pw_gid) : std::move(done);
+  auto done = rundir::mount_bpffs(rundir::kBpffs);
+  done = done ? rundir::give_bpffs(rundir::kBpffs, entry.pw_uid, entry.pw_gid) : std::move(done);
   return done;
 }
 

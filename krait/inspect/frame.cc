@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "krait/cli/probe_packet.h"
+#include "krait/inspect/probe_packet.h"
 
 namespace krait::inspect {
 
-using cli::kEthernetBytes;
 using common::Family;
 using common::Ip;
 

@@ -11,13 +11,11 @@
 
 #include "krait/abi/selector.h"
 #include "krait/cli/krait_program.h"
-#include "krait/cli/probe_packet.h"
+#include "krait/inspect/probe_packet.h"
 
 namespace krait::inspect {
 namespace {
 
-using cli::kEthernetBytes;
-using cli::probe_packet;
 using cli::Ran;
 using common::Ip;
 using control::Json;

@@ -17,15 +17,16 @@ declare -A may_include=(
   [krait/config]="common krait/abi krait/model"
   [krait/compile]="common krait/abi krait/model"
   [krait/plan]="common krait/abi krait/model krait/config krait/compile"
-  [krait/datapath]="common common/netlink krait/abi krait/bpf krait/model"
+  [krait/rundir]="common"
+  [krait/datapath]="common common/netlink krait/abi krait/bpf krait/model krait/rundir"
   [krait/wireguard]="common common/netlink krait/model"
   [krait/control]="common common/event krait/abi krait/model krait/datapath/state.h krait/wireguard/state.h"
-  [krait/enforce]="common common/event common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/control krait/datapath krait/wireguard"
+  [krait/enforce]="common common/event common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/datapath krait/wireguard"
   [krait/keeper]="common common/event common/netlink krait/model krait/control krait/enforce krait/wireguard"
-  [krait/agent]="common common/event krait/abi krait/model krait/control krait/enforce krait/keeper"
-  [krait/doctor]="common common/event common/netlink krait/abi krait/model krait/config krait/plan krait/control krait/enforce krait/datapath krait/wireguard"
-  [krait/cli]="common common/event krait/abi krait/model krait/config krait/compile krait/plan krait/control krait/enforce krait/datapath krait/wireguard"
-  [krait/inspect]="common common/netlink krait/abi krait/model krait/compile krait/plan krait/control krait/datapath krait/doctor krait/cli"
+  [krait/agent]="common common/event krait/abi krait/model krait/rundir krait/control krait/enforce krait/keeper"
+  [krait/doctor]="common common/event common/netlink krait/abi krait/model krait/config krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard"
+  [krait/cli]="common common/event krait/abi krait/model krait/plan krait/rundir krait/control"
+  [krait/inspect]="common common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard krait/doctor krait/cli"
   [lab/traffic]="common"
   [packaging/reference]="krait/agent krait/cli"
 )
@@ -122,6 +123,11 @@ plant krait/agent/a.cc '#include "agent.h"'
 plant krait/agent/a.cc '#include <libmnl/libmnl.h>'
 plant krait/config/a.h '#include <toml++/toml.h>'
 plant krait/cli/a.h '#include <CLI/CLI.hpp>'
+plant krait/cli/a.cc '#include "krait/datapath/packet_runner.h"'
+plant krait/cli/a.cc '#include "krait/wireguard/wireguard.h"'
+plant krait/cli/a.cc '#include "krait/enforce/left_over.h"'
+plant krait/cli/a.cc '#include "common/netlink/links.h"'
+plant krait/rundir/a.cc '#include "krait/datapath/datapath.h"'
 plant krait/agent/a.cc '#include <bpf/libbpf.h>'
 plant common/a.cc '// see /ho''me/somebody/notes'
 echo "the law holds"

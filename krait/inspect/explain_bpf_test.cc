@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include "krait/abi/selector.h"
-#include "krait/cli/explain.h"
 #include "krait/config/load.h"
 #include "krait/config/ports.h"
+#include "krait/inspect/explain.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 namespace {
 
 constexpr const char* kPolicy = R"(
@@ -92,4 +92,4 @@ TEST_F(ExplainTest, TellsWhatNoRuleDecides) {
 }
 
 }  // namespace
-}  // namespace krait::cli
+}  // namespace krait::inspect

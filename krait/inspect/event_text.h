@@ -9,7 +9,7 @@
 #include "krait/abi/maps.h"
 #include "krait/control/protocol.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
 using control::Json;
 
@@ -38,4 +38,4 @@ Json event_json(const krait_event& event, const EventNames& names, const common:
 // One line, of what event_json() made.
 std::string event_text(const Json& json);
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

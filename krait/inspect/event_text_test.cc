@@ -1,4 +1,4 @@
-#include "krait/cli/event_text.h"
+#include "krait/inspect/event_text.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 
 #include "krait/abi/reasons.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 namespace {
 
 constexpr common::Moment kNow{.unix_ns = 1'700'000'000'000'000'000, .boot_ns = 60'000'000'000};
@@ -53,4 +53,4 @@ TEST(EventText, DatesAnEventOfTheFutureAsOfNow) {
 }
 
 }  // namespace
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -7,7 +7,7 @@
 
 #include "common/ip.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
 inline constexpr std::size_t kEthernetBytes = 14;
 
@@ -18,4 +18,4 @@ bool is_icmpv6(std::uint32_t selector);
 // any other protocol, over the family of the addresses, which must be that of the selector.
 std::vector<std::byte> probe_packet(std::uint32_t selector, const common::Ip& source, const common::Ip& destination);
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -9,7 +9,7 @@
 #include "common/fd.h"
 #include "common/result.h"
 
-namespace krait::datapath {
+namespace krait::rundir {
 
 inline constexpr const char* kBpffs = "/run/krait/bpf";
 
@@ -37,4 +37,4 @@ common::Result<void> mend_bpffs(const std::string& path);
 // Unmounts it when nothing is pinned there any more. Without CAP_SYS_ADMIN, or while it is in use, it stays.
 void release_bpffs(const std::string& path);
 
-}  // namespace krait::datapath
+}  // namespace krait::rundir

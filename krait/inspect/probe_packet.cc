@@ -1,4 +1,4 @@
-#include "krait/cli/probe_packet.h"
+#include "krait/inspect/probe_packet.h"
 
 #include <netinet/in.h>
 
@@ -7,7 +7,7 @@
 
 #include "krait/abi/selector.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
 using common::Family;
 using common::Ip;
@@ -135,4 +135,4 @@ std::vector<std::byte> probe_packet(std::uint32_t selector, const Ip& source, co
       .take();
 }
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -1,4 +1,4 @@
-#include "krait/cli/probe_packet.h"
+#include "krait/inspect/probe_packet.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "krait/abi/selector.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 namespace {
 
 using common::Ip;
@@ -86,4 +86,4 @@ TEST(ProbePacket, SumsItsIpv4Header) {
 }
 
 }  // namespace
-}  // namespace krait::cli
+}  // namespace krait::inspect

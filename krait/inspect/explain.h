@@ -8,7 +8,7 @@
 #include "common/result.h"
 #include "krait/model/policy.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
 struct Explanation {
   bool allowed = false;
@@ -22,4 +22,4 @@ struct Explanation {
 common::Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std::uint32_t to,
                                     std::uint32_t selector);
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -1,4 +1,4 @@
-#include "krait/datapath/bpffs.h"
+#include "krait/rundir/bpffs.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 #include "common/fd.h"
 
-namespace krait::datapath {
+namespace krait::rundir {
 
 using common::Error;
 using common::Fd;
@@ -194,4 +194,4 @@ void release_bpffs(const std::string& path) {
   }
 }
 
-}  // namespace krait::datapath
+}  // namespace krait::rundir

@@ -1,4 +1,4 @@
-#include "krait/cli/event_text.h"
+#include "krait/inspect/event_text.h"
 
 #include <arpa/inet.h>
 #include <fmt/chrono.h>
@@ -9,14 +9,14 @@
 
 #include "krait/cli/answers.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
-EventNames::EventNames(const Json& rules) : file_(text_at(rules, "policy", "")) {
-  for (const Json& identity : list_at(rules, "identities")) {
-    identities_[number_at(identity, "tag")] = text_at(identity, "name", "");
+EventNames::EventNames(const Json& rules) : file_(cli::text_at(rules, "policy", "")) {
+  for (const Json& identity : cli::list_at(rules, "identities")) {
+    identities_[cli::number_at(identity, "tag")] = cli::text_at(identity, "name", "");
   }
-  for (const Json& rule : list_at(rules, "rules")) {
-    rules_[number_at(rule, "number")] = {text_at(rule, "rule", ""), number_at(rule, "line")};
+  for (const Json& rule : cli::list_at(rules, "rules")) {
+    rules_[cli::number_at(rule, "number")] = {cli::text_at(rule, "rule", ""), cli::number_at(rule, "line")};
   }
 }
 
@@ -127,4 +127,4 @@ std::string event_text(const Json& json) {
   return text;
 }
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -1,4 +1,4 @@
-#include "krait/cli/explain.h"
+#include "krait/inspect/explain.h"
 
 #include <fmt/format.h>
 
@@ -11,15 +11,15 @@
 #include "common/memory.h"
 #include "krait/abi/reasons.h"
 #include "krait/abi/selector.h"
-#include "krait/cli/probe_packet.h"
 #include "krait/compile/compile.h"
 #include "krait/compile/evaluate.h"
 #include "krait/control/protocol.h"
 #include "krait/datapath/packet_runner.h"
+#include "krait/inspect/probe_packet.h"
 #include "krait/plan/clock_keeper.h"
 #include "krait/plan/plan.h"
 
-namespace krait::cli {
+namespace krait::inspect {
 
 using common::Error;
 using common::ErrorCode;
@@ -132,4 +132,4 @@ Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std
   return by_program(*run, judgement);
 }
 
-}  // namespace krait::cli
+}  // namespace krait::inspect

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "krait/cli/event_text.h"
+#include "krait/inspect/event_text.h"
 #include "tests/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -18,9 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const control::Json names{{"policy", "p.toml"},
                             {"identities", {{{"name", "web"}, {"tag", 1}}}},
                             {"rules", {{{"rule", "r"}, {"number", 0}, {"line", 1}}}}};
-  const auto json =
-      cli::event_json(input.event, cli::EventNames(names), {.unix_ns = input.unix_ns, .boot_ns = input.boot_ns});
-  require(!cli::event_text(json).empty(), "an event has a text");
+  const auto json = inspect::event_json(input.event, inspect::EventNames(names),
+                                        {.unix_ns = input.unix_ns, .boot_ns = input.boot_ns});
+  require(!inspect::event_text(json).empty(), "an event has a text");
   require(control::parse_json_object(control::json_line(json)).has_value(), "an event is one JSON object");
   return 0;
 }
