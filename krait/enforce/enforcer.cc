@@ -130,6 +130,7 @@ Result<Enforcer::Ran> Enforcer::reconcile(Goal goal, const plan::Plan& plan, con
                       .wireguard = is_ending ? nobody : plan.wireguard,
                       .key = key,
                       .previous = is_adopting ? nullptr : &plan_.wireguard,
+                      .present_name = sight->name,
                       .new_home = sight->new_home};
   Work work(held_, wanted);
   const auto planned = steps({.goal = goal, .is_managed = held_.is_managed}, sight->observed);

@@ -45,9 +45,9 @@ Result<void> look_at_policy(const Held& held, const Looking& looking, Observed& 
 }
 
 void look_for_it_elsewhere(Held& held, const Looking& looking, Sight& sight) {
+  sight.new_home = looking.moved_to ? looking.moved_to() : std::nullopt;  // goes by the index
   held.interface_index = 0;
   held.refused.clear();
-  sight.new_home = looking.moved_to ? looking.moved_to() : std::nullopt;
   if (sight.new_home) {
     sight.observed.place = Place::moved;
     // TCX links go with the interface. Clsact's filters do not.

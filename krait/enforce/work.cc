@@ -77,7 +77,8 @@ Result<void> Work::make_link() {
 Result<void> Work::rename() {
   auto renamed = wireguard::rename_link(held_.interface_index, held_.interface);
   if (renamed) {
-    mended_.push_back(fmt::format("{} was renamed by somebody else: it has its name back", held_.interface));
+    mended_.push_back(fmt::format("{} was renamed to {} by somebody else: it has its name back", held_.interface,
+                                  wanted_.present_name));
   }
   return renamed;
 }

@@ -21,6 +21,7 @@ struct Wanted {
   const model::WireguardImage& wireguard;      // the plan's, or nobody
   const wireguard::PrivateKey* key = nullptr;  // none: the interface's is kept, and read from its file if it is lost
   const model::WireguardImage* previous = nullptr;  // that was applied before; none when the agent starts
+  std::string present_name{};                       // of the interface
   std::optional<netlink::NewHome> new_home{};
 };
 
