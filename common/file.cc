@@ -86,8 +86,8 @@ Result<void> read_pieces(const Fd& fd, const std::string& path, std::size_t max_
 Result<std::string> read_all(const Fd& fd, const std::string& path, const struct stat& status, std::size_t max_bytes) {
   std::string text;
   text.reserve(std::min(static_cast<std::size_t>(status.st_size), max_bytes));
-  auto read = read_pieces(fd, path, max_bytes, [&text](std::string_view piece) { text.append(piece); });
-  return read ? Result<std::string>(std::move(text)) : read.error();
+  KRAIT_CHECK(read_pieces(fd, path, max_bytes, [&text](std::string_view piece) { text.append(piece); }));
+  return text;
 }
 
 // A read lease (fcntl(2)) is refused while somebody has the file open for writing, and makes who wants to open it so
@@ -116,24 +116,18 @@ using Reader = std::function<Result<Value>(const Fd&, const struct stat&)>;
 template <typename Value>
 Result<std::optional<Value>> read_settled(const std::string& path, struct stat& seen, const Reader<Value>& read) {
   struct stat before{};
-  const auto fd = open_regular(path, before);
-  if (!fd) {
-    return fd.error();
-  }
+  KRAIT_TRY(const auto fd, open_regular(path, before));
   const bool settled = is_unchanged(seen, before) || is_old(before);
   seen = before;
-  if (!settled || is_open_for_writing(fd->get())) {
+  if (!settled || is_open_for_writing(fd.get())) {
     return std::optional<Value>();
   }
-  auto value = read(*fd, before);
+  KRAIT_TRY(auto value, read(fd, before));
   struct stat after{};
-  if (!value) {
-    return std::move(value.error());
-  }
-  if (::fstat(fd->get(), &after) != 0) {
+  if (::fstat(fd.get(), &after) != 0) {
     return Error::from_errno(errno, fmt::format("stat {}", path));
   }
-  return is_unchanged(before, after) ? std::optional(std::move(*value)) : std::nullopt;
+  return is_unchanged(before, after) ? std::optional(std::move(value)) : std::nullopt;
 }
 
 // What `read` makes of the file, when nobody writes it.
@@ -141,12 +135,9 @@ template <typename Value>
 Result<Value> when_settled(const std::string& path, const Reader<Value>& read) {
   struct stat seen{};
   for (int tries = 0; tries < kMaxSettles; ++tries) {
-    auto value = read_settled(path, seen, read);
-    if (!value) {
-      return std::move(value.error());
-    }
-    if (*value) {
-      return std::move(**value);
+    KRAIT_TRY(auto value, read_settled(path, seen, read));
+    if (value) {
+      return std::move(*value);
     }
     std::this_thread::sleep_for(kSettle);
   }
@@ -157,14 +148,14 @@ Result<Value> when_settled(const std::string& path, const Reader<Value>& read) {
 
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   struct stat status{};
-  const auto fd = open_regular(path, status);
-  return fd ? read_all(*fd, path, status, max_bytes) : fd.error();
+  KRAIT_TRY(const auto fd, open_regular(path, status));
+  return read_all(fd, path, status, max_bytes);
 }
 
 Result<std::string> read_file_of_others(const std::string& path, std::size_t max_bytes) {
   struct stat status{};
-  const auto fd = open_regular_of_others(path, status);
-  return fd ? read_all(*fd, path, status, max_bytes) : fd.error();
+  KRAIT_TRY(const auto fd, open_regular_of_others(path, status));
+  return read_all(fd, path, status, max_bytes);
 }
 
 Result<std::string> read_settled_file(const std::string& path, std::size_t max_bytes) {
@@ -175,8 +166,8 @@ Result<std::string> read_settled_file(const std::string& path, std::size_t max_b
 Result<Digest> settled_file_digest(const std::string& path, std::size_t max_bytes) {
   return when_settled<Digest>(path, [&](const Fd& fd, const struct stat&) -> Result<Digest> {
     Digester digester;
-    auto read = read_pieces(fd, path, max_bytes, [&digester](std::string_view piece) { digester.add(piece); });
-    return read ? Result<Digest>(digester.digest()) : read.error();
+    KRAIT_CHECK(read_pieces(fd, path, max_bytes, [&digester](std::string_view piece) { digester.add(piece); }));
+    return digester.digest();
   });
 }
 

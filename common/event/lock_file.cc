@@ -38,9 +38,7 @@ Result<void> make_directory_of(const std::string& path) {
 }
 
 Result<void> make_own_directory_of(const std::string& path, std::string_view hint) {
-  if (auto made = make_directory_of(path); !made) {
-    return made;
-  }
+  KRAIT_CHECK(make_directory_of(path));
   const std::string directory = directory_of(path);
   struct stat status{};
   if (::stat(directory.c_str(), &status) != 0) {

@@ -82,17 +82,14 @@ Result<bool> put_link(const Pins& folder, const Post& post, Fd& held) {
     return false;
   }
   if (!is_same && !(is_there && bpf_link_update(held.get(), post.program_fd, nullptr) == 0)) {
-    auto made = make_tcx_link(post.interface_index, kTcxIngress, post.program_fd);
+    KRAIT_TRY(auto made, make_tcx_link(post.interface_index, kTcxIngress, post.program_fd));
     if (!made) {
-      return std::move(made.error());
-    }
-    if (!*made) {
       return Error(common::ErrorCode::unsupported, "this interface takes no TCX links");
     }
-    held = std::move(**made);
+    held = std::move(*made);
   }
-  auto done = folder.replace(name.c_str(), held.get());
-  return done ? Result<bool>(!is_same) : std::move(done.error());
+  KRAIT_CHECK(folder.replace(name.c_str(), held.get()));
+  return !is_same;
 }
 
 // True when the program was not there.
@@ -101,16 +98,13 @@ Result<bool> put_filter(const Fence& fence, const Pins& folder, const Post& post
   if (program_of(filter) == program_id(post.program_fd) && folder.get(pin.name().c_str()).valid()) {
     return false;
   }
-  const auto made_qdisc = make_qdisc(post.interface_index);
-  if (!made_qdisc) {
-    return made_qdisc.error();
-  }
-  if (*made_qdisc && !pin.own_qdisc) {
+  KRAIT_TRY(const auto made_qdisc, make_qdisc(post.interface_index));
+  if (made_qdisc && !pin.own_qdisc) {
     folder.remove(pin.name().c_str());
     pin.own_qdisc = true;
   }
-  auto done = folder.replace(pin.name().c_str(), post.program_fd);
-  return done ? renew_filter(filter, post.program_fd) : std::move(done.error());
+  KRAIT_CHECK(folder.replace(pin.name().c_str(), post.program_fd));
+  return renew_filter(filter, post.program_fd);
 }
 
 void take(const Fence& fence, const Pins& folder, const Pin& pin) {

@@ -163,13 +163,10 @@ std::optional<Loaded> Loaded::adopt(const Pins& pins, const Options& options) {
 }
 
 Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
-  auto object = open_krait_object(Framing::network, options.tables);
-  auto guard = open_guard_object();
-  if (!object || !guard) {
-    return std::move(!object ? object.error() : guard.error());
-  }
-  auto done = object->set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options)));
-  done = done ? object->set_entries(kRulesMap, rule_entries(options.rules)) : std::move(done);
+  KRAIT_TRY(auto object, open_krait_object(Framing::network, options.tables));
+  KRAIT_TRY(auto guard, open_guard_object());
+  KRAIT_CHECK(object.set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options))));
+  KRAIT_CHECK(object.set_entries(kRulesMap, rule_entries(options.rules)));
   Fd shared_flows;
   for (const MapShape& shape : map_shapes(options)) {
     Fd pinned = pins.get(shape.pin);
@@ -179,21 +176,18 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
     if (usable && shape.name == kFlowsMap) {
       shared_flows = std::move(pinned);
     } else if (usable) {
-      done = done ? object->reuse_map(shape.name, pinned.get()) : std::move(done);
+      KRAIT_CHECK(object.reuse_map(shape.name, pinned.get()));
     }
   }
-  done = done ? load_krait_object(*object, shared_flows.get()) : std::move(done);
-  done = done ? guard->load() : std::move(done);
-  if (!done) {
-    return std::move(done.error());
-  }
+  KRAIT_CHECK(load_krait_object(object, shared_flows.get()));
+  KRAIT_CHECK(guard.load());
   Loaded loaded;
   for (std::size_t i = 0; const MapShape& shape : map_shapes(options)) {
-    loaded.maps_[i++] = duplicate(object->map_fd(shape.name));
+    loaded.maps_[i++] = duplicate(object.map_fd(shape.name));
   }
-  loaded.programs_ = {duplicate(object->program_fd(kProgramNames[0])), duplicate(object->program_fd(kProgramNames[1])),
-                      duplicate(guard->program_fd(kProgramNames[2])), duplicate(object->program_fd(kProgramNames[3])),
-                      duplicate(object->program_fd(kProgramNames[4]))};
+  loaded.programs_ = {duplicate(object.program_fd(kProgramNames[0])), duplicate(object.program_fd(kProgramNames[1])),
+                      duplicate(guard.program_fd(kProgramNames[2])), duplicate(object.program_fd(kProgramNames[3])),
+                      duplicate(object.program_fd(kProgramNames[4]))};
   const auto is_valid = [](const Fd& fd) { return fd.valid(); };
   if (!std::ranges::all_of(loaded.maps_, is_valid) || !std::ranges::all_of(loaded.programs_, is_valid)) {
     return Error::from_errno(errno, "keep the descriptors of the BPF objects");
@@ -218,14 +212,10 @@ bool Loaded::shares(const Pins& pins, MapId id) const {
 
 Result<void> Loaded::pin(const Pins& pins) const {
   for (std::size_t i = 0; const MapShape& shape : map_shapes({})) {
-    if (auto done = pins.replace(shape.pin, maps_[i++].get()); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.replace(shape.pin, maps_[i++].get()));
   }
   for (std::size_t i = 0; i < kProgramPins.size(); ++i) {
-    if (auto done = pins.replace(kProgramPins[i], programs_[i].get()); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.replace(kProgramPins[i], programs_[i].get()));
   }
   return {};
 }
@@ -246,24 +236,18 @@ bool Loaded::is_pinned(const Pins& pins) const {
 }
 
 Result<Pins> begin_pins(const Pins& pins) {
-  if (auto cleared = pins.inner(kNextPins).remove_all(); !cleared) {
-    return std::move(cleared.error());
-  }
+  KRAIT_CHECK(pins.inner(kNextPins).remove_all());
   return pins.make_inner(kNextPins);
 }
 
 Result<void> commit_pins(const Pins& pins) {
   const Pins next = pins.inner(kNextPins);
   for (const MapShape& shape : map_shapes({})) {
-    if (auto done = pins.take(next, shape.pin); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.take(next, shape.pin));
   }
   // The programs last: by them the next agent knows that this set is the attached one.
   for (const char* pin : kProgramPins) {
-    if (auto done = pins.take(next, pin); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.take(next, pin));
   }
   return next.remove_all();
 }

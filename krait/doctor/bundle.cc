@@ -214,29 +214,21 @@ std::string bundle_name() {
 }
 
 Result<Bundle> make_bundle(const Where& where, const std::string& file) {
-  const auto facts = gather(where);
-  if (!facts) {
-    return facts.error();
-  }
-  Collection collection = collect(where, *facts);
+  KRAIT_TRY(const auto facts, gather(where));
+  Collection collection = collect(where, facts);
   Bundle bundle{.file = file, .members = {}, .missing = collection.missing()};
   if (!bundle.missing.empty()) {
     collection.add("missing.json", control::Json(bundle.missing));
   }
-  const std::set<model::PublicKey> public_keys = public_keys_of(*facts, where.socket);
+  const std::set<model::PublicKey> public_keys = public_keys_of(facts, where.socket);
   const Secrets secrets =
-      find_secrets(facts->config.mesh ? facts->config.mesh->host.private_key_file : kUsualKeyFile, public_keys);
+      find_secrets(facts.config.mesh ? facts.config.mesh->host.private_key_file : kUsualKeyFile, public_keys);
   for (Member& member : collection.members()) {
     member.text = without_secrets(std::move(member.text), secrets, public_keys);
     bundle.members.push_back(member.name);
   }
-  auto bytes = pack("krait-debug", collection.members(), std::time(nullptr));
-  if (!bytes) {
-    return bytes.error();
-  }
-  if (auto written = common::write_file(file, *bytes, 0600); !written) {
-    return written.error();
-  }
+  KRAIT_TRY(auto bytes, pack("krait-debug", collection.members(), std::time(nullptr)));
+  KRAIT_CHECK(common::write_file(file, bytes, 0600));
   return bundle;
 }
 

@@ -154,9 +154,7 @@ common::Result<Facts> gather(const Where& where) {
   Facts facts;
   gather_config(where, facts);
   gather_host(where, facts);
-  if (auto done = gather_network(facts); !done) {
-    return done.error();
-  }
+  KRAIT_CHECK(gather_network(facts));
   gather_firewall(facts);
   return facts;
 }
