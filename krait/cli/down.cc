@@ -6,7 +6,7 @@
 #include <string>
 #include <system_error>
 
-#include "krait/cli/answers.h"
+#include "common/json.h"
 #include "krait/cli/command.h"
 #include "krait/control/client.h"
 #include "krait/datapath/bpffs.h"
@@ -28,7 +28,7 @@ struct Flags {
 };
 
 std::string done_text(const Flags& flags, const Json& answer) {
-  const auto interface = answer.value("interface", std::string());
+  const std::string interface = common::text_at(answer, "interface");
   if (!flags.keep_enforcing) {
     return fmt::format("down: {} is no longer guarded", interface);
   }
@@ -80,7 +80,7 @@ Result<void> check_interface(const Flags& flags) {
   if (!status) {
     return {};  // whether an agent answers is the next request's business
   }
-  const std::string interface = text_at(*status, "interface", "");
+  const std::string interface = common::text_at(*status, "interface");
   if (interface == flags.interface) {
     return {};
   }
@@ -103,7 +103,7 @@ Result<void> down(const Flags& flags, Output& output) {
   datapath::release_bpffs(datapath::kBpffs);
   output.report(done_text(flags, *answer), {{"version", control::kProtocolVersion},
                                             {"removed", !flags.keep_enforcing},
-                                            {"interface", answer->value("interface", std::string())}});
+                                            {"interface", common::text_at(*answer, "interface")}});
   return {};
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/clock.h"
-#include "krait/cli/answers.h"
+#include "common/json.h"
 #include "krait/cli/command.h"
 #include "krait/cli/event_text.h"
 #include "krait/control/client.h"
@@ -61,7 +61,7 @@ Result<void> events(const Flags& flags, Output& output) {
   if (!rules) {
     return rules.error();
   }
-  auto reader = datapath::EventReader::open(datapath::kBpffs, text_at(*rules, "interface", ""));
+  auto reader = datapath::EventReader::open(datapath::kBpffs, common::text_at(*rules, "interface"));
   if (!reader) {
     return reader.error();
   }

@@ -17,6 +17,7 @@
 
 #include "common/fd.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "krait/config/load.h"
 #include "krait/control/client.h"
 #include "krait/control/version.h"
@@ -159,11 +160,7 @@ void add_log(Collection& collection, const std::string& socket) {
 std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string& socket) {
   std::set<model::PublicKey> keys;
   const auto add = [&](const control::Json& holder) {
-    const auto found = holder.find("public_key");
-    if (found == holder.end() || !found->is_string()) {
-      return;
-    }
-    if (const auto key = model::parse_public_key(found->get<std::string>())) {
+    if (const auto key = model::parse_public_key(common::text_at(holder, "public_key"))) {
       keys.insert(*key);
     }
   };
@@ -177,7 +174,7 @@ std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string&
   }
   if (const auto status = control::ask(socket, control::Request::status)) {
     add(*status);
-    for (const control::Json& peer : status->value("peers", control::Json::array())) {
+    for (const control::Json& peer : common::list_at(*status, "peers")) {
       add(peer);
     }
   }

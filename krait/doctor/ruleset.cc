@@ -7,6 +7,10 @@
 namespace krait::doctor {
 
 using common::Family;
+using common::find_member;
+using common::list_at;
+using common::object_at;
+using common::text_at;
 
 namespace {
 
@@ -32,19 +36,6 @@ Truth any_of(Truth a, Truth b) {
     return Truth::yes;
   }
   return a == Truth::no && b == Truth::no ? Truth::no : Truth::unknown;
-}
-
-const Json* member(const Json& json, const char* key) {
-  if (!json.is_object()) {
-    return nullptr;
-  }
-  const auto found = json.find(key);
-  return found == json.end() ? nullptr : &*found;
-}
-
-std::string text_of(const Json& json, const char* key) {
-  const Json* found = member(json, key);
-  return found != nullptr && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 // The protocol's number, by the names that libnftables writes.
@@ -129,13 +120,13 @@ Value payload_value(const Packet& packet, const std::string& protocol, const std
 }
 
 Value value_of(const Packet& packet, const Json& left) {
-  if (const Json* meta = member(left, "meta")) {
-    return meta_value(packet, text_of(*meta, "key"));
+  if (const Json* meta = find_member(left, "meta")) {
+    return meta_value(packet, text_at(*meta, "key"));
   }
-  if (const Json* payload = member(left, "payload")) {
-    return payload_value(packet, text_of(*payload, "protocol"), text_of(*payload, "field"));
+  if (const Json* payload = find_member(left, "payload")) {
+    return payload_value(packet, text_at(*payload, "protocol"), text_at(*payload, "field"));
   }
-  if (const Json* ct = member(left, "ct"); ct != nullptr && text_of(*ct, "key") == "state") {
+  if (const Json* ct = find_member(left, "ct"); ct != nullptr && text_at(*ct, "key") == "state") {
     return {.number = {}, .text = "new", .ip = {}};
   }
   return {};
@@ -165,9 +156,9 @@ Truth matches_text(const std::string& value, const Json& wanted) {
 }
 
 Truth matches_ip(const common::Ip& value, const Json& wanted) {
-  if (const Json* prefix = member(wanted, "prefix")) {
-    const auto ip = common::Ip::parse(text_of(*prefix, "addr"));
-    const Json* length = member(*prefix, "len");
+  if (const Json* prefix = find_member(wanted, "prefix")) {
+    const auto ip = common::Ip::parse(text_at(*prefix, "addr"));
+    const Json* length = find_member(*prefix, "len");
     if (ip && length != nullptr && length->is_number_unsigned() && length->get<unsigned>() <= ip->bits()) {
       return truth(common::Prefix{*ip, static_cast<std::uint8_t>(length->get<unsigned>())}.contains(value));
     }
@@ -181,7 +172,7 @@ Truth matches_number(std::int64_t value, const Json& wanted) {
   if (wanted.is_string() && wanted.get<std::string>() == "echo-request") {
     return truth(value == 8 || value == 128);
   }
-  if (const Json* range = member(wanted, "range"); range != nullptr && range->is_array() && range->size() == 2) {
+  if (const Json* range = find_member(wanted, "range"); range != nullptr && range->is_array() && range->size() == 2) {
     const auto first = number_of((*range)[0]);
     const auto last = number_of((*range)[1]);
     return first && last ? truth(*first <= value && value <= *last) : Truth::unknown;
@@ -237,11 +228,11 @@ Truth Walk::matches(const Chain& chain, const Value& value, const Json& wanted, 
   if (depth > kMaxJumps || ++steps_ > kMaxSteps) {
     return Truth::unknown;
   }
-  if (const Json* set = member(wanted, "set"); set != nullptr && set->is_array()) {
+  if (const Json* set = find_member(wanted, "set"); set != nullptr && set->is_array()) {
     return matches_set(chain, value, *set, depth);
   }
-  if (const Json* element = member(wanted, "elem")) {
-    const Json* inner = member(*element, "val");
+  if (const Json* element = find_member(wanted, "elem")) {
+    const Json* inner = find_member(*element, "val");
     return inner != nullptr ? matches(chain, value, *inner, depth + 1) : Truth::unknown;
   }
   if (wanted.is_array()) {
@@ -262,11 +253,11 @@ Truth Walk::matches(const Chain& chain, const Value& value, const Json& wanted, 
 
 // A condition of a rule.
 void Walk::look(const Chain& chain, const Json& expression, Match& match) {
-  if (const Json* test = member(expression, "match")) {
-    const Json* left = member(*test, "left");
-    const Json* right = member(*test, "right");
+  if (const Json* test = find_member(expression, "match")) {
+    const Json* left = find_member(*test, "left");
+    const Json* right = find_member(*test, "right");
     const Value value = left != nullptr ? value_of(packet_, *left) : Value{};
-    const std::string op = text_of(*test, "op");
+    const std::string op = text_at(*test, "op");
     Truth holds = right != nullptr ? matches(chain, value, *right, 0) : Truth::unknown;
     if (op == "!=" && holds != Truth::unknown && !value.absent) {
       holds = truth(holds == Truth::no);
@@ -277,13 +268,13 @@ void Walk::look(const Chain& chain, const Json& expression, Match& match) {
     match.truth = both(match.truth, holds);
     return;
   }
-  const Json* xt = member(expression, "xt");
-  if (xt != nullptr && text_of(*xt, "type") != "target") {
-    const std::string name = text_of(*xt, "name");
+  const Json* xt = find_member(expression, "xt");
+  if (xt != nullptr && text_at(*xt, "type") != "target") {
+    const std::string name = text_at(*xt, "name");
     match.pins_down = match.pins_down || name == "multiport" || name == "udp" || name == "tcp" || name == "icmp" ||
                       name == "icmp6" || name == "set";
     match.truth = both(match.truth, Truth::unknown);
-  } else if (member(expression, "limit") != nullptr || member(expression, "ct count") != nullptr) {
+  } else if (find_member(expression, "limit") != nullptr || find_member(expression, "ct count") != nullptr) {
     match.truth = both(match.truth, Truth::unknown);
   }
 }
@@ -298,23 +289,23 @@ std::optional<Verdict> Walk::act(const Chain& chain, const Json& action, const M
     maybe_accepted_ = maybe_accepted_ || match.pins_down;
     return std::nullopt;
   };
-  if (member(action, "accept") != nullptr || member(action, "queue") != nullptr) {
+  if (find_member(action, "accept") != nullptr || find_member(action, "queue") != nullptr) {
     return accept();
   }
-  const Json* xt = member(action, "xt");
-  const bool xt_drops = xt != nullptr && text_of(*xt, "type") == "target" &&
-                        (text_of(*xt, "name") == "REJECT" || text_of(*xt, "name") == "DROP");
-  if (member(action, "drop") != nullptr || member(action, "reject") != nullptr || xt_drops) {
+  const Json* xt = find_member(action, "xt");
+  const bool xt_drops = xt != nullptr && text_at(*xt, "type") == "target" &&
+                        (text_at(*xt, "name") == "REJECT" || text_at(*xt, "name") == "DROP");
+  if (find_member(action, "drop") != nullptr || find_member(action, "reject") != nullptr || xt_drops) {
     return sure ? std::optional(Verdict::drop) : std::nullopt;
   }
-  if (member(action, "return") != nullptr) {
+  if (find_member(action, "return") != nullptr) {
     may_return_ = may_return_ || !sure;
     return sure ? std::optional(Verdict::none) : std::nullopt;
   }
   for (const char* way : {"jump", "goto"}) {
-    const Json* jump = member(action, way);
+    const Json* jump = find_member(action, way);
     const auto target = jump == nullptr ? ruleset_.chains.end()
-                                        : ruleset_.chains.find({chain.family, chain.table, text_of(*jump, "target")});
+                                        : ruleset_.chains.find({chain.family, chain.table, text_at(*jump, "target")});
     if (target == ruleset_.chains.end() || depth >= kMaxJumps) {
       continue;
     }
@@ -336,12 +327,10 @@ std::optional<Verdict> Walk::rule(const Chain& chain, const Json& expressions, i
     if (match.truth == Truth::no) {
       return std::nullopt;
     }
-    if (const Json* map = member(expression, "vmap")) {
-      const Json* key = member(*map, "key");
-      const Json* data = member(*map, "data");
-      const Json* entries = data != nullptr ? member(*data, "set") : nullptr;
+    if (const Json* map = find_member(expression, "vmap")) {
+      const Json* key = find_member(*map, "key");
       const Value value = key != nullptr ? value_of(packet_, *key) : Value{};
-      for (const Json& entry : entries != nullptr && entries->is_array() ? *entries : Json::array()) {
+      for (const Json& entry : list_at(object_at(*map, "data"), "set")) {
         if (!entry.is_array() || entry.size() != 2) {
           continue;
         }
@@ -388,32 +377,30 @@ Verdict Walk::chain(const Chain& chain, int depth) {
 
 common::Result<Ruleset> parse_ruleset(std::string_view json) {
   const Json parsed = Json::parse(json, nullptr, false);
-  const Json* list = member(parsed, "nftables");
+  const Json* list = find_member(parsed, "nftables");
   if (list == nullptr || !list->is_array()) {
     return common::Error(common::ErrorCode::invalid_input, "the ruleset is no JSON of libnftables");
   }
   Ruleset ruleset;
   for (const Json& item : *list) {
-    if (const Json* chain = member(item, "chain")) {
-      Chain made{.family = text_of(*chain, "family"),
-                 .table = text_of(*chain, "table"),
-                 .name = text_of(*chain, "name"),
-                 .type = text_of(*chain, "type"),
-                 .hook = text_of(*chain, "hook"),
-                 .drops = text_of(*chain, "policy") == "drop",
+    if (const Json* chain = find_member(item, "chain")) {
+      Chain made{.family = text_at(*chain, "family"),
+                 .table = text_at(*chain, "table"),
+                 .name = text_at(*chain, "name"),
+                 .type = text_at(*chain, "type"),
+                 .hook = text_at(*chain, "hook"),
+                 .drops = text_at(*chain, "policy") == "drop",
                  .rules = {}};
       ruleset.chains.emplace(ChainName{made.family, made.table, made.name}, made);
-    } else if (const Json* rule = member(item, "rule")) {
+    } else if (const Json* rule = find_member(item, "rule")) {
       const auto home =
-          ruleset.chains.find({text_of(*rule, "family"), text_of(*rule, "table"), text_of(*rule, "chain")});
-      const Json* expressions = member(*rule, "expr");
-      if (home != ruleset.chains.end() && expressions != nullptr && expressions->is_array()) {
-        home->second.rules.push_back(*expressions);
+          ruleset.chains.find({text_at(*rule, "family"), text_at(*rule, "table"), text_at(*rule, "chain")});
+      if (home != ruleset.chains.end()) {
+        home->second.rules.push_back(list_at(*rule, "expr"));
       }
-    } else if (const Json* set = member(item, "set")) {
-      const Json* elements = member(*set, "elem");
-      ruleset.sets.emplace(ChainName{text_of(*set, "family"), text_of(*set, "table"), text_of(*set, "name")},
-                           elements != nullptr && elements->is_array() ? *elements : Json::array());
+    } else if (const Json* set = find_member(item, "set")) {
+      ruleset.sets.emplace(ChainName{text_at(*set, "family"), text_at(*set, "table"), text_at(*set, "name")},
+                           list_at(*set, "elem"));
     }
   }
   return ruleset;

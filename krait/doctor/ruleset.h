@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,11 +14,12 @@
 #include <vector>
 
 #include "common/ip.h"
+#include "common/json.h"
 #include "common/result.h"
 
 namespace krait::doctor {
 
-using Json = nlohmann::ordered_json;
+using common::Json;
 
 struct Chain {
   std::string family;  // "ip", "ip6", "inet", ...
