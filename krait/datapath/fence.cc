@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/hash.h"
 #include "krait/datapath/filters.h"
 #include "krait/datapath/object.h"
 #include "krait/datapath/tcx.h"
@@ -53,14 +54,10 @@ std::vector<Pin> present_pins(const Pins& folder) {
 // Of this fence among those of several guarded interfaces.
 Filter filter_of(const Fence& fence, std::uint32_t interface_index) {
   constexpr std::uint32_t kFence = 0x66000000;  // "f"
-  std::uint32_t hash = 0x811c9dc5;              // FNV-1a
-  for (const char c : fence.interface) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193;
-  }
   return {.interface_index = interface_index,
           .side = Side::ingress,
           .priority = kFirstPriority,
-          .handle = kFence | (hash & 0xffffffU)};
+          .handle = kFence | (common::fnv1a_32(fence.interface) & 0xffffffU)};
 }
 
 bool is_pinned(const Pins& folder, const std::string& name, std::uint32_t link_id) {

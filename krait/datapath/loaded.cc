@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/hash.h"
 #include "krait/abi/snapshot.h"
 #include "krait/bpf/objects.h"
 #include "krait/datapath/flow_migration.h"
@@ -39,16 +40,6 @@ constexpr std::array kMapsOfFence{MapId::snapshot, MapId::pairs, MapId::drops, M
 constexpr std::array<std::span<const MapId>, 5> kMapsOfProgram{kAllMaps, kAllMaps, std::span<const MapId>(),
                                                                kMapsOfFence, kMapsOfFence};
 static_assert(kAllMaps.size() == kMaps);
-
-constexpr std::uint64_t kFnvStart = 0xcbf29ce484222325ULL;
-constexpr std::uint64_t kFnvPrime = 0x100000001b3ULL;
-
-std::uint64_t hash_of(std::span<const unsigned char> bytes, std::uint64_t hash) {
-  for (const unsigned char byte : bytes) {
-    hash = (hash ^ byte) * kFnvPrime;
-  }
-  return hash;
-}
 
 // A policy may grow by half without a new map; 4 MiB a buffer are always there.
 std::uint32_t pages_with_headroom(const Options& options) {
@@ -103,8 +94,8 @@ std::uint64_t build_id() {
   const std::span krait(krait_bpf_object, krait_bpf_object_end);
   const std::span guard(krait_guard_object, krait_guard_object_end);
   const std::uint32_t hz = ticks_per_second();
-  const auto* hz_bytes = reinterpret_cast<const unsigned char*>(&hz);
-  return hash_of({hz_bytes, sizeof(hz)}, hash_of(guard, hash_of(krait, kFnvStart))) | 1U;
+  const std::span hz_bytes(reinterpret_cast<const unsigned char*>(&hz), sizeof(hz));
+  return common::fnv1a(hz_bytes, common::fnv1a(guard, common::fnv1a(krait))) | 1U;
 }
 
 std::array<MapShape, kMaps> map_shapes(const Options& options) {
