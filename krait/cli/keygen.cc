@@ -1,16 +1,13 @@
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <memory>
 #include <string>
 
+#include "common/file.h"
 #include "common/process.h"
 #include "krait/cli/command.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::cli {
 
-using common::Error;
 using common::Result;
 
 namespace {
@@ -20,20 +17,8 @@ struct Flags {
   bool only_public = false;
 };
 
-Result<void> make_directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) {
-    return {};
-  }
-  const std::string directory = path.substr(0, slash);
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return Error::from_errno(errno, "make the directory " + directory);
-  }
-  return {};
-}
-
 Result<model::PublicKey> make_key(const std::string& file) {
-  if (auto made = make_directory_of(file); !made) {
+  if (auto made = common::make_directory_of(file, 0700); !made) {
     return made.error();
   }
   const auto key = wireguard::PrivateKey::generate();

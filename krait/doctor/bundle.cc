@@ -77,7 +77,7 @@ std::string host_name() {
 }
 
 // Whoever listens there while no agent does is anybody: neither a slow answer nor one without an end may hold this up.
-Result<std::string> read_all(int fd) {
+Result<std::string> receive_page(int fd) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kMaxAnswerSeconds);
   std::string text;
   std::array<char, 16384> chunk;
@@ -120,7 +120,7 @@ Result<std::string> metrics_page() {
       ::send(fd.get(), kRequest.data(), kRequest.size(), MSG_NOSIGNAL) < 0) {
     return Error::from_errno(errno, fmt::format("ask for the metrics page at {}", endpoint->text()));
   }
-  return read_all(fd.get());
+  return receive_page(fd.get());
 }
 
 std::string pins_listing(const std::string& directory) {

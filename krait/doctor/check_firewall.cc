@@ -5,6 +5,7 @@
 #include <set>
 
 #include "krait/abi/selector.h"
+#include "krait/config/ports.h"
 #include "krait/doctor/checks.h"
 
 namespace krait::doctor {
@@ -178,17 +179,6 @@ std::vector<std::uint32_t> samples_of(const model::SelectorRange& range) {
   return samples;
 }
 
-std::string selector_text(const Packet& packet) {
-  switch (packet.protocol) {
-    case kTcp:
-      return fmt::format("tcp/{}", packet.port.value_or(0));
-    case kUdp:
-      return fmt::format("udp/{}", packet.port.value_or(0));
-    default:
-      return fmt::format("{}/{}", packet.protocol == kIcmp ? "icmp" : "icmpv6", packet.icmp_type.value_or(0));
-  }
-}
-
 // What the policy lets others open to this host.
 std::set<std::uint32_t> open_selectors(const model::Mesh& mesh, const model::Policy& policy) {
   const auto own = std::ranges::find(policy.identities, mesh.host.identity.name, &model::Identity::name);
@@ -288,10 +278,11 @@ Findings check_firewall_input(const Facts& facts) {
       packet->family = family;
       if (const Chain* chain = dropped_by(*facts.firewall.ruleset, *packet, "input")) {
         const Owner owner = owner_of(*facts.firewall.ruleset, *chain);
-        findings.push_back({kName, Grade::warning,
-                            fmt::format("the policy lets {} in, but {} drops it behind {}", selector_text(*packet),
-                                        chain_text(owner, *chain), facts.interface),
-                            input_hint(owner, *chain, facts.interface)});
+        findings.push_back(
+            {kName, Grade::warning,
+             fmt::format("the policy lets {} in, but {} drops it behind {}",
+                         config::selector_text({selector, selector}), chain_text(owner, *chain), facts.interface),
+             input_hint(owner, *chain, facts.interface)});
         break;
       }
     }

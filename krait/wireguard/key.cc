@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/fd.h"
+#include "common/file.h"
 #include "krait/wireguard/key.h"
 
 namespace krait::wireguard {
@@ -105,41 +106,7 @@ Result<void> check_mode(int fd, const std::string& path) {
   return {};
 }
 
-// Fills `bytes` from the file; gives the number of bytes read, at most bytes.size().
-Result<std::size_t> read_all(int fd, std::span<char> bytes, const std::string& path) {
-  std::size_t size = 0;
-  while (size < bytes.size()) {
-    const ssize_t got = ::read(fd, bytes.data() + size, bytes.size() - size);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      return Error::from_errno(errno, fmt::format("read the key file {}", path));
-    }
-    if (got == 0) {
-      break;
-    }
-    size += static_cast<std::size_t>(got);
-  }
-  return size;
-}
-
-Result<void> write_all(int fd, std::span<const char> bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) {
-      continue;
-    }
-    if (put < 0) {
-      return Error::from_errno(errno, fmt::format("write the key file {}", path));
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
-  }
-  if (::fsync(fd) != 0) {
-    return Error::from_errno(errno, fmt::format("write the key file {}", path));
-  }
-  return {};
-}
+std::string name_of(const std::string& path) { return fmt::format("the key file {}", path); }
 
 }  // namespace
 
@@ -165,7 +132,7 @@ Result<PrivateKey> PrivateKey::load_credential(const std::string& name) {
 
 Result<PrivateKey> PrivateKey::read(int fd, const std::string& path) {
   Secret<kMaxFileBytes> text;
-  KRAIT_TRY(auto size, read_all(fd, text.bytes, path));
+  KRAIT_TRY(auto size, common::read_into(fd, text.bytes, name_of(path)));
   auto key = parse({text.bytes.data(), size});
   if (!key) {
     return Error(ErrorCode::invalid_input,
@@ -233,7 +200,10 @@ Result<void> PrivateKey::save(const std::string& path) const {
   Secret<kBase64Characters + 1> text;
   sodium_bin2base64(text.bytes.data(), text.bytes.size(), bytes_.data(), bytes_.size(), sodium_base64_VARIANT_ORIGINAL);
   text.bytes.back() = '\n';
-  auto written = write_all(fd.get(), text.bytes, path);
+  auto written = common::write_all(fd.get(), {text.bytes.data(), text.bytes.size()}, name_of(path));
+  if (written && ::fsync(fd.get()) != 0) {
+    written = Error::from_errno(errno, fmt::format("write {}", name_of(path)));
+  }
   if (written) {
     written = give_to_owner_of_folder(fd.get(), place.folder, path);
   }
