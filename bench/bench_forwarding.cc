@@ -85,17 +85,11 @@ common::Result<PacketRunner> make_runner() {
     const common::Prefix network = network_behind(family);
     ways.push_back({.prefix = network, .network_length = network.length, .interfaces = {differential::kLan}});
   }
-  const auto snapshot = compile::compile_snapshot(scale.bindings, scale.policy, 1);
-  if (!snapshot) {
-    return snapshot.error();
-  }
-  auto runner = PacketRunner::load(static_cast<std::uint32_t>(snapshot->image.size() / KRAIT_PAGE_BYTES),
-                                   datapath::RunMode::production, datapath::Routes::asked);
-  if (!runner) {
-    return runner;
-  }
-  auto done = runner->set_ways_behind(ways);
-  done = done ? runner->publish(snapshot->image) : std::move(done);
+  KRAIT_TRY(const auto snapshot, compile::compile_snapshot(scale.bindings, scale.policy, 1));
+  KRAIT_TRY(auto runner, PacketRunner::load(static_cast<std::uint32_t>(snapshot.image.size() / KRAIT_PAGE_BYTES),
+                                            datapath::RunMode::production, datapath::Routes::asked));
+  auto done = runner.set_ways_behind(ways);
+  done = done ? runner.publish(snapshot.image) : std::move(done);
   if (!done) {
     return std::move(done.error());
   }
@@ -121,12 +115,9 @@ common::Result<void> check_passes(PacketRunner& runner, const Row& row) {
            : dropped ? common::Error(common::ErrorCode::system, "the fence dropped the packet to be measured")
                      : Result<void>();
   }
-  const auto run = runner.run(frame_of(row), options_of(row));
-  if (!run) {
-    return run.error();
-  }
-  return run->allowed ? Result<void>()
-                      : common::Error(common::ErrorCode::system, "the packet to be measured was not allowed");
+  KRAIT_TRY(const auto run, runner.run(frame_of(row), options_of(row)));
+  return run.allowed ? Result<void>()
+                     : common::Error(common::ErrorCode::system, "the packet to be measured was not allowed");
 }
 
 common::Result<double> time_row(PacketRunner& runner, const Row& row, bool empty_program) {
@@ -134,9 +125,7 @@ common::Result<double> time_row(PacketRunner& runner, const Row& row, bool empty
                                   : row.kind == Kind::elsewhere ? datapath::Timed::fence
                                                                 : datapath::Timed::verdict;
   const auto ns = runner.time_ns(frame_of(row), {.run = options_of(row), .repeat = kRepeat, .program = program});
-  if (auto checked = check_passes(runner, row); !checked) {
-    return checked.error();
-  }
+  KRAIT_CHECK(check_passes(runner, row));
   if (!ns) {
     return ns.error();
   }
@@ -165,21 +154,13 @@ bench::Table table_of(const std::vector<Row>& rows) {
 }
 
 common::Result<void> measure(std::vector<Row>& rows, int rounds) {
-  auto sandbox = differential::Sandbox::make();
-  if (!sandbox) {
-    return std::move(sandbox.error());
-  }
-  if (auto set = set_routes(*sandbox); !set) {
-    return set;
-  }
-  auto runner = make_runner();
-  if (!runner) {
-    return std::move(runner.error());
-  }
+  KRAIT_TRY(auto sandbox, differential::Sandbox::make());
+  KRAIT_CHECK(set_routes(sandbox));
+  KRAIT_TRY(auto runner, make_runner());
   for (int round = 0; round < rounds; ++round) {
     for (Row& row : rows) {
-      const auto empty_ns = time_row(*runner, row, true);
-      const auto ns = time_row(*runner, row, false);
+      const auto empty_ns = time_row(runner, row, true);
+      const auto ns = time_row(runner, row, false);
       if (!ns || !empty_ns) {
         return ns ? empty_ns.error() : ns.error();
       }

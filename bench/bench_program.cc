@@ -95,11 +95,8 @@ packets::Bytes next_frame(const Row& row) {
 common::Result<double> time_singly(PacketRunner& runner, Row& row) {
   std::vector<double> samples;
   for (std::uint32_t i = 0; i < kSingles; ++i, ++row.sent) {
-    const auto ns = runner.time_ns(next_frame(row), options_of(row, 1));
-    if (!ns) {
-      return ns.error();
-    }
-    samples.push_back(*ns);
+    KRAIT_TRY(const auto ns, runner.time_ns(next_frame(row), options_of(row, 1)));
+    samples.push_back(ns);
   }
   return bench::median(std::move(samples));
 }
@@ -121,27 +118,16 @@ common::Result<double> time_row(PacketRunner& runner, Row& row) {
       return common::Error(common::ErrorCode::system, "the packet to be measured met another verdict than was meant");
     }
   }
-  const auto ns = runner.time_ns(frame_of(row.kind, row.family, kPort), options_of(row, kRepeat));
-  if (!ns) {
-    return ns.error();
-  }
-  return static_cast<double>(*ns);
+  KRAIT_TRY(const auto ns, runner.time_ns(frame_of(row.kind, row.family, kPort), options_of(row, kRepeat)));
+  return static_cast<double>(ns);
 }
 
 common::Result<PacketRunner> runner_at(std::uint32_t rules) {
   const bench::Scale scale = bench::make_scale(rules);
-  const auto snapshot = compile::compile_snapshot(scale.bindings, scale.policy, 1);
-  if (!snapshot) {
-    return snapshot.error();
-  }
-  auto runner = PacketRunner::load(static_cast<std::uint32_t>(snapshot->image.size() / KRAIT_PAGE_BYTES),
-                                   datapath::RunMode::production);
-  if (!runner) {
-    return runner;
-  }
-  if (auto published = runner->publish(snapshot->image); !published) {
-    return published.error();
-  }
+  KRAIT_TRY(const auto snapshot, compile::compile_snapshot(scale.bindings, scale.policy, 1));
+  KRAIT_TRY(auto runner, PacketRunner::load(static_cast<std::uint32_t>(snapshot.image.size() / KRAIT_PAGE_BYTES),
+                                            datapath::RunMode::production));
+  KRAIT_CHECK(runner.publish(snapshot.image));
   return runner;
 }
 

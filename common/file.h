@@ -1,8 +1,9 @@
-// Whole files, bounded.
+// Whole files, bounded; and whole descriptors.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -35,5 +36,18 @@ inline constexpr int kMaxSettles = 20;
 // Writes `text` to a new file beside `path` with `mode` (0600), syncs it and renames it over `path`: the old or the new
 // text is there, never a part.
 Result<void> write_file(const std::string& path, std::string_view text, unsigned mode);
+
+// From where a descriptor stands. `name` is what it is called in errors: its path, "the key file X". Interrupted calls
+// are made again.
+// Reads until `bytes` is full or the end is there; gives how many were read. Keeps no copy, so it may be a secret.
+Result<std::size_t> read_into(int fd, std::span<char> bytes, std::string_view name);
+// Reads to the end. Fails with limit beyond `max_bytes`.
+Result<std::string> read_to_end(int fd, std::size_t max_bytes, std::string_view name);
+Result<void> write_all(int fd, std::string_view bytes, std::string_view name);
+
+// The directory that `path` stands in; "." when it names none.
+std::string directory_of(const std::string& path);
+// Makes that directory when it is missing; its own directory must exist.
+Result<void> make_directory_of(const std::string& path, unsigned mode = 0755);
 
 }  // namespace common

@@ -68,11 +68,8 @@ Result<void> write_file(const std::string& path, const std::string& text) {
 }  // namespace
 
 Result<std::unique_ptr<AgentHost>> AgentHost::start(const std::vector<HostRule>& rules) {
-  auto space = Namespace::create();
-  if (!space) {
-    return std::move(space.error());
-  }
-  std::unique_ptr<AgentHost> made(new AgentHost(std::move(*space)));
+  KRAIT_TRY(auto space, Namespace::create());
+  std::unique_ptr<AgentHost> made(new AgentHost(std::move(space)));
   auto done = hide("/run");
   done = done ? hide("/var/lib") : std::move(done);
   if (!done) {
@@ -126,26 +123,24 @@ Result<void> AgentHost::reload() const { return must_run({built("krait"), "reloa
 
 Result<std::unique_ptr<Probe>> AgentHost::make_probe() const {
   const auto family = common::Family::v4;
-  auto receiver = inside(space_, [&]() -> Result<common::Fd> {
-    common::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(kServicePort);
-    std::memcpy(&address.sin_addr, host(kGuarded, family).bytes.data(), sizeof(address.sin_addr));
-    if (!socket.valid() || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-      return Error::from_errno(errno, "listen on the guarded host");
-    }
-    return socket;
-  });
-  if (!receiver) {
-    return std::move(receiver.error());
-  }
+  KRAIT_TRY(auto receiver, inside(space_, [&]() -> Result<common::Fd> {
+              common::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+              sockaddr_in address{};
+              address.sin_family = AF_INET;
+              address.sin_port = htons(kServicePort);
+              std::memcpy(&address.sin_addr, host(kGuarded, family).bytes.data(), sizeof(address.sin_addr));
+              if (!socket.valid() ||
+                  ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+                return Error::from_errno(errno, "listen on the guarded host");
+              }
+              return socket;
+            }));
   auto frame = packets::Packet(host(kPeer, family), host(kGuarded, family)).udp(1024, kServicePort).payload(8).frame();
   frame.erase(frame.begin(), frame.begin() + packets::kEthernetBytes);
   const auto send = [tun = tun_.get(), frame] {
     [[maybe_unused]] const ssize_t written = ::write(tun, frame.data(), frame.size());
   };
-  return std::make_unique<Probe>(send, std::move(*receiver));
+  return std::make_unique<Probe>(send, std::move(receiver));
 }
 
 }  // namespace krait::bench

@@ -83,16 +83,13 @@ common::Result<Outcome> run(const std::vector<std::string>& argv, std::string_vi
   }
   Outcome outcome;
   const auto start = Clock::now();
-  auto pid = spawn(argv, input_file->get(), error_file->get());
-  if (!pid) {
-    return std::move(pid.error());
-  }
-  outcome.timed_out = !wait_for_end(*pid, timeout_s);
+  KRAIT_TRY(auto pid, spawn(argv, input_file->get(), error_file->get()));
+  outcome.timed_out = !wait_for_end(pid, timeout_s);
   if (outcome.timed_out) {
-    ::kill(*pid, SIGKILL);
+    ::kill(pid, SIGKILL);
   }
   int status = 0;
-  ::waitpid(*pid, &status, 0);
+  ::waitpid(pid, &status, 0);
   outcome.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (!outcome.timed_out && status != 0) {
     return common::Error(common::ErrorCode::system,
@@ -102,11 +99,8 @@ common::Result<Outcome> run(const std::vector<std::string>& argv, std::string_vi
 }
 
 common::Result<void> must_run(const std::vector<std::string>& argv, std::string_view input) {
-  auto outcome = run(argv, input, kUsualTimeoutS);
-  if (!outcome) {
-    return std::move(outcome.error());
-  }
-  if (outcome->timed_out) {
+  KRAIT_TRY(auto outcome, run(argv, input, kUsualTimeoutS));
+  if (outcome.timed_out) {
     return common::Error(common::ErrorCode::system, fmt::format("{} did not end", fmt::join(argv, " ")));
   }
   return {};

@@ -15,9 +15,7 @@ Result<ClockWatch> ClockWatch::create() {
     return Error::from_errno(errno, "make a timer");
   }
   ClockWatch clock(std::move(timer));
-  if (auto armed = clock.arm(); !armed) {
-    return std::move(armed.error());
-  }
+  KRAIT_CHECK(clock.arm());
   return clock;
 }
 
@@ -37,9 +35,7 @@ Result<bool> ClockWatch::was_set() {
   if (!cancelled) {
     return false;
   }
-  if (auto armed = arm(); !armed) {
-    return std::move(armed.error());
-  }
+  KRAIT_CHECK(arm());
   return true;
 }
 

@@ -8,14 +8,11 @@
 
 #include <cerrno>
 
+#include "common/file.h"
+
 namespace common {
 
 namespace {
-
-std::string directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
-}
 
 Error is_not_ours(const std::string& directory, const struct stat& status, std::string_view hint) {
   if (status.st_uid == 0 || status.st_uid == ::geteuid()) {
@@ -29,18 +26,8 @@ Error is_not_ours(const std::string& directory, const struct stat& status, std::
 
 }  // namespace
 
-Result<void> make_directory_of(const std::string& path) {
-  const std::string directory = directory_of(path);
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
-    return Error::from_errno(errno, "make the directory " + directory);
-  }
-  return {};
-}
-
 Result<void> make_own_directory_of(const std::string& path, std::string_view hint) {
-  if (auto made = make_directory_of(path); !made) {
-    return made;
-  }
+  KRAIT_CHECK(make_directory_of(path));
   const std::string directory = directory_of(path);
   struct stat status{};
   if (::stat(directory.c_str(), &status) != 0) {

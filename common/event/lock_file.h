@@ -9,12 +9,9 @@
 
 namespace common {
 
-// Makes the directory that `path` stands in (0755) when it is missing; its own directory must exist.
-Result<void> make_directory_of(const std::string& path);
-
-// The same for a program that is to work there. Fails with permission where anybody but root and this process's user
-// could exchange what is in it: names that the program goes by would lead elsewhere. `hint`: what to do when it is
-// another user's.
+// make_directory_of() for a program that is to work there. Fails with permission where anybody but root and this
+// process's user could exchange what is in it: names that the program goes by would lead elsewhere. `hint`: what to do
+// when it is another user's.
 Result<void> make_own_directory_of(const std::string& path, std::string_view hint);
 
 // Move-only; the destructor lets go of the lock and leaves the file.

@@ -7,11 +7,8 @@ namespace common {
 
 Result<std::unique_ptr<SharedText>> SharedText::create(Loop& loop, Reader read) {
   std::unique_ptr<SharedText> text(new SharedText(std::move(read)));
-  auto timer = Timer::create(loop, [shared = text.get()] { shared->forget(); });
-  if (!timer) {
-    return std::move(timer.error());
-  }
-  text->timer_ = std::move(*timer);
+  KRAIT_TRY(auto timer, Timer::create(loop, [shared = text.get()] { shared->forget(); }));
+  text->timer_ = std::move(timer);
   return text;
 }
 

@@ -30,24 +30,16 @@ Result<std::unique_ptr<StreamServer>> StreamServer::serve(Loop& loop, Fd listene
                                                           const Rights& rights, const StreamLimits& limits) {
   std::unique_ptr<StreamServer> server(
       new StreamServer(loop, std::move(listener), std::move(answerer), rights, limits));
-  if (auto watched = server->watch(); !watched) {
-    return passed_on(watched, "serve a socket");
-  }
+  KRAIT_CHECK(server->watch(), "serve a socket");
   return server;
 }
 
 Result<void> StreamServer::watch() {
-  auto timer = Timer::create(loop_, [this] { look_for_idle(); });
-  if (!timer) {
-    return std::move(timer.error());
-  }
-  idle_timer_ = std::move(*timer);
+  KRAIT_TRY(auto timer, Timer::create(loop_, [this] { look_for_idle(); }));
+  idle_timer_ = std::move(timer);
   // Edge-triggered: what cannot be accepted for want of descriptors must not wake the loop again and again.
-  auto listened = loop_.add(listener_.get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { accept_some(); });
-  if (!listened) {
-    return listened.error();
-  }
-  listener_token_ = *listened;
+  KRAIT_TRY(auto listened, loop_.add(listener_.get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { accept_some(); }));
+  listener_token_ = listened;
   return {};
 }
 

@@ -26,17 +26,15 @@ Result<Timer> Timer::create(Loop& loop, Handler handler) {
   if (!timer.timer_.valid()) {
     return Error::from_errno(errno, "make a timer");
   }
-  auto token =
+  KRAIT_TRY(
+      auto token,
       loop.add(timer.timer_.get(), EPOLLIN, [fd = timer.timer_.get(), handler = std::move(handler)](std::uint32_t) {
         std::uint64_t expirations = 0;
         if (::read(fd, &expirations, sizeof(expirations)) == sizeof(expirations)) {  // else it was set anew meanwhile
           handler();
         }
-      });
-  if (!token) {
-    return std::move(token.error());
-  }
-  timer.token_ = *token;
+      }));
+  timer.token_ = token;
   return timer;
 }
 
@@ -82,16 +80,14 @@ Result<Signals> Signals::receive(Loop& loop, std::initializer_list<int> numbers,
   if (!signals.valid() || ::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) {
     return Error::from_errno(errno, "receive signals");
   }
-  auto token = loop.add(signals.get(), EPOLLIN, [fd = signals.get(), handler = std::move(handler)](std::uint32_t) {
-    signalfd_siginfo info{};
-    while (::read(fd, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
-      handler(static_cast<int>(info.ssi_signo));
-    }
-  });
-  if (!token) {
-    return std::move(token.error());
-  }
-  return Signals(loop, std::move(signals), *token);
+  KRAIT_TRY(auto token,
+            loop.add(signals.get(), EPOLLIN, [fd = signals.get(), handler = std::move(handler)](std::uint32_t) {
+              signalfd_siginfo info{};
+              while (::read(fd, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
+                handler(static_cast<int>(info.ssi_signo));
+              }
+            }));
+  return Signals(loop, std::move(signals), token);
 }
 
 Signals::Signals(Signals&& other) noexcept

@@ -50,30 +50,20 @@ bool bind_for_all(const Fd& listener, const sockaddr_un& address) {
 }  // namespace
 
 Result<ControlSocket> ControlSocket::listen(const std::string& path, std::string_view hint) {
-  auto address = address_of(path);
-  if (!address) {
-    return address.error();
-  }
-  if (auto made = make_own_directory_of(path, hint); !made) {
-    return made.error();
-  }
-  auto lock = LockFile::take(path + ".lock", fmt::format("another process already serves {}; end it first", path));
-  if (!lock) {
-    return lock.error();
-  }
+  KRAIT_TRY(auto address, address_of(path));
+  KRAIT_CHECK(make_own_directory_of(path, hint));
+  KRAIT_TRY(auto lock,
+            LockFile::take(path + ".lock", fmt::format("another process already serves {}; end it first", path)));
   struct stat found{};
   if (::lstat(path.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
     return Error(ErrorCode::invalid_input, path + " exists and is no socket");
   }
   ::unlink(path.c_str());  // of a process that was killed: its lock was free
-  auto listener = make_socket(SOCK_NONBLOCK);
-  if (!listener) {
-    return listener.error();
-  }
-  if (!bind_for_all(*listener, *address) || ::listen(listener->get(), 64) != 0) {
+  KRAIT_TRY(auto listener, make_socket(SOCK_NONBLOCK));
+  if (!bind_for_all(listener, address) || ::listen(listener.get(), 64) != 0) {
     return Error::from_errno(errno, "listen on " + path);
   }
-  return ControlSocket(path, std::move(*lock), std::move(*listener));
+  return ControlSocket(path, std::move(lock), std::move(listener));
 }
 
 ControlSocket::~ControlSocket() {
@@ -84,17 +74,11 @@ ControlSocket::~ControlSocket() {
 }
 
 Result<Fd> connect_unix(const std::string& path) {
-  auto address = address_of(path);
-  if (!address) {
-    return address.error();
-  }
-  auto fd = make_socket(0);
-  if (!fd) {
-    return fd;
-  }
+  KRAIT_TRY(auto address, address_of(path));
+  KRAIT_TRY(auto fd, make_socket(0));
   const timeval patience{.tv_sec = kConnectSeconds, .tv_usec = 0};
-  ::setsockopt(fd->get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-  if (::connect(fd->get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0) {
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
     return fd;
   }
   if (errno == ENOENT || errno == ECONNREFUSED) {

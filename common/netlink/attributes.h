@@ -37,9 +37,7 @@ common::Result<void> for_each_message(std::span<const std::byte> datagram, const
     if (datagram.size() < sizeof message || message.nlmsg_len < sizeof message || message.nlmsg_len > datagram.size()) {
       return malformed_answer();
     }
-    if (auto handled = handler(message); !handled) {
-      return handled;
-    }
+    KRAIT_CHECK(handler(message));
     datagram = datagram.subspan(std::min(datagram.size(), aligned(message.nlmsg_len)));
   }
   return {};

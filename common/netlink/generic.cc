@@ -16,14 +16,11 @@ Result<std::uint16_t> find_family(Socket& socket, std::string_view name) {
   message.put_header(genlmsghdr{.cmd = CTRL_CMD_GETFAMILY, .version = 1, .reserved = 0});
   message.put_text(CTRL_ATTR_FAMILY_NAME, name);
   std::optional<std::uint16_t> family;
-  auto asked = socket.request(message, [&](const nlmsghdr& answer) {
+  KRAIT_CHECK(socket.request(message, [&](const nlmsghdr& answer) {
     const auto table = find_attributes<CTRL_ATTR_FAMILY_ID + 1>(answer, sizeof(genlmsghdr));
     family = attribute_value<std::uint16_t>(table[CTRL_ATTR_FAMILY_ID]);
     return Result<void>{};
-  });
-  if (!asked) {
-    return std::move(asked.error());
-  }
+  }));
   return family ? Result<std::uint16_t>(*family) : malformed_answer();
 }
 

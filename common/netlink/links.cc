@@ -99,11 +99,8 @@ Error refused_route(const char* doing, const LinkRoute& route, Error refusal) {
 }  // namespace
 
 Result<Links> Links::open() {
-  auto socket = Socket::open(NETLINK_ROUTE);
-  if (!socket) {
-    return passed_on(socket, "talk to the kernel about links");
-  }
-  return Links(std::move(*socket));
+  KRAIT_TRY(auto socket, Socket::open(NETLINK_ROUTE), "talk to the kernel about links");
+  return Links(std::move(socket));
 }
 
 Result<Link> Links::find(const std::string& name) {
@@ -234,10 +231,10 @@ Result<std::vector<Error>> Links::change_routes(std::uint32_t index, RouteChange
     }
     return {};
   };
-  auto done = socket_.request_each({.count = routes.size(),
+  KRAIT_CHECK(socket_.request_each({.count = routes.size(),
                                     .build = [&](std::size_t i) { return route_message(request, index, routes[i]); },
-                                    .refused = refused});
-  return done ? Result<std::vector<Error>>(std::move(errors)) : std::move(done.error());
+                                    .refused = refused}));
+  return errors;
 }
 
 }  // namespace netlink

@@ -88,26 +88,19 @@ bool is_no_way(int sys_errno) {
 }  // namespace
 
 Result<Network> Network::open() {
-  auto socket = Socket::open(NETLINK_ROUTE);
-  if (!socket) {
-    return passed_on(socket, "talk to the kernel about the network");
-  }
-  return Network(std::move(*socket));
+  KRAIT_TRY(auto socket, Socket::open(NETLINK_ROUTE), "talk to the kernel about the network");
+  return Network(std::move(socket));
 }
 
 Result<std::vector<Link>> Network::links() {
   std::vector<Link> found;
-  if (auto read = dump_into(socket_, RTM_GETLINK, ifinfomsg{}, found, parse_link); !read) {
-    return passed_on(read, "read the links");
-  }
+  KRAIT_CHECK(dump_into(socket_, RTM_GETLINK, ifinfomsg{}, found, parse_link), "read the links");
   return found;
 }
 
 Result<std::vector<Address>> Network::addresses() {
   std::vector<Address> found;
-  if (auto read = dump_into(socket_, RTM_GETADDR, ifaddrmsg{}, found, parse_address); !read) {
-    return passed_on(read, "read the addresses");
-  }
+  KRAIT_CHECK(dump_into(socket_, RTM_GETADDR, ifaddrmsg{}, found, parse_address), "read the addresses");
   return found;
 }
 
@@ -117,9 +110,7 @@ Result<std::vector<Address>> Network::addresses(std::uint32_t index) {
     ifaddrmsg header{};
     header.ifa_family = address_family(family);
     header.ifa_index = index;
-    if (auto read = dump_into(socket_, RTM_GETADDR, header, found, parse_address); !read) {
-      return passed_on(read, "read the interface's addresses");
-    }
+    KRAIT_CHECK(dump_into(socket_, RTM_GETADDR, header, found, parse_address), "read the interface's addresses");
   }
   std::erase_if(found, [&](const Address& address) { return address.index != index; });
   return found;
@@ -130,15 +121,10 @@ Result<std::vector<Route>> Network::routes() {
   for (const Family family : kFamilies) {
     rtmsg header{};
     header.rtm_family = address_family(family);
-    if (auto read = dump_into(socket_, RTM_GETROUTE, header, found, parse_route); !read) {
-      return passed_on(read, "read the routes");
-    }
+    KRAIT_CHECK(dump_into(socket_, RTM_GETROUTE, header, found, parse_route), "read the routes");
   }
-  auto advertised = read_advertised();
-  if (!advertised) {
-    return passed_on(advertised, "see which routes were advertised");
-  }
-  mark_advertised(*advertised, found);
+  KRAIT_TRY(auto advertised, read_advertised(), "see which routes were advertised");
+  mark_advertised(advertised, found);
   return found;
 }
 
@@ -176,24 +162,18 @@ Result<std::vector<Rule>> Network::rules() {
 }
 
 Result<std::vector<Way>> Network::ways_to(const std::vector<Ip>& destinations) {
-  auto ways = look_up(destinations, false);
-  if (!ways) {
-    return ways;
-  }
+  KRAIT_TRY(auto ways, look_up(destinations, false));
   std::vector<Ip> with_mtu;
   std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < ways->size(); ++i) {
-    if ((*ways)[i].mtu_bytes != 0) {
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    if (ways[i].mtu_bytes != 0) {
       with_mtu.push_back(destinations[i]);
       places.push_back(i);
     }
   }
-  auto configured = look_up(with_mtu, true);
-  if (!configured) {
-    return configured;
-  }
+  KRAIT_TRY(auto configured, look_up(with_mtu, true));
   for (std::size_t i = 0; i < places.size(); ++i) {
-    (*ways)[places[i]].mtu_bytes = (*configured)[i].mtu_bytes;
+    ways[places[i]].mtu_bytes = configured[i].mtu_bytes;
   }
   return ways;
 }
@@ -209,19 +189,16 @@ Result<std::vector<Way>> Network::look_up(const std::vector<Ip>& destinations, b
     }
     return std::move(refusal).with_context(fmt::format("look up the route to {}", destinations[i].text()));
   };
-  auto asked =
-      socket_.request_each({.count = destinations.size(),
-                            .build = [&](std::size_t i) { return way_message(destinations[i], as_configured); },
-                            .answered = answered,
-                            .refused = refused});
-  return asked ? Result<std::vector<Way>>(std::move(ways)) : asked.error();
+  KRAIT_CHECK(socket_.request_each({.count = destinations.size(),
+                                    .build = [&](std::size_t i) { return way_message(destinations[i], as_configured); },
+                                    .answered = answered,
+                                    .refused = refused}));
+  return ways;
 }
 
 Result<std::vector<Qdisc>> Network::qdiscs() {
   std::vector<Qdisc> found;
-  if (auto read = dump_into(socket_, RTM_GETQDISC, tcmsg{}, found, parse_qdisc); !read) {
-    return passed_on(read, "read the qdiscs");
-  }
+  KRAIT_CHECK(dump_into(socket_, RTM_GETQDISC, tcmsg{}, found, parse_qdisc), "read the qdiscs");
   return found;
 }
 

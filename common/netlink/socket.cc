@@ -79,9 +79,9 @@ Result<void> Socket::receive(const Handler& handler) {
       if (answer.nlmsg_pid != port) {
         return {};
       }
-      const auto last = handler(answer);
-      seen_last = seen_last || (last && *last);
-      return last ? Result<void>{} : last.error();
+      KRAIT_TRY(const bool last, handler(answer));
+      seen_last = seen_last || last;
+      return {};
     });
     ::explicit_bzero(received_.get(), size);
     if (!read) {
@@ -102,7 +102,7 @@ Result<void> Socket::exchange(Message& message, const MessageHandler& handler, b
   }
   std::optional<Acknowledgement> end;
   Result<void> handled;
-  auto received = receive([&](const nlmsghdr& answer) -> Result<bool> {
+  KRAIT_CHECK(receive([&](const nlmsghdr& answer) -> Result<bool> {
     if (answer.nlmsg_seq != sequence_) {
       return false;
     }
@@ -116,10 +116,7 @@ Result<void> Socket::exchange(Message& message, const MessageHandler& handler, b
       handled = handler(answer);
     }
     return false;
-  });
-  if (!received) {
-    return received;
-  }
+  }));
   if (end->sys_errno != 0) {
     return refusal(*end);
   }
@@ -128,9 +125,7 @@ Result<void> Socket::exchange(Message& message, const MessageHandler& handler, b
 
 Result<void> Socket::request_each(const Requests& requests) {
   for (std::size_t first = 0; first < requests.count; first += kRequestsAtOnce) {
-    if (auto done = request_some(requests, first, std::min(requests.count, first + kRequestsAtOnce)); !done) {
-      return done;
-    }
+    KRAIT_CHECK(request_some(requests, first, std::min(requests.count, first + kRequestsAtOnce)));
   }
   return {};
 }

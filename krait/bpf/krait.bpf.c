@@ -19,6 +19,7 @@
 
 #include "krait/bpf/count.h"
 #include "krait/bpf/fence.h"
+#include "krait/bpf/fragment.h"
 #include "krait/bpf/judge.h"
 #include "krait/bpf/maps.h"
 #include "krait/bpf/mss.h"
@@ -91,18 +92,6 @@ static __always_inline int find_destination(const struct view* view, __u32 direc
   scratch->judgement.destination_tag = destination->tag;
   return direction == KRAIT_EGRESS && destination->owner & KRAIT_ENTRY_LOCAL ? KRAIT_REASON_DESTINATION_IS_LOCAL
                                                                              : KRAIT_ALLOWED;
-}
-
-static __always_inline int decide(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
-  const __u8 is_icmp_error = scratch->packet.is_icmp_error;
-  if (is_icmp_error) {
-    const int reason = judge_icmp_error(skb, view, scratch);
-    if (reason >= 0) {
-      return reason;
-    }
-  }
-  const int reason = judge(view, scratch);
-  return is_icmp_error && reason == KRAIT_REASON_NO_RULE ? KRAIT_REASON_ICMP_ERROR_UNRELATED : reason;
 }
 
 /* The checks of a parsed packet that need no identity. */

@@ -425,7 +425,7 @@ std::string http(const std::string& request) {
   const sockaddr_in address = address_of("127.0.0.1", 9517);
   EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
   EXPECT_EQ(::send(fd.get(), request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
-  return read_all(fd.get());
+  return text_to_end(fd.get());
 }
 
 TEST_F(AgentTest, ServesMetrics) {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "krait/cli/answers.h"
+#include "common/json.h"
 #include "krait/cli/command.h"
 #include "krait/control/client.h"
 #include "krait/rundir/bpffs.h"
@@ -18,7 +18,7 @@ using common::Result;
 namespace {
 
 std::string done_text(const DownFlags& flags, const Json& answer) {
-  const auto interface = answer.value("interface", std::string());
+  const std::string interface = common::text_at(answer, "interface");
   if (!flags.keep_enforcing) {
     return fmt::format("down: {} is no longer guarded", interface);
   }
@@ -35,7 +35,7 @@ Result<void> check_interface(const DownFlags& flags) {
   if (!status) {
     return {};  // whether an agent answers is the next request's business
   }
-  const std::string interface = text_at(*status, "interface", "");
+  const std::string interface = common::text_at(*status, "interface");
   if (interface == flags.interface) {
     return {};
   }
@@ -62,7 +62,7 @@ Result<void> down(const DownFlags& flags, const Inspections& inspections, Output
   rundir::release_bpffs(rundir::kBpffs);
   output.report(done_text(flags, *answer), {{"version", control::kProtocolVersion},
                                             {"removed", !flags.keep_enforcing},
-                                            {"interface", answer->value("interface", std::string())}});
+                                            {"interface", common::text_at(*answer, "interface")}});
   return {};
 }
 

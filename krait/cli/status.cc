@@ -1,6 +1,7 @@
 #include <memory>
 #include <string>
 
+#include "common/json.h"
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
 #include "krait/control/client.h"
@@ -34,9 +35,9 @@ Result<void> reload(const std::string& socket, Output& output) {
   if (!answer) {
     return answer.error();
   }
-  output.warn(control::findings_from_json(list_at(*answer, "warnings")));
+  output.warn(control::findings_from_json(common::list_at(*answer, "warnings")));
   output.report(reload_text(*answer), *answer);
-  if (!list_at(*answer, "faults").empty()) {
+  if (!common::list_at(*answer, "faults").empty()) {
     output.found_problems();
   }
   return {};

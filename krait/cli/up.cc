@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "krait/cli/answers.h"
+#include "common/json.h"
 #include "krait/cli/command.h"
 #include "krait/cli/spawn.h"
 #include "krait/control/client.h"
@@ -64,11 +64,11 @@ Result<void> report(const std::string& socket, bool was_up, Output& output) {
   for (const char* key : {"interface", "attachment", "revision", "rules", "identities"}) {
     json[key] = status->value(key, Json());
   }
-  json["peers"] = list_at(*status, "peers").size();
+  json["peers"] = common::list_at(*status, "peers").size();
   output.report(
       fmt::format("{}: {}, {} attachment, policy revision {} ({} rules), {} peers", was_up ? "already up" : "up",
-                  text_at(*status, "interface", "?"), text_at(*status, "attachment", "no"), json["revision"].dump(),
-                  json["rules"].dump(), json["peers"].dump()),
+                  common::text_at(*status, "interface", "?"), common::text_at(*status, "attachment", "no"),
+                  json["revision"].dump(), json["rules"].dump(), json["peers"].dump()),
       json);
   return {};
 }

@@ -26,7 +26,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -37,35 +36,6 @@ namespace krait::config {
 namespace {
 
 model::Position position_of(const toml::source_position& at) { return {at.line, at.column}; }
-
-std::string text_of(const toml::date& date) {
-  return fmt::format("{:04}-{:02}-{:02}", date.year, date.month, date.day);
-}
-
-// Without the fraction of a second.
-std::string text_of(const toml::time& time) {
-  return fmt::format("{:02}:{:02}:{:02}", time.hour, time.minute, time.second);
-}
-
-std::string text_of(const toml::date_time& moment) {
-  std::string text = fmt::format("{}T{}", text_of(moment.date), text_of(moment.time));
-  if (moment.offset) {
-    const int minutes = std::abs(static_cast<int>(moment.offset->minutes));
-    text += fmt::format("{}{:02}:{:02}", moment.offset->minutes < 0 ? '-' : '+', minutes / 60, minutes % 60);
-  }
-  return text;
-}
-
-std::string time_text(const toml::node& node) {
-  if (const auto* const date = node.as_date()) {
-    return text_of(date->get());
-  }
-  if (const auto* const time = node.as_time()) {
-    return text_of(time->get());
-  }
-  const auto* const moment = node.as_date_time();
-  return moment == nullptr ? std::string() : text_of(moment->get());
-}
 
 Value taken(toml::node& node);
 
@@ -120,7 +90,6 @@ Value taken(toml::node& node) {
       break;
     default:
       value.kind = Kind::time;
-      value.content = time_text(node);
       break;
   }
   return value;

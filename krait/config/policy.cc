@@ -33,7 +33,7 @@ constexpr auto kRuleKeys = std::to_array<Key>({
     {"from", Shape::text_or_texts, true, R"(from = ["web"])"},
     {"to", Shape::text_or_texts, true, R"(to = ["db"])"},
     {"ports", Shape::text_or_texts, true, R"(ports = ["tcp/5432"])"},
-    {"expires", Shape::time, false, R"(expires = "2026-12-01T00:00:00Z" or expires = "8h")"},
+    {"expires", Shape::text, false, R"(expires = "2026-12-01T00:00:00Z" or expires = "8h")"},
     {"log", Shape::truth, false, "log = true"},
     {"reject", Shape::truth, false, "reject = true"},
 });

@@ -82,18 +82,10 @@ Result<std::string> receive_line(int fd) {
 }  // namespace
 
 Result<Json> ask(const std::string& socket_path, Request request) {
-  auto fd = common::connect_unix(socket_path);
-  if (!fd) {
-    return fd.error();
-  }
-  if (auto sent = send_all(fd->get(), request_line(request)); !sent) {
-    return sent.error();
-  }
-  auto line = receive_line(fd->get());
-  if (!line) {
-    return line.error();
-  }
-  auto json = parse_json_object(*line);
+  KRAIT_TRY(auto fd, common::connect_unix(socket_path));
+  KRAIT_CHECK(send_all(fd.get(), request_line(request)));
+  KRAIT_TRY(auto line, receive_line(fd.get()));
+  auto json = parse_json_object(line);
   if (!json || json->value("version", Json()) != kProtocolVersion) {
     return Error(ErrorCode::system, "the agent's answer is not of this program's version; restart the agent");
   }

@@ -12,7 +12,10 @@ namespace krait::control {
 using common::Diagnostic;
 using common::Error;
 using common::ErrorCode;
+using common::list_at;
+using common::number_at;
 using common::Result;
+using common::text_at;
 
 namespace {
 
@@ -41,19 +44,6 @@ std::string_view name_in(const Table& table, Value value) {
     }
   }
   return {};
-}
-
-template <typename T>
-T member(const Json& json, const char* key, T otherwise) {
-  const auto found = json.find(key);
-  if (found == json.end()) {
-    return otherwise;
-  }
-  if constexpr (std::is_same_v<T, std::string>) {
-    return found->is_string() ? found->template get<std::string>() : otherwise;
-  } else {
-    return found->is_number_unsigned() ? found->template get<T>() : otherwise;
-  }
 }
 
 Json peer_json(const PeerState& peer, std::int64_t now_s) {
@@ -104,7 +94,7 @@ Result<Request> parse_request(std::string_view line) {
   if (const auto version = json->find("version"); version != json->end() && *version != kProtocolVersion) {
     return Error(ErrorCode::invalid_input, "this agent speaks version 1 of the control protocol");
   }
-  const auto name = member<std::string>(*json, "request", "");
+  const std::string name = text_at(*json, "request");
   for (const auto& [known, request] : kRequests) {
     if (name == known) {
       return request;
@@ -142,27 +132,27 @@ std::vector<Diagnostic> findings_from_json(const Json& list) {
   std::vector<Diagnostic> findings;
   for (const Json& finding : list) {
     if (finding.is_object()) {
-      findings.push_back({member<std::string>(finding, "file", ""), member<std::uint32_t>(finding, "line", 0),
-                          member<std::uint32_t>(finding, "column", 0), member<std::string>(finding, "message", ""),
-                          member<std::string>(finding, "hint", "")});
+      findings.push_back({text_at(finding, "file"), static_cast<std::uint32_t>(number_at(finding, "line")),
+                          static_cast<std::uint32_t>(number_at(finding, "column")), text_at(finding, "message"),
+                          text_at(finding, "hint")});
     }
   }
   return findings;
 }
 
 Error error_from_json(const Json& json) {
-  const auto list = json.find("diagnostics");
-  auto findings = list != json.end() && list->is_array() ? findings_from_json(*list) : std::vector<Diagnostic>{};
+  auto findings = findings_from_json(list_at(json, "diagnostics"));
   if (!findings.empty()) {
     return Error::from_diagnostics(std::move(findings));
   }
-  const auto name = member<std::string>(json, "code", "");
+  const std::string name = text_at(json, "code");
+  const std::string reason = text_at(json, "error", "the agent gave no reason");
   for (const auto& [known, code] : kCodes) {
     if (name == known) {
-      return {code, member<std::string>(json, "error", "the agent gave no reason")};
+      return {code, reason};
     }
   }
-  return {ErrorCode::system, member<std::string>(json, "error", "the agent gave no reason")};
+  return {ErrorCode::system, reason};
 }
 
 int exit_code(const Error& error) {

@@ -2,19 +2,18 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "common/json.h"
 #include "common/result.h"
 #include "krait/control/state.h"
 #include "krait/model/policy.h"
 
 namespace krait::control {
 
-// ordered: people read the output too, and the golden tests compare it.
-using Json = nlohmann::ordered_json;
+using common::Json;
 
 inline constexpr int kProtocolVersion = 1;
 inline constexpr const char* kDefaultSocket = "/run/krait/krait.sock";

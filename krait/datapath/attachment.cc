@@ -63,14 +63,11 @@ common::Result<bool> attach_tcx(std::uint32_t interface_index, const Hook& hook,
     mended.order = mended.order || !is_first;
   }
   mended.program = true;
-  auto made = make_tcx_link(interface_index, hook.tcx, program_fd);
-  if (!made) {
-    return std::move(made.error());
+  KRAIT_TRY(auto made, make_tcx_link(interface_index, hook.tcx, program_fd));
+  if (made) {
+    link = std::move(*made);
   }
-  if (*made) {
-    link = std::move(**made);
-  }
-  return made->has_value();
+  return made.has_value();
 }
 
 // To be asked when the ingress filter is put and the egress filter is not: the qdisc "ingress" has clsact's handle, but
@@ -90,21 +87,12 @@ common::Result<void> attach_filters(std::uint32_t interface_index, const Program
   const std::array<int, 2> program_fds{programs.ingress_fd, programs.egress_fd};
   for (std::size_t i = 0; i < kHooks.size(); ++i) {
     if (attached.kind == Attachment::clsact) {
-      auto renewed = renew_filter(own_filter(interface_index, kHooks[i].side), program_fds[i]);
-      if (!renewed) {
-        return std::move(renewed.error());
-      }
-      attached.mended.program = attached.mended.program || *renewed;
-      if (auto checked = i == 0 ? check_clsact(interface_index, programs.ingress_fd) : common::Result<void>();
-          !checked) {
-        return checked;
-      }
+      KRAIT_TRY(auto renewed, renew_filter(own_filter(interface_index, kHooks[i].side), program_fds[i]));
+      attached.mended.program = attached.mended.program || renewed;
+      KRAIT_CHECK(i == 0 ? check_clsact(interface_index, programs.ingress_fd) : common::Result<void>());
     }
-    auto renewed = renew_filter(guard_filter(interface_index, kHooks[i].side), programs.guard_fd);
-    if (!renewed) {
-      return std::move(renewed.error());
-    }
-    attached.mended.guard = attached.mended.guard || *renewed;
+    KRAIT_TRY(auto renewed, renew_filter(guard_filter(interface_index, kHooks[i].side), programs.guard_fd));
+    attached.mended.guard = attached.mended.guard || renewed;
   }
   return {};
 }
@@ -117,23 +105,15 @@ common::Result<Attached> attach_programs(std::uint32_t interface_index, const Pr
   const std::array<int, 2> program_fds{programs.ingress_fd, programs.egress_fd};
   attached.kind = Attachment::tcx;
   for (std::size_t i = 0; i < kHooks.size() && attached.kind == Attachment::tcx; ++i) {
-    auto done = attach_tcx(interface_index, kHooks[i], program_fds[i], links[i], attached.mended);
-    if (!done) {
-      return std::move(done.error());
-    }
-    attached.kind = *done ? Attachment::tcx : Attachment::clsact;
+    KRAIT_TRY(auto done, attach_tcx(interface_index, kHooks[i], program_fds[i], links[i], attached.mended));
+    attached.kind = done ? Attachment::tcx : Attachment::clsact;
   }
   if (attached.kind == Attachment::clsact) {
     attached.mended.program = false;  // what the filters say counts
   }
-  auto made = make_qdisc(interface_index);
-  if (!made) {
-    return std::move(made.error());
-  }
-  attached.made_qdisc = *made;
-  if (auto filtered = attach_filters(interface_index, programs, attached); !filtered) {
-    return std::move(filtered.error());
-  }
+  KRAIT_TRY(auto made, make_qdisc(interface_index));
+  attached.made_qdisc = made;
+  KRAIT_CHECK(attach_filters(interface_index, programs, attached));
   return attached;
 }
 
@@ -146,9 +126,7 @@ common::Result<bool> pin_links(const Links& links, const Pins& pins) {
     if (!links[i].valid() || (present.valid() && is_same_link(present.get(), links[i].get()))) {
       continue;
     }
-    if (auto put = pins.replace(kHooks[i].link_pin, links[i].get()); !put) {
-      return std::move(put.error());
-    }
+    KRAIT_CHECK(pins.replace(kHooks[i].link_pin, links[i].get()));
     pinned = true;
   }
   return pinned;

@@ -100,9 +100,7 @@ Result<void> Datapath::State::prepare_new_maps() {
   }
   former_flows = loaded.shares(pins, MapId::flows) ? Fd() : pinned_flows(pins);
   if (former_flows.valid()) {
-    if (auto carried = carry_flows(former_flows.get(), loaded.map(MapId::flows)); !carried) {
-      return carried;
-    }
+    KRAIT_CHECK(carry_flows(former_flows.get(), loaded.map(MapId::flows)));
   }
   return take_over_rule_counts();
 }
@@ -129,24 +127,14 @@ Result<void> Datapath::State::load(const Options& options) {
   }
   if (!is_adopted) {
     if (const Fd flows = pinned_flows(pins); flows.valid()) {
-      if (auto known = check_flows_layout(flows.get()); !known) {
-        return known;
-      }
+      KRAIT_CHECK(check_flows_layout(flows.get()));
     }
-    auto made = Loaded::load(pins, options);
-    if (!made) {
-      return std::move(made.error());
-    }
-    loaded = std::move(*made);
-    if (auto done = prepare_new_maps(); !done) {
-      return done;
-    }
+    KRAIT_TRY(auto made, Loaded::load(pins, options));
+    loaded = std::move(made);
+    KRAIT_CHECK(prepare_new_maps());
   }
-  auto map = SnapshotMap::open(loaded.map(MapId::snapshot), entries_of(loaded.map(MapId::snapshot)));
-  if (!map) {
-    return std::move(map.error());
-  }
-  snapshot = std::move(*map);
+  KRAIT_TRY(auto map, SnapshotMap::open(loaded.map(MapId::snapshot), entries_of(loaded.map(MapId::snapshot))));
+  snapshot = std::move(map);
   if (former_clamp_mtu_bytes != 0) {
     snapshot->control().clamp_mtu_bytes = former_clamp_mtu_bytes;
   }
@@ -167,30 +155,21 @@ Result<void> Datapath::State::clear_counts_of_nobody() {
     if (rule < records.size() && records[rule].name_hash != 0) {
       continue;
     }
-    if (auto cleared = clear_rule_count(fd, rule); !cleared) {
-      return cleared;
-    }
+    KRAIT_CHECK(clear_rule_count(fd, rule));
   }
   return {};
 }
 
 Result<Datapath> Datapath::open(const Options& options, Open how) {
-  if (auto kept = check_kernel_keeps_packets_apart(); !kept) {
-    return std::move(kept.error());
-  }
-  auto pins = Pins::open(options.bpffs, options.interface);
-  if (!pins) {
-    return std::move(pins.error());
-  }
-  auto state = std::make_unique<State>(std::move(*pins), options.tables);
+  KRAIT_CHECK(check_kernel_keeps_packets_apart());
+  KRAIT_TRY(auto pins, Pins::open(options.bpffs, options.interface));
+  auto state = std::make_unique<State>(std::move(pins), options.tables);
   state->is_adopted = how == Open::adopt;
   state->interface = options.interface;
   state->only_guards = options.only_guards;
-  auto done = settle_pins(state->pins, index_of(options.interface));
-  done = done ? state->load(options) : std::move(done);
-  if (!done) {
-    return passed_on(done, fmt::format("prepare the datapath of {}", options.interface));
-  }
+  const std::string doing = fmt::format("prepare the datapath of {}", options.interface);
+  KRAIT_CHECK(settle_pins(state->pins, index_of(options.interface)), doing);
+  KRAIT_CHECK(state->load(options), doing);
   return Datapath(std::move(state));
 }
 
@@ -205,20 +184,15 @@ bool Datapath::has_room(const Options& options) const {
 }
 
 Result<void> Datapath::publish(std::span<const std::byte> image) {
-  auto former = state_->snapshot->rule_records();
-  if (!former) {
-    return former.error();
+  KRAIT_TRY(auto former, state_->snapshot->rule_records());
+  if (former.empty()) {
+    former = state_->former_records;
   }
-  if (former->empty()) {
-    *former = state_->former_records;
-  }
-  if (auto filled = state_->snapshot->fill_inactive(image); !filled) {
-    return filled;
-  }
+  KRAIT_CHECK(state_->snapshot->fill_inactive(image));
   state_->snapshot->switch_over();
   state_->snapshot->control().last_revision = revision();
-  auto waited = state_->snapshot->wait_for_readers();
-  return waited ? state_->forget_rules(*former) : std::move(waited);
+  KRAIT_CHECK(state_->snapshot->wait_for_readers());
+  return state_->forget_rules(former);
 }
 
 Result<bool> Datapath::is_published(std::span<const std::byte> image) const {
@@ -240,18 +214,13 @@ Result<void> Datapath::resume() {
 
 // The numbers of rules that are gone count from nothing when they are given away again.
 Result<void> Datapath::State::forget_rules(const std::vector<krait_rule_record>& former) {
-  const auto records = snapshot->rule_records();
-  if (!records) {
-    return records.error();
-  }
+  KRAIT_TRY(const auto records, snapshot->rule_records());
   for (std::uint32_t rule = 0; rule < former.size(); ++rule) {
-    const bool stays = rule < records->size() && (*records)[rule].name_hash == former[rule].name_hash;
+    const bool stays = rule < records.size() && records[rule].name_hash == former[rule].name_hash;
     if (former[rule].name_hash == 0 || stays) {
       continue;
     }
-    if (auto cleared = clear_rule_count(loaded.map(MapId::rules), rule); !cleared) {
-      return cleared;
-    }
+    KRAIT_CHECK(clear_rule_count(loaded.map(MapId::rules), rule));
   }
   return {};
 }
@@ -260,25 +229,18 @@ Result<void> Datapath::State::forget_rules(const std::vector<krait_rule_record>&
 Result<Attached> Datapath::State::attach_anew(std::uint32_t interface_index) {
   krait_control& control = snapshot->control();
   control.build = 0;
-  auto next = begin_pins(pins);
-  auto done = next ? loaded.pin(*next) : Result<void>(std::move(next.error()));
-  auto attached =
-      done ? attach_programs(interface_index, loaded.programs(), links) : Result<Attached>(std::move(done.error()));
-  if (!attached) {
-    return attached;
-  }
-  if (auto pinned = pin_links(links, pins); !pinned) {
-    return std::move(pinned.error());
-  }
+  KRAIT_TRY(const auto next, begin_pins(pins));
+  KRAIT_CHECK(loaded.pin(next));
+  KRAIT_TRY(auto attached, attach_programs(interface_index, loaded.programs(), links));
+  KRAIT_CHECK(pin_links(links, pins));
   // The kernel does not wait for packets that the former program still judges, by the former policy.
-  done = snapshot->wait_for_readers();
-  // Flows that opened while the former program still judged.
-  done = done && former_flows.valid() ? carry_flows(former_flows.get(), loaded.map(MapId::flows)) : std::move(done);
-  done = done ? commit_pins(pins) : std::move(done);
-  // The former program counted by its own rules until now.
-  done = done && snapshot->active() ? forget_rules(former_records) : std::move(done);
-  if (!done) {
-    return std::move(done.error());
+  KRAIT_CHECK(snapshot->wait_for_readers());
+  if (former_flows.valid()) {  // flows that opened while the former program still judged
+    KRAIT_CHECK(carry_flows(former_flows.get(), loaded.map(MapId::flows)));
+  }
+  KRAIT_CHECK(commit_pins(pins));
+  if (snapshot->active()) {  // the former program counted by its own rules until now
+    KRAIT_CHECK(forget_rules(former_records));
   }
   former_flows.reset();
   may_former_decide = false;
@@ -296,32 +258,25 @@ void Datapath::State::remember_flags() {
 Result<Mended> Datapath::attach(std::uint32_t interface_index) {
   State& state = *state_;
   state.remember_flags();
-  auto attached = state.is_adopted ? attach_programs(interface_index, state.loaded.programs(), state.links)
-                                   : state.attach_anew(interface_index);
-  if (!attached) {
-    return std::move(attached.error());
-  }
-  state.attachment = attached->kind;
-  state.snapshot->control().flags |= attached->made_qdisc ? KRAIT_CONTROL_OWN_QDISC : 0;
-  return attached->mended;
+  KRAIT_TRY(auto attached, state.is_adopted ? attach_programs(interface_index, state.loaded.programs(), state.links)
+                                            : state.attach_anew(interface_index));
+  state.attachment = attached.kind;
+  state.snapshot->control().flags |= attached.made_qdisc ? KRAIT_CONTROL_OWN_QDISC : 0;
+  return attached.mended;
 }
 
 bool Datapath::is_attached(std::uint32_t interface_index) const { return is_on(interface_index, state_->links); }
 
 Result<bool> Datapath::keep_pins() {
   State& state = *state_;
-  auto done = rundir::mount_bpffs(state.pins.bpffs());
-  done = done ? state.pins.make() : std::move(done);
-  if (!done) {
-    return std::move(done.error());
-  }
+  KRAIT_CHECK(rundir::mount_bpffs(state.pins.bpffs()));
+  KRAIT_CHECK(state.pins.make());
   const bool were_pinned = state.loaded.is_pinned(state.pins);
-  done = were_pinned ? Result<void>() : state.loaded.pin(state.pins);
-  auto links = done ? pin_links(state.links, state.pins) : Result<bool>(std::move(done.error()));
-  if (!links) {
-    return links;
+  if (!were_pinned) {
+    KRAIT_CHECK(state.loaded.pin(state.pins));
   }
-  return !were_pinned || *links;
+  KRAIT_TRY(const bool pinned_links, pin_links(state.links, state.pins));
+  return !were_pinned || pinned_links;
 }
 
 bool Datapath::is_first(std::uint32_t interface_index, const netlink::FirstPrograms& clsact) const {
@@ -369,11 +324,8 @@ Result<Counters> Datapath::counters() const {
 Result<std::vector<krait_rule_record>> Datapath::rule_records() const { return state_->snapshot->rule_records(); }
 
 Result<std::vector<krait_count>> Datapath::rule_counts() const {
-  const auto records = rule_records();
-  if (!records) {
-    return records.error();
-  }
-  return read_rule_counts(state_->loaded.map(MapId::rules), static_cast<std::uint32_t>(records->size()));
+  KRAIT_TRY(const auto records, rule_records());
+  return read_rule_counts(state_->loaded.map(MapId::rules), static_cast<std::uint32_t>(records.size()));
 }
 
 Fenced Datapath::fence_off(const Outside& outside, const InUse& is_in_use) {
@@ -397,13 +349,9 @@ Result<void> Datapath::remove(const Options& options, std::uint32_t interface_in
   take_fence({.pins = pins, .interface = options.interface, .is_in_use = is_in_use});
   const bool own_qdisc = map && (map->control().flags & KRAIT_CONTROL_OWN_QDISC) != 0;
   if (interface_index != 0) {
-    if (auto detached = detach_programs(interface_index, pins, own_qdisc); !detached) {
-      return detached;
-    }
+    KRAIT_CHECK(detach_programs(interface_index, pins, own_qdisc));
   }
-  if (auto removed = pins.remove_all(); !removed) {
-    return removed;
-  }
+  KRAIT_CHECK(pins.remove_all());
   rundir::release_bpffs(options.bpffs);
   return {};
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/hash.h"
 #include "krait/datapath/filters.h"
 #include "krait/datapath/object.h"
 #include "krait/datapath/tcx.h"
@@ -53,14 +54,10 @@ std::vector<Pin> present_pins(const Pins& folder) {
 // Of this fence among those of several guarded interfaces.
 Filter filter_of(const Fence& fence, std::uint32_t interface_index) {
   constexpr std::uint32_t kFence = 0x66000000;  // "f"
-  std::uint32_t hash = 0x811c9dc5;              // FNV-1a
-  for (const char c : fence.interface) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193;
-  }
   return {.interface_index = interface_index,
           .side = Side::ingress,
           .priority = kFirstPriority,
-          .handle = kFence | (hash & 0xffffffU)};
+          .handle = kFence | (common::fnv1a_32(fence.interface) & 0xffffffU)};
 }
 
 bool is_pinned(const Pins& folder, const std::string& name, std::uint32_t link_id) {
@@ -82,17 +79,14 @@ Result<bool> put_link(const Pins& folder, const Post& post, Fd& held) {
     return false;
   }
   if (!is_same && !(is_there && bpf_link_update(held.get(), post.program_fd, nullptr) == 0)) {
-    auto made = make_tcx_link(post.interface_index, kTcxIngress, post.program_fd);
+    KRAIT_TRY(auto made, make_tcx_link(post.interface_index, kTcxIngress, post.program_fd));
     if (!made) {
-      return std::move(made.error());
-    }
-    if (!*made) {
       return Error(common::ErrorCode::unsupported, "this interface takes no TCX links");
     }
-    held = std::move(**made);
+    held = std::move(*made);
   }
-  auto done = folder.replace(name.c_str(), held.get());
-  return done ? Result<bool>(!is_same) : std::move(done.error());
+  KRAIT_CHECK(folder.replace(name.c_str(), held.get()));
+  return !is_same;
 }
 
 // True when the program was not there.
@@ -101,16 +95,13 @@ Result<bool> put_filter(const Fence& fence, const Pins& folder, const Post& post
   if (program_of(filter) == program_id(post.program_fd) && folder.get(pin.name().c_str()).valid()) {
     return false;
   }
-  const auto made_qdisc = make_qdisc(post.interface_index);
-  if (!made_qdisc) {
-    return made_qdisc.error();
-  }
-  if (*made_qdisc && !pin.own_qdisc) {
+  KRAIT_TRY(const auto made_qdisc, make_qdisc(post.interface_index));
+  if (made_qdisc && !pin.own_qdisc) {
     folder.remove(pin.name().c_str());
     pin.own_qdisc = true;
   }
-  auto done = folder.replace(pin.name().c_str(), post.program_fd);
-  return done ? renew_filter(filter, post.program_fd) : std::move(done.error());
+  KRAIT_CHECK(folder.replace(pin.name().c_str(), post.program_fd));
+  return renew_filter(filter, post.program_fd);
 }
 
 void take(const Fence& fence, const Pins& folder, const Pin& pin) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/hash.h"
 #include "krait/abi/snapshot.h"
 #include "krait/bpf/objects.h"
 #include "krait/datapath/flow_migration.h"
@@ -39,16 +40,6 @@ constexpr std::array kMapsOfFence{MapId::snapshot, MapId::pairs, MapId::drops, M
 constexpr std::array<std::span<const MapId>, 5> kMapsOfProgram{kAllMaps, kAllMaps, std::span<const MapId>(),
                                                                kMapsOfFence, kMapsOfFence};
 static_assert(kAllMaps.size() == kMaps);
-
-constexpr std::uint64_t kFnvStart = 0xcbf29ce484222325ULL;
-constexpr std::uint64_t kFnvPrime = 0x100000001b3ULL;
-
-std::uint64_t hash_of(std::span<const unsigned char> bytes, std::uint64_t hash) {
-  for (const unsigned char byte : bytes) {
-    hash = (hash ^ byte) * kFnvPrime;
-  }
-  return hash;
-}
 
 // A policy may grow by half without a new map; 4 MiB a buffer are always there.
 std::uint32_t pages_with_headroom(const Options& options) {
@@ -103,8 +94,8 @@ std::uint64_t build_id() {
   const std::span krait(krait_bpf_object, krait_bpf_object_end);
   const std::span guard(krait_guard_object, krait_guard_object_end);
   const std::uint32_t hz = ticks_per_second();
-  const auto* hz_bytes = reinterpret_cast<const unsigned char*>(&hz);
-  return hash_of({hz_bytes, sizeof(hz)}, hash_of(guard, hash_of(krait, kFnvStart))) | 1U;
+  const std::span hz_bytes(reinterpret_cast<const unsigned char*>(&hz), sizeof(hz));
+  return common::fnv1a(hz_bytes, common::fnv1a(guard, common::fnv1a(krait))) | 1U;
 }
 
 std::array<MapShape, kMaps> map_shapes(const Options& options) {
@@ -163,13 +154,10 @@ std::optional<Loaded> Loaded::adopt(const Pins& pins, const Options& options) {
 }
 
 Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
-  auto object = open_krait_object(Framing::network, options.tables);
-  auto guard = open_guard_object();
-  if (!object || !guard) {
-    return std::move(!object ? object.error() : guard.error());
-  }
-  auto done = object->set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options)));
-  done = done ? object->set_entries(kRulesMap, rule_entries(options.rules)) : std::move(done);
+  KRAIT_TRY(auto object, open_krait_object(Framing::network, options.tables));
+  KRAIT_TRY(auto guard, open_guard_object());
+  KRAIT_CHECK(object.set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options))));
+  KRAIT_CHECK(object.set_entries(kRulesMap, rule_entries(options.rules)));
   Fd shared_flows;
   for (const MapShape& shape : map_shapes(options)) {
     Fd pinned = pins.get(shape.pin);
@@ -179,21 +167,18 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
     if (usable && shape.name == kFlowsMap) {
       shared_flows = std::move(pinned);
     } else if (usable) {
-      done = done ? object->reuse_map(shape.name, pinned.get()) : std::move(done);
+      KRAIT_CHECK(object.reuse_map(shape.name, pinned.get()));
     }
   }
-  done = done ? load_krait_object(*object, shared_flows.get()) : std::move(done);
-  done = done ? guard->load() : std::move(done);
-  if (!done) {
-    return std::move(done.error());
-  }
+  KRAIT_CHECK(load_krait_object(object, shared_flows.get()));
+  KRAIT_CHECK(guard.load());
   Loaded loaded;
   for (std::size_t i = 0; const MapShape& shape : map_shapes(options)) {
-    loaded.maps_[i++] = duplicate(object->map_fd(shape.name));
+    loaded.maps_[i++] = duplicate(object.map_fd(shape.name));
   }
-  loaded.programs_ = {duplicate(object->program_fd(kProgramNames[0])), duplicate(object->program_fd(kProgramNames[1])),
-                      duplicate(guard->program_fd(kProgramNames[2])), duplicate(object->program_fd(kProgramNames[3])),
-                      duplicate(object->program_fd(kProgramNames[4]))};
+  loaded.programs_ = {duplicate(object.program_fd(kProgramNames[0])), duplicate(object.program_fd(kProgramNames[1])),
+                      duplicate(guard.program_fd(kProgramNames[2])), duplicate(object.program_fd(kProgramNames[3])),
+                      duplicate(object.program_fd(kProgramNames[4]))};
   const auto is_valid = [](const Fd& fd) { return fd.valid(); };
   if (!std::ranges::all_of(loaded.maps_, is_valid) || !std::ranges::all_of(loaded.programs_, is_valid)) {
     return Error::from_errno(errno, "keep the descriptors of the BPF objects");
@@ -218,14 +203,10 @@ bool Loaded::shares(const Pins& pins, MapId id) const {
 
 Result<void> Loaded::pin(const Pins& pins) const {
   for (std::size_t i = 0; const MapShape& shape : map_shapes({})) {
-    if (auto done = pins.replace(shape.pin, maps_[i++].get()); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.replace(shape.pin, maps_[i++].get()));
   }
   for (std::size_t i = 0; i < kProgramPins.size(); ++i) {
-    if (auto done = pins.replace(kProgramPins[i], programs_[i].get()); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.replace(kProgramPins[i], programs_[i].get()));
   }
   return {};
 }
@@ -246,24 +227,18 @@ bool Loaded::is_pinned(const Pins& pins) const {
 }
 
 Result<Pins> begin_pins(const Pins& pins) {
-  if (auto cleared = pins.inner(kNextPins).remove_all(); !cleared) {
-    return std::move(cleared.error());
-  }
+  KRAIT_CHECK(pins.inner(kNextPins).remove_all());
   return pins.make_inner(kNextPins);
 }
 
 Result<void> commit_pins(const Pins& pins) {
   const Pins next = pins.inner(kNextPins);
   for (const MapShape& shape : map_shapes({})) {
-    if (auto done = pins.take(next, shape.pin); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.take(next, shape.pin));
   }
   // The programs last: by them the next agent knows that this set is the attached one.
   for (const char* pin : kProgramPins) {
-    if (auto done = pins.take(next, pin); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.take(next, pin));
   }
   return next.remove_all();
 }

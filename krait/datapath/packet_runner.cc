@@ -67,37 +67,22 @@ struct PacketRunner::State {
 
 common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, RunMode mode, Routes routes) {
   auto state = std::make_unique<State>();
-  auto object = open_krait_object(Framing::ethernet);
-  if (!object) {
-    return std::move(object.error());
-  }
-  auto guard = open_guard_object();
-  if (!guard) {
-    return std::move(guard.error());
-  }
+  KRAIT_TRY(auto object, open_krait_object(Framing::ethernet));
+  KRAIT_TRY(auto guard, open_guard_object());
   const std::uint32_t entries = snapshot_entries(snapshot_pages);
   const std::uint8_t traced = mode == RunMode::traced ? 1 : 0;
-  auto done = object->set_constant("krait_tracing", traced);
-  done = done ? object->set_constant("krait_test_clock", traced) : std::move(done);
-  done = done ? object->set_constant("krait_asks_routes", std::uint8_t{routes == Routes::asked}) : std::move(done);
-  done = done ? object->set_entries(kSnapshotMap, entries) : std::move(done);
-  done = done ? load_krait_object(*object) : std::move(done);
-  done = done ? guard->load() : std::move(done);
-  if (!done) {
-    return std::move(done.error());
-  }
-  state->object = std::move(*object);
-  state->guard = std::move(*guard);
-  auto snapshot = SnapshotMap::open(state->object->map_fd(kSnapshotMap), entries);
-  if (!snapshot) {
-    return std::move(snapshot.error());
-  }
-  auto trace = MappedMap::map(state->object->map_fd(kTraceMap), 0, sizeof(krait_trace));
-  if (!trace) {
-    return std::move(trace.error());
-  }
-  state->snapshot = std::move(*snapshot);
-  state->trace = std::move(*trace);
+  KRAIT_CHECK(object.set_constant("krait_tracing", traced));
+  KRAIT_CHECK(object.set_constant("krait_test_clock", traced));
+  KRAIT_CHECK(object.set_constant("krait_asks_routes", std::uint8_t{routes == Routes::asked}));
+  KRAIT_CHECK(object.set_entries(kSnapshotMap, entries));
+  KRAIT_CHECK(load_krait_object(object));
+  KRAIT_CHECK(guard.load());
+  state->object = std::move(object);
+  state->guard = std::move(guard);
+  KRAIT_TRY(auto snapshot, SnapshotMap::open(state->object->map_fd(kSnapshotMap), entries));
+  KRAIT_TRY(auto trace, MappedMap::map(state->object->map_fd(kTraceMap), 0, sizeof(krait_trace)));
+  state->snapshot = std::move(snapshot);
+  state->trace = std::move(trace);
   state->snapshot->control().test_now_jiffies = kFirstJiffy;
   state->snapshot->control().test_now_boot_ns = kFirstBootNs;
   return PacketRunner(std::move(state));
@@ -109,9 +94,7 @@ PacketRunner& PacketRunner::operator=(PacketRunner&&) noexcept = default;
 PacketRunner::~PacketRunner() = default;
 
 common::Result<void> PacketRunner::publish(std::span<const std::byte> image) {
-  if (auto filled = fill_inactive(image); !filled) {
-    return filled;
-  }
+  KRAIT_CHECK(fill_inactive(image));
   switch_over();
   return wait_for_readers();
 }
@@ -131,13 +114,10 @@ common::Result<Run> PacketRunner::run(std::span<const std::byte> frame, const Ru
     return run;
   }
   Run run;
-  auto done = test_run(state_->program_fd(options.direction), frame, {.run = options}, &run.frame);
-  if (!done) {
-    return std::move(done.error());
-  }
+  KRAIT_TRY(auto done, test_run(state_->program_fd(options.direction), frame, {.run = options}, &run.frame));
   std::memcpy(&run.trace, state_->trace->memory().data(), sizeof(run.trace));
-  run.allowed = done->retval == kActionOk;
-  run.rejected = done->retval == kActionRedirect;
+  run.allowed = done.retval == kActionOk;
+  run.rejected = done.retval == kActionRedirect;
   return run;
 }
 
@@ -177,11 +157,8 @@ common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::s
 }
 
 common::Result<std::uint32_t> PacketRunner::time_ns(std::span<const std::byte> frame, const TimeOptions& options) {
-  auto done = test_run(state_->timed_fd(options), frame, options, nullptr);
-  if (!done) {
-    return std::move(done.error());
-  }
-  return done->duration_ns;
+  KRAIT_TRY(auto done, test_run(state_->timed_fd(options), frame, options, nullptr));
+  return done.duration_ns;
 }
 
 // A page holds the frame, the head room, and struct skb_shared_info (net/bpf/test_run.c).
@@ -218,20 +195,14 @@ common::Result<Counters> PacketRunner::counters() const {
 }
 
 common::Result<std::vector<krait_count>> PacketRunner::rule_counts() const {
-  const auto records = state_->snapshot->rule_records();
-  if (!records) {
-    return records.error();
-  }
-  return read_rule_counts(state_->object->map_fd(kRulesMap), static_cast<std::uint32_t>(records->size()));
+  KRAIT_TRY(const auto records, state_->snapshot->rule_records());
+  return read_rule_counts(state_->object->map_fd(kRulesMap), static_cast<std::uint32_t>(records.size()));
 }
 
 common::Result<std::vector<krait_event>> PacketRunner::events() {
   if (!state_->events) {
-    auto reader = EventReader::of_map(state_->object->map_fd(kEventsMap));
-    if (!reader) {
-      return std::move(reader.error());
-    }
-    state_->events = std::move(*reader);
+    KRAIT_TRY(auto reader, EventReader::of_map(state_->object->map_fd(kEventsMap)));
+    state_->events = std::move(reader);
   }
   return state_->events->read(0);
 }

@@ -1,28 +1,23 @@
 #include "krait/doctor/bundle.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <chrono>
-#include <cstdlib>
-#include <cstring>
+#include <cctype>
 #include <ctime>
 #include <filesystem>
 #include <set>
 
-#include "common/fd.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "krait/config/load.h"
 #include "krait/control/client.h"
 #include "krait/control/version.h"
 #include "krait/doctor/archive.h"
 #include "krait/doctor/checks.h"
 #include "krait/doctor/journal.h"
+#include "krait/doctor/metrics_page.h"
 #include "krait/doctor/network_report.h"
 #include "krait/doctor/report.h"
 #include "krait/doctor/secrets.h"
@@ -31,15 +26,12 @@
 
 namespace krait::doctor {
 
-using common::Error;
 using common::Result;
 
 namespace {
 
 constexpr std::size_t kMaxLogBytes = std::size_t{64} << 20U;
 constexpr std::size_t kMaxLogLines = 5000;
-constexpr int kAnswerSeconds = 5;                                 // for each piece of an answer
-constexpr int kMaxAnswerSeconds = 20;                             // for all of it
 constexpr const char* kUsualKeyFile = "/var/lib/krait/host.key";  // where the configuration cannot be read
 
 // Collects the members, and what is missing.
@@ -73,53 +65,6 @@ std::string host_name() {
     }
   }
   return text;
-}
-
-// Whoever listens there while no agent does is anybody: neither a slow answer nor one without an end may hold this up.
-Result<std::string> read_all(int fd) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kMaxAnswerSeconds);
-  std::string text;
-  std::array<char, 16384> chunk;
-  for (;;) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      return Error(common::ErrorCode::unavailable,
-                   fmt::format("the metrics page had not ended after {} s", kMaxAnswerSeconds));
-    }
-    const ssize_t got = ::recv(fd, chunk.data(), chunk.size(), 0);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      return Error::from_errno(errno, "read the metrics page");
-    }
-    if (got == 0 || text.size() > kMaxLogBytes) {
-      return text;
-    }
-    text.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-}
-
-// The agent's metrics page, where the agent has it by default or by KRAIT_METRICS; IPv4 only.
-Result<std::string> metrics_page() {
-  const char* set = std::getenv("KRAIT_METRICS");
-  const auto endpoint = common::Endpoint::parse(set != nullptr ? set : "127.0.0.1:9517");
-  if (!endpoint || endpoint->ip.family != common::Family::v4) {
-    return Error(common::ErrorCode::invalid_input, "KRAIT_METRICS is no IPv4 address with a port");
-  }
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(endpoint->port);
-  std::memcpy(&address.sin_addr, endpoint->ip.bytes.data(), sizeof(address.sin_addr));
-  const common::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const timeval patience{.tv_sec = kAnswerSeconds, .tv_usec = 0};
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-  constexpr std::string_view kRequest = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::send(fd.get(), kRequest.data(), kRequest.size(), MSG_NOSIGNAL) < 0) {
-    return Error::from_errno(errno, fmt::format("ask for the metrics page at {}", endpoint->text()));
-  }
-  return read_all(fd.get());
 }
 
 std::string pins_listing(const std::string& directory) {
@@ -159,11 +104,7 @@ void add_log(Collection& collection, const std::string& socket) {
 std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string& socket) {
   std::set<model::PublicKey> keys;
   const auto add = [&](const control::Json& holder) {
-    const auto found = holder.find("public_key");
-    if (found == holder.end() || !found->is_string()) {
-      return;
-    }
-    if (const auto key = model::parse_public_key(found->get<std::string>())) {
+    if (const auto key = model::parse_public_key(common::text_at(holder, "public_key"))) {
       keys.insert(*key);
     }
   };
@@ -177,7 +118,7 @@ std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string&
   }
   if (const auto status = control::ask(socket, control::Request::status)) {
     add(*status);
-    for (const control::Json& peer : status->value("peers", control::Json::array())) {
+    for (const control::Json& peer : common::list_at(*status, "peers")) {
       add(peer);
     }
   }
@@ -194,7 +135,7 @@ Collection collect(const Where& where, const Facts& facts) {
   collection.add("pins.txt", Result<std::string>(pins_listing(facts.pins.directory)));
   add_answer(collection, "status.json", where.socket, control::Request::status);
   add_answer(collection, "rules.json", where.socket, control::Request::rules);
-  collection.add("metrics.txt", metrics_page());
+  collection.add("metrics.txt", metrics_page(kMaxLogBytes));
   collection.add("krait.toml", common::read_file(where.config, config::kMaxFileBytes));
   if (facts.config.mesh) {
     collection.add("policy.toml", common::read_file(facts.config.mesh->host.policy_file, config::kMaxFileBytes));
@@ -214,29 +155,21 @@ std::string bundle_name() {
 }
 
 Result<Bundle> make_bundle(const Where& where, const std::string& file) {
-  const auto facts = gather(where);
-  if (!facts) {
-    return facts.error();
-  }
-  Collection collection = collect(where, *facts);
+  KRAIT_TRY(const auto facts, gather(where));
+  Collection collection = collect(where, facts);
   Bundle bundle{.file = file, .members = {}, .missing = collection.missing()};
   if (!bundle.missing.empty()) {
     collection.add("missing.json", control::Json(bundle.missing));
   }
-  const std::set<model::PublicKey> public_keys = public_keys_of(*facts, where.socket);
+  const std::set<model::PublicKey> public_keys = public_keys_of(facts, where.socket);
   const Secrets secrets =
-      find_secrets(facts->config.mesh ? facts->config.mesh->host.private_key_file : kUsualKeyFile, public_keys);
+      find_secrets(facts.config.mesh ? facts.config.mesh->host.private_key_file : kUsualKeyFile, public_keys);
   for (Member& member : collection.members()) {
     member.text = without_secrets(std::move(member.text), secrets, public_keys);
     bundle.members.push_back(member.name);
   }
-  auto bytes = pack("krait-debug", collection.members(), std::time(nullptr));
-  if (!bytes) {
-    return bytes.error();
-  }
-  if (auto written = common::write_file(file, *bytes, 0600); !written) {
-    return written.error();
-  }
+  KRAIT_TRY(auto bytes, pack("krait-debug", collection.members(), std::time(nullptr)));
+  KRAIT_CHECK(common::write_file(file, bytes, 0600));
   return bundle;
 }
 

@@ -1,6 +1,7 @@
 // The rules here are written as libnftables 1.0.6 wrote them for the commands in the comments.
 #include <gtest/gtest.h>
 
+#include "krait/doctor/dropped_by.h"
 #include "krait/doctor/facts_by_hand.h"
 
 namespace krait::doctor {

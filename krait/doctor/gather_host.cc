@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "common/file.h"
+#include "common/json.h"
 #include "krait/config/load.h"
 #include "krait/control/client.h"
 #include "krait/doctor/gather.h"
@@ -16,6 +17,12 @@
 #include "krait/rundir/bpffs.h"
 
 namespace krait::doctor {
+
+using common::Json;
+using common::list_at;
+using common::number_at;
+using common::object_at;
+using common::text_at;
 
 namespace {
 
@@ -79,11 +86,6 @@ std::optional<std::uint64_t> status_line(const std::string& status, std::string_
   return value;
 }
 
-std::string text_at(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 void gather_agent(const std::string& socket, AgentFacts& agent) {
   agent.socket = socket;
   const auto answer = control::ask(socket, control::Request::status);
@@ -94,17 +96,17 @@ void gather_agent(const std::string& socket, AgentFacts& agent) {
   }
   agent.answers = true;
   const Json& status = *answer;
-  const Json about = status.value("agent", Json::object());
-  agent.pid = about.value("pid", std::int64_t{0});
+  const Json& about = object_at(status, "agent");
+  agent.pid = static_cast<std::int64_t>(number_at(about, "pid"));
   agent.version = text_at(about, "version");
   agent.mode = text_at(about, "mode");
   agent.stage = text_at(status, "stage");
-  for (const Json& fault : status.value("faults", Json::array())) {
+  for (const Json& fault : list_at(status, "faults")) {
     agent.faults.push_back({text_at(fault, "what"), text_at(fault, "hint")});
   }
   agent.interface = text_at(status, "interface");
   agent.attachment = text_at(status, "attachment");
-  agent.revision = status.value("revision", std::uint64_t{0});
+  agent.revision = number_at(status, "revision");
   const auto process = common::read_file(fmt::format("/proc/{}/status", agent.pid), 1U << 16U);
   if (process) {
     agent.capabilities = status_line(*process, "CapEff", 16);
@@ -154,9 +156,7 @@ common::Result<Facts> gather(const Where& where) {
   Facts facts;
   gather_config(where, facts);
   gather_host(where, facts);
-  if (auto done = gather_network(facts); !done) {
-    return done.error();
-  }
+  KRAIT_CHECK(gather_network(facts));
   gather_firewall(facts);
   return facts;
 }

@@ -132,11 +132,8 @@ Result<void> gather_interface(netlink::Network& network, Facts& facts) {
     return {};
   }
   facts.link.link = *found;
-  auto filters = network.filters(found->index);
-  if (!filters) {
-    return filters.error();
-  }
-  facts.link.filters = std::move(*filters);
+  KRAIT_TRY(auto filters, network.filters(found->index));
+  facts.link.filters = std::move(filters);
   facts.link.manager = manager_of(found->index);
   facts.link.threaded = read_number(fmt::format("/sys/class/net/{}/threaded", facts.interface)).value_or(0) == 1;
   gather_tcx(facts);
@@ -163,12 +160,9 @@ Result<void> gather_endpoints(netlink::Network& network, Facts& facts) {
       facts.network.endpoints.push_back({peer.name, *peer.endpoint, {}});
     }
   }
-  const auto ways = network.ways_to(destinations);
-  if (!ways) {
-    return ways.error();
-  }
-  for (std::size_t i = 0; i < ways->size(); ++i) {
-    facts.network.endpoints[i].way = (*ways)[i];
+  KRAIT_TRY(const auto ways, network.ways_to(destinations));
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    facts.network.endpoints[i].way = ways[i];
   }
   return {};
 }
@@ -176,10 +170,7 @@ Result<void> gather_endpoints(netlink::Network& network, Facts& facts) {
 }  // namespace
 
 Result<void> gather_network(Facts& facts) {
-  auto network = netlink::Network::open();
-  if (!network) {
-    return network.error();
-  }
+  KRAIT_TRY(auto network, netlink::Network::open());
   const auto take = [](auto result, auto& into) -> Result<void> {
     if (!result) {
       return result.error();
@@ -187,10 +178,10 @@ Result<void> gather_network(Facts& facts) {
     into = std::move(*result);
     return {};
   };
-  for (auto done : {take(network->links(), facts.network.links), take(network->addresses(), facts.network.addresses),
-                    take(network->routes(), facts.network.routes), take(network->rules(), facts.network.rules),
-                    take(network->qdiscs(), facts.network.qdiscs), gather_interface(*network, facts),
-                    gather_endpoints(*network, facts)}) {
+  for (auto done : {take(network.links(), facts.network.links), take(network.addresses(), facts.network.addresses),
+                    take(network.routes(), facts.network.routes), take(network.rules(), facts.network.rules),
+                    take(network.qdiscs(), facts.network.qdiscs), gather_interface(network, facts),
+                    gather_endpoints(network, facts)}) {
     if (!done) {
       return done;
     }

@@ -7,16 +7,20 @@
 #include <algorithm>
 #include <ctime>
 
-#include "krait/cli/answers.h"
+#include "common/json.h"
 
 namespace krait::inspect {
 
-EventNames::EventNames(const Json& rules) : file_(cli::text_at(rules, "policy", "")) {
-  for (const Json& identity : cli::list_at(rules, "identities")) {
-    identities_[cli::number_at(identity, "tag")] = cli::text_at(identity, "name", "");
+using common::list_at;
+using common::number_at;
+using common::text_at;
+
+EventNames::EventNames(const Json& rules) : file_(text_at(rules, "policy")) {
+  for (const Json& identity : list_at(rules, "identities")) {
+    identities_[number_at(identity, "tag")] = text_at(identity, "name");
   }
-  for (const Json& rule : cli::list_at(rules, "rules")) {
-    rules_[cli::number_at(rule, "number")] = {cli::text_at(rule, "rule", ""), cli::number_at(rule, "line")};
+  for (const Json& rule : list_at(rules, "rules")) {
+    rules_[number_at(rule, "number")] = {text_at(rule, "rule"), number_at(rule, "line")};
   }
 }
 

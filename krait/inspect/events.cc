@@ -5,7 +5,7 @@
 #include <string>
 
 #include "common/clock.h"
-#include "krait/cli/answers.h"
+#include "common/json.h"
 #include "krait/control/client.h"
 #include "krait/datapath/events.h"
 #include "krait/inspect/event_text.h"
@@ -58,7 +58,7 @@ Result<void> events(const cli::EventsFlags& flags, Output& output) {
   if (!rules) {
     return rules.error();
   }
-  auto reader = datapath::EventReader::open(rundir::kBpffs, cli::text_at(*rules, "interface", ""));
+  auto reader = datapath::EventReader::open(rundir::kBpffs, common::text_at(*rules, "interface"));
   if (!reader) {
     return reader.error();
   }

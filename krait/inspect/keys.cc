@@ -1,9 +1,7 @@
 // krait keygen and krait key next.
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <string>
 
+#include "common/file.h"
 #include "common/process.h"
 #include "krait/config/load.h"
 #include "krait/enforce/key_files.h"
@@ -19,22 +17,8 @@ using common::Result;
 
 namespace {
 
-Result<void> make_directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) {
-    return {};
-  }
-  const std::string directory = path.substr(0, slash);
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return Error::from_errno(errno, "make the directory " + directory);
-  }
-  return {};
-}
-
 Result<model::PublicKey> make_key(const std::string& file) {
-  if (auto made = make_directory_of(file); !made) {
-    return made.error();
-  }
+  KRAIT_CHECK(common::make_directory_of(file, 0700));
   const auto key = wireguard::PrivateKey::generate();
   if (auto saved = key.save(file); !saved) {
     return saved.error();

@@ -77,11 +77,8 @@ Result<std::optional<model::TimeRecord>> read_record(const std::string& path) {
     return refuse("may be written by others, and is not believed");
   }
   std::array<char, 256> text{};
-  const ssize_t got = ::read(fd.get(), text.data(), text.size());
-  if (got < 0) {
-    return Error::from_errno(errno, "read " + path);
-  }
-  auto record = model::parse_record(std::string_view(text.data(), static_cast<std::size_t>(got)), kBuiltNs);
+  KRAIT_TRY(const std::size_t bytes, common::read_into(fd.get(), text, path));
+  auto record = model::parse_record(std::string_view(text.data(), bytes), kBuiltNs);
   return record ? Result<std::optional<model::TimeRecord>>(std::move(record)) : refuse("is not what krait wrote");
 }
 

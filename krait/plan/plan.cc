@@ -18,21 +18,12 @@ using common::Result;
 namespace {
 
 Result<Files> read_both(const std::string& config_file, const std::string& policy_file) {
-  auto mesh = config::load_mesh(config_file);
-  if (!mesh) {
-    return mesh.error();
-  }
-  auto policy = config::load_policy(policy_file.empty() ? mesh->host.policy_file : policy_file, mesh->limits.rules);
-  if (!policy) {
-    return policy.error();
-  }
-  if (auto checked = config::check_references(*mesh, *policy); !checked) {
-    return checked.error();
-  }
-  if (auto within = compile::check_limits(*mesh, *policy); !within) {
-    return within.error();
-  }
-  return Files{.mesh = std::move(*mesh), .policy = std::move(*policy)};
+  KRAIT_TRY(auto mesh, config::load_mesh(config_file));
+  KRAIT_TRY(auto policy,
+            config::load_policy(policy_file.empty() ? mesh.host.policy_file : policy_file, mesh.limits.rules));
+  KRAIT_CHECK(config::check_references(mesh, policy));
+  KRAIT_CHECK(compile::check_limits(mesh, policy));
+  return Files{.mesh = std::move(mesh), .policy = std::move(policy)};
 }
 
 Result<Plan> compile_plan(Files files, const compile::Origin& origin) {
@@ -44,36 +35,24 @@ Result<Plan> compile_plan(Files files, const compile::Origin& origin) {
             .warnings = {},
             .compiled = origin.now};
   plan.bindings = compile::bindings_of(plan.mesh, plan.policy);
-  auto snapshot = compile::compile_snapshot(plan.bindings, plan.policy, 1, origin, compile::Bounds::of(plan.mesh));
-  if (!snapshot) {
-    return snapshot.error();
-  }
-  plan.snapshot = std::move(*snapshot);
+  KRAIT_TRY(auto snapshot,
+            compile::compile_snapshot(plan.bindings, plan.policy, 1, origin, compile::Bounds::of(plan.mesh)));
+  plan.snapshot = std::move(snapshot);
   plan.wireguard = compile::wireguard_image(plan.mesh);
   plan.warnings = compile::expired_rules(plan.policy, origin);
   return plan;
 }
 
 Result<CheckedPolicy> check_alone(const std::string& policy_file) {
-  auto policy = config::load_policy(policy_file);
-  if (!policy) {
-    return policy.error();
-  }
+  KRAIT_TRY(auto policy, config::load_policy(policy_file));
   common::release_free_memory();
   const compile::Bounds bounds;
-  if (auto within = compile::check_rules(bounds, *policy); !within) {
-    return within.error();
-  }
-  const compile::Origin origin{.now = time_by({policy->file}).now, .former = {}};
-  const auto snapshot = compile::compile_snapshot({}, *policy, 1, origin, bounds);
-  if (!snapshot) {
-    return snapshot.error();
-  }
-  if (auto tested = compile::run_policy_tests(*snapshot, *policy, origin.now.boot_ns); !tested) {
-    return tested.error();
-  }
-  auto warnings = compile::expired_rules(*policy, origin);
-  return CheckedPolicy{.policy = std::move(*policy), .warnings = std::move(warnings)};
+  KRAIT_CHECK(compile::check_rules(bounds, policy));
+  const compile::Origin origin{.now = time_by({policy.file}).now, .former = {}};
+  KRAIT_TRY(const auto snapshot, compile::compile_snapshot({}, policy, 1, origin, bounds));
+  KRAIT_CHECK(compile::run_policy_tests(snapshot, policy, origin.now.boot_ns));
+  auto warnings = compile::expired_rules(policy, origin);
+  return CheckedPolicy{.policy = std::move(policy), .warnings = std::move(warnings)};
 }
 
 }  // namespace
@@ -102,12 +81,9 @@ Result<Plan> compile_again(const Plan& plan, const compile::Origin& origin) {
 }
 
 Result<Plan> make_plan(const std::string& config_file, const std::string& policy_file) {
-  auto files = load_files(config_file, policy_file);
-  if (!files) {
-    return files.error();
-  }
-  const common::Moment now = time_by({files->mesh.file, files->policy.file}).now;
-  return make_plan(std::move(*files), {.now = now, .former = {}});
+  KRAIT_TRY(auto files, load_files(config_file, policy_file));
+  const common::Moment now = time_by({files.mesh.file, files.policy.file}).now;
+  return make_plan(std::move(files), {.now = now, .former = {}});
 }
 
 Result<CheckedPolicy> check_policy(const std::string& policy_file) {

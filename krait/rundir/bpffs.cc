@@ -120,21 +120,15 @@ Result<Fd> open_bpffs(const std::string& path) {
 
 Result<void> mount_bpffs(const std::string& path) {
   const Place place = place_of(path);
-  auto parent = open_parent(place);
-  if (!parent) {
-    return std::move(parent.error());
-  }
-  if (::mkdirat(parent->get(), place.name.c_str(), 0700) != 0 && errno != EEXIST) {
+  KRAIT_TRY(auto parent, open_parent(place));
+  if (::mkdirat(parent.get(), place.name.c_str(), 0700) != 0 && errno != EEXIST) {
     return Error::from_errno(errno, fmt::format("make {}", path));
   }
-  auto folder = open_folder(*parent, place);
-  if (!folder) {
-    return std::move(folder.error());
-  }
-  if (is_bpffs(*folder)) {
+  KRAIT_TRY(auto folder, open_folder(parent, place));
+  if (is_bpffs(folder)) {
     return {};
   }
-  const std::string target = fmt::format("/proc/self/fd/{}", folder->get());
+  const std::string target = fmt::format("/proc/self/fd/{}", folder.get());
   if (::mount("bpf", target.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") != 0) {
     return cannot_mount(path, errno);
   }
@@ -143,16 +137,13 @@ Result<void> mount_bpffs(const std::string& path) {
 
 Result<void> give_bpffs(const std::string& path, uid_t user, gid_t group) {
   const Place place = place_of(path);
-  auto parent = open_parent(place);
-  auto folder = parent ? open_folder(*parent, place) : Result<Fd>(std::move(parent.error()));
-  if (!folder) {
-    return std::move(folder.error());
-  }
-  if (!is_bpffs(*folder)) {
+  KRAIT_TRY(const auto parent, open_parent(place));
+  KRAIT_TRY(const auto folder, open_folder(parent, place));
+  if (!is_bpffs(folder)) {
     return Error(common::ErrorCode::invalid_input, fmt::format("{} is no BPF file system", path));
   }
   // The lock files that an agent of root has left are in the folder around it.
-  const bool given = give_all(*parent, user, group, false) && give_all(*folder, user, group, true);
+  const bool given = give_all(parent, user, group, false) && give_all(folder, user, group, true);
   return given ? Result<void>() : Error::from_errno(errno, fmt::format("give {} to user {}", path, user));
 }
 

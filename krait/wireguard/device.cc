@@ -173,34 +173,29 @@ Error no_wireguard() {
 }
 
 Result<Device> Device::open() {
-  auto socket = Socket::open(NETLINK_GENERIC);
-  if (!socket) {
-    return passed_on(socket, "talk to the kernel's WireGuard");
-  }
-  auto family = netlink::find_family(*socket, WG_GENL_NAME);
+  KRAIT_TRY(auto socket, Socket::open(NETLINK_GENERIC), "talk to the kernel's WireGuard");
+  auto family = netlink::find_family(socket, WG_GENL_NAME);
   if (!family && family.error().sys_errno() == ENOENT) {
     return no_wireguard();
   }
   if (!family) {
     return passed_on(family, "look up the kernel's WireGuard");
   }
-  return Device(std::move(*socket), *family);
+  return Device(std::move(socket), *family);
 }
 
 Result<DeviceState> Device::read(std::uint32_t index) {
   Message message = device_message(family_, WG_CMD_GET_DEVICE, index, kSmallMessageBytes);
   DeviceState device;
-  auto read = socket_.dump(
-      message, [&] { device = {}; },
-      [&](const nlmsghdr& answer) -> Result<void> {
-        if (!parse_device(answer, device)) {
-          return malformed_answer();
-        }
-        return {};
-      });
-  if (!read) {
-    return passed_on(read, "read the WireGuard device");
-  }
+  KRAIT_CHECK(socket_.dump(
+                  message, [&] { device = {}; },
+                  [&](const nlmsghdr& answer) -> Result<void> {
+                    if (!parse_device(answer, device)) {
+                      return malformed_answer();
+                    }
+                    return {};
+                  }),
+              "read the WireGuard device");
   for (PeerState& peer : device.peers) {
     std::ranges::sort(peer.allowed_ips);
   }
@@ -211,17 +206,15 @@ Result<DeviceState> Device::read(std::uint32_t index) {
 Result<bool> Device::is(std::uint32_t index, const model::WireguardImage& image, const model::PublicKey& key) {
   Message message = device_message(family_, WG_CMD_GET_DEVICE, index, kSmallMessageBytes);
   std::optional<DeviceComparison> comparison;
-  auto read = socket_.dump(
-      message, [&] { comparison.emplace(image, key); },
-      [&](const nlmsghdr& answer) -> Result<void> {
-        if (!comparison->add(answer)) {
-          return malformed_answer();
-        }
-        return {};
-      });
-  if (!read) {
-    return passed_on(read, "read the WireGuard device");
-  }
+  KRAIT_CHECK(socket_.dump(
+                  message, [&] { comparison.emplace(image, key); },
+                  [&](const nlmsghdr& answer) -> Result<void> {
+                    if (!comparison->add(answer)) {
+                      return malformed_answer();
+                    }
+                    return {};
+                  }),
+              "read the WireGuard device");
   return comparison->same();
 }
 
@@ -251,9 +244,7 @@ Result<void> Device::call_peers(std::uint32_t index, std::span<const PeerState> 
         message.end_nest(peer);
       }
       message.end_nest(list);
-      if (auto sent = socket_.request(message); !sent) {
-        return passed_on(sent, "call the peers");
-      }
+      KRAIT_CHECK(socket_.request(message), "call the peers");
     }
   }
   return {};
@@ -261,9 +252,7 @@ Result<void> Device::call_peers(std::uint32_t index, std::span<const PeerState> 
 
 Result<void> Device::update_peers(std::uint32_t index, std::span<const PeerUpdate> updates) {
   for (Message& message : peer_messages(family_, index, updates)) {
-    if (auto sent = socket_.request(message); !sent) {
-      return sent;
-    }
+    KRAIT_CHECK(socket_.request(message));
   }
   return {};
 }

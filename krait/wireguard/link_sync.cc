@@ -65,11 +65,8 @@ void remove_addresses(const Interface& at, const std::string& interface, const s
 using Lacking = std::set<Family>;
 
 Result<Lacking> apply_addresses(const Interface& at, const WireguardImage& image, Changes& changes) {
-  const auto present = at.network.addresses(at.link.index);
-  if (!present) {
-    return present.error();
-  }
-  const AddressPlan plan = plan_addresses(*present, image.addresses);
+  KRAIT_TRY(const auto present, at.network.addresses(at.link.index));
+  const AddressPlan plan = plan_addresses(present, image.addresses);
   Lacking lacking;
   remove_addresses(at, image.interface, plan.remove_first, changes);
   for (const common::Ip& ip : plan.add) {
@@ -85,12 +82,9 @@ Result<RoutePlan> plan_routes(const Interface& at, const WireguardImage& image) 
   RoutePlan plan;
   for (const Family family : {Family::v4, Family::v6}) {
     std::optional<RoutePlanner> planner;
-    auto read = at.network.routes(
+    KRAIT_CHECK(at.network.routes(
         at.link.index, family, [&] { planner.emplace(image, family); },
-        [&](const LinkRoute& route) { planner->add(route); });
-    if (!read) {
-      return std::move(read.error());
-    }
+        [&](const LinkRoute& route) { planner->add(route); }));
     planner->finish(plan);
   }
   return plan;
@@ -126,23 +120,17 @@ void note_routes(const std::vector<common::Error>& refused, Changes& changes) {
 }
 
 Result<void> apply_routes(const Interface& at, const WireguardImage& image, const Lacking& lacking, Changes& changes) {
-  auto plan = plan_routes(at, image);
-  if (!plan) {
-    return plan.error();
-  }
+  KRAIT_TRY(auto plan, plan_routes(at, image));
   std::vector<common::Error> refused;
   for (const auto& [how, routes] :
-       {std::pair(RouteChange::remove, &plan->remove), std::pair(RouteChange::replace, &plan->replace),
-        std::pair(RouteChange::add, &plan->add)}) {
+       {std::pair(RouteChange::remove, &plan.remove), std::pair(RouteChange::replace, &plan.replace),
+        std::pair(RouteChange::add, &plan.add)}) {
     if (how != RouteChange::remove) {
       std::erase_if(*routes, [&](const LinkRoute& route) { return lacking.contains(route.prefix.ip.family); });
     }
-    auto changed = at.links.change_routes(at.link.index, how, *routes);
-    if (!changed) {
-      return std::move(changed.error());
-    }
-    changes.routes += static_cast<std::uint32_t>(routes->size() - changed->size());
-    std::ranges::move(*changed, std::back_inserter(refused));
+    KRAIT_TRY(auto changed, at.links.change_routes(at.link.index, how, *routes));
+    changes.routes += static_cast<std::uint32_t>(routes->size() - changed.size());
+    std::ranges::move(changed, std::back_inserter(refused));
   }
   note_routes(refused, changes);
   return {};
@@ -156,25 +144,16 @@ Refusal port_taken(const WireguardImage& image) {
 }
 
 Result<bool> is_applied(const Interface& at, const WireguardImage& image) {
-  const auto addresses = at.network.addresses(at.link.index);
-  if (!addresses) {
-    return addresses.error();
-  }
-  const auto route_plan = plan_routes(at, image);
-  if (!route_plan) {
-    return route_plan.error();
-  }
-  const AddressPlan address_plan = plan_addresses(*addresses, image.addresses);
+  KRAIT_TRY(const auto addresses, at.network.addresses(at.link.index));
+  KRAIT_TRY(const auto route_plan, plan_routes(at, image));
+  const AddressPlan address_plan = plan_addresses(addresses, image.addresses);
   return at.link.up && address_plan.remove_first.empty() && address_plan.add.empty() && address_plan.remove.empty() &&
-         route_plan->remove.empty() && route_plan->replace.empty() && route_plan->add.empty();
+         route_plan.remove.empty() && route_plan.replace.empty() && route_plan.add.empty();
 }
 
 Result<void> apply_link(const Interface& at, const WireguardImage& image, Changes& changes) {
-  auto lacking = apply_addresses(at, image, changes);
-  if (!lacking) {
-    return std::move(lacking.error());
-  }
-  return apply_up(at, image, changes) ? apply_routes(at, image, *lacking, changes) : Result<void>();
+  KRAIT_TRY(auto lacking, apply_addresses(at, image, changes));
+  return apply_up(at, image, changes) ? apply_routes(at, image, lacking, changes) : Result<void>();
 }
 
 }  // namespace krait::wireguard

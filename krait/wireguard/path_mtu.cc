@@ -95,14 +95,11 @@ Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_inde
   if (to.others) {
     std::ranges::copy(somewhere(), std::back_inserter(asked));
   }
-  const auto ways = underlay.network.ways_to(asked);
-  if (!ways) {
-    return ways.error();
-  }
+  KRAIT_TRY(const auto ways, underlay.network.ways_to(asked));
   LinkMtus of_link(underlay.links);
   std::vector<Path> paths;
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    const Way& way = (*ways)[i];
+    const Way& way = ways[i];
     if (!way.reachable || way.index == own_index) {
       continue;
     }

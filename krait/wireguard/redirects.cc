@@ -28,11 +28,8 @@ common::Result<void> send_redirects_again() {
     return {};
   }
   auto network = netlink::Network::open();
-  auto links = network ? network->links() : network.error();
-  if (!links) {
-    return common::passed_on(links, "look for other interfaces of WireGuard's");
-  }
-  if (std::ranges::any_of(*links, [](const netlink::Link& link) { return link.kind == "wireguard"; })) {
+  KRAIT_TRY(auto links, network ? network->links() : network.error(), "look for other interfaces of WireGuard's");
+  if (std::ranges::any_of(links, [](const netlink::Link& link) { return link.kind == "wireguard"; })) {
     return {};
   }
   const common::Fd file(::open(kSetting, O_WRONLY | O_CLOEXEC));

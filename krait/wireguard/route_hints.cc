@@ -52,24 +52,18 @@ std::optional<std::uint32_t> free_priority(std::span<const Rule> rules) {
 
 Result<void> check_every_source() {
   auto network = Network::open();
-  auto rules = network ? network->rules() : network.error();
-  if (!rules) {
-    return common::passed_on(rules, "look for routing rules");
-  }
-  const bool has_rules =
-      std::ranges::any_of(*rules, [](const Rule& rule) { return rule.family == common::Family::v4; });
+  KRAIT_TRY(auto rules, network ? network->rules() : network.error(), "look for routing rules");
+  const bool has_rules = std::ranges::any_of(rules, [](const Rule& rule) { return rule.family == common::Family::v4; });
   if (!has_rules) {
     return Error(common::ErrorCode::unsupported, "this kernel has no routing rules (CONFIG_IP_MULTIPLE_TABLES)");
   }
-  const auto priority = free_priority(*rules);
+  const auto priority = free_priority(rules);
   auto socket = Socket::open(NETLINK_ROUTE);
   if (!priority || !socket) {
     return socket ? Result<void>() : std::move(socket.error());
   }
   Message adds = rule_message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, *priority);
-  if (auto added = socket->request(adds); !added) {
-    return common::passed_on(added, "add a routing rule");
-  }
+  KRAIT_CHECK(socket->request(adds), "add a routing rule");
   Message removes = rule_message(RTM_DELRULE, 0, *priority);
   auto removed = socket->request(removes);
   return removed ? Result<void>() : common::passed_on(removed, "remove the routing rule");

@@ -35,7 +35,7 @@ declare -A may_include=(
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="common/netlink" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
   [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli packaging/reference"
-  [nlohmann]="krait/control krait/doctor krait/cli" [nftables]="krait/doctor" [archive.h]="krait/doctor"
+  [nlohmann]="common" [nftables]="krait/doctor" [archive.h]="krait/doctor"
   [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common"
 )
 shown_in_headers=" nlohmann "

@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 
+#include "common/file.h"
 #include "krait/plan/plan.h"
 
 namespace krait {
@@ -39,10 +40,7 @@ Answer ask(const std::function<std::string()>& call) {
   }
   ::close(ends[1]);
   Answer answer;
-  std::string part(4096, '\0');
-  for (ssize_t bytes = 0; (bytes = ::read(ends[0], part.data(), part.size())) > 0;) {
-    answer.text.append(part, 0, static_cast<std::size_t>(bytes));
-  }
+  answer.text = common::read_to_end(ends[0], 4096, "an answer").value();
   ::close(ends[0]);
   int status = 0;
   rusage usage{};
