@@ -317,32 +317,19 @@ common::Rights rights_of_clients(common::Log& log) {
 Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   // Where the lock of the interface is, and the pins are.
   const std::string in_run_directory = fmt::format("{}/", rundir::kRunDirectory);
-  if (auto made = common::make_own_directory_of(in_run_directory, rundir::folder_hint(in_run_directory)); !made) {
-    return made;
-  }
+  KRAIT_CHECK(common::make_own_directory_of(in_run_directory, rundir::folder_hint(in_run_directory)));
   auto loop = common::Loop::create();
   auto control = common::ControlSocket::listen(options.socket_path, rundir::folder_hint(options.socket_path));
   auto clock = common::ClockWatch::create();
   if (!loop || !control || !clock) {
     return !loop ? loop.error() : !control ? control.error() : clock.error();
   }
-  auto enforcer = enforce::Enforcer::start(options.enforcer);
-  if (!enforcer) {
-    return enforcer.error();
-  }
+  KRAIT_TRY(auto enforcer, enforce::Enforcer::start(options.enforcer));
   const common::Rights rights = rights_of_clients(log);
-  auto endpoints = keeper::EndpointKeeper::create(**loop, log);
-  if (!endpoints) {
-    return endpoints.error();
-  }
-  auto upkeep = keeper::Upkeep::start(**loop, *enforcer, **endpoints, log);
-  if (!upkeep) {
-    return upkeep.error();
-  }
-  Service service(*enforcer, {**endpoints, **upkeep}, **loop, log, rights);
-  if (auto shared = service.share(); !shared) {
-    return shared;
-  }
+  KRAIT_TRY(auto endpoints, keeper::EndpointKeeper::create(**loop, log));
+  KRAIT_TRY(auto upkeep, keeper::Upkeep::start(**loop, enforcer, *endpoints, log));
+  Service service(enforcer, {*endpoints, *upkeep}, **loop, log, rights);
+  KRAIT_CHECK(service.share());
   auto signals =
       common::Signals::receive(**loop, {SIGHUP, SIGTERM, SIGINT}, [&](int number) { service.on_signal(number); });
   auto control_server = common::StreamServer::serve(
@@ -360,13 +347,13 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   }
   service.watch(**metrics);
   common::release_free_memory();
-  log.info(started_text(*enforcer));
+  log.info(started_text(enforcer));
   service.warn();
-  (*upkeep)->follow_clock();
+  upkeep->follow_clock();
   service.keep_endpoints();
   common::notify_ready("the policy is in force");
   auto ended = (*loop)->run();
-  enforcer->remember_time();
+  enforcer.remember_time();
   return ended;
 }
 

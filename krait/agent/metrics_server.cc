@@ -23,9 +23,7 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::start(common::Loop& loop, 
     return common::passed_on(served, "serve the metrics");
   }
   log.warning(made->fault()->text());
-  if (auto armed = made->try_again_every(retry); !armed) {
-    return std::move(armed.error());
-  }
+  KRAIT_CHECK(made->try_again_every(retry));
   return made;
 }
 

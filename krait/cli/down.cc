@@ -47,9 +47,7 @@ Result<void> check_interface(const DownFlags& flags) {
 }
 
 Result<void> down(const DownFlags& flags, const Inspections& inspections, Output& output) {
-  if (auto meant = check_interface(flags); !meant) {
-    return meant;
-  }
+  KRAIT_CHECK(check_interface(flags));
   auto answer = control::ask(flags.socket, flags.keep_enforcing ? control::Request::drain : control::Request::down);
   if (!answer) {
     if (answer.error().code() != ErrorCode::unavailable) {

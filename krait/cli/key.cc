@@ -14,11 +14,8 @@ using common::Result;
 namespace {
 
 Result<void> rotate(const std::string& socket, Output& output) {
-  auto answer = control::ask(socket, control::Request::rotate_key);
-  if (!answer) {
-    return answer.error();
-  }
-  output.report(fmt::format("the key is now {}", answer->value("public_key", Json()).dump()), *answer);
+  KRAIT_TRY(auto answer, control::ask(socket, control::Request::rotate_key));
+  output.report(fmt::format("the key is now {}", answer.value("public_key", Json()).dump()), answer);
   return {};
 }
 

@@ -13,12 +13,9 @@ using common::Result;
 namespace {
 
 Result<void> check(const std::string& file, Output& output) {
-  auto checked = plan::check_policy(file);
-  if (!checked) {
-    return checked.error();
-  }
-  const model::Policy& policy = checked->policy;
-  output.warn(checked->warnings);
+  KRAIT_TRY(auto checked, plan::check_policy(file));
+  const model::Policy& policy = checked.policy;
+  output.warn(checked.warnings);
   output.report(fmt::format("ok: {}\n  identities: {}, rules: {}, tests passed: {}", file, policy.identities.size(),
                             policy.rules.size(), policy.tests.size()),
                 {{"version", control::kProtocolVersion},
@@ -26,7 +23,7 @@ Result<void> check(const std::string& file, Output& output) {
                  {"identities", policy.identities.size()},
                  {"rules", policy.rules.size()},
                  {"tests", policy.tests.size()},
-                 {"warnings", control::findings_json(checked->warnings)}});
+                 {"warnings", control::findings_json(checked.warnings)}});
   return {};
 }
 

@@ -12,11 +12,8 @@ using common::Result;
 namespace {
 
 Result<void> rules(const std::string& socket, Output& output) {
-  auto answer = control::ask(socket, control::Request::rules);
-  if (!answer) {
-    return answer.error();
-  }
-  output.report(rules_text(*answer), *answer);
+  KRAIT_TRY(auto answer, control::ask(socket, control::Request::rules));
+  output.report(rules_text(answer), answer);
   return {};
 }
 

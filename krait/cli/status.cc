@@ -27,17 +27,12 @@ Result<void> status(const std::string& socket, Output& output) {
 Result<void> reload(const std::string& socket, Output& output) {
   // An agent without privileges cannot mount. It pins again when it is told of the mount.
   if (::geteuid() == 0) {
-    if (auto mended = rundir::mend_bpffs(rundir::kBpffs); !mended) {
-      return mended.error();
-    }
+    KRAIT_CHECK(rundir::mend_bpffs(rundir::kBpffs));
   }
-  auto answer = control::ask(socket, control::Request::reload);
-  if (!answer) {
-    return answer.error();
-  }
-  output.warn(control::findings_from_json(common::list_at(*answer, "warnings")));
-  output.report(reload_text(*answer), *answer);
-  if (!common::list_at(*answer, "faults").empty()) {
+  KRAIT_TRY(auto answer, control::ask(socket, control::Request::reload));
+  output.warn(control::findings_from_json(common::list_at(answer, "warnings")));
+  output.report(reload_text(answer), answer);
+  if (!common::list_at(answer, "faults").empty()) {
     output.found_problems();
   }
   return {};

@@ -42,18 +42,13 @@ Result<Prepared> prepare(const std::string& interface, const model::Mesh& mesh, 
                          std::uint32_t own_index) {
   Prepared prepared;
   if (is_managed) {
-    auto key = load_key(mesh.host);
-    if (!key) {
-      return common::passed_on(key, "read the private key");
-    }
-    prepared.key = std::move(*key);
+    KRAIT_TRY(auto key, load_key(mesh.host), "read the private key");
+    prepared.key = std::move(key);
     own_index = own_index != 0 ? own_index : unmarked_own_link(interface);
   }
-  auto index = is_managed ? wireguard::ensure_link(interface, own_index) : wireguard::link_index(interface);
-  if (!index) {
-    return common::passed_on(index, "find the interface " + interface);
-  }
-  prepared.interface_index = *index;
+  KRAIT_TRY(auto index, is_managed ? wireguard::ensure_link(interface, own_index) : wireguard::link_index(interface),
+            "find the interface " + interface);
+  prepared.interface_index = index;
   return prepared;
 }
 
@@ -68,44 +63,28 @@ std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh
 }
 
 Result<Enforcer> Enforcer::start(EnforcerOptions options) {
-  auto files = plan::load_files(options.config_file);
-  if (!files) {
-    return std::move(files.error());
-  }
-  const std::string interface = interface_of(options, files->mesh);
+  KRAIT_TRY(auto files, plan::load_files(options.config_file));
+  const std::string interface = interface_of(options, files.mesh);
   const bool is_managed = !options.guarded_interface;
-  auto lock = lock_interface(interface);
-  if (!lock) {
-    return std::move(lock.error());
-  }
+  KRAIT_TRY(auto lock, lock_interface(interface));
   plan::ClockKeeper clock;
-  auto plan = plan_from(std::move(*files), interface, clock);
-  if (!plan) {
-    return std::move(plan.error());
-  }
-  if (auto remembered = is_managed ? remember_settings(interface, *lock) : Result<void>(); !remembered) {
+  KRAIT_TRY(auto plan, plan_from(std::move(files), interface, clock));
+  if (auto remembered = is_managed ? remember_settings(interface, lock) : Result<void>(); !remembered) {
     return std::move(remembered.error());
   }
-  auto prepared = prepare(interface, plan->mesh, is_managed, 0);
-  if (!prepared) {
-    return std::move(prepared.error());
-  }
-  auto datapath = datapath::Datapath::open(datapath_options(interface, *plan, is_managed));
-  if (!datapath) {
-    return common::passed_on(datapath, "open the data path of " + interface);
-  }
-  Enforcer enforcer(std::move(options), std::move(*lock),
+  KRAIT_TRY(auto prepared, prepare(interface, plan.mesh, is_managed, 0));
+  KRAIT_TRY(auto datapath, datapath::Datapath::open(datapath_options(interface, plan, is_managed)),
+            "open the data path of " + interface);
+  Enforcer enforcer(std::move(options), std::move(lock),
                     {.interface = interface,
                      .is_managed = is_managed,
-                     .datapath = std::move(*datapath),
-                     .interface_index = prepared->interface_index},
+                     .datapath = std::move(datapath),
+                     .interface_index = prepared.interface_index},
                     std::move(clock));
   if (auto checked = wireguard::check_every_source(); !checked) {
     enforcer.unchecked_sources_ = checked.error().text();
   }
-  if (auto done = enforcer.put_in_force(std::move(*plan), pointer_to(prepared->key)); !done) {
-    return std::move(done.error());
-  }
+  KRAIT_CHECK(enforcer.put_in_force(std::move(plan), pointer_to(prepared.key)));
   enforcer.remember_time();
   return enforcer;
 }
@@ -113,15 +92,12 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
 Result<Enforcer::Ran> Enforcer::reconcile(Goal goal, const plan::Plan& plan, const wireguard::PrivateKey* key,
                                           const MovedTo& moved_to) {
   const bool looks_at_wireguard = goal == Goal::enforce && held_.is_managed;
-  auto sight = observe(held_, {.plan = plan,
-                               .revision = last_.revision,
-                               .key = !looks_at_wireguard ? std::nullopt
-                                      : key != nullptr    ? std::optional(key->public_key())
-                                                          : held_.key,
-                               .moved_to = moved_to});
-  if (!sight) {
-    return std::move(sight.error());
-  }
+  KRAIT_TRY(auto sight, observe(held_, {.plan = plan,
+                                        .revision = last_.revision,
+                                        .key = !looks_at_wireguard ? std::nullopt
+                                               : key != nullptr    ? std::optional(key->public_key())
+                                                                   : held_.key,
+                                        .moved_to = moved_to}));
   model::WireguardImage nobody;
   nobody.interface = held_.interface;
   const bool is_ending = goal == Goal::deny || goal == Goal::nothing;
@@ -130,12 +106,12 @@ Result<Enforcer::Ran> Enforcer::reconcile(Goal goal, const plan::Plan& plan, con
                       .wireguard = is_ending ? nobody : plan.wireguard,
                       .key = key,
                       .previous = is_adopting ? nullptr : &plan_.wireguard,
-                      .present_name = sight->name,
-                      .new_home = sight->new_home};
+                      .present_name = sight.name,
+                      .new_home = sight.new_home};
   Work work(held_, wanted);
-  const auto planned = steps({.goal = goal, .is_managed = held_.is_managed}, sight->observed);
+  const auto planned = steps({.goal = goal, .is_managed = held_.is_managed}, sight.observed);
   Outcome outcome = run(planned, work);
-  return Ran{std::move(*sight), std::move(outcome), work.changes(), work.mended()};
+  return Ran{std::move(sight), std::move(outcome), work.changes(), work.mended()};
 }
 
 // Looked at and not concluded from the steps: one may fail after it has switched.
@@ -145,18 +121,15 @@ bool Enforcer::decides(const plan::Plan& plan) const {
 
 Result<void> Enforcer::put_in_force(plan::Plan plan, const wireguard::PrivateKey* key) {
   plan::set_revision(plan.snapshot, held_.datapath.last_revision() + 1);
-  auto ran = reconcile(Goal::enforce, plan, key);
-  if (!ran) {
-    return std::move(ran.error());
-  }
+  KRAIT_TRY(auto ran, reconcile(Goal::enforce, plan, key));
   // The new policy decides even where its peers could not be set up: the next look must not put the former ones back.
   if (decides(plan)) {
     goal_ = Goal::enforce;
-    take_over(std::move(plan), ran->changes);
-    faults_ = step_faults(about(), ran->outcome);
+    take_over(std::move(plan), ran.changes);
+    faults_ = step_faults(about(), ran.outcome);
   }
-  if (ran->outcome.failed) {
-    return run_error(about(), ran->sight.observed, std::move(ran->outcome));
+  if (ran.outcome.failed) {
+    return run_error(about(), ran.sight.observed, std::move(ran.outcome));
   }
   return {};
 }
@@ -195,17 +168,12 @@ bool Enforcer::is_unchanged() {
 }
 
 Result<control::Applied> Enforcer::stay() {
-  if (auto followed = follow_clock(); !followed) {
-    return std::move(followed.error());
-  }
+  KRAIT_CHECK(follow_clock());
   remember_time();
-  const auto records = held_.datapath.rule_records();
-  if (!records) {
-    return records.error();
-  }
+  KRAIT_TRY(const auto records, held_.datapath.rule_records());
   last_.changes = {};
   last_.changes.mtu_bytes = held_.mtu_bytes;
-  last_.warnings = compile::expired_rules(plan_.policy, {.now = clock_.now().now, .former = *records});
+  last_.warnings = compile::expired_rules(plan_.policy, {.now = clock_.now().now, .former = records});
   return last_;
 }
 
@@ -213,31 +181,18 @@ Result<control::Applied> Enforcer::reload() {
   if (is_unchanged()) {
     return stay();
   }
-  if (auto named = check_name(); !named) {
-    return std::move(named.error());
-  }
-  auto files = plan::load_files(options_.config_file);
-  if (!files) {
-    return std::move(files.error());
-  }
-  if (const std::string wanted = interface_of(options_, files->mesh); wanted != interface()) {
+  KRAIT_CHECK(check_name());
+  KRAIT_TRY(auto files, plan::load_files(options_.config_file));
+  if (const std::string wanted = interface_of(options_, files.mesh); wanted != interface()) {
     return Error(
         ErrorCode::invalid_input,
         fmt::format("{}: the interface changed from {} to {}, which a reload cannot do; run krait down, then krait up",
                     options_.config_file, interface(), wanted));
   }
-  auto plan = plan_from(std::move(*files), interface(), clock_);
-  if (!plan) {
-    return std::move(plan.error());
-  }
-  auto prepared = prepare(interface(), plan->mesh, managed(), held_.interface_index);
-  if (!prepared) {
-    return std::move(prepared.error());
-  }
-  held_.interface_index = prepared->interface_index;
-  if (auto done = put_in_force(std::move(*plan), pointer_to(prepared->key)); !done) {
-    return std::move(done.error());
-  }
+  KRAIT_TRY(auto plan, plan_from(std::move(files), interface(), clock_));
+  KRAIT_TRY(auto prepared, prepare(interface(), plan.mesh, managed(), held_.interface_index));
+  held_.interface_index = prepared.interface_index;
+  KRAIT_CHECK(put_in_force(std::move(plan), pointer_to(prepared.key)));
   remember_time();
   return last_;
 }
@@ -316,27 +271,19 @@ Result<bool> Enforcer::fit_mtu() {
   if (!managed() || held_.interface_index == 0 || !check_name()) {
     return false;
   }
-  const auto mtu = wireguard::fit_mtu(interface());
-  if (!mtu) {
-    return mtu.error();
-  }
-  held_.mtu_bytes = mtu->bytes;
-  held_.datapath.clamp_mss_to(mtu->bytes);
-  last_.changes.mtu_bytes = mtu->bytes;
-  return mtu->changed;
+  KRAIT_TRY(const auto mtu, wireguard::fit_mtu(interface()));
+  held_.mtu_bytes = mtu.bytes;
+  held_.datapath.clamp_mss_to(mtu.bytes);
+  last_.changes.mtu_bytes = mtu.bytes;
+  return mtu.changed;
 }
 
 Result<void> Enforcer::drain() {
-  if (auto named = check_name(); !named) {
-    return named;
-  }
+  KRAIT_CHECK(check_name());
   goal_ = Goal::deny;
-  auto ran = reconcile(Goal::deny, plan_, nullptr);
-  if (!ran) {
-    return std::move(ran.error());
-  }
-  return ran->outcome.failed ? Result<void>(run_error(about(), ran->sight.observed, std::move(ran->outcome)))
-                             : Result<void>();
+  KRAIT_TRY(auto ran, reconcile(Goal::deny, plan_, nullptr));
+  return ran.outcome.failed ? Result<void>(run_error(about(), ran.sight.observed, std::move(ran.outcome)))
+                            : Result<void>();
 }
 
 Result<void> Enforcer::remove() {
@@ -344,13 +291,10 @@ Result<void> Enforcer::remove() {
   if (const Sight sight = look_for_it(); sight.observed.place == Place::renamed && managed()) {
     return enforce::check_name(about(), sight);
   }
-  auto ran = reconcile(Goal::nothing, plan_, nullptr);
-  if (!ran) {
-    return std::move(ran.error());
-  }
+  KRAIT_TRY(auto ran, reconcile(Goal::nothing, plan_, nullptr));
   lock_.remove_file();
-  if (ran->outcome.failed) {
-    return run_error(about(), ran->sight.observed, std::move(ran->outcome));
+  if (ran.outcome.failed) {
+    return run_error(about(), ran.sight.observed, std::move(ran.outcome));
   }
   held_.interface_index = 0;
   return {};

@@ -81,17 +81,11 @@ Result<bool> Enforcer::follow_clock() {
       std::abs(start_ns(known.now) - start_ns(plan_.compiled)) < kSameNs) {
     return false;
   }
-  auto plan = compile_anew();
-  if (!plan) {
-    return std::move(plan.error());
-  }
-  auto ran = reconcile(Goal::enforce_policy, *plan, nullptr);
-  if (!ran) {
-    return std::move(ran.error());
-  }
-  follow_policy(std::move(*plan));
-  if (ran->outcome.failed) {
-    return run_error(about(), ran->sight.observed, std::move(ran->outcome));
+  KRAIT_TRY(auto plan, compile_anew());
+  KRAIT_TRY(auto ran, reconcile(Goal::enforce_policy, plan, nullptr));
+  follow_policy(std::move(plan));
+  if (ran.outcome.failed) {
+    return run_error(about(), ran.sight.observed, std::move(ran.outcome));
   }
   return true;
 }

@@ -19,19 +19,14 @@ Result<model::PublicKey> Enforcer::rotate_key() {
   if (!managed()) {
     return Error(ErrorCode::unsupported, fmt::format("{} is only guarded: its key is not krait's", interface()));
   }
-  if (auto named = check_name(); !named) {
-    return std::move(named.error());
-  }
-  auto exchange = KeyExchange::begin(plan_.mesh.host);
-  if (!exchange) {
-    return std::move(exchange.error());
-  }
-  if (auto changed = wireguard::change_key(interface(), exchange->key()); !changed) {
-    const auto back = exchange->undo();
+  KRAIT_CHECK(check_name());
+  KRAIT_TRY(auto exchange, KeyExchange::begin(plan_.mesh.host));
+  if (auto changed = wireguard::change_key(interface(), exchange.key()); !changed) {
+    const auto back = exchange.undo();
     return common::passed_on(changed, back ? "the former key stays in use" : back.error().text());
   }
-  exchange->settle();
-  held_.key = exchange->key().public_key();
+  exchange.settle();
+  held_.key = exchange.key().public_key();
   return *held_.key;
 }
 
@@ -50,9 +45,7 @@ Result<bool> Enforcer::follow_peers_keys() {
   }
   // Giving the addresses to the new key takes them from the former one: the kernel moves each in one step.
   const Wanted wanted{.plan = plan_, .wireguard = plan_.wireguard, .previous = &plan_.wireguard};
-  if (auto applied = Work(held_, wanted).carry_out(Step::apply); !applied) {
-    return common::passed_on(applied, "follow a peer's new key");
-  }
+  KRAIT_CHECK(Work(held_, wanted).carry_out(Step::apply), "follow a peer's new key");
   return true;
 }
 

@@ -19,23 +19,17 @@ control::Stage Enforcer::stage() const {
 }
 
 Result<control::Rules> Enforcer::rules() const {
-  auto counts = held_.datapath.rule_counts();
-  if (!counts) {
-    return common::passed_on(counts, "read the rules' counters");
-  }
+  KRAIT_TRY(auto counts, held_.datapath.rule_counts(), "read the rules' counters");
   control::Rules rules{.interface = interface(), .revision = held_.datapath.revision(), .of_rule = {}};
   rules.of_rule.resize(plan_.policy.rules.size());
   const auto& rule_of_record = plan_.snapshot.rule_of_record;
-  for (std::uint32_t number = 0; number < rule_of_record.size() && number < counts->size(); ++number) {
+  for (std::uint32_t number = 0; number < rule_of_record.size() && number < counts.size(); ++number) {
     if (rule_of_record[number] != compile::kNoRule) {
-      rules.of_rule[rule_of_record[number]] = {.number = number, .count = (*counts)[number], .expires_in_s = {}};
+      rules.of_rule[rule_of_record[number]] = {.number = number, .count = counts[number], .expires_in_s = {}};
     }
   }
-  const auto records = held_.datapath.rule_records();
-  if (!records) {
-    return records.error();
-  }
-  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = clock_.now().now, .former = *records});
+  KRAIT_TRY(const auto records, held_.datapath.rule_records());
+  const auto left_ns = compile::time_left_ns(plan_.policy, {.now = clock_.now().now, .former = records});
   for (std::size_t i = 0; i < rules.of_rule.size(); ++i) {
     if (left_ns[i] != compile::kNever) {
       rules.of_rule[i].expires_in_s = left_ns[i] / 1'000'000'000;

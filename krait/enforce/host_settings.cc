@@ -21,9 +21,7 @@ std::string interface_lock_path(const std::string& interface) {
 
 common::Result<common::LockFile> lock_interface(const std::string& interface) {
   const std::string path = interface_lock_path(interface);
-  if (auto made = common::make_directory_of(path); !made) {
-    return std::move(made.error());
-  }
+  KRAIT_CHECK(common::make_directory_of(path));
   return common::LockFile::take(path, fmt::format("another agent already keeps {}; stop it first", interface));
 }
 

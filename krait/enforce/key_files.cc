@@ -47,19 +47,16 @@ Result<std::string> next_key_file(const model::Host& host) {
 }
 
 Result<KeyExchange> KeyExchange::begin(const model::Host& host) {
-  auto next_file = next_key_file(host);
-  if (!next_file) {
-    return std::move(next_file.error());
-  }
-  auto key = wireguard::PrivateKey::load(*next_file);
+  KRAIT_TRY(auto next_file, next_key_file(host));
+  auto key = wireguard::PrivateKey::load(next_file);
   if (!key) {
     return key.error().code() == ErrorCode::not_found
                ? Error(ErrorCode::not_found, fmt::format("there is no {}; make the next key and tell the peers of it "
                                                          "first: krait key next",
-                                                         *next_file))
+                                                         next_file))
                : common::passed_on(key, "read the next key");
   }
-  KeyExchange exchange(host.private_key_file, std::move(*next_file), std::move(*key));
+  KeyExchange exchange(host.private_key_file, std::move(next_file), std::move(*key));
   ::unlink(exchange.former_file().c_str());
   if (::link(exchange.file_.c_str(), exchange.former_file().c_str()) != 0) {
     return Error::from_errno(errno, fmt::format("keep {} as {}", exchange.file_, exchange.former_file()));

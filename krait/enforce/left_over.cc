@@ -41,17 +41,12 @@ Result<LeftOver> left_over(const EnforcerOptions& options) {
   if (options.guarded_interface) {
     return LeftOver{.interface = *options.guarded_interface};
   }
-  auto mesh = config::load_mesh(options.config_file);
-  if (!mesh) {
-    return mesh.error();
-  }
-  const std::string& interface = mesh->host.interface;
+  KRAIT_TRY(auto mesh, config::load_mesh(options.config_file));
+  const std::string& interface = mesh.host.interface;
   if (datapath::only_guards(datapath_options(interface))) {  // with a key of the files' or without
     return LeftOver{.interface = interface};
   }
-  if (auto own = check_is_own(interface); !own) {
-    return own.error();
-  }
+  KRAIT_CHECK(check_is_own(interface));
   return LeftOver{.interface = interface, .managed = true};
 }
 
@@ -103,19 +98,14 @@ class LeftOverWork final : public StepPort {
 
 // False: there is nothing.
 Result<bool> end_left_over(const EnforcerOptions& options, Goal goal) {
-  auto found = left_over(options);
-  if (!found) {
-    return std::move(found.error());
-  }
-  const auto& [interface, managed] = *found;
+  KRAIT_TRY(auto found, left_over(options));
+  const auto& [interface, managed] = found;
   const bool is_here = wireguard::link_index(interface).has_value();
   const bool is_link_left = managed && is_here && goal == Goal::nothing;
   if (!datapath::has_pins(datapath_options(interface)) && !is_link_left) {
     return false;
   }
-  if (auto unlocked = check_is_unlocked(interface); !unlocked) {
-    return std::move(unlocked.error());
-  }
+  KRAIT_CHECK(check_is_unlocked(interface));
   const Observed observed{.place = is_here ? Place::here : Place::absent, .is_attached = is_here};
   LeftOverWork work(interface);
   auto outcome = run(steps({.goal = goal, .is_managed = managed}, observed), work);

@@ -36,11 +36,8 @@ Result<void> look_at_policy(const Held& held, const Looking& looking, Observed& 
     return {};
   }
   observed.has_room = held.datapath.has_room(datapath_options(held.interface, plan, held.is_managed));
-  const auto published = held.datapath.is_published(plan.snapshot.image);
-  if (!published) {
-    return published.error();
-  }
-  observed.has_policy = *published;
+  KRAIT_TRY(const auto published, held.datapath.is_published(plan.snapshot.image));
+  observed.has_policy = published;
   return {};
 }
 
@@ -67,9 +64,7 @@ Result<Sight> observe(Held& held, const Looking& looking) {
   if (!where && where.error().code() != ErrorCode::not_found) {
     return where.error();
   }
-  if (auto looked = look_at_policy(held, looking, sight.observed); !looked) {
-    return std::move(looked.error());
-  }
+  KRAIT_CHECK(look_at_policy(held, looking, sight.observed));
   if (where && !is_strangers(held, *where)) {
     held.was_removed_there = false;
     held.interface_index = where->index;

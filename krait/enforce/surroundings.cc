@@ -72,15 +72,10 @@ Result<bool> Surroundings::set_ways(datapath::Datapath& datapath, const model::M
   WaysBehind found;
   if (!behind.empty() || !beyond.empty()) {
     auto network = netlink::Network::open();
-    auto routes = network ? network->routes() : network.error();
-    if (!routes) {
-      return std::move(routes.error());
-    }
-    found = ways_behind({.behind = behind, .beyond = beyond}, *routes, interface_index);
+    KRAIT_TRY(auto routes, network ? network->routes() : network.error());
+    found = ways_behind({.behind = behind, .beyond = beyond}, routes, interface_index);
   }
-  if (auto set = datapath.set_ways_behind(found.ways); !set) {
-    return std::move(set.error());
-  }
+  KRAIT_CHECK(datapath.set_ways_behind(found.ways));
   const bool changed = found.without_way != without_way_ || found.left_out != ways_left_out_;
   without_way_ = std::move(found.without_way);
   ways_left_out_ = found.left_out;

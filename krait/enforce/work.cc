@@ -93,22 +93,17 @@ Result<void> Work::remove_there() {
 }
 
 Result<void> Work::make_room() {
-  auto successor = datapath::Datapath::open(datapath_options(held_.interface, wanted_.plan, held_.is_managed));
-  if (!successor) {
-    return std::move(successor.error());
-  }
-  successor_ = std::move(*successor);
+  KRAIT_TRY(auto successor,
+            datapath::Datapath::open(datapath_options(held_.interface, wanted_.plan, held_.is_managed)));
+  successor_ = std::move(successor);
   return {};
 }
 
 // One that says what is in force already keeps its number, and its counters' revision.
 Result<void> Work::publish() {
   const auto& image = wanted_.plan.snapshot.image;
-  const auto is_published = datapath().is_published(image);
-  if (!is_published) {
-    return is_published.error();
-  }
-  return *is_published ? Result<void>() : datapath().publish(image);
+  KRAIT_TRY(const auto is_published, datapath().is_published(image));
+  return is_published ? Result<void>() : datapath().publish(image);
 }
 
 Result<void> Work::set_ways() {
@@ -116,19 +111,16 @@ Result<void> Work::set_ways() {
 }
 
 Result<void> Work::attach() {
-  auto mended = datapath().attach(held_.interface_index);
-  if (!mended) {
-    return std::move(mended.error());
-  }
+  KRAIT_TRY(auto mended, datapath().attach(held_.interface_index));
   if (successor_) {
     held_.datapath = std::move(*successor_);
     successor_.reset();
   }
-  if (mended->program) {
+  if (mended.program) {
     mended_.push_back(
         fmt::format("krait's programs were taken off {} by somebody else: attached again", held_.interface));
   }
-  if (mended->guard) {
+  if (mended.guard) {
     mended_.push_back(fmt::format("the guard was taken off {} by somebody else: put back", held_.interface));
   }
   return {};
@@ -140,11 +132,8 @@ Result<void> Work::get_ahead() {
   std::vector<netlink::Filter> filters;
   if (is_clsact) {
     auto network = netlink::Network::open();
-    auto read = network ? network->filters(held_.interface_index) : std::move(network.error());
-    if (!read) {
-      return std::move(read.error());
-    }
-    filters = std::move(*read);
+    KRAIT_TRY(auto read, network ? network->filters(held_.interface_index) : std::move(network.error()));
+    filters = std::move(read);
   }
   if (held_.datapath.is_first(held_.interface_index, netlink::first_programs(filters))) {
     return {};
@@ -156,10 +145,7 @@ Result<void> Work::get_ahead() {
   const std::string what = fmt::format("somebody else's TC program stood ahead of krait's on {}", held_.interface);
   auto anew =
       datapath::Datapath::open(datapath_options(held_.interface, wanted_.plan, held_.is_managed), datapath::Open::load);
-  auto done = anew ? anew->attach(held_.interface_index) : Result<datapath::Mended>(std::move(anew.error()));
-  if (!done) {
-    return common::passed_on(done, what);
-  }
+  KRAIT_CHECK(anew ? anew->attach(held_.interface_index) : Result<datapath::Mended>(std::move(anew.error())), what);
   held_.datapath = std::move(*anew);
   held_.surroundings.fence_off(held_.datapath, held_.interface_index);
   mended_.push_back(what + ": krait's are first again");
@@ -178,12 +164,9 @@ Result<void> Work::pin() {
 }
 
 Result<void> Work::withdraw() {
-  auto withdrawn = wireguard::withdraw(wanted_.wireguard);
-  if (!withdrawn) {
-    return std::move(withdrawn.error());
-  }
-  changes_ += *withdrawn;
-  device_key_ = withdrawn->public_key;
+  KRAIT_TRY(auto withdrawn, wireguard::withdraw(wanted_.wireguard));
+  changes_ += withdrawn;
+  device_key_ = withdrawn.public_key;
   return {};
 }
 
@@ -191,24 +174,18 @@ Result<void> Work::withdraw() {
 Result<void> Work::apply() {
   std::optional<wireguard::PrivateKey> lost;
   if (wanted_.key == nullptr && device_key_ && held_.key != *device_key_) {
-    auto loaded = load_key(wanted_.plan.mesh.host);
-    if (!loaded) {
-      return common::passed_on(loaded, "read the private key");
-    }
-    lost = std::move(*loaded);
+    KRAIT_TRY(auto loaded, load_key(wanted_.plan.mesh.host), "read the private key");
+    lost = std::move(loaded);
   }
   const wireguard::PrivateKey* key = lost ? &*lost : wanted_.key;
-  auto applied = wireguard::apply(wanted_.wireguard, key, wanted_.previous);
-  if (!applied) {
-    return std::move(applied.error());
-  }
+  KRAIT_TRY(auto applied, wireguard::apply(wanted_.wireguard, key, wanted_.previous));
   if (key != nullptr) {
     held_.key = key->public_key();
   }
-  changes_ += *applied;
+  changes_ += applied;
   held_.refused = changes_.refused;
-  held_.mtu_bytes = applied->mtu_bytes;
-  held_.datapath.clamp_mss_to(applied->mtu_bytes);
+  held_.mtu_bytes = applied.mtu_bytes;
+  held_.datapath.clamp_mss_to(applied.mtu_bytes);
   return {};
 }
 

@@ -37,11 +37,8 @@ std::string findings_text(const doctor::Findings& findings, const Json& report) 
 }  // namespace
 
 Result<void> examine(const cli::InspectionFlags& flags, Output& output) {
-  const auto facts = doctor::gather({.config = flags.config, .socket = flags.socket});
-  if (!facts) {
-    return facts.error();
-  }
-  const doctor::Findings findings = doctor::check_all(*facts);
+  KRAIT_TRY(const auto facts, doctor::gather({.config = flags.config, .socket = flags.socket}));
+  const doctor::Findings findings = doctor::check_all(facts);
   const Json report = doctor::findings_report(findings);
   output.report(findings_text(findings, report), report);
   if (report["problems"] != 0) {

@@ -38,16 +38,13 @@ Result<void> down_without_agent(const cli::DownFlags& flags, Output& output) {
   if (!flags.interface.empty()) {
     options.guarded_interface = flags.interface;
   }
-  auto found = flags.keep_enforcing ? enforce::drain_left_over(options) : enforce::remove_left_over(options);
-  if (!found) {
-    return found.error();
-  }
+  KRAIT_TRY(auto found, flags.keep_enforcing ? enforce::drain_left_over(options) : enforce::remove_left_over(options));
   ::unlink(flags.socket.c_str());  // an agent that was killed left them
   ::unlink((flags.socket + ".lock").c_str());
   const char* text = flags.keep_enforcing ? "down: what a former agent left denies everything now"
                                           : "down: removed what a former agent left";
-  output.report(*found ? text : nothing_text(),
-                {{"version", control::kProtocolVersion}, {"removed", *found && !flags.keep_enforcing}});
+  output.report(found ? text : nothing_text(),
+                {{"version", control::kProtocolVersion}, {"removed", found && !flags.keep_enforcing}});
   return {};
 }
 

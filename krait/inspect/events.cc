@@ -54,21 +54,12 @@ Result<void> events(const cli::EventsFlags& flags, Output& output) {
   if (::geteuid() != 0) {
     return Error(ErrorCode::permission, "only root may read the events; run it with sudo");
   }
-  auto rules = control::ask(flags.socket, control::Request::rules);
-  if (!rules) {
-    return rules.error();
-  }
-  auto reader = datapath::EventReader::open(rundir::kBpffs, common::text_at(*rules, "interface"));
-  if (!reader) {
-    return reader.error();
-  }
-  Reporter reporter(flags.socket, std::move(*rules));
+  KRAIT_TRY(auto rules, control::ask(flags.socket, control::Request::rules));
+  KRAIT_TRY(auto reader, datapath::EventReader::open(rundir::kBpffs, common::text_at(rules, "interface")));
+  Reporter reporter(flags.socket, std::move(rules));
   do {
-    auto read = reader->read(flags.follow ? -1 : 0);
-    if (!read) {
-      return read.error();
-    }
-    reporter.report(*read, output);
+    KRAIT_TRY(auto read, reader.read(flags.follow ? -1 : 0));
+    reporter.report(read, output);
     if (!output.finish()) {
       return Error(ErrorCode::system, "nobody reads the events any more");
     }

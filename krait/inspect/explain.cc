@@ -80,9 +80,7 @@ Explanation by_model(const compile::Judgement& judgement, std::uint32_t selector
 
 Result<datapath::Run> run_probe(datapath::PacketRunner& runner, const compile::Snapshot& snapshot,
                                 std::uint32_t selector) {
-  if (auto published = runner.publish(snapshot.image); !published) {
-    return published.error();
-  }
+  KRAIT_CHECK(runner.publish(snapshot.image));
   const Ends ends = ends_of(selector);
   return runner.run(probe_packet(selector, ends.source, ends.destination), {.direction = KRAIT_INGRESS});
 }
@@ -125,11 +123,8 @@ Result<Explanation> explain(const model::Policy& policy, std::uint32_t from, std
     return explanation;
   }
   runner->set_boot_ns(now.boot_ns);
-  auto run = run_probe(*runner, *snapshot, selector);
-  if (!run) {
-    return common::passed_on(run, "run the BPF program");
-  }
-  return by_program(*run, judgement);
+  KRAIT_TRY(auto run, run_probe(*runner, *snapshot, selector), "run the BPF program");
+  return by_program(run, judgement);
 }
 
 }  // namespace krait::inspect

@@ -64,24 +64,15 @@ Result<void> explain_verdict(const cli::ExplainFlags& flags, Output& output) {
   if (flags.type) {
     type = *flags.type;
   }
-  auto selector = config::selector_of(flags.protocol, flags.port, type);
-  if (!selector) {
-    return selector.error();
-  }
-  auto policy = config::load_policy(flags.policy);
-  if (!policy) {
-    return policy.error();
-  }
-  auto from = identity_of(*policy, flags.from);
-  auto to = identity_of(*policy, flags.to);
+  KRAIT_TRY(auto selector, config::selector_of(flags.protocol, flags.port, type));
+  KRAIT_TRY(auto policy, config::load_policy(flags.policy));
+  auto from = identity_of(policy, flags.from);
+  auto to = identity_of(policy, flags.to);
   if (!from || !to) {
     return !from ? from.error() : to.error();
   }
-  auto explanation = explain(*policy, *from, *to, *selector);
-  if (!explanation) {
-    return explanation.error();
-  }
-  output.report(text_of(flags, *policy, *selector, *explanation), json_of(*policy, *explanation));
+  KRAIT_TRY(auto explanation, explain(policy, *from, *to, selector));
+  output.report(text_of(flags, policy, selector, explanation), json_of(policy, explanation));
   return {};
 }
 

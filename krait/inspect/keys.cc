@@ -20,18 +20,13 @@ namespace {
 Result<model::PublicKey> make_key(const std::string& file) {
   KRAIT_CHECK(common::make_directory_of(file, 0700));
   const auto key = wireguard::PrivateKey::generate();
-  if (auto saved = key.save(file); !saved) {
-    return saved.error();
-  }
+  KRAIT_CHECK(key.save(file));
   return key.public_key();
 }
 
 Result<model::PublicKey> read_key(const std::string& file) {
-  auto key = wireguard::PrivateKey::load(file);
-  if (!key) {
-    return key.error();
-  }
-  return key->public_key();
+  KRAIT_TRY(auto key, wireguard::PrivateKey::load(file));
+  return key.public_key();
 }
 
 // The key that waits, made where there is none.
@@ -41,9 +36,7 @@ Result<wireguard::PrivateKey> waiting_key(const std::string& file) {
     return key;
   }
   auto made = wireguard::PrivateKey::generate();
-  if (auto saved = made.save(file); !saved) {
-    return saved.error();
-  }
+  KRAIT_CHECK(made.save(file));
   return made;
 }
 
@@ -51,30 +44,21 @@ Result<wireguard::PrivateKey> waiting_key(const std::string& file) {
 
 Result<void> keygen(const cli::KeygenFlags& flags, Output& output) {
   common::forbid_memory_dumps();
-  auto key = flags.only_public ? read_key(flags.file) : make_key(flags.file);
-  if (!key) {
-    return key.error();
-  }
-  const std::string text = model::key_text(*key);
+  KRAIT_TRY(auto key, flags.only_public ? read_key(flags.file) : make_key(flags.file));
+  const std::string text = model::key_text(key);
   output.report(text, {{"version", control::kProtocolVersion}, {"file", flags.file}, {"public_key", text}});
   return {};
 }
 
 Result<void> next_key(const std::string& config, Output& output) {
   common::forbid_memory_dumps();
-  const auto mesh = config::load_mesh(config);
-  if (!mesh) {
-    return mesh.error();
-  }
-  const auto file = enforce::next_key_file(mesh->host);
+  KRAIT_TRY(const auto mesh, config::load_mesh(config));
+  const auto file = enforce::next_key_file(mesh.host);
   if (!file) {
     return file.error();
   }
-  auto key = waiting_key(*file);
-  if (!key) {
-    return key.error();
-  }
-  const std::string text = model::key_text(key->public_key());
+  KRAIT_TRY(auto key, waiting_key(*file));
+  const std::string text = model::key_text(key.public_key());
   output.report(text, {{"version", control::kProtocolVersion}, {"file", *file}, {"next_public_key", text}});
   return {};
 }

@@ -65,9 +65,7 @@ Result<Tracer> Tracer::open(const TraceFlags& flags) {
     return common::passed_on(runner, "load the BPF program");
   }
   runner->set_boot_ns(common::now().boot_ns);
-  if (auto published = runner->publish(plan->snapshot.image); !published) {
-    return published.error();
-  }
+  KRAIT_CHECK(runner->publish(plan->snapshot.image));
   return Tracer(std::move(*plan), std::move(*runner), flags.direction);
 }
 
@@ -125,25 +123,14 @@ void Tracer::report(const datapath::Run& run, krait_direction direction, Output&
 }  // namespace
 
 Result<void> trace(const TraceFlags& flags, Output& output) {
-  auto file = PcapFile::open(flags.pcap);
-  if (!file) {
-    return file.error();
-  }
-  auto tracer = Tracer::open(flags);
-  if (!tracer) {
-    return tracer.error();
-  }
+  KRAIT_TRY(auto file, PcapFile::open(flags.pcap));
+  KRAIT_TRY(auto tracer, Tracer::open(flags));
   for (;;) {
-    auto packet = file->next();
+    KRAIT_TRY(auto packet, file.next());
     if (!packet) {
-      return packet.error();
-    }
-    if (!*packet) {
       return {};
     }
-    if (auto traced = tracer->trace(file->link_type(), **packet, output); !traced) {
-      return traced.error();
-    }
+    KRAIT_CHECK(tracer.trace(file.link_type(), *packet, output));
   }
 }
 

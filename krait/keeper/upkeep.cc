@@ -32,14 +32,9 @@ constexpr unsigned kMinutesBetweenRecords = 60;
 
 Result<std::unique_ptr<Upkeep>> Upkeep::start(common::Loop& loop, enforce::Enforcer& enforcer,
                                               EndpointKeeper& endpoints, common::Log& log) {
-  auto watch = netlink::Watch::open();
-  if (!watch) {
-    return watch.error();
-  }
-  std::unique_ptr<Upkeep> upkeep(new Upkeep(loop, enforcer, endpoints, log, std::move(*watch)));
-  if (auto watched = upkeep->watch_everything(); !watched) {
-    return watched.error();
-  }
+  KRAIT_TRY(auto watch, netlink::Watch::open());
+  std::unique_ptr<Upkeep> upkeep(new Upkeep(loop, enforcer, endpoints, log, std::move(watch)));
+  KRAIT_CHECK(upkeep->watch_everything());
   return upkeep;
 }
 
