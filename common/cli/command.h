@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/answer.h"
 #include "common/json.h"
 #include "common/result.h"
 
@@ -98,6 +99,7 @@ struct About {
   std::string version;
   std::string description;
   std::string footer;
+  int (*exit_code)(const Error&) = common::exit_code;
 };
 
 void introduce(CLI::App& app, const About& about);
