@@ -48,13 +48,11 @@ int fail(Output& output, const About& about, const Error& error) {
 
 }  // namespace
 
-void Output::report(std::string_view text, const Json& json) {
-  if (json_) {
-    put(stdout, json_line(json));
-    return;
-  }
-  put(stdout, text);
-  put(stdout, "\n");
+void Output::report(std::string_view text, const Json& json) { report_line(text, json_ ? json_line(json) : ""); }
+
+void Output::report_line(std::string_view text, std::string_view json_line) {
+  put(stdout, json_ ? json_line : text);
+  put(stdout, json_ ? "" : "\n");
 }
 
 void Output::error(const Error& error) {

@@ -27,6 +27,8 @@ class Output {
 
   // The text for people (a newline is added), or the JSON object on a line of its own.
   void report(std::string_view text, const Json& json);
+  // The same of what is a line of JSON already, newline included.
+  void report_line(std::string_view text, std::string_view json_line);
   void warn(const std::vector<Diagnostic>& findings);  // on standard error
   void error(const Error& error);                      // on standard error, and with JSON on standard output too
   // The command did what it was asked to, and what it found is bad: exit code 1.
