@@ -131,6 +131,11 @@ Result<void> Enforcer::put_in_force(plan::Plan plan, const wireguard::PrivateKey
   if (ran.outcome.failed) {
     return run_error(about(), ran.sight.observed, std::move(ran.outcome));
   }
+  // Which apply does too. Nobody tells of a path MTU that the kernel has learned.
+  if (!ran.outcome.has_done(Step::apply)) {
+    KRAIT_TRY(const bool changed, fit_mtu());
+    last_.changes.device = last_.changes.device || changed;
+  }
   return {};
 }
 
