@@ -26,6 +26,7 @@ KRAIT_ASSERT_SIZE(struct krait_flow_key, 40);
 #define KRAIT_FLOW_FIN_A 0x2U   /* TCP: a sent FIN */
 #define KRAIT_FLOW_FIN_B 0x4U
 #define KRAIT_FLOW_RESET 0x8U /* TCP: a RST passed */
+#define KRAIT_FLOW_FLAGS 0xfU
 struct krait_flow {
   struct krait_flow_key key;
   __u64 seen_jiffies; /* refreshed at most once a second */

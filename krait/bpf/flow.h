@@ -139,24 +139,53 @@ static __always_inline int is_closing(__u32 flags) {
   return (flags & (KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B)) == (KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B);
 }
 
+/*
+ * How long a flow may be silent: by the kind of its protocol, and for TCP by its flags. Tables, as the verifier follows
+ * every branch, and would do so for each way of a bucket.
+ */
+#define SILENCE_TCP 16
+#define SILENCE_UDP 32
+#define SILENCE_ICMP 48
+#define SILENCES 64
+static const volatile __u8 krait_silence_kinds[256] = {
+    [IPPROTO_TCP] = SILENCE_TCP,
+    [IPPROTO_UDP] = SILENCE_UDP,
+    [IPPROTO_ICMP] = SILENCE_ICMP,
+    [IPPROTO_ICMPV6] = SILENCE_ICMP,
+};
+static const volatile __u32 krait_max_silences_s[SILENCES] = {
+    [0 ... SILENCE_TCP - 1] = KRAIT_OTHER_S,
+    [SILENCE_TCP] = KRAIT_TCP_ESTABLISHED_S,
+    [SILENCE_TCP | KRAIT_FLOW_OPENING] = KRAIT_TCP_OPENING_S,
+    [SILENCE_TCP | KRAIT_FLOW_FIN_A] = KRAIT_TCP_ESTABLISHED_S,
+    [SILENCE_TCP | KRAIT_FLOW_FIN_A | KRAIT_FLOW_OPENING] = KRAIT_TCP_OPENING_S,
+    [SILENCE_TCP | KRAIT_FLOW_FIN_B] = KRAIT_TCP_ESTABLISHED_S,
+    [SILENCE_TCP | KRAIT_FLOW_FIN_B | KRAIT_FLOW_OPENING] = KRAIT_TCP_OPENING_S,
+    [SILENCE_TCP | KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B] = KRAIT_TCP_CLOSING_S,
+    [SILENCE_TCP | KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B | KRAIT_FLOW_OPENING] = KRAIT_TCP_CLOSING_S,
+    [SILENCE_TCP | KRAIT_FLOW_RESET... SILENCE_UDP - 1] = KRAIT_TCP_RESET_S,
+    [SILENCE_UDP... SILENCE_ICMP - 1] = KRAIT_UDP_S,
+    [SILENCE_ICMP... SILENCES - 1] = KRAIT_ICMP_S,
+};
+
 static __always_inline __u64 max_silence_s(__u32 protocol, __u32 flags) {
-  if (protocol == IPPROTO_TCP) {
-    if (flags & KRAIT_FLOW_RESET) {
-      return KRAIT_TCP_RESET_S;
-    }
-    if (is_closing(flags)) {
-      return KRAIT_TCP_CLOSING_S;
-    }
-    return flags & KRAIT_FLOW_OPENING ? KRAIT_TCP_OPENING_S : KRAIT_TCP_ESTABLISHED_S;
-  }
-  if (protocol == IPPROTO_UDP) {
-    return KRAIT_UDP_S;
-  }
-  return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 ? KRAIT_ICMP_S : KRAIT_OTHER_S;
+  __u64 at = krait_silence_kinds[protocol & 0xff] | (flags & KRAIT_FLOW_FLAGS);
+  OPAQUE(at);
+  return krait_max_silences_s[at & (SILENCES - 1)];
+}
+
+/* All bits where a is below b, both below 2^63; else none. */
+static __always_inline __u64 mask_if_below(__u64 a, __u64 b) {
+  __s64 sign = (__s64)(a - b) >> 63;
+  OPAQUE(sign);
+  return (__u64)sign;
 }
 
 /* Another CPU may have noted a later jiffy than this one has read. */
-static __always_inline __u64 silence(__u64 now, __u64 seen) { return (__s64)(now - seen) < 0 ? 0 : now - seen; }
+static __always_inline __u64 silence(__u64 now, __u64 seen) {
+  const __u64 passed = now - seen;
+  return passed & ~mask_if_below(passed, 0);
+}
 
 static __always_inline int is_live(const struct krait_flow* flow, __u32 protocol, __u64 now) {
   return silence(now, flow->seen_jiffies) <= max_silence_s(protocol, flow->flags) * krait_hz;
@@ -203,35 +232,31 @@ static __always_inline void refresh_flow(struct krait_flow* flow, const struct s
   }
 }
 
+/* *to becomes `value` where the mask has all bits, and stays where it has none. */
+static __always_inline void take_masked(__u64* to, __u64 value, __u64 mask) { *to ^= (*to ^ value) & mask; }
+
 /* A way for a new flow: a free or expired one, else as KRAIT_PAIR_WAYS says. What it compares lies in the scratch map.
  */
-static __noinline __u32 choose_way(const struct krait_flow_bucket* bucket, struct victim* victim, __u32 pair,
+static __noinline __u64 choose_way(const struct krait_flow_bucket* bucket, struct victim* victim, __u32 pair,
                                    __u64 now) {
-  victim->oldest_own = 0;
-  victim->oldest_any = 0;
-  victim->own = 0;
-  victim->own_way = 0;
-  victim->any_way = 0;
+  __builtin_memset(victim, 0, sizeof(*victim));
 /* Unrolled: the verifier compares states with older ones of the same instruction, and of a loop it throws those away
  * that did not match for some rounds. */
 #pragma clang loop unroll(full)
   for (__u32 way = 0; way < KRAIT_FLOW_WAYS; way++) {
     const struct krait_flow* flow = &bucket->flows[way];
-    const __u64 age = silence(now, flow->seen_jiffies);
     if (bucket->marks[way] == 0 || !is_live(flow, flow->key.protocol, now)) {
       return way;
     }
-    if (flow->pair == pair) {
-      victim->own++;
-      if (age >= victim->oldest_own) {
-        victim->oldest_own = age;
-        victim->own_way = way;
-      }
-    }
-    if (age >= victim->oldest_any) {
-      victim->oldest_any = age;
-      victim->any_way = way;
-    }
+    const __u64 age = silence(now, flow->seen_jiffies);
+    const __u64 own = mask_if_below(flow->pair ^ pair, 1);
+    const __u64 oldest_own = own & ~mask_if_below(age, victim->oldest_own);
+    const __u64 oldest_any = ~mask_if_below(age, victim->oldest_any);
+    victim->own += own & 1;
+    take_masked(&victim->oldest_own, age, oldest_own);
+    take_masked(&victim->own_way, way, oldest_own);
+    take_masked(&victim->oldest_any, age, oldest_any);
+    take_masked(&victim->any_way, way, oldest_any);
   }
   return victim->own >= KRAIT_PAIR_WAYS ? victim->own_way : victim->any_way;
 }
@@ -246,7 +271,7 @@ static __noinline int open_flow(struct krait_flow* flow, struct scratch* scratch
   }
   const __u32 pair = scratch->source.tag * 0x9e3779b1U + scratch->destination.tag;
   if (!flow) {
-    place->way = choose_way(bucket, &scratch->victim, pair, now);
+    place->way = (__u32)choose_way(bucket, &scratch->victim, pair, now);
   }
   __u64 way = *(volatile __u32*)&place->way;
   way &= KRAIT_FLOW_WAYS - 1;

@@ -38,10 +38,9 @@ struct flow_place {
 struct victim {
   __u64 oldest_own;
   __u64 oldest_any;
-  __u32 own_way;
-  __u32 any_way;
-  __u32 own;
-  __u32 reserved;
+  __u64 own_way;
+  __u64 any_way;
+  __u64 own; /* how many */
 };
 
 /* What reject() writes in a packet's place. */

@@ -81,17 +81,18 @@ static __always_inline const struct krait_entry* find_entry(const struct view* v
   return entry ? entry : find_in_bucket(view, (__u32)(hash >> 32), address_be, length);
 }
 
-/* Without branches, for the verifier's sake. */
+/* The first n bits of a double word, n from 0 to 64, and on either side of these 65 as many as keep what is read within
+ * them. */
+#define MASK(n) bpf_cpu_to_be64(~0ULL << (64 - (n)))
+#define MASKS(n) \
+  MASK(n), MASK((n) + 1), MASK((n) + 2), MASK((n) + 3), MASK((n) + 4), MASK((n) + 5), MASK((n) + 6), MASK((n) + 7)
+static const volatile __u64 krait_masks_be[256] = {
+    [65] = MASKS(1), MASKS(9), MASKS(17), MASKS(25), MASKS(33), MASKS(41), MASKS(49), MASKS(57), [129 ... 255] = ~0ULL};
+
+/* From a table: the verifier follows every branch. */
 static __always_inline void mask_address(__u32* masked_be, const __u32* address_be, __u32 length) {
-  for (int i = 0; i < 4; i++) {
-    __s64 bits = (__s64)length - 32 * i;
-    bits &= ~(bits >> 63);
-    __s64 over = bits - 32;
-    OPAQUE(over);
-    bits = 32 + (over & (over >> 63));
-    OPAQUE(bits);
-    masked_be[i] = address_be[i] & bpf_htonl((__u32)(0xffffffff00000000ULL >> (bits & 63)));
-  }
+  ((__u64*)masked_be)[0] = ((const __u64*)address_be)[0] & krait_masks_be[(length + 64) & 0xff];
+  ((__u64*)masked_be)[1] = ((const __u64*)address_be)[1] & krait_masks_be[length & 0xff];
 }
 
 /*
