@@ -33,7 +33,7 @@ table ip nat {
 
 others() { on "$1" sh -c 'nft -s list ruleset && ip rule && ip -6 rule && ip route show table 100'; }
 same() { [[ $(others "$1") == "${before[$1]}" ]]; }
-finding() { on "$1" krait doctor -o json | jq -r --arg name "$2" --arg field "$3" 'first(.findings[] | select(.name == $name))[$field]'; }
+finding() { on "$1" krait doctor -o json | krait-lab-json "findings[name=$2].$3" | head -n 1; }
 # mended HOST NAME: does what the doctor says.
 mended() { on "$1" sh -c "$(finding "$1" "$2" hint)"; }
 

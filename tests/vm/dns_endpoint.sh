@@ -15,7 +15,7 @@ answer_with() {
   # shellcheck disable=SC2016
   until_true 10 on web sh -c 'grep -q "0100007F:0035" /proc/net/udp'
 }
-peer() { on web krait status -o json | jq -r ".peers[0].$1"; }
+peer() { on web krait status -o json | krait-lab-json "peers[0].$1"; }
 endpoint_is() { [[ $(peer endpoint) == "$1" ]]; }
 ping_db() { on web ping -c 1 -W 1 10.90.0.2; }
 look_again() { on web krait reload; }

@@ -6,8 +6,7 @@ set -u
 
 # findings HOST [NAME] [GRADE]: what the doctor found there, a line each.
 findings() {
-  on "$1" krait doctor -o json | jq -r --arg name "${2:-}" --arg grade "${3:-}" '.findings[]
-    | select(($name == "" or .name == $name) and ($grade == "" or .grade == $grade)) | .name + ": " + .found'
+  on "$1" krait doctor -o json | krait-lab-json "findings[${2:+name=$2}]${3:+[grade=$3]}" name found
 }
 # names HOST NAME GRADE WORD: a finding of that name and grade speaks of WORD.
 names() { findings "$1" "$2" "$3" | grep -qF -- "$4"; }
@@ -77,7 +76,7 @@ check "the private key is not in it in base64" "" not on db grep -rqF -- "$key" 
 check "nor in hexadecimal" "" not on db grep -rqiF -- "$hex" /run/unpacked
 check "public keys are" "" on db grep -qF -- "${public_key[web]}" /run/unpacked/krait-debug/krait.toml
 
-agent=$(on db krait status -o json | jq -r .agent.pid)
+agent=$(on db krait status -o json | krait-lab-json agent.pid)
 check "the agent is killed: it would put back what goes" "" kill_hard db "$agent"
 on db tc filter del dev wg0 egress pref 65535
 check "a missing guard is named" "$(findings db programs)" names db programs problem "the guard is missing behind wg0's egress"

@@ -5,7 +5,7 @@ set -u
 # shellcheck source=lab/faults.sh
 . /lab/faults.sh
 
-made_again() { on db ip link show wg0 | grep -q 'state UNKNOWN' && on db krait status -o json | jq -e '.attachment != "none"'; }
+made_again() { on db ip link show wg0 | grep -q 'state UNKNOWN' && [[ $(attachment db) == @(tcx|clsact) ]]; }
 
 faults_begin
 fault_begin "interface deleted"

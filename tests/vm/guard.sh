@@ -23,7 +23,7 @@ wireguard_by_hand() {
   done
 }
 
-faults() { on db krait status -o json | jq -r '.faults[] | .what + "; " + .hint'; }
+faults() { on db krait status -o json | krait-lab-json faults[] what hint; }
 has_fault() { [[ $(faults) == *"$1"* ]]; }
 problem() { on db krait doctor | grep -qF "$1"; }
 

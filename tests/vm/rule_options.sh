@@ -21,7 +21,7 @@ put_rule() {
 web_to_db=('from = ["web"]' 'to = ["db"]')
 
 # rule_field HOST RULE FIELD
-rule_field() { on "$1" krait rules -o json | jq -r --arg rule "$2" ".rules[] | select(.rule == \$rule) | .$3"; }
+rule_field() { on "$1" krait rules -o json | krait-lab-json "rules[rule=$2].$3"; }
 
 # connects HOST ADDRESS PORT SECONDS: prints what trying comes to.
 connects() { on "$1" timeout "$4" bash -c "exec 3<>/dev/tcp/$2/$3" 2>&1 | grep -m 1 -oE 'refused|unreachable' | head -n 1 | grep . || echo none; }
@@ -36,10 +36,10 @@ send web udp 10.90.0.2:9000 visit
 check "a visit of 20 s runs" "" traffic web wait visit 50 15
 check "its rule counts at both ends" "$(rule_field db visit packets) packets at db" \
   test "$(rule_field db visit packets)" -gt 50 -a "$(rule_field web visit packets)" -gt 50
-event=$(on db krait events -o json | jq -c 'select(.rule == "visit")' | head -n 1)
+event=$(on db krait events -o json | grep -m 1 '"rule": \?"visit"')
 check "log: its opening was reported" "$event" \
-  test "$(jq -r '"\(.verdict) \(.from) \(.to) \(.destination_port) \(.line)"' <<<"$event")" = \
-  "allow web db 9000 $(rule_field db visit line)"
+  test "$(krait-lab-json . verdict from to destination_port line <<<"$event")" = \
+  "allow: web: db: 9000: $(rule_field db visit line)"
 kill_hard web "${agent_pid[web]}"
 kill_hard db "${agent_pid[db]}"
 silent_of() {
@@ -85,7 +85,7 @@ has_ended() {
   await_drops web rule_expired egress "$1" 5 && [[ $(rule_field db till expires_in_s) == 0 && $(rule_field web till expires_in_s) == 0 ]]
 }
 status_says_so() { on web krait status | grep -q '^clock: ' && [[ $(clock_faults) == "the clock is wrong, or was: it was later before"* ]]; }
-clock_faults() { on web krait status -o json | jq -r '.faults[].what'; }
+clock_faults() { on web krait status -o json | krait-lab-json faults[].what; }
 check "the clock goes back: what has ended stays ended" "" has_ended "$(drops web rule_expired egress)"
 check "the clock goes back: status says so" "$(on web krait status | grep -E '^(clock|fault)')" \
   status_says_so

@@ -136,6 +136,9 @@ error_dropped() {
 # hops HOST ADDRESS [traceroute's arguments]: the path, one word a hop.
 hops() { on "$1" traceroute -n -q 1 -w 5 -m 8 "${@:3}" "$2" 2>&1 | awk '$1 ~ /^[0-9]+$/ { print $2 }' | tr '\n' ' '; }
 
+# leads_by HOPS and what hops takes.
+leads_by() { [[ $(hops "${@:2}") == "$1" ]]; }
+
 # traceroutes: the hops behind db answer "time exceeded" about a live flow, and bob "port unreachable".
 traceroutes() {
   local seen before
@@ -147,12 +150,11 @@ traceroutes() {
   check "a router to whose address db has no route stays dark" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 * 10.2.2.2 "
   check "its answer is counted" "db reverse_path ingress" rose db reverse_path ingress "$before"
   routes db 10.2.9.0/24 10.2.1.2 fd90:2:9::/64 fd90:2:1::2
-  seen=$(hops alice 10.2.2.2)
-  check "traceroute by UDP" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 10.2.9.2 10.2.2.2 "
+  # db's agent hears of the new routes from the kernel.
+  check "traceroute by UDP" "" until_true 20 leads_by "10.1.0.1 10.90.0.2 10.2.1.2 10.2.9.2 10.2.2.2 " alice 10.2.2.2
   seen=$(hops alice 10.2.2.2 -I)
   check "traceroute by ICMP echo" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 10.2.9.2 10.2.2.2 "
-  seen=$(hops alice fd90:2:2::2 -6)
-  check "traceroute over IPv6" "$seen" test "$seen" = "fd90:1::1 fd90::2 fd90:2:1::2 fd90:2:9::2 fd90:2:2::2 "
+  check "traceroute over IPv6" "" until_true 20 leads_by "fd90:1::1 fd90::2 fd90:2:1::2 fd90:2:9::2 fd90:2:2::2 " alice fd90:2:2::2 -6
   # A router whose address is nobody's may not speak, whatever it speaks of.
   addresses near west 198.51.100.1/32
   on near ip route replace default via 10.2.1.1 src 198.51.100.1
@@ -224,7 +226,7 @@ network_gone() {
   denied "carol's network is gone, and db has a default route" db not_relayed ingress \
     opens alice 10.2.3.3:7001 to-vault-2
   check "status of db names the network" "" until_true 20 eval \
-    'on db krait status -o json | jq -e ".faults[] | select(.what | contains(\"10.2.3.3/32\"))"'
+    'on db krait status -o json | krait-lab-json faults[].what | grep -F 10.2.3.3/32'
   on db ip link set lan2 up
   check "the network is back: alice opens carol's tcp/7001" "" until_true 20 opens alice 10.2.3.3:7001 to-vault-3
   traffic carol stop vault-7001

@@ -28,11 +28,11 @@ check "krait down once more" "$(on db krait down 2>&1)" on db krait down
 check "krait up" "$(on db krait up 2>&1)" on db krait status
 check "web pings db again" "" until_true 20 on web ping -c 1 -W 2 10.90.0.2
 check "krait status names the interface" "" eval 'on db krait status | grep -q wg0'
-agent=$(on db krait status -o json | jq -r .agent.pid)
+agent=$(on db krait status -o json | krait-lab-json agent.pid)
 check "the agent that krait up started is killed" "" kill_hard db "$agent"
 on db ip link del wg0
 check "krait up, though wg0 was taken away meanwhile" "$(on db krait up 2>&1)" on db krait status
-agent=$(on db krait status -o json | jq -r .agent.pid)
+agent=$(on db krait status -o json | krait-lab-json agent.pid)
 check "and that agent is killed too" "" kill_hard db "$agent"
 check "krait down without an agent" "" on db krait down
 check "nothing is left" "$(left_over)" nothing_left
@@ -58,7 +58,7 @@ on db ip link del wg0
 check "krait up" "$(on db krait up 2>&1)" on db krait status
 group() { on db cat /sys/class/net/wg0/netdev_group; }
 mark=$(group)
-check "the agent is killed" "" kill_hard db "$(on db krait status -o json | jq -r .agent.pid)"
+check "the agent is killed" "" kill_hard db "$(on db krait status -o json | krait-lab-json agent.pid)"
 on db ip link set wg0 group 0
 index=$(on db cat /sys/class/net/wg0/ifindex)
 check "krait up on what an earlier version left" "$(on db krait up 2>&1)" on db krait status

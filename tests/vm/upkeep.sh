@@ -9,8 +9,8 @@ set -u
 rules=("web db tcp/5432 icmp/echo-request" "office web tcp/443")
 
 said() { grep -qF "$1" "$lab_dir/db-agent.log"; }
-stage() { on db krait status -o json | jq -r .stage; }
-faults() { on db krait status -o json | jq -r '.faults[].what'; }
+stage() { on db krait status -o json | member stage; }
+faults() { on db krait status -o json | krait-lab-json faults[].what; }
 pings() { on web ping -c 1 -W 2 10.90.0.2; }
 # A guard stands behind krait's program in both directions.
 guarded() {
