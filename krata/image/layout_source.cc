@@ -1,0 +1,125 @@
+#include "krata/image/layout_source.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "common/file.h"
+#include "krata/image/json.h"
+#include "krata/image/limits.h"
+#include "krata/image/text.h"
+
+namespace krata::image {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+class LayoutSource : public Source {
+ public:
+  LayoutSource(std::string folder, std::vector<Descriptor> root) : folder_(std::move(folder)), root_(std::move(root)) {}
+
+  Result<std::vector<Descriptor>> root() override { return root_; }
+
+  Result<std::string> document(const Descriptor& descriptor) override {
+    const auto blob = open(descriptor);
+    return blob ? read_document(*blob, descriptor.digest, descriptor.size_bytes) : blob.error();
+  }
+
+  Result<std::vector<Blob>> layers(std::span<const Descriptor> descriptors, Progress& /*progress*/) override {
+    std::vector<Blob> blobs;
+    for (const Descriptor& descriptor : descriptors) {
+      auto blob = open(descriptor);
+      if (!blob) {
+        return blob.error();
+      }
+      blobs.push_back(*std::move(blob));
+    }
+    return blobs;
+  }
+
+ private:
+  [[nodiscard]] Result<Blob> open(const Descriptor& descriptor) const {
+    const ContentDigest& digest = descriptor.digest;
+    auto blob =
+        open_blob(fmt::format("{}/blobs/{}/{}", folder_, digest.algorithm_name(), digest.hex), digest.short_text());
+    if (blob && blob->size_bytes != descriptor.size_bytes) {
+      return refused("{} has {} bytes, not the {} that it is said to have", digest.short_text(), blob->size_bytes,
+                     descriptor.size_bytes);
+    }
+    return blob;
+  }
+
+  std::string folder_;
+  std::vector<Descriptor> root_;
+};
+
+Result<std::string> read_text(const std::string& folder, const char* name) {
+  const std::string path = fmt::format("{}/{}", folder, name);
+  auto text = common::read_file(path, limits::kDocumentBytes);
+  if (!text && text.error().code() == ErrorCode::not_found) {
+    return refused("{} is no OCI image layout: it has no file {}", printable(folder), name);
+  }
+  return text;
+}
+
+// Of several images the one of the name; platforms of one image have the same name, or none.
+Result<std::vector<Descriptor>> select(std::vector<Descriptor> all, const LayoutName& name) {
+  std::string names;
+  bool differ = false;
+  for (const Descriptor& one : all) {
+    differ = differ || one.ref_name != all.front().ref_name;
+    if (!one.ref_name.empty() && names.size() < 200) {
+      names += (names.empty() ? "" : ", ") + printable(one.ref_name);
+    }
+  }
+  const std::string hint = names.empty() ? std::string() : fmt::format("; there are {}", names);
+  if (all.empty()) {
+    return refused("{} has no image", printable(name.folder));
+  }
+  if (name.ref_name.empty()) {
+    return differ ? refused("{} has several images: write oci:DIR:TAG{}", printable(name.folder), hint)
+                  : Result<std::vector<Descriptor>>(std::move(all));
+  }
+  std::erase_if(all, [&](const Descriptor& one) { return one.ref_name != name.ref_name; });
+  return all.empty() ? refused("{} has no image \"{}\"{}", printable(name.folder), printable(name.ref_name), hint)
+                     : Result<std::vector<Descriptor>>(std::move(all));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> open_layout(const LayoutName& name) {
+  const auto version_text = read_text(name.folder, "oci-layout");
+  if (!version_text) {
+    return version_text.error();
+  }
+  const auto version = parse_object(*version_text, "oci-layout");
+  if (!version) {
+    return version.error();
+  }
+  if (text_in(*version, "imageLayoutVersion") != "1.0.0") {
+    return Error(ErrorCode::unsupported,
+                 fmt::format("{} is an image layout of another version than 1.0.0", printable(name.folder)));
+  }
+  const auto text = read_text(name.folder, "index.json");
+  if (!text) {
+    return text.error();
+  }
+  auto document = parse_document(*text, kOciIndex);
+  if (!document) {
+    return passed_on(document, "index.json");
+  }
+  auto* index = std::get_if<Index>(&*document);
+  auto root = select(std::move(index->manifests), name);
+  if (!root) {
+    return root.error();
+  }
+  return std::make_unique<LayoutSource>(name.folder, *std::move(root));
+}
+
+}  // namespace krata::image

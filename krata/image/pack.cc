@@ -1,0 +1,65 @@
+#include "krata/image/pack.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "common/memory.h"
+#include "krata/image/erofs.h"
+#include "krata/image/new_file.h"
+#include "krata/image/squashfs.h"
+#include "krata/image/unpack.h"
+
+namespace krata::image {
+
+using common::Error;
+using common::Result;
+
+namespace {
+
+Result<Packed> pack_now(Source& source, const PackOptions& options, Progress& progress) {
+  auto file = NewFile::create(options.file);
+  if (!file) {
+    return file.error();
+  }
+  auto image = resolve_image(source, options.platform);
+  if (!image) {
+    return image.error();
+  }
+  auto layers = source.layers(image->manifest.layers, progress);
+  if (!layers) {
+    return layers.error();
+  }
+  const auto unpacked = unpack(*image, *std::move(layers), folder_of(options.file), progress);
+  if (!unpacked) {
+    return unpacked.error();
+  }
+  progress.begun(fmt::format("write {}", options.file));
+  const auto write = options.format == Format::squashfs ? write_squashfs : write_erofs;
+  if (auto written = write(unpacked->tree, unpacked->spool, file->fd()); !written) {
+    return written.error();
+  }
+  struct stat status{};
+  if (::fstat(file->fd(), &status) != 0) {
+    return Error::from_errno(errno, fmt::format("stat {}", options.file));
+  }
+  if (auto published = file->publish(); !published) {
+    return published.error();
+  }
+  return Packed{.digest = std::move(image->manifest_descriptor.digest),
+                .format = options.format,
+                .file_bytes = static_cast<std::uint64_t>(status.st_size),
+                .config_text = std::move(image->config_text)};
+}
+
+}  // namespace
+
+std::string_view format_name(Format format) { return format == Format::squashfs ? "squashfs" : "erofs"; }
+
+Result<Packed> pack(Source& source, const PackOptions& options, Progress& progress) {
+  return common::within_memory([&] { return pack_now(source, options, progress); });
+}
+
+}  // namespace krata::image

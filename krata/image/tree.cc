@@ -1,0 +1,195 @@
+#include "krata/image/tree.h"
+
+#include <utility>
+
+#include "krata/image/limits.h"
+#include "krata/image/text.h"
+
+namespace krata::image {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+constexpr std::uint16_t kFolderMode = 0755;
+
+}  // namespace
+
+Tree::Tree() {
+  Node& root = nodes_.emplace_back();
+  root.kind = Kind::directory;
+  root.mode = kFolderMode;
+  root.links = 1;
+  root.children = std::make_unique<Children>();
+}
+
+const Child* Tree::find(NodeId directory, std::string_view name) const {
+  const Node& node = nodes_[directory];
+  if (!node.children) {
+    return nullptr;
+  }
+  const auto found = node.children->find(name);
+  return found == node.children->end() ? nullptr : &found->second;
+}
+
+std::size_t Tree::text_of(const Node& node) {
+  std::size_t bytes = node.target.size();
+  if (node.xattrs) {
+    for (const auto& [name, value] : *node.xattrs) {
+      bytes += name.size() + value.size();
+    }
+  }
+  return bytes;
+}
+
+Result<void> Tree::spend(std::size_t text_bytes) {
+  if (text_bytes_ + text_bytes > limits::kTextBytes) {
+    return Error(ErrorCode::limit, fmt::format("the image's names, link targets and attributes are more than {} bytes",
+                                               limits::kTextBytes));
+  }
+  text_bytes_ += text_bytes;
+  return {};
+}
+
+Result<void> Tree::check_name(std::string_view name) const {
+  if (name.empty() || name == "." || name == ".." || name.contains('/') || name.contains('\0')) {
+    return refused("\"{}\" is no file's name", printable(name));
+  }
+  if (name.size() > limits::kNameBytes) {
+    return Error(ErrorCode::limit, fmt::format("the name \"{}\" has {} bytes, more than {}", printable(name),
+                                               name.size(), limits::kNameBytes));
+  }
+  return {};
+}
+
+Result<NodeId> Tree::add(NodeId directory, std::string_view name, Node node, std::uint32_t layer) {
+  if (size() >= limits::kNodes) {
+    return Error(ErrorCode::limit, fmt::format("the image has more than {} files and folders", limits::kNodes));
+  }
+  if (auto good = check_name(name); !good) {
+    return good.error();
+  }
+  if (auto spent = spend(name.size() + text_of(node)); !spent) {
+    return spent.error();
+  }
+  node.links = 1;
+  if (node.kind == Kind::directory) {
+    node.children = std::make_unique<Children>();
+  }
+  NodeId id = static_cast<NodeId>(nodes_.size());
+  if (free_.empty()) {
+    nodes_.push_back(std::move(node));
+  } else {
+    id = free_.back();
+    free_.pop_back();
+    nodes_[id] = std::move(node);
+  }
+  nodes_[directory].children->emplace(name, Child{.id = id, .layer = layer});
+  return id;
+}
+
+Result<void> Tree::link(NodeId directory, std::string_view name, NodeId id, std::uint32_t layer) {
+  if (auto good = check_name(name); !good) {
+    return good;
+  }
+  if (auto spent = spend(name.size()); !spent) {
+    return spent;
+  }
+  ++nodes_[id].links;
+  nodes_[directory].children->emplace(name, Child{.id = id, .layer = layer});
+  return {};
+}
+
+void Tree::release(NodeId id) {
+  Node& node = nodes_[id];
+  if (--node.links == 0) {
+    text_bytes_ -= text_of(node);
+    node = Node{};
+    free_.push_back(id);
+  }
+}
+
+void Tree::remove(NodeId directory, std::string_view name) {
+  Children& siblings = *nodes_[directory].children;
+  const auto found = siblings.find(name);
+  if (found == siblings.end()) {
+    return;
+  }
+  std::vector<NodeId> doomed{found->second.id};
+  text_bytes_ -= found->first.size();
+  siblings.erase(found);
+  while (!doomed.empty()) {
+    const NodeId id = doomed.back();
+    doomed.pop_back();
+    if (nodes_[id].children) {
+      for (const auto& [child_name, child] : *nodes_[id].children) {
+        text_bytes_ -= child_name.size();
+        doomed.push_back(child.id);
+      }
+    }
+    release(id);
+  }
+}
+
+Result<void> Tree::take_steps(std::size_t steps) {
+  steps_ += steps;
+  if (steps_ > limits::kSteps) {
+    return Error(ErrorCode::limit,
+                 "the image's links and whiteouts lead through its tree for longer than any real one's");
+  }
+  return {};
+}
+
+Result<void> Tree::remove_older(NodeId directory, std::string_view name, std::uint32_t layer) {
+  struct Place {
+    NodeId directory;
+    std::string name;
+  };
+  std::vector<Place> places{{directory, std::string(name)}};
+  while (!places.empty()) {
+    const Place place = std::move(places.back());
+    places.pop_back();
+    if (auto taken = take_steps(1); !taken) {
+      return taken;
+    }
+    const Child* child = find(place.directory, place.name);
+    if (child == nullptr) {
+      continue;
+    }
+    if (child->layer != layer) {
+      remove(place.directory, place.name);
+    } else if (nodes_[child->id].children) {
+      for (const auto& [below, unused] : *nodes_[child->id].children) {
+        places.push_back({child->id, below});
+      }
+    }
+  }
+  return {};
+}
+
+void Tree::mark(NodeId directory, std::string_view name, std::uint32_t layer) {
+  Children& children = *nodes_[directory].children;
+  if (const auto found = children.find(name); found != children.end()) {
+    found->second.layer = layer;
+  }
+}
+
+Result<void> Tree::restat(NodeId id, const Node& like) {
+  Node& node = nodes_[id];
+  const std::size_t before = text_of(node) - node.target.size();
+  if (auto spent = spend(text_of(like)); !spent) {
+    return spent;
+  }
+  text_bytes_ -= before;
+  node.mode = like.mode;
+  node.uid = like.uid;
+  node.gid = like.gid;
+  node.mtime_s = like.mtime_s;
+  node.mtime_ns = like.mtime_ns;
+  node.xattrs = like.xattrs;
+  return {};
+}
+
+}  // namespace krata::image
