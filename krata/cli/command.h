@@ -30,6 +30,7 @@ class Output {
   void report(std::string_view text, Json json);
   void error(const common::Error& error);  // on standard error, and with JSON on standard output too
   [[nodiscard]] bool finish();             // flushes; false: somebody could not be told
+  [[nodiscard]] bool json() const { return json_; }
 
  private:
   bool json_;

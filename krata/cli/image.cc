@@ -1,14 +1,10 @@
-#include <fmt/format.h>
+#include <unistd.h>
 
-#include <memory>
+#include <cstdlib>
 #include <string>
-#include <utility>
-#include <variant>
 
 #include "krata/cli/command.h"
-#include "krata/image/layout_source.h"
-#include "krata/image/pack.h"
-#include "krata/image/reference.h"
+#include "krata/cli/image_flags.h"
 
 namespace krata::cli {
 
@@ -18,65 +14,57 @@ using common::Result;
 
 namespace {
 
-class Silent : public image::Progress {
- public:
-  void moved(const image::ContentDigest& /*blob*/, std::uint64_t /*done*/, std::uint64_t /*total*/) override {}
-  void begun(const std::string& /*what*/) override {}
-};
-
-struct PackFlags {
-  std::string source;
-  std::string file;
-  std::string format = "squashfs";
-  std::string platform;
-};
-
-Result<void> pack(const PackFlags& flags, Output& output) {
-  const auto name = image::parse_source(flags.source, "");
-  if (!name) {
-    return name.error();
-  }
-  const auto* layout = std::get_if<image::LayoutName>(&*name);
-  if (layout == nullptr) {
-    return Error(ErrorCode::unsupported, "only oci: yet");
-  }
-  auto source = image::open_layout(*layout);
-  if (!source) {
-    return source.error();
-  }
-  Silent silent;
-  image::PackOptions options{.file = flags.file};
-  options.format = flags.format == "erofs" ? image::Format::erofs : image::Format::squashfs;
-  const auto packed = image::pack(**source, options, silent);
-  if (!packed) {
-    return packed.error();
-  }
-  Json json{{"digest", packed->digest.text()},
-            {"format", image::format_name(packed->format)},
-            {"bytes", packed->file_bytes},
-            {"config", Json::parse(packed->config_text, nullptr, false)}};
-  output.report(fmt::format("{}: {}, {} bytes, from {}", flags.file, image::format_name(packed->format),
-                            packed->file_bytes, packed->digest.text()),
-                json);
-  return {};
-}
-
-void add_pack(Shell& shell, Command group) {
-  auto flags = std::make_shared<PackFlags>();
-  Command command = shell.command(group, "pack", "Pack an image into a read-only file system",
-                                  "Needs no root, no Xen and no daemon.");
-  command.option("SOURCE", flags->source, "registry reference, oci:DIR[:TAG] or docker-archive:FILE",
-                 {.required = true});
-  command.option("FILE", flags->file, "The file to write", {.required = true});
-  command.option("--format", flags->format, "The file system", {.one_of = {"squashfs", "erofs"}});
-  shell.on(command, [flags](Output& output) { return pack(*flags, output); });
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 }  // namespace
 
+void add_platform_flag(Command command, ImageFlags& flags) {
+  command.option("--platform", flags.platform, "OS/ARCHITECTURE[/VARIANT] where an image has several; this machine's");
+}
+
+void add_registry_flags(Command command, ImageFlags& flags) {
+  command.option("--registry", flags.registry, "The registry of names without one", {.env = "KRATA_REGISTRY"});
+  command.flag("--plain-http", flags.plain_http, "Speak HTTP without TLS to a registry that is not on loopback");
+}
+
+void add_store_flag(Command command, ImageFlags& flags) {
+  command.option("--store", flags.store, "The folder of images", {.env = "KRATA_STORE"});
+}
+
+Result<image::Platform> platform_of(const ImageFlags& flags) {
+  return flags.platform.empty() ? Result<image::Platform>(image::Platform::host())
+                                : image::Platform::parse(flags.platform);
+}
+
+image::RegistrySettings settings_of(const ImageFlags& flags) {
+  image::RegistrySettings settings = image::settings_from_environment();
+  settings.plain_http = flags.plain_http;
+  return settings;
+}
+
+Result<std::string> store_folder(const ImageFlags& flags) {
+  if (!flags.store.empty()) {
+    return flags.store;
+  }
+  if (::geteuid() == 0) {
+    return std::string("/var/lib/krata/images");
+  }
+  if (const std::string data = variable("XDG_DATA_HOME"); !data.empty()) {
+    return data + "/krata/images";
+  }
+  if (const std::string home = variable("HOME"); !home.empty()) {
+    return home + "/.local/share/krata/images";
+  }
+  return Error(ErrorCode::invalid_input, "there is no home folder for the store of images; name one with --store");
+}
+
 void add_image(Shell& shell) {
   const Command group = shell.group("image", "Images: fetch, keep, pack");
-  add_pack(shell, group);
+  add_image_pack(shell, group);
+  add_image_store(shell, group);
 }
 
 }  // namespace krata::cli

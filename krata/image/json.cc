@@ -31,20 +31,26 @@ std::size_t nesting(std::string_view text) {
   return most;
 }
 
-}  // namespace
-
-common::Result<Json> parse_object(std::string_view text, std::string_view what) {
+common::Result<Json> parse(std::string_view text, std::string_view what) {
   if (text.size() > limits::kDocumentBytes) {
     return refused("{} is larger than {} bytes", what, limits::kDocumentBytes);
   }
   if (nesting(text) > limits::kJsonDepth) {
     return refused("{} is nested deeper than {}", what, limits::kJsonDepth);
   }
-  Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) {
-    return refused("{} is no JSON object", what);
-  }
-  return json;
+  return Json::parse(text, nullptr, false);
+}
+
+}  // namespace
+
+common::Result<Json> parse_object(std::string_view text, std::string_view what) {
+  auto json = parse(text, what);
+  return json && !json->is_object() ? refused("{} is no JSON object", what) : json;
+}
+
+common::Result<Json> parse_array(std::string_view text, std::string_view what) {
+  auto json = parse(text, what);
+  return json && !json->is_array() ? refused("{} is no JSON list", what) : json;
 }
 
 const Json& member(const Json& object, const char* key) {

@@ -17,6 +17,7 @@ using Json = nlohmann::json;
 // One object of at most limits::kDocumentBytes, nested at most limits::kJsonDepth deep. `what` names it in errors, all
 // of which are invalid_input. Of equal keys the last one counts.
 common::Result<Json> parse_object(std::string_view text, std::string_view what);
+common::Result<Json> parse_array(std::string_view text, std::string_view what);  // the same of a list
 
 // A member of an object; nothing where it is missing or of another kind.
 std::optional<std::string> text_in(const Json& object, const char* key);

@@ -89,22 +89,25 @@ Result<void> Spool::put(std::uint64_t offset, std::string_view piece) {
   return {};
 }
 
-Result<void> Spool::flush() {
-  std::string_view rest = pending_;
-  std::uint64_t at = pending_at_;
-  while (!rest.empty()) {
-    const ssize_t put = ::pwrite(fd_.get(), rest.data(), rest.size(), static_cast<off_t>(at));
+Result<void> write_at(int fd, std::uint64_t offset, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (put < 0 && errno == EINTR) {
       continue;
     }
     if (put < 0) {
-      return Error::from_errno(errno, "write the image's files beside it");
+      return Error::from_errno(errno, "write");
     }
-    rest.remove_prefix(static_cast<std::size_t>(put));
-    at += static_cast<std::uint64_t>(put);
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+    offset += static_cast<std::uint64_t>(put);
   }
-  pending_.clear();
   return {};
+}
+
+Result<void> Spool::flush() {
+  auto written = write_at(fd_.get(), pending_at_, pending_);
+  pending_.clear();
+  return written ? written : passed_on(written, "put the image's files beside it");
 }
 
 Result<void> Spool::end() {

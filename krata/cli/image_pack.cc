@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "krata/cli/image_flags.h"
+#include "krata/cli/progress.h"
+#include "krata/image/new_file.h"
+#include "krata/image/open_source.h"
+#include "krata/image/pack.h"
+
+namespace krata::cli {
+
+using common::Result;
+
+namespace {
+
+struct PackFlags : ImageFlags {
+  std::string source;
+  std::string file;
+  std::string format = "squashfs";
+};
+
+Result<void> pack(const PackFlags& flags, Output& output) {
+  auto name = image::parse_source(flags.source, flags.registry);
+  if (!name) {
+    return name.error();
+  }
+  auto platform = platform_of(flags);
+  if (!platform) {
+    return platform.error();
+  }
+  image::PackOptions options{.file = flags.file,
+                             .format = flags.format == "erofs" ? image::Format::erofs : image::Format::squashfs,
+                             .platform = *std::move(platform)};
+  const std::string folder = image::folder_of(flags.file);
+  image::ScratchKeeper keeper(folder);
+  const auto source = image::open_source(*name, settings_of(flags), keeper, folder);
+  if (!source) {
+    return source.error();
+  }
+  const auto progress = make_progress(output.json());
+  const auto packed = image::pack(**source, options, *progress);
+  if (!packed) {
+    return packed.error();
+  }
+  output.report(fmt::format("{}: {}, {}, from {}", flags.file, image::format_name(packed->format),
+                            size_text(packed->file_bytes), packed->digest.text()),
+                {{"digest", packed->digest.text()},
+                 {"format", image::format_name(packed->format)},
+                 {"bytes", packed->file_bytes},
+                 {"config", Json::parse(packed->config_text, nullptr, false)}});
+  return {};
+}
+
+}  // namespace
+
+void add_image_pack(Shell& shell, Command group) {
+  auto flags = std::make_shared<PackFlags>();
+  Command command = shell.command(
+      group, "pack", "Write an image's file system to a file",
+      "Puts the image's layers together as one read-only file system, with all owners, modes, devices and attributes.\n"
+      "Needs no root, no Xen and no daemon. What fails leaves FILE as it was.\n"
+      "Example:  krata image pack oci:folder:tag root.squashfs\n"
+      "Example:  krata image pack --format erofs localhost:5000/app:1 root.erofs");
+  command.option("SOURCE", flags->source,
+                 "HOST/NAME[:TAG][@DIGEST] of a registry, oci:DIR[:TAG] or docker-archive:FILE", {.required = true});
+  command.option("FILE", flags->file, "The file to write", {.required = true});
+  command.option("--format", flags->format, "The file system", {.one_of = {"squashfs", "erofs"}});
+  add_platform_flag(command, *flags);
+  add_registry_flags(command, *flags);
+  shell.on(command, [flags](Output& output) { return pack(*flags, output); });
+}
+
+}  // namespace krata::cli

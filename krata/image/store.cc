@@ -1,0 +1,470 @@
+#include "krata/image/store.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "krata/image/json.h"
+#include "krata/image/limits.h"
+#include "krata/image/new_file.h"
+#include "krata/image/text.h"
+
+namespace krata::image {
+
+using common::Error;
+using common::ErrorCode;
+using common::Fd;
+using common::Result;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kMark = "1\n";
+constexpr std::size_t kMostNameFileBytes = 4096;
+constexpr std::int64_t kNsPerS = 1000000000;
+constexpr mode_t kBlobMode = 0444;
+
+Result<void> make_folders(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  return error ? Error::from_errno(error.value(), fmt::format("make the folder {}", path)) : Result<void>();
+}
+
+Result<void> lock_file(int fd, int how, const char* what) {
+  while (::flock(fd, how) != 0) {
+    if (errno != EINTR) {
+      return errno == EWOULDBLOCK ? Error(ErrorCode::unavailable, what) : Error::from_errno(errno, what);
+    }
+  }
+  return {};
+}
+
+Result<void> sync_folder_of(const std::string& path) {
+  const Fd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return folder.valid() && ::fsync(folder.get()) == 0
+             ? Result<void>()
+             : Error::from_errno(errno, fmt::format("sync the folder of {}", path));
+}
+
+// Hashes what an earlier process left of a blob.
+Result<PartialBlob> resume(Fd fd, const Descriptor& descriptor) {
+  struct stat status{};
+  if (::fstat(fd.get(), &status) != 0) {
+    return Error::from_errno(errno, "stat a partial blob");
+  }
+  ContentHasher hasher(descriptor.digest.algorithm);
+  auto have = static_cast<std::uint64_t>(status.st_size);
+  if (have > descriptor.size_bytes) {
+    have = 0;
+    if (::ftruncate(fd.get(), 0) != 0) {
+      return Error::from_errno(errno, "empty a partial blob");
+    }
+  }
+  Blob blob{.fd = std::move(fd), .offset = 0, .size_bytes = have};
+  BlobSource source(blob);
+  std::vector<char> room(std::size_t{256} << 10U);
+  for (;;) {
+    const auto got = source.read(room);
+    if (!got) {
+      return got.error();
+    }
+    if (*got == 0) {
+      return PartialBlob(std::move(blob.fd), descriptor, std::move(hasher), have);
+    }
+    hasher.add({room.data(), *got});
+  }
+}
+
+Json to_json(const StoredImage& image) {
+  return {{"version", 1},
+          {"name", image.name},
+          {"platform", image.platform.text()},
+          {"mediaType", image.manifest.media_type},
+          {"digest", image.manifest.digest.text()},
+          {"size", image.manifest.size_bytes},
+          {"stored_s", image.stored_s}};
+}
+
+Result<StoredImage> from_json(std::string_view text, const std::string& path) {
+  const auto json = parse_object(text, path);
+  if (!json) {
+    return json.error();
+  }
+  auto digest = ContentDigest::parse(text_in(*json, "digest").value_or(""));
+  auto platform = Platform::parse(text_in(*json, "platform").value_or(""));
+  const auto name = text_in(*json, "name");
+  const auto size = number_in(*json, "size");
+  if (!digest || !platform || !name || !size) {
+    return refused("{} is damaged; remove it", path);
+  }
+  StoredImage image{.name = *name, .platform = *std::move(platform), .manifest = {}, .stored_s = 0};
+  image.manifest.media_type = text_in(*json, "mediaType").value_or("");
+  image.manifest.digest = *std::move(digest);
+  image.manifest.size_bytes = *size;
+  image.stored_s = static_cast<std::int64_t>(number_in(*json, "stored_s").value_or(0));
+  return image;
+}
+
+// The files of a folder, by name.
+Result<std::vector<std::string>> files_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    names.push_back(at->path().filename());
+  }
+  if (error) {
+    return Error::from_errno(error.value(), fmt::format("read {}", folder));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(const std::string& folder) {
+  std::error_code error;
+  const std::string mark = folder + "/krata-images";
+  if (fs::exists(folder, error) && !fs::is_empty(folder, error) && !fs::exists(mark, error) &&
+      !fs::exists(folder + "/lock", error)) {
+    return refused("{} is no store of images, and not empty", folder);
+  }
+  for (const char* part : {"", "/blobs/sha256", "/blobs/sha512", "/partial", "/names"}) {
+    if (auto made = make_folders(folder + part); !made) {
+      return made.error();
+    }
+  }
+  Fd lock(::open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock.valid()) {
+    return Error::from_errno(errno, fmt::format("open {}/lock", folder));
+  }
+  if (auto locked = lock_file(lock.get(), LOCK_SH, "lock the store"); !locked) {
+    return locked.error();
+  }
+  const auto version = common::read_file(mark, kMostNameFileBytes);
+  if (version && *version != kMark) {
+    return Error(ErrorCode::unsupported, fmt::format("{} is a store of another version of krata", folder));
+  }
+  if (!version) {
+    if (auto written = common::write_file(mark, kMark, 0644); !written) {
+      return written.error();
+    }
+  }
+  return std::unique_ptr<Store>(new Store(folder, std::move(lock)));
+}
+
+std::string Store::blob_path(const ContentDigest& digest) const {
+  return fmt::format("{}/blobs/{}/{}", folder_, digest.algorithm_name(), digest.hex);
+}
+
+std::string Store::partial_path(const ContentDigest& digest) const {
+  return fmt::format("{}/partial/{}-{}", folder_, digest.algorithm_name(), digest.hex);
+}
+
+std::string Store::name_path(const std::string& name) const {
+  return fmt::format("{}/names/{}.json", folder_, ContentDigest::of(name).hex);
+}
+
+Result<std::optional<Blob>> Store::find(const Descriptor& descriptor) {
+  const std::string path = blob_path(descriptor.digest);
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.valid()) {
+    return errno == ENOENT ? Result<std::optional<Blob>>(std::nullopt)
+                           : Error::from_errno(errno, fmt::format("open {}", path));
+  }
+  struct stat status{};
+  if (::fstat(fd.get(), &status) != 0) {
+    return Error::from_errno(errno, fmt::format("stat {}", path));
+  }
+  if (static_cast<std::uint64_t>(status.st_size) != descriptor.size_bytes) {
+    return refused("{} has {} bytes in the store, not the {} that it is said to have", descriptor.digest.short_text(),
+                   status.st_size, descriptor.size_bytes);
+  }
+  return std::optional(Blob{.fd = std::move(fd), .offset = 0, .size_bytes = descriptor.size_bytes});
+}
+
+Result<PartialBlob> Store::begin(const Descriptor& descriptor) {
+  const std::string path = partial_path(descriptor.digest);
+  for (;;) {
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd.valid()) {
+      return Error::from_errno(errno, fmt::format("create {}", path));
+    }
+    if (auto locked = lock_file(fd.get(), LOCK_EX, "wait for another krata that fetches the same"); !locked) {
+      return locked.error();
+    }
+    // Who had it before us may have finished it: then its name is another file's, or nobody's.
+    struct stat ours{};
+    struct stat named{};
+    const bool is_named = ::fstat(fd.get(), &ours) == 0 && ::stat(path.c_str(), &named) == 0 &&
+                          ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+    if (!is_named) {
+      continue;
+    }
+    auto there = find(descriptor);
+    if (!there) {
+      return std::move(there.error());
+    }
+    if (*there) {
+      ::unlink(path.c_str());  // nobody will need it: who asks finds the whole one
+    }
+    return resume(std::move(fd), descriptor);
+  }
+}
+
+Result<Blob> Store::keep(PartialBlob partial) {
+  const ContentDigest& digest = partial.descriptor().digest;
+  const std::string from = partial_path(digest);
+  const std::string to = blob_path(digest);
+  if (auto good = partial.verify(); !good) {
+    ::unlink(from.c_str());
+    return good.error();
+  }
+  if (::fchmod(partial.fd(), kBlobMode) != 0 || ::fsync(partial.fd()) != 0) {
+    return Error::from_errno(errno, fmt::format("sync {}", from));
+  }
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    return Error::from_errno(errno, fmt::format("rename {} to {}", from, to));
+  }
+  if (auto synced = sync_folder_of(to); !synced) {
+    return synced.error();
+  }
+  auto kept = find(partial.descriptor());
+  if (!kept) {
+    return kept.error();
+  }
+  return *kept ? Result<Blob>(std::move(**kept)) : Error(ErrorCode::system, fmt::format("{} is gone", to));
+}
+
+Result<void> Store::keep_text(const Descriptor& descriptor, std::string_view text) {
+  auto there = find(descriptor);
+  if (!there || *there) {
+    return there ? Result<void>() : std::move(there.error());
+  }
+  auto partial = begin(descriptor);
+  if (!partial) {
+    return partial.error();
+  }
+  if (there = find(descriptor); there && *there) {
+    return {};
+  }
+  if (auto put = partial->restart(); !put) {
+    return put;
+  }
+  if (auto put = partial->put(text); !put) {
+    return put;
+  }
+  auto kept = keep(*std::move(partial));
+  return kept ? Result<void>() : std::move(kept.error());
+}
+
+Result<void> Store::copy(const Blob& from, const Descriptor& descriptor) {
+  auto there = find(descriptor);
+  if (!there || *there) {
+    return there ? Result<void>() : std::move(there.error());
+  }
+  auto partial = begin(descriptor);
+  if (!partial) {
+    return partial.error();
+  }
+  if (there = find(descriptor); there && *there) {
+    return {};
+  }
+  if (auto restarted = partial->restart(); !restarted) {
+    return restarted;
+  }
+  BlobSource source(from);
+  std::vector<char> room(std::size_t{256} << 10U);
+  for (;;) {
+    const auto got = source.read(room);
+    if (!got) {
+      return got.error();
+    }
+    if (*got == 0) {
+      break;
+    }
+    if (auto put = partial->put({room.data(), *got}); !put) {
+      return put;
+    }
+  }
+  auto kept = keep(*std::move(partial));
+  return kept ? Result<void>() : std::move(kept.error());
+}
+
+Result<void> Store::keep_layers(Source& source, const std::vector<Descriptor>& layers, Progress& progress) {
+  const auto blobs = source.layers(layers, progress);
+  if (!blobs) {
+    return blobs.error();
+  }
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (auto copied = copy((*blobs)[i], layers[i]); !copied) {
+      return passed_on(copied, fmt::format("layer {} of {}", i + 1, layers.size()));
+    }
+  }
+  return {};
+}
+
+Result<StoredImage> Store::bring(Source& source, const std::string& name, const Platform& platform,
+                                 Progress& progress) {
+  const auto resolved = resolve_image(source, platform);
+  if (!resolved) {
+    return resolved.error();
+  }
+  if (auto kept = keep_layers(source, resolved->manifest.layers, progress); !kept) {
+    return kept.error();
+  }
+  for (const auto& [descriptor, text] : {std::pair(&resolved->manifest.config, &resolved->config_text),
+                                         std::pair(&resolved->manifest_descriptor, &resolved->manifest_text)}) {
+    if (auto kept = keep_text(*descriptor, *text); !kept) {
+      return kept.error();
+    }
+  }
+  StoredImage image{.name = name,
+                    .platform = platform,
+                    .manifest = resolved->manifest_descriptor,
+                    .stored_s = common::now().unix_ns / kNsPerS};
+  const std::string path = name_path(name);
+  if (auto written = common::write_file(path, to_json(image).dump(), 0644); !written) {
+    return written.error();
+  }
+  auto synced = sync_folder_of(path);
+  return synced ? Result<StoredImage>(std::move(image)) : std::move(synced.error());
+}
+
+Result<std::vector<StoredImage>> Store::list() {
+  const auto files = files_in(folder_ + "/names");
+  if (!files) {
+    return files.error();
+  }
+  std::vector<StoredImage> images;
+  for (const std::string& file : *files) {
+    if (!file.ends_with(".json")) {
+      continue;  // being written
+    }
+    const std::string path = folder_ + "/names/" + file;
+    const auto text = common::read_file(path, kMostNameFileBytes);
+    if (!text && text.error().code() == ErrorCode::not_found) {
+      continue;  // removed meanwhile
+    }
+    auto image = text ? from_json(*text, path) : text.error();
+    if (!image) {
+      return image.error();
+    }
+    images.push_back(*std::move(image));
+  }
+  std::ranges::sort(images, {}, &StoredImage::name);
+  return images;
+}
+
+Result<StoredImage> Store::image(const std::string& name) {
+  const std::string path = name_path(name);
+  const auto text = common::read_file(path, kMostNameFileBytes);
+  if (!text) {
+    return text.error().code() == ErrorCode::not_found
+               ? Error(ErrorCode::not_found, fmt::format("there is no image {}; see krata image list", name))
+               : text.error();
+  }
+  return from_json(*text, path);
+}
+
+Result<Resolved> Store::resolve(const StoredImage& image) {
+  const auto read = [this](const Descriptor& descriptor) -> Result<std::string> {
+    const auto blob = find(descriptor);
+    if (!blob) {
+      return blob.error();
+    }
+    return *blob ? read_document(**blob, descriptor.digest, descriptor.size_bytes)
+                 : refused("the store lacks {}; pull the image again", descriptor.digest.short_text());
+  };
+  Resolved resolved{
+      .manifest_descriptor = image.manifest, .manifest_text = {}, .manifest = {}, .config_text = {}, .config = {}};
+  auto text = read(image.manifest);
+  auto document = text ? parse_document(*text, image.manifest.media_type) : text.error();
+  if (!document || !std::holds_alternative<Manifest>(*document)) {
+    return document ? refused("{} is no manifest", image.manifest.digest.short_text()) : document.error();
+  }
+  resolved.manifest_text = *std::move(text);
+  resolved.manifest = std::get<Manifest>(*std::move(document));
+  auto config_text = read(resolved.manifest.config);
+  auto config = config_text ? parse_config(*config_text) : config_text.error();
+  if (!config) {
+    return config.error();
+  }
+  resolved.config_text = *std::move(config_text);
+  resolved.config = *std::move(config);
+  return resolved;
+}
+
+Result<void> Store::remove(const std::string& name) {
+  if (::unlink(name_path(name).c_str()) == 0) {
+    return sync_folder_of(name_path(name));
+  }
+  return errno == ENOENT ? Error(ErrorCode::not_found, fmt::format("there is no image {}; see krata image list", name))
+                         : Error::from_errno(errno, fmt::format("remove {}", name));
+}
+
+Result<std::vector<std::string>> Store::needed_blobs() {
+  const auto images = list();
+  if (!images) {
+    return images.error();
+  }
+  std::vector<std::string> paths;
+  for (const StoredImage& image : *images) {
+    auto resolved = resolve(image);
+    if (!resolved) {
+      return passed_on(resolved, image.name);
+    }
+    paths.push_back(blob_path(image.manifest.digest));
+    paths.push_back(blob_path(resolved->manifest.config.digest));
+    for (const Descriptor& layer : resolved->manifest.layers) {
+      paths.push_back(blob_path(layer.digest));
+    }
+  }
+  return paths;
+}
+
+Result<Pruned> Store::prune() {
+  if (auto locked =
+          lock_file(lock_.get(), LOCK_EX | LOCK_NB, "another krata uses the store; try again when it is done");
+      !locked) {
+    return locked.error();
+  }
+  const auto needed = needed_blobs();
+  if (!needed) {
+    return needed.error();
+  }
+  const std::set<std::string> kept(needed->begin(), needed->end());
+  Pruned pruned;
+  for (const char* part : {"/blobs/sha256/", "/blobs/sha512/", "/partial/"}) {
+    const auto files = files_in(folder_ + part);
+    if (!files) {
+      return files.error();
+    }
+    for (const std::string& file : *files) {
+      const std::string path = folder_ + part + file;
+      struct stat status{};
+      if (kept.contains(path) || ::stat(path.c_str(), &status) != 0) {
+        continue;
+      }
+      if (::unlink(path.c_str()) != 0) {
+        return Error::from_errno(errno, fmt::format("remove {}", path));
+      }
+      ++pruned.blobs;
+      pruned.freed_bytes += static_cast<std::uint64_t>(status.st_size);
+    }
+  }
+  return pruned;
+}
+
+}  // namespace krata::image
