@@ -20,7 +20,8 @@ constexpr const char* kFooter =
 
 void put(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
 
-std::string json_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+// ASCII alone: what images say in other characters may be meant for a terminal.
+std::string json_line(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n"; }
 
 std::string_view code_name(ErrorCode code) {
   switch (code) {

@@ -131,19 +131,8 @@ Result<void> LayerApplier::white_out(const Place& folder, const std::string& nam
   if (!folder.id || tree_.at(*folder.id).kind != Kind::directory) {
     return {};
   }
-  if (name != kOpaque) {
-    return tree_.remove_older(*folder.id, hidden, number_);
-  }
-  std::vector<std::string> names;
-  for (const auto& [child, unused] : *tree_.at(*folder.id).children) {
-    names.push_back(child);
-  }
-  for (const std::string& child : names) {
-    if (auto removed = tree_.remove_older(*folder.id, child, number_); !removed) {
-      return removed;
-    }
-  }
-  return {};
+  return name == kOpaque ? tree_.remove_older_children(*folder.id, number_)
+                         : tree_.remove_older(*folder.id, hidden, number_);
 }
 
 // The target's last part is not followed: a hard link to a symbolic link is one.

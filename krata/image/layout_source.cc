@@ -68,27 +68,36 @@ Result<std::string> read_text(const std::string& folder, const char* name) {
   return text;
 }
 
-// Of several images the one of the name; platforms of one image have the same name, or none.
-Result<std::vector<Descriptor>> select(std::vector<Descriptor> all, const LayoutName& name) {
+// The names of all, for people.
+std::string names_of(const std::vector<Descriptor>& all) {
   std::string names;
-  bool differ = false;
   for (const Descriptor& one : all) {
-    differ = differ || one.ref_name != all.front().ref_name;
     if (!one.ref_name.empty() && names.size() < 200) {
-      names += (names.empty() ? "" : ", ") + printable(one.ref_name);
+      names += (names.empty() ? "; there are " : ", ") + printable(one.ref_name);
     }
   }
-  const std::string hint = names.empty() ? std::string() : fmt::format("; there are {}", names);
+  return names;
+}
+
+// Several stand for one image only where they have one name, or none, and each its platform.
+bool are_one_image(const std::vector<Descriptor>& all) {
+  const auto is_sibling = [&](const Descriptor& one) { return one.platform && one.ref_name == all.front().ref_name; };
+  return all.size() == 1 || std::ranges::all_of(all, is_sibling);
+}
+
+Result<std::vector<Descriptor>> select(std::vector<Descriptor> all, const LayoutName& name) {
+  const std::string names = names_of(all);
+  const bool by_name = !name.ref_name.empty();
+  std::erase_if(all, [&](const Descriptor& one) { return by_name && one.ref_name != name.ref_name; });
   if (all.empty()) {
-    return refused("{} has no image", printable(name.folder));
+    return by_name ? refused("{} has no image \"{}\"{}", printable(name.folder), printable(name.ref_name), names)
+                   : refused("{} has no image", printable(name.folder));
   }
-  if (name.ref_name.empty()) {
-    return differ ? refused("{} has several images: write oci:DIR:TAG{}", printable(name.folder), hint)
-                  : Result<std::vector<Descriptor>>(std::move(all));
+  if (!are_one_image(all)) {
+    return by_name ? refused("{} has several images \"{}\"", printable(name.folder), printable(name.ref_name))
+                   : refused("{} has several images: write oci:DIR:TAG{}", printable(name.folder), names);
   }
-  std::erase_if(all, [&](const Descriptor& one) { return one.ref_name != name.ref_name; });
-  return all.empty() ? refused("{} has no image \"{}\"{}", printable(name.folder), printable(name.ref_name), hint)
-                     : Result<std::vector<Descriptor>>(std::move(all));
+  return all;
 }
 
 }  // namespace

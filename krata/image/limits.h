@@ -21,10 +21,10 @@ inline constexpr std::size_t kLayers = 512;
 inline constexpr std::uint64_t kLayerBytes = 64 * kGib;   // as it is sent
 inline constexpr std::uint64_t kImageBytes = 128 * kGib;  // of all layers unpacked; of all files, holes included
 inline constexpr std::uint64_t kBombFreeBytes = 1 * kGib;
-inline constexpr std::uint64_t kBombRatio = 200;
+inline constexpr std::uint64_t kBombRatio = 100;
 
 // The archive of a layer.
-inline constexpr std::uint64_t kEntries = std::uint64_t{8} << 20U;  // of all layers
+inline constexpr std::uint64_t kEntries = std::uint64_t{4} << 20U;  // of all layers
 inline constexpr std::uint64_t kExtendedHeaderBytes = 1 * kMib;     // a pax or GNU header before an entry
 inline constexpr std::size_t kSparseSegments = std::size_t{1} << 16U;
 
@@ -34,7 +34,7 @@ inline constexpr std::size_t kTextBytes = std::size_t{256} << 20U;  // names, li
 inline constexpr std::size_t kNameBytes = 255;                      // NAME_MAX
 inline constexpr std::size_t kPathBytes = 4095;                     // PATH_MAX less its end
 inline constexpr std::size_t kDepth = 1024;
-inline constexpr std::size_t kSteps = std::size_t{1} << 28U;  // of all paths of all entries; real images take millions
+inline constexpr std::size_t kSteps = std::size_t{1} << 26U;  // of all paths of all entries; real images take millions
 inline constexpr int kLinkHops = 255;
 inline constexpr std::size_t kXattrNameBytes = 255;     // XATTR_NAME_MAX
 inline constexpr std::size_t kXattrValueBytes = 65536;  // XATTR_SIZE_MAX

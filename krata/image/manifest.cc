@@ -18,9 +18,12 @@ namespace {
 constexpr std::array<std::string_view, 2> kIndexTypes{kOciIndex, kDockerList};
 constexpr std::array<std::string_view, 2> kManifestTypes{kOciManifest, kDockerManifest};
 constexpr std::array<std::string_view, 2> kConfigTypes{"application/vnd.oci.image.config.v1+json", kDockerConfig};
-constexpr std::array<std::string_view, 5> kLayerTypes{
-    "application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+gzip",
-    "application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar", kDockerLayer};
+constexpr std::array<std::string_view, 6> kLayerTypes{"application/vnd.oci.image.layer.v1.tar",
+                                                      "application/vnd.oci.image.layer.v1.tar+gzip",
+                                                      "application/vnd.oci.image.layer.v1.tar+zstd",
+                                                      "application/vnd.docker.image.rootfs.diff.tar",
+                                                      "application/vnd.docker.image.rootfs.diff.tar.zstd",
+                                                      kDockerLayer};
 
 template <typename List>
 bool is_in(const List& list, std::string_view text) {

@@ -120,6 +120,11 @@ Result<void> Spool::end() {
   return {};
 }
 
+bool Spool::has_hole(const Content& content) const {
+  const off_t hole = ::lseek(fd_.get(), static_cast<off_t>(content.offset), SEEK_HOLE);
+  return hole >= 0 && hole < static_cast<off_t>(content.offset + content.size_bytes);
+}
+
 bool Spool::is_hole(const Content& content, std::uint64_t offset, std::uint64_t bytes) const {
   const auto at = static_cast<off_t>(content.offset + offset);
   const off_t data = ::lseek(fd_.get(), at, SEEK_DATA);

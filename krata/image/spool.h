@@ -25,6 +25,8 @@ class Spool {
 
   // `bytes` of a content; they must lie in it.
   common::Result<void> read(const Content& content, std::uint64_t offset, char* room, std::size_t bytes) const;
+  // Whether some of a content's bytes are known to be zeros without reading them, on those file systems that tell.
+  [[nodiscard]] bool has_hole(const Content& content) const;
   // Whether all of a content's bytes from `offset` on, `bytes` of them, are known to be zeros without reading them.
   [[nodiscard]] bool is_hole(const Content& content, std::uint64_t offset, std::uint64_t bytes) const;
 

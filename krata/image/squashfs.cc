@@ -13,8 +13,6 @@
 #include <sqfs/meta_writer.h>
 #include <sqfs/super.h>
 #include <sqfs/xattr_writer.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,7 +23,7 @@
 #include <thread>
 #include <vector>
 
-#include "krata/image/limits.h"
+#include "krata/image/squashfs_file.h"
 #include "krata/image/text.h"
 #include "krata/image/tree_order.h"
 
@@ -55,64 +53,6 @@ struct Freer {
   void operator()(void* memory) const { sqfs_free(memory); }
 };
 using Inode = std::unique_ptr<sqfs_inode_generic_t, Freer>;
-
-// The library's view of the file. Why a call failed is kept here: the library only says that it did.
-struct File {
-  sqfs_file_t base{};
-  int fd = -1;
-  std::uint64_t size = 0;
-  int why = 0;
-};
-
-File& file_of(sqfs_file_t* base) { return *reinterpret_cast<File*>(base); }
-
-int read_at(sqfs_file_t* base, sqfs_u64 offset, void* room, std::size_t bytes) {
-  auto* to = static_cast<char*>(room);
-  while (bytes > 0) {
-    const ssize_t got = ::pread(file_of(base).fd, to, bytes, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got <= 0) {
-      file_of(base).why = got < 0 ? errno : EIO;
-      return got < 0 ? SQFS_ERROR_IO : SQFS_ERROR_OUT_OF_BOUNDS;
-    }
-    to += got;
-    bytes -= static_cast<std::size_t>(got);
-    offset += static_cast<sqfs_u64>(got);
-  }
-  return 0;
-}
-
-int write_at(sqfs_file_t* base, sqfs_u64 offset, const void* bytes, std::size_t size) {
-  const auto* from = static_cast<const char*>(bytes);
-  while (size > 0) {
-    const ssize_t put = ::pwrite(file_of(base).fd, from, size, static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR) {
-      continue;
-    }
-    if (put < 0) {
-      file_of(base).why = errno;
-      return SQFS_ERROR_IO;
-    }
-    from += put;
-    size -= static_cast<std::size_t>(put);
-    offset += static_cast<sqfs_u64>(put);
-  }
-  file_of(base).size = std::max<std::uint64_t>(file_of(base).size, offset);
-  return 0;
-}
-
-sqfs_u64 get_size(const sqfs_file_t* base) { return reinterpret_cast<const File*>(base)->size; }
-
-int truncate(sqfs_file_t* base, sqfs_u64 size) {
-  if (::ftruncate(file_of(base).fd, static_cast<off_t>(size)) != 0) {
-    file_of(base).why = errno;
-    return SQFS_ERROR_IO;
-  }
-  file_of(base).size = size;
-  return 0;
-}
 
 std::uint32_t whole_seconds(std::int64_t mtime_s) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(mtime_s, 0, UINT32_MAX));
@@ -170,13 +110,8 @@ Inode special_inode(const Node& node) {
 
 class Writer {
  public:
-  Writer(const Tree& tree, const Spool& spool, int fd) : tree_(tree), spool_(spool), order_(bottom_up(tree)) {
-    file_.base.read_at = read_at;
-    file_.base.write_at = write_at;
-    file_.base.get_size = get_size;
-    file_.base.truncate = truncate;
-    file_.fd = fd;
-  }
+  Writer(const Tree& tree, const Spool& spool, int fd)
+      : tree_(tree), spool_(spool), order_(bottom_up(tree)), file_(fd) {}
 
   Result<void> write() {
     Result<void> (Writer::* const steps[])() = {&Writer::open,         &Writer::write_data,   &Writer::number,
@@ -195,8 +130,8 @@ class Writer {
     if (status >= 0) {
       return {};
     }
-    if (file_.why != 0) {
-      return Error::from_errno(file_.why, what);
+    if (file_.sys_errno() != 0) {
+      return Error::from_errno(file_.sys_errno(), what);
     }
     return status == SQFS_ERROR_ALLOC ? Error::from_errno(ENOMEM, what)
                                       : Error(ErrorCode::system, fmt::format("{}: libsquashfs says {}", what, status));
@@ -217,14 +152,14 @@ class Writer {
     }
     decompressor_.reset(compressor);
     sqfs_super_init(&super_, kBlockBytes, 0, SQFS_COMP_ZSTD);
-    if (auto put = check(sqfs_super_write(&super_, &file_.base), "write the head"); !put) {
+    if (auto put = check(sqfs_super_write(&super_, file_.get()), "write the head"); !put) {
       return put;
     }
-    const int options = compressor_->write_options(compressor_.get(), &file_.base);
+    const int options = compressor_->write_options(compressor_.get(), file_.get());
     if (options > 0) {
       super_.flags |= SQFS_FLAG_COMPRESSOR_OPTIONS;
     }
-    blocks_.reset(sqfs_block_writer_create(&file_.base, kDeviceBlockBytes, 0));
+    blocks_.reset(sqfs_block_writer_create(file_.get(), kDeviceBlockBytes, 0));
     fragments_.reset(sqfs_frag_table_create(0));
     ids_.reset(sqfs_id_table_create(0));
     xattrs_.reset(sqfs_xattr_writer_create(0));
@@ -242,7 +177,7 @@ class Writer {
     description.cmp = compressor_.get();
     description.wr = blocks_.get();
     description.tbl = fragments_.get();
-    description.file = &file_.base;
+    description.file = file_.get();
     description.uncmp = decompressor_.get();
     sqfs_block_processor_t* created = nullptr;
     if (auto made = check(sqfs_block_processor_create_ex(&description, &created), "start the compressors"); !made) {
@@ -285,15 +220,15 @@ class Writer {
   }
 
   Result<void> write_inodes() {
-    inode_table_.reset(sqfs_meta_writer_create(&file_.base, compressor_.get(), 0));
-    directory_table_.reset(sqfs_meta_writer_create(&file_.base, compressor_.get(), SQFS_META_WRITER_KEEP_IN_MEMORY));
+    inode_table_.reset(sqfs_meta_writer_create(file_.get(), compressor_.get(), 0));
+    directory_table_.reset(sqfs_meta_writer_create(file_.get(), compressor_.get(), SQFS_META_WRITER_KEEP_IN_MEMORY));
     if (directory_table_) {
       directories_.reset(sqfs_dir_writer_create(directory_table_.get(), 0));
     }
     if (!inode_table_ || !directories_) {
       return check(SQFS_ERROR_ALLOC, "write the inodes");
     }
-    super_.inode_table_start = file_.size;
+    super_.inode_table_start = file_.size_bytes();
     for (const NumberedNode& place : order_) {
       if (auto put = write_inode(place); !put) {
         return put;
@@ -404,29 +339,29 @@ class Writer {
     if (done) {
       done = check(sqfs_meta_writer_flush(directory_table_.get()), "write the folders");
     }
-    super_.directory_table_start = file_.size;
+    super_.directory_table_start = file_.size_bytes();
     if (done) {
       done = check(sqfs_meta_write_write_to_file(directory_table_.get()), "write the folders");
     }
     if (done) {
-      done = check(sqfs_frag_table_write(fragments_.get(), &file_.base, &super_, compressor_.get()),
+      done = check(sqfs_frag_table_write(fragments_.get(), file_.get(), &super_, compressor_.get()),
                    "write the fragments");
     }
     if (done) {
-      done = check(sqfs_id_table_write(ids_.get(), &file_.base, &super_, compressor_.get()), "write the owners");
+      done = check(sqfs_id_table_write(ids_.get(), file_.get(), &super_, compressor_.get()), "write the owners");
     }
     if (done) {
-      done = check(sqfs_xattr_writer_flush(xattrs_.get(), &file_.base, &super_, compressor_.get()),
+      done = check(sqfs_xattr_writer_flush(xattrs_.get(), file_.get(), &super_, compressor_.get()),
                    "write extended attributes");
     }
     return done;
   }
 
   Result<void> close() {
-    super_.bytes_used = file_.size;
-    auto done = check(sqfs_super_write(&super_, &file_.base), "write the head");
-    const std::uint64_t padded = (file_.size + kDeviceBlockBytes - 1) / kDeviceBlockBytes * kDeviceBlockBytes;
-    return done ? check(truncate(&file_.base, padded), "pad the end") : done;
+    super_.bytes_used = file_.size_bytes();
+    auto done = check(sqfs_super_write(&super_, file_.get()), "write the head");
+    const std::uint64_t padded = (file_.size_bytes() + kDeviceBlockBytes - 1) / kDeviceBlockBytes * kDeviceBlockBytes;
+    return done ? check(file_.get()->truncate(file_.get(), padded), "pad the end") : done;
   }
 
   // An inode that the library makes, and fills while blocks are being compressed.
@@ -450,7 +385,7 @@ class Writer {
   const Tree& tree_;
   const Spool& spool_;
   std::vector<NumberedNode> order_;
-  File file_;
+  SquashfsFile file_;
   sqfs_super_t super_{};
   Owned<sqfs_compressor_t> compressor_;
   Owned<sqfs_compressor_t> decompressor_;

@@ -15,9 +15,8 @@
 
 #include "common/clock.h"
 #include "common/file.h"
-#include "krata/image/json.h"
 #include "krata/image/limits.h"
-#include "krata/image/new_file.h"
+#include "krata/image/store_files.h"
 #include "krata/image/text.h"
 
 namespace krata::image {
@@ -35,28 +34,6 @@ constexpr std::string_view kMark = "1\n";
 constexpr std::size_t kMostNameFileBytes = 4096;
 constexpr std::int64_t kNsPerS = 1000000000;
 constexpr mode_t kBlobMode = 0444;
-
-Result<void> make_folders(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  return error ? Error::from_errno(error.value(), fmt::format("make the folder {}", path)) : Result<void>();
-}
-
-Result<void> lock_file(int fd, int how, const char* what) {
-  while (::flock(fd, how) != 0) {
-    if (errno != EINTR) {
-      return errno == EWOULDBLOCK ? Error(ErrorCode::unavailable, what) : Error::from_errno(errno, what);
-    }
-  }
-  return {};
-}
-
-Result<void> sync_folder_of(const std::string& path) {
-  const Fd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return folder.valid() && ::fsync(folder.get()) == 0
-             ? Result<void>()
-             : Error::from_errno(errno, fmt::format("sync the folder of {}", path));
-}
 
 // Hashes what an earlier process left of a blob.
 Result<PartialBlob> resume(Fd fd, const Descriptor& descriptor) {
@@ -85,50 +62,6 @@ Result<PartialBlob> resume(Fd fd, const Descriptor& descriptor) {
     }
     hasher.add({room.data(), *got});
   }
-}
-
-Json to_json(const StoredImage& image) {
-  return {{"version", 1},
-          {"name", image.name},
-          {"platform", image.platform.text()},
-          {"mediaType", image.manifest.media_type},
-          {"digest", image.manifest.digest.text()},
-          {"size", image.manifest.size_bytes},
-          {"stored_s", image.stored_s}};
-}
-
-Result<StoredImage> from_json(std::string_view text, const std::string& path) {
-  const auto json = parse_object(text, path);
-  if (!json) {
-    return json.error();
-  }
-  auto digest = ContentDigest::parse(text_in(*json, "digest").value_or(""));
-  auto platform = Platform::parse(text_in(*json, "platform").value_or(""));
-  const auto name = text_in(*json, "name");
-  const auto size = number_in(*json, "size");
-  if (!digest || !platform || !name || !size) {
-    return refused("{} is damaged; remove it", path);
-  }
-  StoredImage image{.name = *name, .platform = *std::move(platform), .manifest = {}, .stored_s = 0};
-  image.manifest.media_type = text_in(*json, "mediaType").value_or("");
-  image.manifest.digest = *std::move(digest);
-  image.manifest.size_bytes = *size;
-  image.stored_s = static_cast<std::int64_t>(number_in(*json, "stored_s").value_or(0));
-  return image;
-}
-
-// The files of a folder, by name.
-Result<std::vector<std::string>> files_in(const std::string& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    names.push_back(at->path().filename());
-  }
-  if (error) {
-    return Error::from_errno(error.value(), fmt::format("read {}", folder));
-  }
-  std::ranges::sort(names);
-  return names;
 }
 
 }  // namespace
@@ -335,7 +268,7 @@ Result<StoredImage> Store::bring(Source& source, const std::string& name, const 
                     .manifest = resolved->manifest_descriptor,
                     .stored_s = common::now().unix_ns / kNsPerS};
   const std::string path = name_path(name);
-  if (auto written = common::write_file(path, to_json(image).dump(), 0644); !written) {
+  if (auto written = common::write_file(path, stored_text(image), 0644); !written) {
     return written.error();
   }
   auto synced = sync_folder_of(path);
@@ -357,7 +290,7 @@ Result<std::vector<StoredImage>> Store::list() {
     if (!text && text.error().code() == ErrorCode::not_found) {
       continue;  // removed meanwhile
     }
-    auto image = text ? from_json(*text, path) : text.error();
+    auto image = text ? parse_stored(*text, path) : text.error();
     if (!image) {
       return image.error();
     }
@@ -375,7 +308,7 @@ Result<StoredImage> Store::image(const std::string& name) {
                ? Error(ErrorCode::not_found, fmt::format("there is no image {}; see krata image list", name))
                : text.error();
   }
-  return from_json(*text, path);
+  return parse_stored(*text, path);
 }
 
 Result<Resolved> Store::resolve(const StoredImage& image) {

@@ -20,15 +20,9 @@
 #include "common/result.h"
 #include "krata/image/keeper.h"
 #include "krata/image/source.h"
+#include "krata/image/stored_image.h"
 
 namespace krata::image {
-
-struct StoredImage {
-  std::string name;
-  Platform platform;
-  Descriptor manifest;
-  std::int64_t stored_s = 0;  // Unix time
-};
 
 struct Pruned {
   std::uint64_t blobs = 0;

@@ -111,25 +111,27 @@ void Tree::release(NodeId id) {
   }
 }
 
-void Tree::remove(NodeId directory, std::string_view name) {
-  Children& siblings = *nodes_[directory].children;
-  const auto found = siblings.find(name);
-  if (found == siblings.end()) {
-    return;
-  }
-  std::vector<NodeId> doomed{found->second.id};
-  text_bytes_ -= found->first.size();
-  siblings.erase(found);
+void Tree::remove_child(Children& siblings, Children::iterator child) {
+  std::vector<NodeId> doomed{child->second.id};
+  text_bytes_ -= child->first.size();
+  siblings.erase(child);
   while (!doomed.empty()) {
     const NodeId id = doomed.back();
     doomed.pop_back();
     if (nodes_[id].children) {
-      for (const auto& [child_name, child] : *nodes_[id].children) {
-        text_bytes_ -= child_name.size();
-        doomed.push_back(child.id);
+      for (const auto& [name, below] : *nodes_[id].children) {
+        text_bytes_ -= name.size();
+        doomed.push_back(below.id);
       }
     }
     release(id);
+  }
+}
+
+void Tree::remove(NodeId directory, std::string_view name) {
+  Children& siblings = *nodes_[directory].children;
+  if (const auto found = siblings.find(name); found != siblings.end()) {
+    remove_child(siblings, found);
   }
 }
 
@@ -143,26 +145,31 @@ Result<void> Tree::take_steps(std::size_t steps) {
 }
 
 Result<void> Tree::remove_older(NodeId directory, std::string_view name, std::uint32_t layer) {
-  struct Place {
-    NodeId directory;
-    std::string name;
-  };
-  std::vector<Place> places{{directory, std::string(name)}};
-  while (!places.empty()) {
-    const Place place = std::move(places.back());
-    places.pop_back();
-    if (auto taken = take_steps(1); !taken) {
+  const Child* child = find(directory, name);
+  if (child == nullptr) {
+    return {};
+  }
+  if (child->layer != layer) {
+    remove(directory, name);
+    return {};
+  }
+  return nodes_[child->id].children ? remove_older_children(child->id, layer) : Result<void>();
+}
+
+Result<void> Tree::remove_older_children(NodeId directory, std::uint32_t layer) {
+  std::vector<NodeId> open{directory};
+  while (!open.empty()) {
+    Children& children = *nodes_[open.back()].children;
+    open.pop_back();
+    if (auto taken = take_steps(children.size() + 1); !taken) {
       return taken;
     }
-    const Child* child = find(place.directory, place.name);
-    if (child == nullptr) {
-      continue;
-    }
-    if (child->layer != layer) {
-      remove(place.directory, place.name);
-    } else if (nodes_[child->id].children) {
-      for (const auto& [below, unused] : *nodes_[child->id].children) {
-        places.push_back({child->id, below});
+    for (auto child = children.begin(); child != children.end();) {
+      const auto here = child++;
+      if (here->second.layer != layer) {
+        remove_child(children, here);
+      } else if (nodes_[here->second.id].children) {
+        open.push_back(here->second.id);
       }
     }
   }

@@ -74,6 +74,8 @@ class Tree {
   void remove(NodeId directory, std::string_view name);
   // Takes away all of the name that no part of `layer` stands at or above.
   common::Result<void> remove_older(NodeId directory, std::string_view name, std::uint32_t layer);
+  // The same of everything in a directory, which stays itself.
+  common::Result<void> remove_older_children(NodeId directory, std::uint32_t layer);
   void mark(NodeId directory, std::string_view name, std::uint32_t layer);
   // For the work of whoever looks around in the tree: fails with limit once that was limits::kSteps in all.
   common::Result<void> take_steps(std::size_t steps);
@@ -84,6 +86,7 @@ class Tree {
   common::Result<void> spend(std::size_t text_bytes);
   common::Result<void> check_name(std::string_view name) const;
   void release(NodeId id);
+  void remove_child(Children& siblings, Children::iterator child);
   static std::size_t text_of(const Node& node);
 
   std::deque<Node> nodes_;

@@ -14,7 +14,7 @@ import unittest
 from image_lib import *
 
 KRATA = ""
-FORMATS = ("squashfs",)
+FORMATS = ("squashfs", "erofs")
 
 
 class OracleTest(unittest.TestCase):
@@ -214,6 +214,27 @@ class OracleTest(unittest.TestCase):
         must("rm", "-r", root + "/alternatives")
         os.link(root + "/ssl/openssl.cnf", root + "/second")
         must("umoci", "repack", "--image", layout + ":t", bundle)
+        self.same_as_umoci("t")
+
+    def test_buildah_makes_it(self):
+        layout = self.layout.path
+        os.rename(layout, layout + ".unused")
+        buildah = lambda *words: must("buildah", "--root", self.scratch + "/root", "--runroot", self.scratch + "/run",
+                                      "--storage-driver", "vfs", *words).stdout.strip()
+        container = buildah("from", "scratch")
+        root = buildah("mount", container)
+        os.makedirs(root + "/d/e")
+        with open(root + "/d/e/f", "wb") as file:
+            file.write(os.urandom(70000))
+        os.chown(root + "/d/e/f", 5, 6)
+        os.chmod(root + "/d/e/f", 0o6751)
+        os.mkfifo(root + "/d/pipe")
+        os.link(root + "/d/e/f", root + "/hard")
+        os.setxattr(root + "/d", "user.made", b"by buildah")
+        buildah("config", "--cmd", "/d/e/f", container)
+        buildah("commit", container, f"oci:{layout}:t")
+        buildah("umount", container)
+        buildah("rm", container)
         self.same_as_umoci("t")
 
     def test_skopeo_copies_it(self):

@@ -20,6 +20,8 @@ declare -A may_include=(
   [krait/doctor]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent"
   [krait/cli]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent krait/doctor"
   [krait/inspect]="common krait/abi krait/model krait/config krait/compile krait/datapath krait/wireguard krait/agent krait/doctor krait/cli"
+  [krata/image]="common"
+  [krata/cli]="common krata/image"
   [lab/traffic]="common"
   [packaging/reference]="krait/agent krait/cli"
 )
@@ -27,9 +29,10 @@ declare -A may_include=(
 # Who wraps a vendor's header: "FOLDER..." and whether headers of ours may show it.
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="krait/wireguard" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
-  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli packaging/reference"
-  [nlohmann]="krait/agent krait/doctor krait/cli" [nftables]="krait/doctor" [archive.h]="krait/doctor"
+  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli packaging/reference krata/cli"
+  [nlohmann]="krait/agent krait/doctor krait/cli krata/image" [nftables]="krait/doctor" [archive.h]="krait/doctor"
   [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/agent" [xxhash.h]="common"
+  [curl]="krata/image" [openssl]="krata/image" [sqfs]="krata/image" [zlib.h]="krata/image" [zstd.h]="krata/image"
 )
 shown_in_headers=" nlohmann "
 
@@ -112,5 +115,9 @@ plant krait/agent/a.cc '#include <libmnl/libmnl.h>'
 plant krait/config/a.h '#include <toml++/toml.h>'
 plant krait/cli/a.h '#include <CLI/CLI.hpp>'
 plant krait/agent/a.cc '#include <bpf/libbpf.h>'
+plant krata/image/a.cc '#include "krata/cli/command.h"'
+plant krata/image/a.cc '#include "krait/agent/protocol.h"'
+plant krata/cli/a.cc '#include <curl/curl.h>'
+plant krata/image/a.h '#include <sqfs/super.h>'
 plant common/a.cc '// see /ho''me/somebody/notes'
 echo "the law holds"
