@@ -462,10 +462,14 @@ class StoreTest(Base):
 
     def test_killed_again_and_again(self):
         fake = self.slow(0.02)
+        part = f"{self.store}/partial/{fake.layer.replace(':', '-')}"
+        have = 0
         for _ in range(3):
             process = self.start("pull", fake.host + "/a:t")
-            time.sleep(0.15)
+            while process.poll() is None and not (os.path.exists(part) and os.path.getsize(part) > have):
+                time.sleep(0.01)
             process.kill()
+            have = os.path.getsize(part)
             process.communicate()
         self.assertEqual(self.image("list")["images"], [])
         self.image("pull", fake.host + "/a:t")
