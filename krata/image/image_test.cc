@@ -110,8 +110,9 @@ TEST(AuthTest, TheLongestKeyHasTheCredentials) {
 
 TEST(WalkTest, PathsStayInTheTree) {
   const auto clean = [](const char* path) {
+    const auto parts = clean_path(path);
     std::string text;
-    for (const std::string& part : *clean_path(path)) {
+    for (const std::string& part : *parts) {
       text += "/" + part;
     }
     return text;
