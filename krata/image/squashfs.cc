@@ -17,7 +17,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <thread>
@@ -94,7 +93,7 @@ Inode special_inode(const Node& node) {
       inode->data.slink.target_size = static_cast<sqfs_u32>(node.target.size());
       inode->payload_bytes_available = static_cast<sqfs_u32>(node.target.size());
       inode->payload_bytes_used = inode->payload_bytes_available;
-      std::memcpy(inode->extra, node.target.data(), node.target.size());
+      std::ranges::copy(node.target, reinterpret_cast<char*>(inode->extra));
       break;
     case Kind::fifo:
       inode->base.type = SQFS_INODE_FIFO;

@@ -246,8 +246,8 @@ class HostileTest(unittest.TestCase):
         with open(path, "rb") as file:
             good = file.read()
         with open(path, "wb") as file:
-            file.write(gzip.compress(layer, 9) if len(gzip.compress(layer, 9)) == len(good) else good[:-1] + bytes([good[-1] ^ 1]))
-        self.refused("is said to be sha256:.* is sha256:|broken|unpacks")
+            file.write(good[:4] + bytes([good[4] ^ 1]) + good[5:])  # gzip's time: it unpacks to the same
+        self.refused("is said to be sha256:.* is sha256:")
         with open(path, "wb") as file:
             file.write(good + b"\0")
         self.refused("has [0-9]+ bytes, not the [0-9]+")
