@@ -91,16 +91,16 @@ HostPort split_host(std::string_view text) {
   return {.name = name, .port = port, .good = good_name && (colon == std::string_view::npos || is_port(port))};
 }
 
-// Whether the part before the first slash is a host, as Docker tells: by a dot, a colon, or being localhost.
-bool names_host(std::string_view first, bool followed) {
-  return followed && (first.find_first_of(".:[") != std::string_view::npos || first == "localhost" ||
-                      std::ranges::any_of(first, is_upper));
-}
-
 std::string lower(std::string_view text) {
   std::string lowered(text);
   std::ranges::transform(lowered, lowered.begin(), [](char c) { return is_upper(c) ? static_cast<char>(c + 32) : c; });
   return lowered;
+}
+
+// Whether the part before the first slash is a host: by a dot, a colon, or being localhost. Not by capitals, as Docker
+// has it besides: the host is written in small letters, and would be no host when it is read again.
+bool names_host(std::string_view first, bool followed) {
+  return followed && (first.find_first_of(".:[") != std::string_view::npos || lower(first) == "localhost");
 }
 
 // Takes "@DIGEST" and ":TAG" off the end of `rest`.
