@@ -19,9 +19,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kRedraw{100};
-constexpr std::size_t kMostBars = 8;
+constexpr std::size_t kMaxBars = 8;
 constexpr std::size_t kBarCells = 30;
-constexpr std::size_t kLeastColumns = 70;
+constexpr std::size_t kMinColumns = 70;
 
 void put(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
@@ -39,7 +39,7 @@ std::string bar_text(const Bar& bar) {
                      std::string(kBarCells - cells, ' '), static_cast<int>(part * 100), size_text(bar.total_bytes));
 }
 
-// Those that are under way, at most kMostBars; what is done moves up and stays.
+// Those that are under way, at most kMaxBars; what is done moves up and stays.
 class Bars : public image::Progress {
  public:
   ~Bars() override { draw(true); }
@@ -70,7 +70,7 @@ class Bars : public image::Progress {
     for (std::size_t i = 0; i < bars_.size();) {
       text += bar_text(bars_[i]) + "\x1b[K\n";
       const bool done = bars_[i].done_bytes == bars_[i].total_bytes;
-      if (done && i == 0 && bars_.size() > kMostBars) {
+      if (done && i == 0 && bars_.size() > kMaxBars) {
         bars_.erase(bars_.begin());
         continue;
       }
@@ -110,7 +110,7 @@ bool can_draw() {
   struct winsize size{};
   const char* term = std::getenv("TERM");
   return ::isatty(STDERR_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb" &&
-         (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_col >= kLeastColumns);
+         (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_col >= kMinColumns);
 }
 
 }  // namespace

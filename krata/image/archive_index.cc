@@ -15,8 +15,8 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kMostMembers = std::size_t{1} << 16U;
-constexpr int kMostHops = 16;
+constexpr std::size_t kMaxMembers = std::size_t{1} << 16U;
+constexpr int kMaxHops = 16;
 
 std::string joined(const std::vector<std::string>& parts) {
   std::string path;
@@ -53,8 +53,8 @@ Result<ArchiveIndex> ArchiveIndex::read(ByteSource& source) {
     if (!*entry) {
       return index;
     }
-    if (members == kMostMembers) {
-      return Error(ErrorCode::limit, fmt::format("more than {} members, which no image has", kMostMembers));
+    if (members == kMaxMembers) {
+      return Error(ErrorCode::limit, fmt::format("more than {} members, which no image has", kMaxMembers));
     }
     auto path = clean((*entry)->path);
     if (!path) {
@@ -76,7 +76,7 @@ Result<ArchiveIndex> ArchiveIndex::read(ByteSource& source) {
 
 Result<Member> ArchiveIndex::find(const std::string& path) const {
   auto wanted = clean(path);
-  for (int hops = 0; wanted && hops < kMostHops; ++hops) {
+  for (int hops = 0; wanted && hops < kMaxHops; ++hops) {
     if (const auto member = members_.find(*wanted); member != members_.end()) {
       return member->second;
     }

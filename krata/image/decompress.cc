@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kInputBytes = std::size_t{256} << 10U;
 constexpr std::size_t kMagicBytes = 6;
-constexpr int kMostWindowLog = 27;
+constexpr int kMaxWindowLog = 27;
 
 // What was read from the source and not used yet.
 class Input {
@@ -136,7 +136,7 @@ class Zstd : public Decoder {
  public:
   Zstd() : context_(::ZSTD_createDCtx()) {
     if (context_) {
-      ::ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kMostWindowLog);
+      ::ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kMaxWindowLog);
     }
   }
 

@@ -23,9 +23,9 @@ namespace {
 
 constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kHolesFrom = std::uint64_t{64} << 10U;  // smaller files have none in the spool
-constexpr std::uint64_t kMostChunks = std::uint64_t{1} << 16U;
+constexpr std::uint64_t kMaxChunks = std::uint64_t{1} << 16U;
 constexpr std::uint64_t kChunkMapAlign = 4;
-constexpr std::uint64_t kMostBlocks = 0xfffffffe;
+constexpr std::uint64_t kMaxBlocks = 0xfffffffe;
 
 std::uint64_t rounded_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -119,7 +119,7 @@ class Writer {
     const std::uint64_t tail = placed.data_bytes % erofs::kBlockBytes;
     if (node.kind == Kind::file && placed.data_bytes >= kHolesFrom && spool_.has_hole(node.content)) {
       placed.layout = erofs::Layout::chunks;
-      while (placed.data_bytes >> (erofs::kBlockBits + placed.chunk_bits) >= kMostChunks) {
+      while (placed.data_bytes >> (erofs::kBlockBits + placed.chunk_bits) >= kMaxChunks) {
         ++placed.chunk_bits;
       }
     } else if (tail > 0 && head_bytes + tail <= erofs::kBlockBytes) {
@@ -133,7 +133,7 @@ class Writer {
   }
 
   Result<void> place_inodes() {
-    placed_.resize(tree_.most_nodes());
+    placed_.resize(tree_.max_nodes());
     std::uint64_t at = erofs::kSuperOffset + erofs::kSuperBytes;
     for (const NumberedNode& place : order_) {
       const Node& node = tree_.at(place.id);
@@ -166,7 +166,7 @@ class Writer {
   Result<std::uint32_t> take_blocks(std::uint64_t bytes) {
     const std::uint64_t first = blocks_;
     blocks_ += rounded_up(bytes, erofs::kBlockBytes) / erofs::kBlockBytes;
-    return blocks_ <= kMostBlocks ? Result<std::uint32_t>(static_cast<std::uint32_t>(first))
+    return blocks_ <= kMaxBlocks ? Result<std::uint32_t>(static_cast<std::uint32_t>(first))
                                   : Error(ErrorCode::limit, "the image is larger than EROFS can be");
   }
 

@@ -23,8 +23,8 @@ constexpr std::uint16_t kExtended = 1;
 constexpr std::uint64_t kDirentBytes = 12;
 constexpr std::uint64_t kXattrHeadBytes = 12;
 constexpr std::uint64_t kXattrAlign = 4;
-constexpr std::uint64_t kMostXattrBytes = kXattrHeadBytes + kXattrAlign * 0xfffe;
-constexpr std::size_t kMostXattrValueBytes = 0xffff;
+constexpr std::uint64_t kMaxXattrBytes = kXattrHeadBytes + kXattrAlign * 0xfffe;
+constexpr std::size_t kMaxXattrValueBytes = 0xffff;
 
 struct Prefix {
   std::string_view text;
@@ -85,10 +85,10 @@ Result<void> put_xattr(std::string_view name, std::string_view value, Bytes& byt
     if (!fits) {
       continue;
     }
-    if (value.size() > kMostXattrValueBytes) {
+    if (value.size() > kMaxXattrValueBytes) {
       return Error(ErrorCode::limit,
                    fmt::format("the extended attribute \"{}\" has {} bytes, more than the {} of EROFS", printable(name),
-                               value.size(), kMostXattrValueBytes));
+                               value.size(), kMaxXattrValueBytes));
     }
     const std::string_view rest = name.substr(prefix.text.size());
     bytes.put(static_cast<std::uint8_t>(rest.size())).put(prefix.index).put(static_cast<std::uint16_t>(value.size()));
@@ -145,10 +145,10 @@ Result<std::string> xattr_bytes(const Xattrs* xattrs) {
       return put.error();
     }
   }
-  if (bytes.size() > kMostXattrBytes) {
+  if (bytes.size() > kMaxXattrBytes) {
     return Error(ErrorCode::limit,
                  fmt::format("extended attributes of one file have {} bytes, more than the {} of EROFS", bytes.size(),
-                             kMostXattrBytes));
+                             kMaxXattrBytes));
   }
   return bytes.take();
 }

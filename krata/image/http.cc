@@ -20,9 +20,9 @@ namespace {
 
 constexpr long kConnectTimeoutS = 30;
 constexpr long kStallS = 60;
-constexpr std::size_t kMostHeaderBytes = std::size_t{64} << 10U;
+constexpr std::size_t kMaxHeaderBytes = std::size_t{64} << 10U;
 constexpr std::size_t kErrorBodyBytes = std::size_t{4} << 10U;
-constexpr std::size_t kMostErrorBodyBytes = std::size_t{1} << 20U;
+constexpr std::size_t kMaxErrorBodyBytes = std::size_t{1} << 20U;
 
 struct ListCloser {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -60,8 +60,8 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* u
   auto& exchange = *static_cast<Exchange*>(user);
   const std::string_view line(data, size * count);
   exchange.header_bytes += line.size();
-  if (exchange.header_bytes > kMostHeaderBytes) {
-    exchange.failure = refused("the answer's headers are larger than {} bytes", kMostHeaderBytes);
+  if (exchange.header_bytes > kMaxHeaderBytes) {
+    exchange.failure = refused("the answer's headers are larger than {} bytes", kMaxHeaderBytes);
     return 0;
   }
   if (line.starts_with("HTTP/")) {
@@ -80,7 +80,7 @@ std::size_t take_body(char* data, std::size_t size, std::size_t count, void* use
     std::string& body = exchange.answer.error_body;
     body.append(piece.substr(0, kErrorBodyBytes - std::min(body.size(), kErrorBodyBytes)));
     exchange.error_bytes += piece.size();
-    return exchange.error_bytes > kMostErrorBodyBytes ? 0 : piece.size();
+    return exchange.error_bytes > kMaxErrorBodyBytes ? 0 : piece.size();
   }
   if (auto taken = (*exchange.take)(exchange.answer, piece); !taken) {
     exchange.failure = std::move(taken.error());

@@ -21,8 +21,8 @@ constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kOpaque = ".wh..wh..opq";
 
 constexpr std::uint32_t kModeMask = 07777;
-constexpr std::uint32_t kMostMajor = 0xfff;  // Linux's dev_t: 12 bits and 20
-constexpr std::uint32_t kMostMinor = 0xfffff;
+constexpr std::uint32_t kMaxMajor = 0xfff;  // Linux's dev_t: 12 bits and 20
+constexpr std::uint32_t kMaxMinor = 0xfffff;
 
 Kind kind_of(EntryType type) {
   switch (type) {
@@ -43,7 +43,7 @@ Kind kind_of(EntryType type) {
 
 Result<void> check(const Entry& entry) {
   const bool is_device = entry.type == EntryType::character || entry.type == EntryType::block;
-  if (is_device && (entry.device_major > kMostMajor || entry.device_minor > kMostMinor)) {
+  if (is_device && (entry.device_major > kMaxMajor || entry.device_minor > kMaxMinor)) {
     return refused("Linux has no device {}:{}", entry.device_major, entry.device_minor);
   }
   if (entry.type == EntryType::symlink &&

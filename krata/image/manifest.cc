@@ -42,7 +42,7 @@ std::optional<Platform> platform_in(const Json& json) {
                   .variant = text_in(platform, "variant").value_or("")};
 }
 
-Result<Descriptor> descriptor(const Json& json, std::string_view what, std::uint64_t most_bytes) {
+Result<Descriptor> descriptor(const Json& json, std::string_view what, std::uint64_t max_bytes) {
   if (!json.is_object()) {
     return refused("{} is no descriptor", what);
   }
@@ -55,8 +55,8 @@ Result<Descriptor> descriptor(const Json& json, std::string_view what, std::uint
   if (!digest) {
     return passed_on(digest, std::string(what));
   }
-  if (*size > most_bytes) {
-    return Error(ErrorCode::limit, fmt::format("{} has {} bytes, more than {}", what, *size, most_bytes));
+  if (*size > max_bytes) {
+    return Error(ErrorCode::limit, fmt::format("{} has {} bytes, more than {}", what, *size, max_bytes));
   }
   return Descriptor{.media_type = text_in(json, "mediaType").value_or(""),
                     .digest = *std::move(digest),
@@ -66,7 +66,7 @@ Result<Descriptor> descriptor(const Json& json, std::string_view what, std::uint
 }
 
 Result<std::vector<Descriptor>> descriptors(const Json& list, std::string_view what, std::size_t most,
-                                            std::uint64_t most_bytes) {
+                                            std::uint64_t max_bytes) {
   if (!list.is_array()) {
     return refused("{}s are no list", what);
   }
@@ -75,7 +75,7 @@ Result<std::vector<Descriptor>> descriptors(const Json& list, std::string_view w
   }
   std::vector<Descriptor> found;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    auto one = descriptor(list[i], fmt::format("{} {}", what, i + 1), most_bytes);
+    auto one = descriptor(list[i], fmt::format("{} {}", what, i + 1), max_bytes);
     if (!one) {
       return one.error();
     }

@@ -12,15 +12,15 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kMostNameBytes = 255;  // distribution-spec: host and repository together
-constexpr std::size_t kMostTagBytes = 128;   // distribution-spec: [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}
+constexpr std::size_t kMaxNameBytes = 255;  // distribution-spec: host and repository together
+constexpr std::size_t kMaxTagBytes = 128;   // distribution-spec: [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}
 
 bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 
 bool is_tag(std::string_view text) {
   const auto is_word = [](char c) { return is_lower_or_digit(c) || is_upper(c) || c == '_'; };
-  return !text.empty() && text.size() <= kMostTagBytes && is_word(text.front()) &&
+  return !text.empty() && text.size() <= kMaxTagBytes && is_word(text.front()) &&
          std::ranges::all_of(text, [&](char c) { return is_word(c) || c == '.' || c == '-'; });
 }
 
@@ -158,7 +158,7 @@ Result<Reference> Reference::parse(std::string_view text, std::string_view defau
   if (!split_host(reference.host).good) {
     return refused("\"{}\": \"{}\" is no host", printable(text), printable(reference.host));
   }
-  if (!is_repository(rest) || reference.host.size() + rest.size() + 1 > kMostNameBytes) {
+  if (!is_repository(rest) || reference.host.size() + rest.size() + 1 > kMaxNameBytes) {
     return refused(
         "\"{}\": \"{}\" is no repository; its parts are lower-case letters and digits, joined by . _ - and /",
         printable(text), printable(rest));

@@ -17,7 +17,7 @@ using common::Result;
 
 namespace {
 
-constexpr int kMostRedirects = 5;
+constexpr int kMaxRedirects = 5;
 constexpr long kBadRequest = 400;
 constexpr long kUnauthorized = 401;
 
@@ -100,8 +100,8 @@ Result<HttpAnswer> Registry::follow(HttpClient& client, HttpRequest request, con
     if (!answer || !is_redirect(answer->status)) {
       return answer;
     }
-    if (hops == kMostRedirects) {
-      return refused("the registry leads through more than {} redirects", kMostRedirects);
+    if (hops == kMaxRedirects) {
+      return refused("the registry leads through more than {} redirects", kMaxRedirects);
     }
     const auto next = parse_url(answer->redirect_url);
     if (!next) {

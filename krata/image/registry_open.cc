@@ -20,7 +20,7 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kMostCertificateBytes = std::size_t{1} << 20U;
+constexpr std::size_t kMaxCertificateBytes = std::size_t{1} << 20U;
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -59,7 +59,7 @@ std::string read_authorities(const std::string& host, const std::vector<std::str
     }
     std::ranges::sort(files);
     for (const std::string& file : files) {
-      if (const auto text = common::read_file(file, kMostCertificateBytes)) {
+      if (const auto text = common::read_file(file, kMaxCertificateBytes)) {
         pem += *text + "\n";
       }
     }

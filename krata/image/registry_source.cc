@@ -100,11 +100,11 @@ class RegistrySource : public Source {
   }
 
  private:
-  Result<Fetched> fetch(const std::string& path, std::uint64_t most_bytes) {
+  Result<Fetched> fetch(const std::string& path, std::uint64_t max_bytes) {
     std::string text;
     const auto take = [&](const HttpAnswer&, std::string_view piece) -> Result<void> {
       text += piece;
-      return text.size() > most_bytes ? refused("the registry sends more than {} bytes", most_bytes) : Result<void>();
+      return text.size() > max_bytes ? refused("the registry sends more than {} bytes", max_bytes) : Result<void>();
     };
     auto answer = registry_->get(client_, path, {accept_header()}, take);
     if (!answer) {

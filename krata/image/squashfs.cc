@@ -38,7 +38,7 @@ constexpr std::size_t kBlockBytes = SQFS_DEFAULT_BLOCK_SIZE;
 constexpr std::size_t kDeviceBlockBytes = 4096;
 // A third of the time of the library's default, 15, and some 4 percent more bytes.
 constexpr unsigned kZstdLevel = 6;
-constexpr unsigned kMostWorkers = 16;
+constexpr unsigned kMaxWorkers = 16;
 constexpr std::size_t kBlocksPerWorker = 8;
 constexpr std::uint32_t kNoXattrs = 0xffffffff;
 
@@ -167,7 +167,7 @@ class Writer {
   }
 
   Result<void> write_data() {
-    const unsigned workers = std::clamp(std::thread::hardware_concurrency(), 1U, kMostWorkers);
+    const unsigned workers = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxWorkers);
     sqfs_block_processor_desc_t description{};
     description.size = sizeof description;
     description.max_block_size = kBlockBytes;
@@ -183,7 +183,7 @@ class Writer {
       return made;
     }
     const Owned<sqfs_block_processor_t> processor(created);
-    raw_inodes_.resize(tree_.most_nodes());
+    raw_inodes_.resize(tree_.max_nodes());
     for (const NumberedNode& place : order_) {
       if (tree_.at(place.id).kind == Kind::file) {
         if (auto put = write_file(*processor, place.id); !put) {
@@ -209,8 +209,8 @@ class Writer {
   }
 
   Result<void> number() {
-    numbers_.resize(tree_.most_nodes());
-    references_.resize(tree_.most_nodes());
+    numbers_.resize(tree_.max_nodes());
+    references_.resize(tree_.max_nodes());
     for (std::size_t i = 0; i < order_.size(); ++i) {
       numbers_[order_[i].id] = static_cast<std::uint32_t>(i + 1);
     }

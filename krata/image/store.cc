@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kMark = "1\n";
-constexpr std::size_t kMostNameFileBytes = 4096;
+constexpr std::size_t kMaxNameFileBytes = 4096;
 constexpr std::int64_t kNsPerS = 1000000000;
 constexpr mode_t kBlobMode = 0444;
 
@@ -85,7 +85,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& folder) {
   if (auto locked = lock_file(lock.get(), LOCK_SH, "lock the store"); !locked) {
     return locked.error();
   }
-  const auto version = common::read_file(mark, kMostNameFileBytes);
+  const auto version = common::read_file(mark, kMaxNameFileBytes);
   if (version && *version != kMark) {
     return Error(ErrorCode::unsupported, fmt::format("{} is a store of another version of krata", folder));
   }
@@ -286,7 +286,7 @@ Result<std::vector<StoredImage>> Store::list() {
       continue;  // being written
     }
     const std::string path = folder_ + "/names/" + file;
-    const auto text = common::read_file(path, kMostNameFileBytes);
+    const auto text = common::read_file(path, kMaxNameFileBytes);
     if (!text && text.error().code() == ErrorCode::not_found) {
       continue;  // removed meanwhile
     }
@@ -302,7 +302,7 @@ Result<std::vector<StoredImage>> Store::list() {
 
 Result<StoredImage> Store::image(const std::string& name) {
   const std::string path = name_path(name);
-  const auto text = common::read_file(path, kMostNameFileBytes);
+  const auto text = common::read_file(path, kMaxNameFileBytes);
   if (!text) {
     return text.error().code() == ErrorCode::not_found
                ? Error(ErrorCode::not_found, fmt::format("there is no image {}; see krata image list", name))

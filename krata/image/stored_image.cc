@@ -12,7 +12,7 @@ using common::Result;
 
 namespace {
 
-constexpr std::uint64_t kMostUnixS = 253402300799;  // the last second that has a year of four digits
+constexpr std::uint64_t kMaxUnixS = 253402300799;  // the last second that has a year of four digits
 
 }  // namespace
 
@@ -43,7 +43,7 @@ Result<StoredImage> parse_stored(std::string_view text, const std::string& path)
   image.manifest.media_type = text_in(*json, "mediaType").value_or("");
   image.manifest.digest = *std::move(digest);
   image.manifest.size_bytes = *size;
-  image.stored_s = static_cast<std::int64_t>(std::min(number_in(*json, "stored_s").value_or(0), kMostUnixS));
+  image.stored_s = static_cast<std::int64_t>(std::min(number_in(*json, "stored_s").value_or(0), kMaxUnixS));
   return image;
 }
 

@@ -15,7 +15,7 @@ using common::Result;
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{128} << 10U;
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 62U;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62U;
 
 std::uint64_t padding_of(std::uint64_t bytes) { return (kTarBlock - bytes % kTarBlock) % kTarBlock; }
 
@@ -118,7 +118,7 @@ Result<std::optional<TarHeader>> TarReader::next_header() {
   if (!header) {
     return header.error();
   }
-  if (header->size_bytes > kMostBytes) {
+  if (header->size_bytes > kMaxBytes) {
     return refused("\"{}\" has {} bytes", printable(header->name), header->size_bytes);
   }
   return std::optional(*std::move(header));
@@ -208,7 +208,7 @@ Result<Entry> TarReader::entry_of(TarHeader header, Extended extended) {
   if (!type) {
     return type.error();
   }
-  if (header.uid > UINT32_MAX || header.gid > UINT32_MAX || header.size_bytes > kMostBytes) {
+  if (header.uid > UINT32_MAX || header.gid > UINT32_MAX || header.size_bytes > kMaxBytes) {
     return refused("\"{}\": owner {}:{} or size {} is larger than Linux has them", printable(header.name), header.uid,
                    header.gid, header.size_bytes);
   }
@@ -286,10 +286,10 @@ Result<GnuSparse> TarReader::read_gnu_sparse() {
 
 // A line of decimal digits; `line` holds what of the last block was not used.
 Result<std::uint64_t> TarReader::read_map_number(std::string& line) {
-  constexpr std::size_t kMostDigits = 20;
+  constexpr std::size_t kMaxDigits = 20;
   auto end = line.find('\n');
   if (end == std::string::npos) {
-    if (left_ < kTarBlock || line.size() > kMostDigits) {
+    if (left_ < kTarBlock || line.size() > kMaxDigits) {
       return refused("a sparse file's map is broken");
     }
     const auto filled = fill(block_.data(), block_.size());

@@ -4,14 +4,14 @@ namespace krata::image {
 
 namespace {
 
-constexpr std::size_t kMostCharacters = 200;
+constexpr std::size_t kMaxCharacters = 200;
 
 }  // namespace
 
 std::string printable(std::string_view text) {
   std::string shown;
   for (const char c : text) {
-    if (shown.size() >= kMostCharacters) {
+    if (shown.size() >= kMaxCharacters) {
       return shown + "...";
     }
     const auto byte = static_cast<unsigned char>(c);

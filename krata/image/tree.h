@@ -62,7 +62,7 @@ class Tree {
 
   [[nodiscard]] const Node& at(NodeId id) const { return nodes_[id]; }
   [[nodiscard]] std::size_t size() const { return nodes_.size() - free_.size(); }
-  [[nodiscard]] std::size_t most_nodes() const { return nodes_.size(); }  // ids are below this
+  [[nodiscard]] std::size_t max_nodes() const { return nodes_.size(); }  // ids are below this
 
   // A directory's child. Nothing: it has none of the name, or is no directory.
   [[nodiscard]] const Child* find(NodeId directory, std::string_view name) const;

@@ -18,7 +18,7 @@ std::vector<NumberedNode> bottom_up(const Tree& tree) {
   std::ranges::reverse(directories);
   std::vector<NumberedNode> order;
   order.reserve(tree.size());
-  std::vector<bool> seen(tree.most_nodes());
+  std::vector<bool> seen(tree.max_nodes());
   for (const NumberedNode& directory : directories) {
     for (const auto& [name, child] : *tree.at(directory.id).children) {
       if (tree.at(child.id).kind != Kind::directory && !seen[child.id]) {
