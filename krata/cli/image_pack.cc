@@ -45,12 +45,13 @@ Result<void> pack(const PackFlags& flags, Output& output) {
   if (!packed) {
     return packed.error();
   }
-  output.report(fmt::format("{}: {}, {}, from {}", flags.file, image::format_name(packed->format),
-                            size_text(packed->file_bytes), packed->digest.text()),
-                {{"digest", packed->digest.text()},
-                 {"format", image::format_name(packed->format)},
-                 {"bytes", packed->file_bytes},
-                 {"config", Json::parse(packed->config_text, nullptr, false)}});
+  report(output,
+         fmt::format("{}: {}, {}, from {}", flags.file, image::format_name(packed->format),
+                     size_text(packed->file_bytes), packed->digest.text()),
+         {{"digest", packed->digest.text()},
+          {"format", image::format_name(packed->format)},
+          {"bytes", packed->file_bytes},
+          {"config", Json::parse(packed->config_text, nullptr, false)}});
   return {};
 }
 

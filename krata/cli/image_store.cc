@@ -72,7 +72,7 @@ Result<void> bring(const image::SourceName& source_name, const std::string& name
   if (!brought) {
     return brought.error();
   }
-  output.report(fmt::format("{}: {}", brought->name, brought->manifest.digest.text()), stored_json(*brought));
+  report(output, fmt::format("{}: {}", brought->name, brought->manifest.digest.text()), stored_json(*brought));
   return {};
 }
 
@@ -108,7 +108,7 @@ Result<void> list(const StoreFlags& flags, Output& output) {
                         fmt::gmtime(static_cast<std::time_t>(image.stored_s)));
     json.push_back(stored_json(image));
   }
-  output.report(text, {{"images", std::move(json)}});
+  report(output, text, {{"images", std::move(json)}});
   return {};
 }
 
@@ -133,7 +133,7 @@ Result<void> show(const StoreFlags& flags, Output& output) {
     text += fmt::format("\n  layer {} {}", layer.digest.text(), size_text(layer.size_bytes));
   }
   text += "\n  config " + image::member(json["config"], "config").dump(-1, ' ', true, Json::error_handler_t::replace);
-  output.report(text, std::move(json));
+  report(output, text, std::move(json));
   return {};
 }
 
@@ -151,7 +151,7 @@ Result<void> remove(const StoreFlags& flags, Output& output) {
     }
     removed.push_back(*name);
   }
-  output.report("removed; krata image prune frees what no image needs", {{"removed", std::move(removed)}});
+  report(output, "removed; krata image prune frees what no image needs", {{"removed", std::move(removed)}});
   return {};
 }
 
@@ -161,8 +161,8 @@ Result<void> prune(const StoreFlags& flags, Output& output) {
   if (!pruned) {
     return pruned.error();
   }
-  output.report(fmt::format("removed {} blobs, {}", pruned->blobs, size_text(pruned->freed_bytes)),
-                {{"blobs", pruned->blobs}, {"freed_bytes", pruned->freed_bytes}});
+  report(output, fmt::format("removed {} blobs, {}", pruned->blobs, size_text(pruned->freed_bytes)),
+         {{"blobs", pruned->blobs}, {"freed_bytes", pruned->freed_bytes}});
   return {};
 }
 

@@ -9,6 +9,7 @@ export LC_ALL=C
 # What a folder may include besides itself: folders, or single headers of them.
 declare -A may_include=(
   [common]=""
+  [common/cli]="common"
   [common/event]="common"
   [common/netlink]="common"
   [krait/abi]=""
@@ -25,18 +26,18 @@ declare -A may_include=(
   [krait/keeper]="common common/event common/netlink krait/model krait/control krait/enforce krait/wireguard"
   [krait/agent]="common common/event krait/abi krait/model krait/rundir krait/control krait/enforce krait/keeper"
   [krait/doctor]="common common/event common/netlink krait/abi krait/model krait/config krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard"
-  [krait/cli]="common common/event krait/abi krait/model krait/plan krait/rundir krait/control"
-  [krait/inspect]="common common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard krait/doctor krait/cli"
+  [krait/cli]="common common/cli common/event krait/abi krait/model krait/plan krait/rundir krait/control"
+  [krait/inspect]="common common/cli common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard krait/doctor krait/cli"
   [krata/image]="common"
-  [krata/cli]="common krata/image"
+  [krata/cli]="common common/cli krata/image"
   [lab/traffic]="common"
-  [packaging/reference]="krait/agent krait/cli"
+  [packaging/reference]="common/cli krait/agent krait/cli"
 )
 
 # Who wraps a vendor's header: "FOLDER..." and whether headers of ours may show it.
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="common/netlink" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
-  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli packaging/reference krata/cli"
+  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="common/cli krait/agent packaging/reference"
   [nlohmann]="common krata/image" [nftables]="krait/doctor" [archive.h]="krait/doctor"
   [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common"
   [curl]="krata/image" [openssl]="krata/image" [sqfs]="krata/image" [zlib.h]="krata/image" [zstd.h]="krata/image"
