@@ -26,7 +26,7 @@ std::string_view name_of(ErrorCode code) {
 
 }  // namespace
 
-std::string json_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string json_line(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n"; }
 
 std::optional<Json> parse_json_object(std::string_view text) {
   Json json = Json::parse(text, nullptr, false);

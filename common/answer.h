@@ -14,7 +14,8 @@ namespace common {
 // The member "version" of every answer: another one means another shape.
 inline constexpr int kAnswerVersion = 1;
 
-// One line, newline included; bytes that are no UTF-8 are replaced.
+// One line of ASCII, newline included: what strangers call themselves in other characters may be meant for a terminal.
+// Bytes that are no UTF-8 are replaced.
 std::string json_line(const Json& json);
 // Nothing: not one JSON object.
 std::optional<Json> parse_json_object(std::string_view text);

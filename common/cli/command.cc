@@ -6,8 +6,6 @@
 #include <cstdio>
 #include <utility>
 
-#include "common/answer.h"
-
 namespace common::cli {
 
 namespace {
@@ -43,20 +41,18 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return {ErrorCode::invalid_input, fmt::format("{}; see {} --help", what, path)};
 }
 
-int fail(Output& output, const Error& error) {
+int fail(Output& output, const About& about, const Error& error) {
   output.error(error);
-  return output.finish() ? exit_code(error) : 2;
+  return output.finish() ? about.exit_code(error) : 2;
 }
 
 }  // namespace
 
-void Output::report(std::string_view text, const Json& json) {
-  if (json_) {
-    put(stdout, json_line(json));
-    return;
-  }
-  put(stdout, text);
-  put(stdout, "\n");
+void Output::report(std::string_view text, const Json& json) { report_line(text, json_ ? json_line(json) : ""); }
+
+void Output::report_line(std::string_view text, std::string_view json_line) {
+  put(stdout, json_ ? json_line : text);
+  put(stdout, json_ ? "" : "\n");
 }
 
 void Output::error(const Error& error) {
@@ -145,11 +141,11 @@ int run(int argc, const char* const* argv, const About& about, const AddCommands
     return app.exit(version);
   } catch (const CLI::ParseError& error) {
     Output output(about.name, wants_json(argc, argv));
-    return fail(output, usage_error(app, error));
+    return fail(output, about, usage_error(app, error));
   }
   Output output(about.name, shell.json());
   if (const auto done = shell.chosen()(output); !done) {
-    return fail(output, done.error());
+    return fail(output, about, done.error());
   }
   if (!output.finish()) {
     return 2;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/answer.h"
 #include "common/json.h"
 #include "common/result.h"
 
@@ -26,6 +27,8 @@ class Output {
 
   // The text for people (a newline is added), or the JSON object on a line of its own.
   void report(std::string_view text, const Json& json);
+  // The same of what is a line of JSON already, newline included.
+  void report_line(std::string_view text, std::string_view json_line);
   void warn(const std::vector<Diagnostic>& findings);  // on standard error
   void error(const Error& error);                      // on standard error, and with JSON on standard output too
   // The command did what it was asked to, and what it found is bad: exit code 1.
@@ -98,6 +101,7 @@ struct About {
   std::string version;
   std::string description;
   std::string footer;
+  int (*exit_code)(const Error&) = common::exit_code;
 };
 
 void introduce(CLI::App& app, const About& about);

@@ -67,7 +67,10 @@ TEST(ErrorFromJson, TakesAnything) {
   EXPECT_EQ(common::error_from_json({{"error", 5}, {"diagnostics", {1, "x"}}}).code(), ErrorCode::system);
 }
 
-TEST(JsonLine, ReplacesWhatIsNoUtf8) { EXPECT_EQ(common::json_line({{"a", "x\xff"}}), "{\"a\":\"x\xef\xbf\xbd\"}\n"); }
+TEST(JsonLine, ReplacesWhatIsNoUtf8) {
+  EXPECT_EQ(common::json_line({{"a", "x\xff"}}), R"({"a":"x\ufffd"})"
+                                                 "\n");
+}
 
 State sample_state() {
   State state;
