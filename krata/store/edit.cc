@@ -57,7 +57,10 @@ Answer<Edit> plan_create(const View& view, const std::string& path, std::string_
   if (is_too_large(view, above)) {
     return std::unexpected(Refusal::enospc);
   }
-  edit.events.push_back({.path = path, .permissions = permissions, .former = {}, .parent = parent.permissions});
+  edit.events.push_back({.path = path,
+                         .permissions = permissions,
+                         .former = {},
+                         .parent = edit.changes.size() > 1 ? permissions : parent.permissions});
   return edit;
 }
 

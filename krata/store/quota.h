@@ -8,8 +8,8 @@ namespace krata::store {
 
 struct Quota {
   std::uint32_t nodes = 1000;              // that it owns
-  std::uint32_t watches = 128;             // at a time
-  std::uint32_t transactions = 10;         // open at a time
+  std::uint32_t watches = 128;             // at a time; as with xenstored, one more
+  std::uint32_t transactions = 10;         // open at a time; likewise
   std::uint32_t outstanding = 20;          // answers that it has not taken yet; nothing more is read from it meanwhile
   std::uint32_t transaction_nodes = 1024;  // that one transaction looks at or changes
   std::uint32_t node_size = 2048;          // bytes: value, permissions, names of children (see size_of in nodes.cc)

@@ -46,6 +46,14 @@ Answer<void> Store::look_at(Turn& turn, std::string_view path) const {
   return {};
 }
 
+// What a transaction may not do follows from the node above, too.
+std::unexpected<Refusal> Store::refused(Turn& turn, std::string_view path, Refusal refusal) const {
+  if (refusal == Refusal::eacces) {
+    std::ignore = look_at(turn, parent_of(path));
+  }
+  return std::unexpected(refusal);
+}
+
 Answer<const Node*> Store::node_of(Turn& turn, Answer<std::string_view> given) {
   if (!given) {
     return std::unexpected(given.error());
@@ -57,7 +65,8 @@ Answer<const Node*> Store::node_of(Turn& turn, Answer<std::string_view> given) {
   if (auto looked = look_at(turn, *path); !looked) {
     return std::unexpected(looked.error());
   }
-  return permitted(view_of(turn), *path, Access::read);
+  const auto node = permitted(view_of(turn), *path, Access::read);
+  return node ? node : refused(turn, *path, node.error());
 }
 
 Store::Payload Store::directory(Turn& turn) {
@@ -106,7 +115,7 @@ Store::Payload Store::carry_out(Turn& turn, const std::string& path, Answer<Edit
     return refuse(looked.error());
   }
   if (!edit) {
-    return refuse(edit.error());
+    return refused(turn, path, edit.error());
   }
   if (turn.transaction == nullptr) {
     for (const TreeChange& change : edit->changes) {
@@ -157,6 +166,9 @@ Store::Payload Store::set_permissions(Turn& turn) {
   auto permissions = parse_permissions(*strings, 1);
   if (!permissions) {
     return refuse(permissions.error());
+  }
+  if (!rings_.exists(permissions->front().domain)) {
+    return refuse(Refusal::enoent);
   }
   if (is_special(strings->front())) {
     return set_special_permissions(turn, strings->front(), std::move(*permissions));

@@ -48,12 +48,13 @@ Store::Payload Store::watch(Turn& turn) {
               .given = std::string(given),
               .token = std::string((*strings)[1]),
               .depth = depth};
-  if (!turn.connection.actor.is_privileged() && watches_.count(turn.from) >= quota_.watches) {
-    return refuse(Refusal::e2big);
-  }
-  if (!watches_.add(watch)) {
+  if (watches_.contains(turn.from, watch.path, watch.token)) {
     return refuse(Refusal::eexist);
   }
+  if (!turn.connection.actor.is_privileged() && watches_.count(turn.from) > quota_.watches) {
+    return refuse(Refusal::e2big);
+  }
+  watches_.add(watch);
   add_event(watch, watch.path, turn.after);
   if (outlives_process(turn.from)) {
     note(WatchSet{.watch = std::move(watch)});
@@ -89,7 +90,7 @@ Store::Payload Store::transaction_start(Turn& turn) {
   if (turn.transaction != nullptr) {
     return refuse(Refusal::ebusy);
   }
-  if (!connection.actor.is_privileged() && connection.transactions.size() >= quota_.transactions) {
+  if (!connection.actor.is_privileged() && connection.transactions.size() > quota_.transactions) {
     return refuse(Refusal::enospc);
   }
   do {
@@ -128,13 +129,9 @@ Store::Payload Store::commit(Turn& turn, const Transaction& transaction) {
     return refuse(Refusal::eagain);
   }
   const Actor& actor = turn.connection.actor;
-  const auto made = std::ranges::count_if(
-      transaction.changes(), [](const TreeChange& change) { return change.kind == TreeChange::Kind::create; });
-  // What others have made meanwhile counts too.
-  const std::uint32_t before = tree_.nodes_of(actor.domain);
-  if (!actor.is_privileged() && made > 0 && before + made > quota_.nodes &&
-      before + made > transaction.tree().nodes_of(actor.domain) + quota_.nodes) {
-    return refuse(Refusal::enospc);
+  const std::int64_t gained = transaction.gained(actor.domain);
+  if (!actor.is_privileged() && gained > 0 && tree_.nodes_of(actor.domain) + gained > quota_.nodes) {
+    return refuse(Refusal::enospc);  // others, or other transactions, have made some meanwhile
   }
   for (const TreeChange& change : transaction.changes()) {
     apply(change);

@@ -5,8 +5,10 @@
 
 #include <cerrno>
 #include <csignal>
-#include <optional>
+#include <memory>
 
+#include "common/memory.h"
+#include "krata/store/journal.h"
 #include "krata/store/listener.h"
 #include "krata/store/no_rings.h"
 #include "krata/store/server.h"
@@ -47,7 +49,16 @@ Result<void> run(const Options& options) {
     return listener.error();
   }
   NoRings rings;
-  Store store(rings, Quota{}, false);
+  Store store(rings, Quota{}, !options.state.empty());
+  std::unique_ptr<Journal> journal;
+  if (!options.state.empty()) {
+    auto opened = Journal::open(options.state, store);
+    if (!opened) {
+      return opened.error();
+    }
+    journal = std::move(*opened);
+    common::release_free_memory();  // it has read whole files
+  }
   auto loop = Loop::create();
   if (!loop) {
     return loop.error();
@@ -56,7 +67,7 @@ Result<void> run(const Options& options) {
   if (!ended) {
     return ended.error();
   }
-  auto server = Server::serve(**loop, listener->take(), store, nullptr);
+  auto server = Server::serve(**loop, listener->take(), store, journal.get());
   if (!server) {
     return server.error();
   }

@@ -122,7 +122,7 @@ Store::Entry Store::entry_of(std::uint32_t operation) {
     case Operation::set_permissions:
       return {.handler = &Store::set_permissions};
     case Operation::is_domain_introduced:
-      return {.handler = &Store::is_domain_introduced};
+      return {.handler = &Store::is_domain_introduced, .is_privileged = true};
     case Operation::resume:
       return {.handler = &Store::resume, .is_privileged = true};
     case Operation::set_target:

@@ -46,6 +46,8 @@ class Rings {
   // Called again for a domain that is connected already, with other places perhaps.
   virtual Answer<void> connect(DomainId domain, std::uint64_t page, std::uint32_t port) = 0;
   virtual void disconnect(DomainId domain) = 0;
+  // Whether the hypervisor has the domain, introduced or not: no other may be given nodes.
+  [[nodiscard]] virtual bool exists(DomainId domain) const = 0;
 };
 
 class Store {
@@ -132,6 +134,7 @@ class Store {
   Answer<const Node*> node_of(Turn& turn, Answer<std::string_view> given);
   [[nodiscard]] View view_of(const Turn& turn) const;
   Answer<void> look_at(Turn& turn, std::string_view path) const;
+  std::unexpected<Refusal> refused(Turn& turn, std::string_view path, Refusal refusal) const;
   Payload carry_out(Turn& turn, const std::string& path, Answer<Edit> edit);
 
   // Watches and transactions (requests_sessions.cc)

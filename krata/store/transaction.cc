@@ -27,9 +27,28 @@ Transaction::Touched& Transaction::touch(std::string_view path) {
   return touched_[place->second];
 }
 
-void Transaction::look_at(std::string_view path) { touch(path); }
+void Transaction::look_at(std::string_view path) {
+  touch(path);
+  while (tree_.find(path) == nullptr) {
+    path = parent_of(path);
+    touch(path);
+  }
+}
+
+// A node before those below it: events come in this order.
+void Transaction::touch_all(const Node& node, const std::string& path) {
+  touch(path);
+  for (const Node* child : node.children_by_birth()) {
+    touch_all(*child, path + "/" + child->name);
+  }
+}
 
 void Transaction::apply(const Edit& edit) {
+  for (const TreeChange& change : edit.changes) {
+    if (change.kind == TreeChange::Kind::remove) {
+      touch_all(*tree_.find(change.path), change.path);
+    }
+  }
   for (const NodeEvent& event : edit.events) {
     Touched& touched = touch(event.path);
     const auto kind = event.is_exact ? Touched::Event::exact : Touched::Event::full;
@@ -55,15 +74,27 @@ bool Transaction::conflicts_with(const Tree& now) const {
   });
 }
 
+// xenstored makes a transaction come true node by node, and tells of each at once: of a parent that comes later it
+// still sees the permissions from before.
+SharedPermissions Transaction::parent_at(std::size_t place, const Tree& committed) const {
+  const std::string_view parent = parent_of(touched_[place].path);
+  const auto found = places_.find(std::string(parent));
+  return permissions_of(found != places_.end() && found->second > place ? base_ : committed, parent);
+}
+
 std::vector<NodeEvent> Transaction::events(const Tree& committed) const {
   std::vector<NodeEvent> events;
-  for (const Touched& touched : touched_) {
-    if (touched.event != Touched::Event::none) {
+  for (std::size_t place = 0; place < touched_.size(); ++place) {
+    const Touched& touched = touched_[place];
+    const bool is_there = committed.find(touched.path) != nullptr;
+    const bool came_and_went = touched.generation == 0 && !is_there;
+    if (touched.event != Touched::Event::none && !came_and_went) {
+      // Of a node that is gone only those are told who could read it.
       events.push_back({.path = touched.path,
                         .is_exact = touched.event == Touched::Event::exact,
                         .permissions = permissions_of(committed, touched.path),
                         .former = touched.former,
-                        .parent = committed.nearest(parent_of(touched.path)).permissions});
+                        .parent = is_there ? parent_at(place, committed) : nullptr});
     }
   }
   return events;

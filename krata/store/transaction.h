@@ -18,7 +18,7 @@ class Transaction {
   // What its requests see: the tree as it was at the start, with its own changes.
   [[nodiscard]] const Tree& tree() const { return tree_; }
 
-  // A node has been looked at, whether it is there or not.
+  // A node has been looked at. Where it is not there, the answer depends on those above it as far as one that is.
   void look_at(std::string_view path);
   void apply(const Edit& edit);
 
@@ -29,6 +29,11 @@ class Transaction {
   // A node that the transaction has looked at or changed is another in `now` than it was at the start: what it read may
   // not hold any more, so none of it may come true.
   [[nodiscard]] bool conflicts_with(const Tree& now) const;
+
+  // How many nodes more it makes a domain own.
+  [[nodiscard]] std::int64_t gained(DomainId domain) const {
+    return std::int64_t{tree_.nodes_of(domain)} - base_.nodes_of(domain);
+  }
 
   [[nodiscard]] const std::vector<TreeChange>& changes() const { return changes_; }
   // Of all that it has changed, one for each node, in the order in which the nodes were first looked at. `committed` is
@@ -47,6 +52,8 @@ class Transaction {
   };
 
   Touched& touch(std::string_view path);
+  [[nodiscard]] SharedPermissions parent_at(std::size_t place, const Tree& committed) const;
+  void touch_all(const Node& node, const std::string& path);
 
   Tree base_;
   Tree tree_;

@@ -10,14 +10,18 @@ std::string Watch::shown(std::string_view event_path) const {
   return std::string(event_path.substr(unwritten));
 }
 
+bool WatchTable::contains(ConnectionId connection, std::string_view path, std::string_view token) const {
+  const auto found = by_path_.find(path);
+  return found != by_path_.end() && std::ranges::any_of(found->second, [&](const Entry& entry) {
+           return entry.watch.connection == connection && entry.watch.token == token;
+         });
+}
+
 bool WatchTable::add(Watch watch) {
-  Entries& entries = by_path_[watch.path];
-  const bool is_there = std::ranges::any_of(entries, [&](const Entry& entry) {
-    return entry.watch.connection == watch.connection && entry.watch.token == watch.token;
-  });
-  if (is_there) {
+  if (contains(watch.connection, watch.path, watch.token)) {
     return false;
   }
+  Entries& entries = by_path_[watch.path];
   ++counts_[watch.connection];
   entries.push_back({.watch = std::move(watch), .order = next_order_++});
   return true;

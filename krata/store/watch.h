@@ -33,6 +33,7 @@ class WatchTable {
   bool remove(ConnectionId connection, std::string_view path, std::string_view token);
   void remove_all(ConnectionId connection);
 
+  [[nodiscard]] bool contains(ConnectionId connection, std::string_view path, std::string_view token) const;
   [[nodiscard]] std::uint32_t count(ConnectionId connection) const;
   // In the order in which they were set.
   [[nodiscard]] std::vector<const Watch*> all() const;
