@@ -84,9 +84,7 @@ bool Store::take(const SavedNode& node) {
   }
   bool fits = true;
   if (node.path == "/") {
-    fits = take(TreeChange{.kind = TreeChange::Kind::write, .path = "/", .value = node.value, .permissions = {}}) &&
-           take(TreeChange{
-               .kind = TreeChange::Kind::set_permissions, .path = "/", .value = {}, .permissions = node.permissions});
+    tree_.restore_root(node.value, node.permissions);
   } else {
     fits = take(TreeChange{.path = node.path, .value = node.value, .permissions = node.permissions});
   }
@@ -102,7 +100,11 @@ bool Store::take(const SavedGeneration& saved) {
     tree_.restore_node_generation(path, generation);
   }
   saved_generations_ = {};
-  tree_.restore_generation(std::max(saved.generation, tree_.generation()));
+  // Each node has taken a generation to make, so those of its siblings to come will be greater than any now.
+  if (saved.generation < tree_.generation()) {
+    return false;
+  }
+  tree_.restore_generation(saved.generation);
   return true;
 }
 

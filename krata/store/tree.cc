@@ -166,6 +166,15 @@ void Tree::forget(const Node& node) {
   }
 }
 
+void Tree::restore_root(std::string value, SharedPermissions permissions) {
+  unshare(root_);
+  Node& root = root_.unshared();
+  count(root.permissions->front().domain, -1);
+  count(permissions->front().domain, 1);
+  root.value = std::move(value);
+  root.permissions = std::move(permissions);
+}
+
 void Tree::restore_node_generation(std::string_view path, std::uint64_t generation) {
   own(path).generation = generation;
 }

@@ -41,7 +41,8 @@ class Tree {
   // The change must fit the tree: a node to create has a parent and is not there, any other is. Who asks checks.
   void apply(const TreeChange& change);
 
-  // For reading a saved tree.
+  // For reading a saved tree. The root is there already; all other nodes are created.
+  void restore_root(std::string value, SharedPermissions permissions);
   void restore_generation(std::uint64_t generation) { generation_ = generation; }
   void restore_node_generation(std::string_view path, std::uint64_t generation);
 
