@@ -117,7 +117,7 @@ bool Store::take(const SpecialPermissions& special) {
 }
 
 bool Store::take(const DomainIntroduced& introduced) {
-  if (introduced.domain == 0 || introduced.domain >= kFirstSocket) {
+  if (introduced.domain == 0 || introduced.domain > kMaxDomainId) {
     return false;
   }
   Domain& domain = domains_[introduced.domain];
