@@ -8,7 +8,6 @@
 
 namespace krata::store {
 
-using common::Error;
 using common::Fd;
 using common::Result;
 using krait::agent::Loop;

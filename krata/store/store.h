@@ -116,7 +116,7 @@ class Store {
 
   static Entry entry_of(std::uint32_t operation);
   static Payload refuse(Refusal refusal) { return std::unexpected(refusal); }
-  static Payload done() { return std::string("OK", 3); }  // with its nul
+  static Payload done() { return std::string("OK\0", 3); }
   Payload answer(Turn& turn);
 
   // Nodes (requests_nodes.cc)
