@@ -135,6 +135,7 @@ TEST_F(Quotas, BoundWhatIsKeptForTransactions) {
     t_.start(1);
     t_.ask(1, Operation::write, "a|" + std::string(100, 'x'));
   }
+  EXPECT_EQ(t_.ask(1, Operation::read, "a|", id), std::string(100, 'x')) << "its snapshot is gone";
   EXPECT_EQ(t_.ask(1, transaction_end, "T|", id), "EAGAIN|");
 }
 
