@@ -98,38 +98,25 @@ struct Measured {
 // What an agent that starts with this mesh, policy and [limits] makes.
 Result<Measured> measure(const Case& of, const std::string& bpffs) {
   const bench::Scale scale = bench::make_scale(of.size);
-  const auto snapshot = compile::compile_snapshot(scale.bindings, scale.policy, 1);
-  if (!snapshot) {
-    return snapshot.error();
-  }
+  KRAIT_TRY(const auto snapshot, compile::compile_snapshot(scale.bindings, scale.policy, 1));
   datapath::Options options;
   options.interface = kInterface;
   options.bpffs = bpffs;
-  options.snapshot_pages = static_cast<std::uint32_t>(snapshot->image.size() / KRAIT_PAGE_BYTES);
+  options.snapshot_pages = static_cast<std::uint32_t>(snapshot.image.size() / KRAIT_PAGE_BYTES);
   options.rules = of.size.rules;
   options.tables = of.tables;
   Measured measured{.of = of,
                     .prefixes = static_cast<std::uint32_t>(scale.bindings.size()),
-                    .classes = snapshot->identity_classes,
-                    .image_bytes = snapshot->image.size(),
+                    .classes = snapshot.identity_classes,
+                    .image_bytes = snapshot.image.size(),
                     .maps = {}};
   auto datapath = datapath::Datapath::open(options);
-  auto done = datapath ? datapath->publish(snapshot->image) : datapath.error();
-  if (!done) {
-    return done.error();
-  }
+  KRAIT_CHECK(datapath ? datapath->publish(snapshot.image) : datapath.error());
   // Only then are the pins at their names.
-  if (auto attached = datapath->attach(kInterfaceIndex); !attached) {
-    return attached.error();
-  }
-  auto maps = pinned_maps(datapath::Pins::at(bpffs, kInterface).directory());
-  if (!maps) {
-    return maps.error();
-  }
-  measured.maps = std::move(*maps);
-  if (auto removed = datapath::Datapath::remove(options, kInterfaceIndex); !removed) {
-    return removed.error();
-  }
+  KRAIT_CHECK(datapath->attach(kInterfaceIndex));
+  KRAIT_TRY(auto maps, pinned_maps(datapath::Pins::at(bpffs, kInterface).directory()));
+  measured.maps = std::move(maps);
+  KRAIT_CHECK(datapath::Datapath::remove(options, kInterfaceIndex, [](std::uint32_t) { return false; }));
   return measured;
 }
 
@@ -209,11 +196,8 @@ int fail(const Error& error) {
 Result<std::vector<Measured>> measure_all(std::span<const Case> cases, const std::string& folder) {
   std::vector<Measured> all;
   for (const Case& of : cases) {
-    auto measured = measure(of, folder);
-    if (!measured) {
-      return measured.error();
-    }
-    all.push_back(std::move(*measured));
+    KRAIT_TRY(auto measured, measure(of, folder));
+    all.push_back(std::move(measured));
   }
   return all;
 }
@@ -222,12 +206,9 @@ Result<void> report(const std::string& bpffs, const bench::Extent& extent) {
   const auto by_policy_size = policy_sizes();
   const auto by_table_size = table_sizes();
   const auto policies = measure_all(extent.sizes(by_policy_size), bpffs);
-  const auto tables = policies ? measure_all(extent.sizes(by_table_size), bpffs) : policies;
-  if (!tables) {
-    return tables.error();
-  }
+  KRAIT_TRY(const auto tables, policies ? measure_all(extent.sizes(by_table_size), bpffs) : policies);
   const bench::Table by_policy = policy_table(*policies);
-  const bench::Table by_table = table_table(*tables);
+  const bench::Table by_table = table_table(tables);
   fmt::print("## Memory of the maps at each size, in MiB\n\n");
   fmt::print("As the kernel accounts it; per-CPU maps for {} CPUs.\n\n", ::sysconf(_SC_NPROCESSORS_CONF));
   fmt::print("{}\n{}\n", bench::markdown(by_policy), bench::markdown(by_table));

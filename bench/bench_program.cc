@@ -31,8 +31,8 @@ constexpr double kAimNs = 45;              // over the empty program: establishe
 constexpr double kAimGrowth = 1.1;         // at 100,000 rules over that at 10
 constexpr std::size_t kStep = 4;           // by so many rows each round begins later: none is always the first
 constexpr std::uint16_t kFirstPort = 1024;
-constexpr std::uint32_t kMostPorts = 64000;
-static_assert(kRounds * kSingles <= kMostPorts);
+constexpr std::uint32_t kMaxPorts = 64000;
+static_assert(kRounds * kSingles <= kMaxPorts);
 
 enum class Kind { established, reply, denied, new_flow, scattered };
 
@@ -46,7 +46,7 @@ struct Row {
   std::uint32_t rules = 0;  // 0: the empty program
   common::Family family = common::Family::v4;
   Kind kind = Kind::established;
-  std::uint32_t sent = 0;  // singly, so far; fewer than kMostPorts in a run
+  std::uint32_t sent = 0;  // singly, so far; fewer than kMaxPorts in a run
   std::vector<double> samples_ns{};
 };
 
@@ -70,7 +70,7 @@ packets::Bytes frame_of(Kind kind, common::Family family, std::uint16_t source_p
 datapath::TimeOptions options_of(const Row& row, std::uint32_t repeat) {
   return {.run = {.direction = row.kind == Kind::reply ? KRAIT_EGRESS : KRAIT_INGRESS},
           .repeat = repeat,
-          .empty_program = row.rules == 0};
+          .program = row.rules == 0 ? datapath::Timed::empty : datapath::Timed::verdict};
 }
 
 // From one host after the other, in no order, to any service: most are denied. What one packet has looked up is not in
@@ -95,11 +95,8 @@ packets::Bytes next_frame(const Row& row) {
 common::Result<double> time_singly(PacketRunner& runner, Row& row) {
   std::vector<double> samples;
   for (std::uint32_t i = 0; i < kSingles; ++i, ++row.sent) {
-    const auto ns = runner.time_ns(next_frame(row), options_of(row, 1));
-    if (!ns) {
-      return ns.error();
-    }
-    samples.push_back(*ns);
+    KRAIT_TRY(const auto ns, runner.time_ns(next_frame(row), options_of(row, 1)));
+    samples.push_back(ns);
   }
   return bench::median(std::move(samples));
 }
@@ -121,27 +118,16 @@ common::Result<double> time_row(PacketRunner& runner, Row& row) {
       return common::Error(common::ErrorCode::system, "the packet to be measured met another verdict than was meant");
     }
   }
-  const auto ns = runner.time_ns(frame_of(row.kind, row.family, kPort), options_of(row, kRepeat));
-  if (!ns) {
-    return ns.error();
-  }
-  return static_cast<double>(*ns);
+  KRAIT_TRY(const auto ns, runner.time_ns(frame_of(row.kind, row.family, kPort), options_of(row, kRepeat)));
+  return static_cast<double>(ns);
 }
 
 common::Result<PacketRunner> runner_at(std::uint32_t rules) {
   const bench::Scale scale = bench::make_scale(rules);
-  const auto snapshot = compile::compile_snapshot(scale.bindings, scale.policy, 1);
-  if (!snapshot) {
-    return snapshot.error();
-  }
-  auto runner = PacketRunner::load(static_cast<std::uint32_t>(snapshot->image.size() / KRAIT_PAGE_BYTES),
-                                   datapath::RunMode::production);
-  if (!runner) {
-    return runner;
-  }
-  if (auto published = runner->publish(snapshot->image); !published) {
-    return published.error();
-  }
+  KRAIT_TRY(const auto snapshot, compile::compile_snapshot(scale.bindings, scale.policy, 1));
+  KRAIT_TRY(auto runner, PacketRunner::load(static_cast<std::uint32_t>(snapshot.image.size() / KRAIT_PAGE_BYTES),
+                                            datapath::RunMode::production));
+  KRAIT_CHECK(runner.publish(snapshot.image));
   return runner;
 }
 

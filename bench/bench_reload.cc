@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "bench/measure.h"
-#include "krait/agent/client.h"
+#include "krait/control/client.h"
 
 namespace {
 
@@ -18,9 +18,9 @@ using namespace krait;
 common::Result<double> median_ms(int rounds) {
   std::vector<double> times_us;
   for (int round = 0; round < rounds; ++round) {
-    common::Result<agent::Json> answer;
+    common::Result<control::Json> answer;
     times_us.push_back(
-        bench::microseconds([&] { answer = agent::ask(agent::kDefaultSocket, agent::Request::reload); }));
+        bench::microseconds([&] { answer = control::ask(control::kDefaultSocket, control::Request::reload); }));
     if (!answer) {
       return std::move(answer.error());
     }

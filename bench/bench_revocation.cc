@@ -78,7 +78,7 @@ common::Result<std::uint64_t> packets_through() {
 // The rules with the two of the measured traffic, to the guarded host or from it, or without.
 std::vector<HostRule> rules_for(const Case& measured, bool granted) {
   auto rules = make_rules(kRules);
-  rules.resize(rules.size() - kLeastRules);
+  rules.resize(rules.size() - kMinRules);
   if (granted) {
     const bool inwards = measured.way == Way::to_guarded;
     rules.push_back({.from = inwards ? kPeer : kGuarded,
@@ -93,17 +93,11 @@ std::vector<HostRule> rules_for(const Case& measured, bool granted) {
 class GuardedHost {
  public:
   static common::Result<GuardedHost> make(Guard guard, const std::string& bpffs) {
-    auto arena = make_arena();
-    if (!arena) {
-      return std::move(arena.error());
-    }
-    GuardedHost host(guard, std::move(*arena));
+    KRAIT_TRY(auto arena, make_arena());
+    GuardedHost host(guard, std::move(arena));
     if (guard == Guard::krait) {
-      auto filter = KraitFilter::attach(host.arena_, krait_scale(rules_for({}, true)), bpffs);
-      if (!filter) {
-        return std::move(filter.error());
-      }
-      host.krait_ = std::move(*filter);
+      KRAIT_TRY(auto filter, KraitFilter::attach(host.arena_, krait_scale(rules_for({}, true)), bpffs));
+      host.krait_ = std::move(filter);
     }
     return host;
   }
@@ -123,11 +117,8 @@ class GuardedHost {
   GuardedHost(Guard guard, Arena arena) : guard_(guard), arena_(std::move(arena)) {}
   static common::Result<std::vector<std::byte>> image_of(const std::vector<HostRule>& rules) {
     const Scale scale = krait_scale(rules);
-    auto snapshot = compile::compile_snapshot(scale.bindings, scale.policy, 1);
-    if (!snapshot) {
-      return std::move(snapshot.error());
-    }
-    return std::move(snapshot->image);
+    KRAIT_TRY(auto snapshot, compile::compile_snapshot(scale.bindings, scale.policy, 1));
+    return std::move(snapshot.image);
   }
 
   Guard guard_;
@@ -136,13 +127,8 @@ class GuardedHost {
 };
 
 common::Result<void> measure_once(GuardedHost& host, Case& measured) {
-  if (auto granted = host.apply(rules_for(measured, true)); !granted) {
-    return granted;
-  }
-  auto load = Load::start(host.arena(), measured.protocol, measured.way);
-  if (!load) {
-    return std::move(load.error());
-  }
+  KRAIT_CHECK(host.apply(rules_for(measured, true)));
+  KRAIT_TRY(auto load, Load::start(host.arena(), measured.protocol, measured.way));
   const auto through = [&] { return inside(host.arena().guarded, packets_through); };
   std::this_thread::sleep_for(kBefore);  // TCP has grown its window
   const auto first = through();
@@ -150,14 +136,14 @@ common::Result<void> measure_once(GuardedHost& host, Case& measured) {
   const auto second = through();
   const auto revoked = host.apply(rules_for(measured, false));
   const auto after = through();
-  const std::uint64_t offered = load->offered();
+  const std::uint64_t offered = load.offered();
   std::this_thread::sleep_for(kAfter);
   const auto last = through();
   if (!first || !second || !revoked || !after || !last) {
     return common::Error(common::ErrorCode::system, "revoke and count");
   }
   measured.before_per_s.push_back(static_cast<double>(*second - *first) / (kBefore.count() / 1000.0));
-  measured.offered_after.push_back(static_cast<double>(load->offered() - offered));
+  measured.offered_after.push_back(static_cast<double>(load.offered() - offered));
   measured.through_after.push_back(static_cast<double>(*last - *after));
   return {};
 }
@@ -192,36 +178,31 @@ void print_report(const std::vector<Case>& cases, const Table& table, int rounds
       "revoked the right had returned. {}\nrules; medians of {} rounds, and the most of any round.\n\n{}\n",
       kRules, rounds, markdown(table));
   double most = 0;
-  double least_offered = 1e18;
+  double min_offered = 1e18;
   for (const Case& one : cases) {
     if (one.guard == Guard::krait) {
       most = std::max(most, *std::ranges::max_element(one.through_after));
       if (one.protocol == Protocol::udp) {
-        least_offered = std::min(least_offered, *std::ranges::min_element(one.offered_after));
+        min_offered = std::min(min_offered, *std::ranges::min_element(one.offered_after));
       }
     }
   }
   fmt::print("{}\n", aim_line("krait lets nothing through after the call has returned", most == 0,
                               fmt::format("{:.0f} packets in any round, of at least {:.0f} UDP packets sent", most,
-                                          least_offered)));
+                                          min_offered)));
 }
 
 common::Result<void> run_all(const Extent& extent) {
-  auto sandbox = Sandbox::enter();
-  if (!sandbox) {
-    return std::move(sandbox.error());
-  }
-  auto krait_host = GuardedHost::make(Guard::krait, sandbox->folder());
-  auto nft_host = GuardedHost::make(Guard::nft, sandbox->folder());
+  KRAIT_TRY(auto sandbox, Sandbox::enter());
+  auto krait_host = GuardedHost::make(Guard::krait, sandbox.folder());
+  auto nft_host = GuardedHost::make(Guard::nft, sandbox.folder());
   if (!krait_host || !nft_host) {
     return krait_host ? std::move(nft_host.error()) : std::move(krait_host.error());
   }
   auto cases = all_cases();
   for (int round = 0; round < extent.rounds(kRounds); ++round) {
     for (Case& one : cases) {
-      if (auto done = measure_once(one.guard == Guard::krait ? *krait_host : *nft_host, one); !done) {
-        return done;
-      }
+      KRAIT_CHECK(measure_once(one.guard == Guard::krait ? *krait_host : *nft_host, one));
     }
   }
   const Table table = table_of(cases);

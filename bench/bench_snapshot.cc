@@ -98,11 +98,8 @@ common::Result<void> measure_once(Revision& revision) {
 
 common::Result<void> make_revision(Revision& revision, const Arena& arena, const std::string& bpffs) {
   revision.scale = make_scale(revision.rules);
-  auto filter = KraitFilter::attach(arena, revision.scale, bpffs);
-  if (!filter) {
-    return std::move(filter.error());
-  }
-  revision.filter = std::move(*filter);
+  KRAIT_TRY(auto filter, KraitFilter::attach(arena, revision.scale, bpffs));
+  revision.filter = std::move(filter);
   revision.image_bytes = std::size_t{(*revision.filter->snapshot().header())->pages} * KRAIT_PAGE_BYTES;
   return {};
 }
@@ -151,13 +148,10 @@ void print_report(const std::vector<Revision>& revisions, const Table& table, in
 }
 
 common::Result<void> run_all(const Extent& extent) {
-  const auto revisions =
-      measure_in_turn<Revision>(extent.sizes(kSizes), extent.rounds(kRounds), make_revision, measure_once);
-  if (!revisions) {
-    return revisions.error();
-  }
-  const Table table = table_of(*revisions);
-  print_report(*revisions, table, extent.rounds(kRounds));
+  KRAIT_TRY(const auto revisions,
+            measure_in_turn<Revision>(extent.sizes(kSizes), extent.rounds(kRounds), make_revision, measure_once));
+  const Table table = table_of(revisions);
+  print_report(revisions, table, extent.rounds(kRounds));
   return write_csv(table, extent.folder, "snapshot");
 }
 

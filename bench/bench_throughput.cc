@@ -49,32 +49,23 @@ common::Result<std::vector<Cell>> make_cells(std::span<const std::uint32_t> size
   for (const std::uint32_t rules : sizes) {
     const auto list = make_rules(rules);
     for (const Tool tool : kTools) {
-      auto filtered = make_filtered_arena(tool, list, bpffs, kLoadTimeoutS);
-      if (!filtered) {
-        return std::move(filtered.error());
-      }
-      cells.push_back({.tool = tool, .rules = rules, .filtered = std::move(*filtered)});
+      KRAIT_TRY(auto filtered, make_filtered_arena(tool, list, bpffs, kLoadTimeoutS));
+      cells.push_back({.tool = tool, .rules = rules, .filtered = std::move(filtered)});
     }
   }
   return cells;
 }
 
 common::Result<void> measure_udp(Cell& cell) {
-  const auto rate = measure(cell.filtered.arena, Protocol::udp, kRoundS);
-  if (!rate) {
-    return rate.error();
-  }
-  cell.udp_packets_per_s.push_back(rate->per_s);
-  cell.udp_cpu_ns.push_back(rate->sender_cpu_ns);
+  KRAIT_TRY(const auto rate, measure(cell.filtered.arena, Protocol::udp, kRoundS));
+  cell.udp_packets_per_s.push_back(rate.per_s);
+  cell.udp_cpu_ns.push_back(rate.sender_cpu_ns);
   return {};
 }
 
 common::Result<void> measure_tcp(Cell& cell) {
-  const auto rate = measure(cell.filtered.arena, Protocol::tcp, kRoundS);
-  if (!rate) {
-    return rate.error();
-  }
-  cell.tcp_bytes_per_s.push_back(rate->per_s);
+  KRAIT_TRY(const auto rate, measure(cell.filtered.arena, Protocol::tcp, kRoundS));
+  cell.tcp_bytes_per_s.push_back(rate.per_s);
   return {};
 }
 
@@ -90,15 +81,11 @@ common::Result<void> measure_cell(Cell& cell) {
 common::Result<void> measure_size(std::span<Cell> cells) {
   for (int pair = 1; pair < kPairs; ++pair) {
     for (Cell& cell : cells.first(2)) {
-      if (auto done = measure_tcp(cell); !done) {
-        return passed_on(done, fmt::format("{} at {} rules", name_of(cell.tool), cell.rules));
-      }
+      KRAIT_CHECK(measure_tcp(cell), fmt::format("{} at {} rules", name_of(cell.tool), cell.rules));
     }
   }
   for (Cell& cell : cells) {
-    if (auto done = measure_cell(cell); !done) {
-      return passed_on(done, fmt::format("{} at {} rules", name_of(cell.tool), cell.rules));
-    }
+    KRAIT_CHECK(measure_cell(cell), fmt::format("{} at {} rules", name_of(cell.tool), cell.rules));
   }
   return {};
 }
@@ -176,30 +163,20 @@ std::vector<Part> parts_of(const std::vector<Cell>& cells) {
 
 common::Result<void> run(const Extent& extent) {
   const auto sizes = extent.sizes(kSizes);
-  auto sandbox = Sandbox::enter();
-  if (!sandbox) {
-    return std::move(sandbox.error());
-  }
-  auto cells = make_cells(sizes, sandbox->folder());
-  if (!cells) {
-    return std::move(cells.error());
-  }
+  KRAIT_TRY(auto sandbox, Sandbox::enter());
+  KRAIT_TRY(auto cells, make_cells(sizes, sandbox.folder()));
   for (int round = 0; round < extent.rounds(kRounds); ++round) {
     for (std::size_t size = 0; size < sizes.size(); ++size) {
-      if (auto done = measure_size(std::span(*cells).subspan(size * std::size(kTools), std::size(kTools))); !done) {
-        return done;
-      }
+      KRAIT_CHECK(measure_size(std::span(cells).subspan(size * std::size(kTools), std::size(kTools))));
     }
   }
   fmt::print("## Through a veth: packets and bytes a second\n\nMedians of {} rounds; the matching rule is the last.\n",
              extent.rounds(kRounds));
-  for (const Part& part : parts_of(*cells)) {
+  for (const Part& part : parts_of(cells)) {
     fmt::print("\n{}\n\n{}", part.title, markdown(part.table));
-    if (auto written = write_csv(part.table, extent.folder, part.file); !written) {
-      return written;
-    }
+    KRAIT_CHECK(write_csv(part.table, extent.folder, part.file));
   }
-  fmt::print("\n{}\n", aims(*cells, sizes));
+  fmt::print("\n{}\n", aims(cells, sizes));
   return {};
 }
 

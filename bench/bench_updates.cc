@@ -61,15 +61,12 @@ struct Lists {
 class KraitOperator : public Operator {
  public:
   static common::Result<std::unique_ptr<Operator>> make(const Lists& lists) {
-    auto host = AgentHost::start(lists.granted);
-    if (!host) {
-      return std::move(host.error());
-    }
+    KRAIT_TRY(auto host, AgentHost::start(lists.granted));
     const std::uint32_t hosts = hosts_of(lists.granted);
     auto made = std::make_unique<KraitOperator>();
     made->granted_ = krait_policy_text(lists.granted, hosts);
     made->revoked_ = krait_policy_text(lists.revoked, hosts);
-    made->host_ = std::move(*host);
+    made->host_ = std::move(host);
     return std::unique_ptr<Operator>(std::move(made));
   }
 
@@ -124,15 +121,12 @@ class ToolOperator : public Operator {
  public:
   static common::Result<std::unique_ptr<Operator>> make(Tool tool, bool one_rule, const Lists& lists,
                                                         const std::string& bpffs) {
-    auto filtered = make_filtered_arena(tool, lists.granted, bpffs, kTimeoutS);
-    if (!filtered) {
-      return std::move(filtered.error());
-    }
-    if (filtered->timed_out) {
+    KRAIT_TRY(auto filtered, make_filtered_arena(tool, lists.granted, bpffs, kTimeoutS));
+    if (filtered.timed_out) {
       return std::unique_ptr<Operator>();
     }
     auto made = std::make_unique<ToolOperator>();
-    made->filtered_ = std::move(*filtered);
+    made->filtered_ = std::move(filtered);
     made->one_rule_ = one_rule;
     made->last_ = lists.granted.back();
     made->granted_ = made->text_of(lists.granted);
@@ -261,11 +255,8 @@ common::Result<void> measure_once(Subject& subject) {
   if (!done) {
     return done;
   }
-  const auto seen = subject.probe->arrival();
-  if (!seen) {
-    return seen.error();
-  }
-  subject.visible_us.push_back(std::chrono::duration<double, std::micro>(*seen - start).count());
+  KRAIT_TRY(const auto seen, subject.probe->arrival());
+  subject.visible_us.push_back(std::chrono::duration<double, std::micro>(seen - start).count());
   subject.return_us.push_back(std::chrono::duration<double, std::micro>(returned - start).count());
   return {};
 }
@@ -277,17 +268,11 @@ bool is_compared(Who who, const Change& change) { return who != Who::ipset || ch
 
 // An agent has the machine's places for itself: there is one krait at a time.
 common::Result<Subject> make_subject(Who who, const char* name, const Change& change, const std::string& bpffs) {
-  auto operates = make_operator(who, change, bpffs);
-  if (!operates) {
-    return std::move(operates.error());
-  }
-  Subject subject{.who = who, .name = name, .change = &change, .operates = std::move(*operates), .probe = {}};
+  KRAIT_TRY(auto operates, make_operator(who, change, bpffs));
+  Subject subject{.who = who, .name = name, .change = &change, .operates = std::move(operates), .probe = {}};
   if (subject.operates) {
-    auto probe = subject.operates->make_probe();
-    if (!probe) {
-      return std::move(probe.error());
-    }
-    subject.probe = std::move(*probe);
+    KRAIT_TRY(auto probe, subject.operates->make_probe());
+    subject.probe = std::move(probe);
   }
   return subject;
 }
@@ -298,17 +283,12 @@ common::Result<Subjects> measure_change(const Change& change, int rounds, const 
     if (!is_compared(who, change)) {
       continue;
     }
-    auto subject = make_subject(who, name, change, bpffs);
-    if (!subject) {
-      return common::passed_on(subject, fmt::format("{}, {}", name, change.text));
-    }
-    subjects.push_back(std::move(*subject));
+    KRAIT_TRY(auto subject, make_subject(who, name, change, bpffs), fmt::format("{}, {}", name, change.text));
+    subjects.push_back(std::move(subject));
   }
   for (int round = 0; round < rounds; ++round) {
     for (Subject& subject : subjects) {
-      if (auto done = measure_once(subject); !done) {
-        return common::passed_on(done, fmt::format("{}, {}", subject.name, change.text));
-      }
+      KRAIT_CHECK(measure_once(subject), fmt::format("{}, {}", subject.name, change.text));
     }
   }
   for (Subject& subject : subjects) {  // their machines are needed again
@@ -332,32 +312,20 @@ Table table_of(const Subjects& subjects) {
 common::Result<double> start_a_program_us() {
   std::vector<double> samples;
   for (int round = 0; round < kRounds; ++round) {
-    const auto outcome = run({"true"}, "", kTimeoutS);
-    if (!outcome) {
-      return outcome.error();
-    }
-    samples.push_back(outcome->seconds * 1e6);
+    KRAIT_TRY(const auto outcome, run({"true"}, "", kTimeoutS));
+    samples.push_back(outcome.seconds * 1e6);
   }
   return median(samples);
 }
 
 common::Result<void> run_all(const Extent& extent) {
-  auto sandbox = Sandbox::enter();
-  if (!sandbox) {
-    return std::move(sandbox.error());
-  }
+  KRAIT_TRY(auto sandbox, Sandbox::enter());
   Subjects subjects;
   for (const Change& change : extent.smallest ? std::span(kChanges).subspan(1, 1) : std::span(kChanges)) {
-    auto measured = measure_change(change, extent.rounds(kRounds), sandbox->folder());
-    if (!measured) {
-      return std::move(measured.error());
-    }
-    std::ranges::move(*measured, std::back_inserter(subjects));
+    KRAIT_TRY(auto measured, measure_change(change, extent.rounds(kRounds), sandbox.folder()));
+    std::ranges::move(measured, std::back_inserter(subjects));
   }
-  const auto start_us = start_a_program_us();
-  if (!start_us) {
-    return start_us.error();
-  }
+  KRAIT_TRY(const auto start_us, start_a_program_us());
   const Table table = table_of(subjects);
   fmt::print(
       "## Changing the rules\n\nFrom the start of the command until the first packet on the other CPU is let through, "
@@ -367,7 +335,7 @@ common::Result<void> run_all(const Extent& extent) {
       "and compiles all of it, whatever changed;\nbeside it what it asks of the kernel alone, with the image ready. "
       "Medians "
       "of {} rounds.\n\n{}\n",
-      *start_us, extent.rounds(kRounds), markdown(table));
+      start_us, extent.rounds(kRounds), markdown(table));
   if (!extent.smallest) {
     const double one_rule_us = median(subjects.front().visible_us);
     fmt::print("{}\n", aim_line(fmt::format("krait reload: one rule of 10000 granted and visible within {:.0f} us",

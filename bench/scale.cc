@@ -10,8 +10,8 @@
 namespace krait::bench {
 namespace {
 
-constexpr std::uint32_t kMostIdentities = 1000;
-constexpr std::uint32_t kMostHosts = 65536;
+constexpr std::uint32_t kMaxIdentities = 1000;
+constexpr std::uint32_t kMaxHosts = 65536;
 
 }  // namespace
 
@@ -28,7 +28,7 @@ common::Ip host(std::uint32_t number, common::Family family) {
 
 Size usual_size(std::uint32_t rules) {
   return {
-      .rules = rules, .hosts = std::clamp(rules, 2U, kMostHosts), .identities = std::clamp(rules, 2U, kMostIdentities)};
+      .rules = rules, .hosts = std::clamp(rules, 2U, kMaxHosts), .identities = std::clamp(rules, 2U, kMaxIdentities)};
 }
 
 Scale make_scale(std::uint32_t rules) { return make_scale(usual_size(rules)); }

@@ -14,6 +14,7 @@ add_library(krait_flags INTERFACE)
 target_compile_definitions(krait_flags INTERFACE
   $<$<OR:$<BOOL:${KRAIT_SANITIZE}>,$<BOOL:${KRAIT_SANITIZE_THREADS}>>:KRAIT_SANITIZED>)
 target_include_directories(krait_flags INTERFACE ${PROJECT_SOURCE_DIR})
+target_link_libraries(krait_flags INTERFACE fmt::fmt)
 target_compile_options(krait_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
   $<$<BOOL:${KRAIT_WERROR}>:-Werror>
@@ -26,14 +27,39 @@ target_link_options(krait_flags INTERFACE
   $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined>
   $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>)
 
-# What the tests with the label unit need.
-add_custom_target(unit_tests)
+if(KRAIT_SANITIZE AND NOT KRAIT_FUZZ)
+  set(KRAIT_CHEAPLY -O0)
+endif()
 
-# krait_library(NAME SOURCES ... DEPS ... PRIVATE_DEPS ...): a folder's static library.
+# What the tests with the label unit need, and what all others need: ./x test builds the former with clang and the sanitizers, the
+# latter with the compiler of what ships.
+add_custom_target(unit_tests)
+add_custom_target(release_tests)
+
+# The headers that cost every source file most, compiled once; the release preset goes without, so that each file says what it needs.
+set(KRAIT_COSTLY_HEADERS
+  <algorithm> <array> <filesystem> <functional> <map> <memory> <optional> <set> <span> <string> <string_view> <unordered_map>
+  <variant> <vector> <fmt/format.h>)
+file(WRITE ${PROJECT_BINARY_DIR}/nothing.cc "")
+add_library(krait_headers OBJECT ${PROJECT_BINARY_DIR}/nothing.cc)
+target_link_libraries(krait_headers PRIVATE krait_flags)
+target_compile_options(krait_headers PRIVATE ${KRAIT_CHEAPLY})
+target_precompile_headers(krait_headers PRIVATE ${KRAIT_COSTLY_HEADERS})
+add_library(krait_test_headers OBJECT ${PROJECT_BINARY_DIR}/nothing.cc)
+target_link_libraries(krait_test_headers PRIVATE krait_flags GTest::gtest)
+target_compile_options(krait_test_headers PRIVATE -O0)
+target_precompile_headers(krait_test_headers PRIVATE ${KRAIT_COSTLY_HEADERS} <gtest/gtest.h>)
+
+# krait_library(NAME SOURCES ... DEPS ... PRIVATE_DEPS ... [COMPUTES]): a folder's static library. COMPUTES: it is worth the
+# compiler's time to optimize it for the sanitizers too; what they say of the others they say as well without.
 function(krait_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "COMPUTES" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC krait_flags ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+  if(NOT ARG_COMPUTES)
+    target_compile_options(${name} PRIVATE ${KRAIT_CHEAPLY})
+    target_precompile_headers(${name} REUSE_FROM krait_headers)
+  endif()
 endfunction()
 
 # krait_program(NAME SOURCES ... DEPS ...): all programs land in bin/, where they find each other.
@@ -41,24 +67,32 @@ function(krait_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE krait_flags ${ARG_DEPS})
+  target_compile_options(${name} PRIVATE ${KRAIT_CHEAPLY})
+  target_precompile_headers(${name} REUSE_FROM krait_headers)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 endfunction()
 
 # krait_test(NAME SOURCES ... DEPS ... [LABELS ...]): a GoogleTest program, one CTest entry for the whole program. Labels:
-# unit (default; no root, seconds), bpf (root), netns (root); besides, threads: run under the thread sanitizer too.
+# unit (default; no root, seconds), bpf (root), netns (root); besides, threads: run under the thread sanitizer too; release: what it
+# asserts of memory or time holds only without a sanitizer.
 function(krait_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE krait_flags ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+  target_precompile_headers(${name} REUSE_FROM krait_test_headers)
   target_compile_options(${name} PRIVATE -O0) # a third of the compiler's time, and only what is tested need be fast
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
-  if("unit" IN_LIST ARG_LABELS)
-    add_dependencies(unit_tests ${name})
-  endif()
+  foreach(label IN LISTS ARG_LABELS)
+    if(label STREQUAL "unit")
+      add_dependencies(unit_tests ${name})
+    elseif(NOT label STREQUAL "threads")
+      add_dependencies(release_tests ${name})
+    endif()
+  endforeach()
 endfunction()
 
 # krait_fuzzer(NAME SOURCES ... DEPS ... CORPUS folder): a libFuzzer target; without KRAIT_FUZZ the same source becomes a

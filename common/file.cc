@@ -61,33 +61,20 @@ Result<Fd> open_regular_of_others(const std::string& path, struct stat& status) 
 
 // Gives what is in the file to `take`, piece by piece.
 template <typename Take>
-Result<void> read_pieces(const Fd& fd, const std::string& path, std::size_t most_bytes, const Take& take) {
+Result<void> read_pieces(int fd, std::size_t max_bytes, std::string_view name, const Take& take) {
   std::string chunk(std::size_t{1} << 16U, '\0');
   std::size_t bytes = 0;
   for (;;) {
-    const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
-    if (got < 0 && errno == EINTR) {
-      continue;
+    KRAIT_TRY(const std::size_t got, read_into(fd, chunk, name));
+    bytes += got;
+    if (bytes > max_bytes) {
+      return Error(ErrorCode::limit, fmt::format("{} is larger than {} bytes", name, max_bytes));
     }
-    if (got < 0) {
-      return Error::from_errno(errno, fmt::format("read {}", path));
-    }
-    if (got == 0) {
+    take(std::string_view(chunk).substr(0, got));
+    if (got < chunk.size()) {
       return {};
     }
-    bytes += static_cast<std::size_t>(got);
-    if (bytes > most_bytes) {
-      return Error(ErrorCode::limit, fmt::format("{} is larger than {} bytes", path, most_bytes));
-    }
-    take(std::string_view(chunk).substr(0, static_cast<std::size_t>(got)));
   }
-}
-
-Result<std::string> read_all(const Fd& fd, const std::string& path, const struct stat& status, std::size_t most_bytes) {
-  std::string text;
-  text.reserve(std::min(static_cast<std::size_t>(status.st_size), most_bytes));
-  auto read = read_pieces(fd, path, most_bytes, [&text](std::string_view piece) { text.append(piece); });
-  return read ? Result<std::string>(std::move(text)) : read.error();
 }
 
 // A read lease (fcntl(2)) is refused while somebody has the file open for writing, and makes who wants to open it so
@@ -109,44 +96,35 @@ bool is_old(const struct stat& status) {
 }
 
 template <typename Value>
-using Reader = std::function<Result<Value>(const Fd&, const struct stat&)>;
+using Reader = std::function<Result<Value>(const Fd&)>;
 
 // Nothing: somebody writes. `seen` is what was found kSettle ago, and becomes what is found now: the clock may be set,
 // so that a file can be younger than now for years.
 template <typename Value>
 Result<std::optional<Value>> read_settled(const std::string& path, struct stat& seen, const Reader<Value>& read) {
   struct stat before{};
-  const auto fd = open_regular(path, before);
-  if (!fd) {
-    return fd.error();
-  }
+  KRAIT_TRY(const auto fd, open_regular(path, before));
   const bool settled = is_unchanged(seen, before) || is_old(before);
   seen = before;
-  if (!settled || is_open_for_writing(fd->get())) {
+  if (!settled || is_open_for_writing(fd.get())) {
     return std::optional<Value>();
   }
-  auto value = read(*fd, before);
+  KRAIT_TRY(auto value, read(fd));
   struct stat after{};
-  if (!value) {
-    return std::move(value.error());
-  }
-  if (::fstat(fd->get(), &after) != 0) {
+  if (::fstat(fd.get(), &after) != 0) {
     return Error::from_errno(errno, fmt::format("stat {}", path));
   }
-  return is_unchanged(before, after) ? std::optional(std::move(*value)) : std::nullopt;
+  return is_unchanged(before, after) ? std::optional(std::move(value)) : std::nullopt;
 }
 
 // What `read` makes of the file, when nobody writes it.
 template <typename Value>
 Result<Value> when_settled(const std::string& path, const Reader<Value>& read) {
   struct stat seen{};
-  for (int tries = 0; tries < kMostSettles; ++tries) {
-    auto value = read_settled(path, seen, read);
-    if (!value) {
-      return std::move(value.error());
-    }
-    if (*value) {
-      return std::move(**value);
+  for (int tries = 0; tries < kMaxSettles; ++tries) {
+    KRAIT_TRY(auto value, read_settled(path, seen, read));
+    if (value) {
+      return std::move(*value);
     }
     std::this_thread::sleep_for(kSettle);
   }
@@ -155,28 +133,27 @@ Result<Value> when_settled(const std::string& path, const Reader<Value>& read) {
 
 }  // namespace
 
-Result<std::string> read_file(const std::string& path, std::size_t most_bytes) {
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   struct stat status{};
-  const auto fd = open_regular(path, status);
-  return fd ? read_all(*fd, path, status, most_bytes) : fd.error();
+  KRAIT_TRY(const auto fd, open_regular(path, status));
+  return read_to_end(fd.get(), max_bytes, path);
 }
 
-Result<std::string> read_file_of_others(const std::string& path, std::size_t most_bytes) {
+Result<std::string> read_file_of_others(const std::string& path, std::size_t max_bytes) {
   struct stat status{};
-  const auto fd = open_regular_of_others(path, status);
-  return fd ? read_all(*fd, path, status, most_bytes) : fd.error();
+  KRAIT_TRY(const auto fd, open_regular_of_others(path, status));
+  return read_to_end(fd.get(), max_bytes, path);
 }
 
-Result<std::string> read_settled_file(const std::string& path, std::size_t most_bytes) {
-  return when_settled<std::string>(
-      path, [&](const Fd& fd, const struct stat& status) { return read_all(fd, path, status, most_bytes); });
+Result<std::string> read_settled_file(const std::string& path, std::size_t max_bytes) {
+  return when_settled<std::string>(path, [&](const Fd& fd) { return read_to_end(fd.get(), max_bytes, path); });
 }
 
-Result<Digest> settled_file_digest(const std::string& path, std::size_t most_bytes) {
-  return when_settled<Digest>(path, [&](const Fd& fd, const struct stat&) -> Result<Digest> {
+Result<Digest> settled_file_digest(const std::string& path, std::size_t max_bytes) {
+  return when_settled<Digest>(path, [&](const Fd& fd) -> Result<Digest> {
     Digester digester;
-    auto read = read_pieces(fd, path, most_bytes, [&digester](std::string_view piece) { digester.add(piece); });
-    return read ? Result<Digest>(digester.digest()) : read.error();
+    KRAIT_CHECK(read_pieces(fd.get(), max_bytes, path, [&digester](std::string_view piece) { digester.add(piece); }));
+    return digester.digest();
   });
 }
 
@@ -192,21 +169,70 @@ Result<void> write_file(const std::string& path, std::string_view text, unsigned
     ::unlink(scratch.c_str());
     return Error::from_errno(why, fmt::format("{} {}", what, scratch));
   };
-  while (!text.empty()) {
-    const ssize_t put = ::write(fd.get(), text.data(), text.size());
-    if (put < 0 && errno == EINTR) {
-      continue;
-    }
-    if (put < 0) {
-      return fail("write");
-    }
-    text.remove_prefix(static_cast<std::size_t>(put));
+  if (auto written = write_all(fd.get(), text, scratch); !written) {
+    ::unlink(scratch.c_str());
+    return written;
   }
   if (::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0) {
     return fail("sync");
   }
   if (::rename(scratch.c_str(), path.c_str()) != 0) {
     return fail("rename");
+  }
+  return {};
+}
+
+Result<std::size_t> read_into(int fd, std::span<char> bytes, std::string_view name) {
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t got = ::read(fd, bytes.data() + size, bytes.size() - size);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      return Error::from_errno(errno, fmt::format("read {}", name));
+    }
+    if (got == 0) {
+      break;
+    }
+    size += static_cast<std::size_t>(got);
+  }
+  return size;
+}
+
+Result<std::string> read_to_end(int fd, std::size_t max_bytes, std::string_view name) {
+  std::string text;
+  struct stat status{};
+  if (::fstat(fd, &status) == 0) {
+    text.reserve(std::min(static_cast<std::size_t>(status.st_size), max_bytes));
+  }
+  KRAIT_CHECK(read_pieces(fd, max_bytes, name, [&text](std::string_view piece) { text.append(piece); }));
+  return text;
+}
+
+Result<void> write_all(int fd, std::string_view bytes, std::string_view name) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) {
+      continue;
+    }
+    if (put < 0) {
+      return Error::from_errno(errno, fmt::format("write {}", name));
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return {};
+}
+
+std::string directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
+}
+
+Result<void> make_directory_of(const std::string& path, unsigned mode) {
+  const std::string directory = directory_of(path);
+  if (::mkdir(directory.c_str(), mode) != 0 && errno != EEXIST) {
+    return Error::from_errno(errno, "make the directory " + directory);
   }
   return {};
 }

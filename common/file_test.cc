@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -37,6 +38,54 @@ TEST_F(File, ReadsWhatWasWritten) {
   const std::string text("a\0b\n", 4);
   ASSERT_TRUE(write_file(path("f"), text, 0600));
   EXPECT_EQ(read_file(path("f"), 4).value(), text);
+}
+
+TEST_F(File, ReadsADescriptorFromWhereItStands) {
+  const std::string text(200'000, 'x');  // several pieces
+  ASSERT_TRUE(write_file(path("f"), "head" + text, 0600));
+  const Fd fd(::open(path("f").c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 4> head{};
+  EXPECT_EQ(read_into(fd.get(), head, "f").value(), head.size());
+  EXPECT_EQ(std::string(head.begin(), head.end()), "head");
+  EXPECT_EQ(read_to_end(fd.get(), text.size(), "f").value(), text);
+  EXPECT_EQ(read_to_end(fd.get(), 0, "f").value(), "");
+  EXPECT_EQ(read_into(fd.get(), head, "f").value(), 0U);
+  ASSERT_EQ(::lseek(fd.get(), 0, SEEK_SET), 0);
+  EXPECT_EQ(read_to_end(fd.get(), text.size(), "f").error().text(), "f is larger than 200000 bytes");
+}
+
+TEST_F(File, ReadsAPipeToItsEnd) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const Fd out(ends[0]);
+  std::thread writer([in = Fd(ends[1])] {
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(write_all(in.get(), "abc", "a pipe"));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  EXPECT_EQ(read_to_end(out.get(), 100, "a pipe").value(), "abcabcabc");
+  writer.join();
+}
+
+TEST_F(File, SaysWhatItCouldNotReadOrWrite) {
+  EXPECT_EQ(read_to_end(-1, 1, "the key file x").error().text(), "read the key file x (Bad file descriptor)");
+  EXPECT_EQ(write_all(-1, "a", "the key file x").error().text(), "write the key file x (Bad file descriptor)");
+}
+
+TEST_F(File, MakesTheDirectoryOfAPath) {
+  EXPECT_EQ(directory_of("name"), ".");
+  EXPECT_EQ(directory_of("/name"), "/");
+  EXPECT_EQ(directory_of("/a/b/name"), "/a/b");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(make_directory_of(path("made/f"), 0700));
+  }
+  struct stat made{};
+  ASSERT_EQ(::stat(path("made").c_str(), &made), 0);
+  EXPECT_EQ(made.st_mode, S_IFDIR | 0700U);
+  EXPECT_FALSE(make_directory_of(path("none/made/f")));
+  EXPECT_TRUE(make_directory_of("name"));
+  EXPECT_TRUE(make_directory_of("/name"));
 }
 
 TEST_F(File, RefusesLargerFiles) {
@@ -79,10 +128,10 @@ TEST_F(File, GivesNothingThatSomebodyElsesFolderLeadsTo) {
 }
 
 // On a busy machine a writer may take longer than a reader waits.
-Result<std::string> read_sooner_or_later(const std::string& path, std::size_t most_bytes) {
-  auto text = read_settled_file(path, most_bytes);
+Result<std::string> read_sooner_or_later(const std::string& path, std::size_t max_bytes) {
+  auto text = read_settled_file(path, max_bytes);
   while (!text && text.error().code() == ErrorCode::unavailable) {
-    text = read_settled_file(path, most_bytes);
+    text = read_settled_file(path, max_bytes);
   }
   return text;
 }

@@ -12,7 +12,7 @@ std::string Diagnostic::text() const {
   if (line != 0) {
     where += fmt::format(":{}:{}", line, column);
   }
-  return mend.empty() ? fmt::format("{}: {}", where, message) : fmt::format("{}: {}; {}", where, message, mend);
+  return hint.empty() ? fmt::format("{}: {}", where, message) : fmt::format("{}: {}; {}", where, message, hint);
 }
 
 namespace {

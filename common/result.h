@@ -27,9 +27,9 @@ struct Diagnostic {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
   std::string message;  // what is wrong
-  std::string mend;     // what to write instead; may be empty
+  std::string hint;     // what to write instead; may be empty
 
-  // "file:line:column: message; mend"
+  // "file:line:column: message; hint"
   [[nodiscard]] std::string text() const;
 };
 
@@ -76,4 +76,42 @@ template <typename T>
   return std::move(result.error()).with_context(std::move(what));
 }
 
+// What the macros below return: the error of a result that holds no value, moved out of it.
+template <typename T, typename E>
+[[nodiscard]] std::unexpected<E> error_of(std::expected<T, E>&& result) {
+  return std::unexpected(std::move(result).error());
+}
+template <typename T>
+[[nodiscard]] std::unexpected<Error> error_of(Result<T>&& result, std::string what) {
+  return std::unexpected(passed_on(result, std::move(what)));
+}
+
 }  // namespace common
+
+// Passes an error on to the caller, in a function that returns a Result (a lambda must name that type):
+//
+//   KRAIT_TRY(const auto text, read_file(path, kMaxBytes));            // declares `text`, a std::string
+//   KRAIT_CHECK(write_file(path, text, 0600));                         // for a Result<void>
+//   KRAIT_TRY(auto map, open_map(pin), "open the map");                // adds a context, as passed_on does
+//
+// The error is moved, never copied, and the context is made only when there is one. KRAIT_TRY declares a variable, so
+// it stands where a declaration may stand: not behind an `if` without braces. A comma outside of parentheses, as in
+// f<A, B>(), needs parentheses around the whole expression.
+#define KRAIT_TRY(declaration, expression, ...) \
+  KRAIT_TRY_AS(KRAIT_TRY_NAME(__COUNTER__), declaration, expression __VA_OPT__(, ) __VA_ARGS__)
+#define KRAIT_CHECK(expression, ...) KRAIT_CHECK_AS(KRAIT_TRY_NAME(__COUNTER__), expression __VA_OPT__(, ) __VA_ARGS__)
+
+// Only for the two above. A name of its own for each result, so that a lambda in an expression may hold them too.
+#define KRAIT_TRY_NAME(number) KRAIT_TRY_GLUE(tried_, number)
+#define KRAIT_TRY_GLUE(start, number) start##number
+#define KRAIT_CHECK_AS(result, expression, ...)                              \
+  if (auto result = (expression); !result) {                                 \
+    return ::common::error_of(std::move(result) __VA_OPT__(, ) __VA_ARGS__); \
+  }                                                                          \
+  static_assert(true)
+#define KRAIT_TRY_AS(result, declaration, expression, ...)                   \
+  auto result = (expression);                                                \
+  if (!result) {                                                             \
+    return ::common::error_of(std::move(result) __VA_OPT__(, ) __VA_ARGS__); \
+  }                                                                          \
+  declaration = *std::move(result)

@@ -7,7 +7,7 @@
 debian_host_packages=(
   systemd-sysv dbus kmod iproute2 iputils-ping nftables wireguard-tools jq procps bash-completion
 )
-debian_seconds=900
+debian_seconds=1500
 debian_modules=(virtio_pci virtio_blk ext4 virtio_net) # for the discs and the wire
 
 # What the short life of an emulated guest does without.

@@ -10,6 +10,7 @@
 allowed_rules=("web db tcp/5432 udp/9000-9099")
 forbidden_rule="office db udp/8999"
 forbidden_reason=no_rule
+rate=20 # records a second of each end: an emulated CPU has a millisecond or two of work with one, and agents start beside them
 fault_number=0
 fault_table=()
 
@@ -19,9 +20,9 @@ faults_begin() {
   put_policy office "${allowed_rules[@]}" "$forbidden_rule"
   reload office
   serve db udp 10.90.0.2:8999 forbidden
-  send office udp 10.90.0.2:8999 forbidden 50
-  serve db tcp 10.90.0.2:5432 transfer
-  send web tcp 10.90.0.2:5432 transfer 50
+  send office udp 10.90.0.2:8999 forbidden "$rate"
+  serve db tcp 10.90.0.2:5432 transfer "$rate"
+  send web tcp 10.90.0.2:5432 transfer "$rate"
   check "allowed traffic runs" "" traffic web wait transfer 20 30
   check "what is forbidden is dropped" "" await_drops db "$forbidden_reason" ingress 0 20
 }
@@ -32,8 +33,8 @@ fault_begin() {
   fault_number=$((fault_number + 1))
   stream=stream$fault_number
   local port=$((9000 + fault_number))
-  serve db udp "10.90.0.2:$port" "$stream"
-  send web udp "10.90.0.2:$port" "$stream" 50
+  serve db udp "10.90.0.2:$port" "$stream" "$rate"
+  send web udp "10.90.0.2:$port" "$stream" "$rate"
   traffic web wait "$stream" 20 20 || check "$fault: its stream runs" "" false
   dropped_before=$(drops db "$forbidden_reason" ingress)
 }

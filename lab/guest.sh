@@ -76,6 +76,7 @@ guest_output() {
     line=${line%$'\r'}
     case $line in
       lab-begin) status=125 ;;
+      "lab-script: "*) ;;
       "lab-exit: "*) status=${line#lab-exit: } ;;
       *) printf '%s\n' "$line" ;;
     esac

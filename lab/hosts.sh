@@ -125,13 +125,15 @@ put_file() {
   on "$1" bash -c 'printf "%s\n" "$2" >"$1"' put_file "$2" "$3"
 }
 
-# until_true SECONDS COMMAND...: for what nobody announces.
+# until_true SECONDS COMMAND...: for what nobody announces. Asks less often the longer it takes: each question costs an emulated
+# guest more than the wait.
 until_true() {
-  local end=$((SECONDS + $1))
+  local end=$((SECONDS + $1)) tenths=1
   shift
   until "$@" >/dev/null 2>&1; do
     ((SECONDS < end)) || return 1
-    sleep 0.1
+    sleep "0.$tenths"
+    ((tenths == 9)) || tenths=$((tenths + 1))
   done
 }
 
@@ -144,14 +146,15 @@ kill_hard() {
 
 # Ends everything that lives in the hosts' namespaces, then the namespaces go by themselves.
 hosts_end() {
-  local name process namespace
-  for name in "${!host_holder[@]}"; do
-    [[ ${host_holder[$name]} =~ ^[0-9]+$ ]] || continue
-    namespace=$(readlink "/proc/${host_holder[$name]}/ns/net") || continue
-    for process in /proc/[0-9]*; do
-      [[ $(readlink "$process/ns/net" 2>/dev/null) != "$namespace" ]] || kill -KILL "${process#/proc/}" 2>/dev/null
+  local name process
+  local -a processes=()
+  for process in /proc/[0-9]*; do
+    for name in "${!host_holder[@]}"; do
+      [[ ${host_holder[$name]} =~ ^[0-9]+$ && $process/ns/net -ef /proc/${host_holder[$name]}/ns/net ]] &&
+        processes+=("${process#/proc/}")
     done
   done
+  ((${#processes[@]} == 0)) || kill -KILL "${processes[@]}" 2>/dev/null
   host_holder=()
   ((${#made_directories[@]} == 0)) || rmdir "${made_directories[@]}" 2>/dev/null
   [[ -z $lab_dir ]] || rm -rf "$lab_dir"

@@ -52,6 +52,66 @@ run_scenario() {
   with_another_chance "$console_log" run_guest "$scenario_seconds" "$1" "$cache_dir/lab/initramfs-$1.cpio" "$2"
 }
 
+# run_scenarios SERIES REPORT SCRIPT...: one after the other in one guest; behind a script that fails, the rest in a new one. Calls
+# REPORT SERIES SCRIPT LOG STATUS SECONDS after each, STATUS as run_guest's. A script that a guest did not come up for, or whose guest the
+# emulator broke, runs once more.
+run_scenarios() {
+  local series=$1 report=$2 script console log status start again=
+  shift 2
+  local -a left=("$@")
+  while ((${#left[@]})); do
+    console=$log_dir/console-$series-$(basename "${left[0]}" .sh).log
+    status=0
+    run_lane "$series" "$report" "$console" || status=$?
+    ((status != 0)) || continue
+    script=${left[0]}
+    if [[ $again != "$script" ]] && { ((status == 126)) || emulator_broke "$console"; }; then
+      cp "$console" "$console.broken"
+      again=$script
+      continue
+    fi
+    log=$(scenario_log "$series" "$script")
+    { echo "the guest's console ends:" && tail -n 12 "$console"; } >>"$log" 2>&1
+    "$report" "$series" "$script" "$log" "$status" $((SECONDS - start))
+    left=("${left[@]:1}")
+  done
+}
+
+# run_lane SERIES REPORT CONSOLE-LOG: one guest for the scripts of `left`, until one fails. Takes those that have ended off `left`, and
+# reports them. Returns 0, or run_guest's status where the guest ended in the middle of the first that is left, which began at `start`.
+run_lane() {
+  local series=$1 report=$2 line guest lane status=126 log names
+  start=$SECONDS
+  names=$(IFS=,; echo "${left[*]}")
+  log=$(scenario_log "$series" "${left[0]}")
+  : >"$log"
+  exec {lane}< <(console_log=$3 guest_qemu $((scenario_seconds + 240 * ${#left[@]})) "$(guest_accelerator)" "$series" \
+    "$cache_dir/lab/initramfs-$series.cpio" "lab.script=$names lab.role=none" -nic none)
+  guest=$!
+  while IFS= read -r line || [[ -n $line ]]; do
+    line=${line%$'\r'}
+    case $line in
+      lab-begin) ;;
+      "lab-script: "*)
+        start=$SECONDS status=125
+        log=$(scenario_log "$series" "${line#lab-script: }")
+        : >"$log"
+        ;;
+      "lab-exit: "*)
+        "$report" "$series" "${left[0]}" "$log" "${line#lab-exit: }" $((SECONDS - start))
+        left=("${left[@]:1}")
+        status=0
+        ;;
+      *) printf '%s\n' "$line" >>"$log" ;;
+    esac
+  done <&"$lane"
+  exec {lane}<&-
+  wait "$guest" || { (($? != 124 || status == 0)) || status=124; }
+  return "$status"
+}
+
+scenario_log() { echo "$log_dir/vm-$1-$(basename "$2" .sh).log"; }
+
 # with_another_chance CONSOLE-LOGS COMMAND...: where a guest did not come up, or its emulator broke one, the command runs once more.
 # CONSOLE-LOGS, one a line, are the guests'. What was printed before a line that begins with "once more" does not count.
 with_another_chance() {
@@ -71,8 +131,9 @@ with_another_chance() {
 
 # emulator_broke CONSOLE-LOG: QEMU ran the breakpoint that the kernel puts over an instruction while it patches its own code, after
 # the patch was done and nobody waited for it any more. That ends the guest, so a step that failed by itself is not taken for it.
+# Kernels from 6.10 on write "Oops: " before the name of the trap.
 emulator_broke() {
-  [[ $(guest_accelerator) == tcg ]] && grep -q 'Oops: int3: 0000' "$1" && grep -q 'Kernel panic' "$1"
+  [[ $(guest_accelerator) == tcg ]] && grep -q '\bint3: 0000' "$1" && grep -q 'Kernel panic' "$1"
 }
 
 # run_two_guests SERIES OTHER-SERIES SCRIPT: the first guest leads (role web), the second serves it (role db).

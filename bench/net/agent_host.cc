@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -33,8 +34,13 @@ constexpr const char* kFolder = "/run/bench";
 constexpr const char* kConfigFile = "/run/bench/krait.toml";
 constexpr const char* kPolicyFile = "/run/bench/policy.toml";
 
-std::string beside(const char* program) {
-  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / program).string();
+// Not by /proc/self/exe, which names another place where the build lies in a chroot.
+std::string built(const char* program) { return std::string(KRAIT_PROGRAMS "/") + program; }
+
+// With the agent where `krait up` looks for it.
+std::string search_path() {
+  const char* present = std::getenv("PATH");
+  return std::string("PATH=" KRAIT_PROGRAMS) + (present != nullptr ? std::string(":") + present : "");
 }
 
 // What an agent keeps lies there; the machine's own stays as it is.
@@ -62,11 +68,8 @@ Result<void> write_file(const std::string& path, const std::string& text) {
 }  // namespace
 
 Result<std::unique_ptr<AgentHost>> AgentHost::start(const std::vector<HostRule>& rules) {
-  auto space = Namespace::create();
-  if (!space) {
-    return std::move(space.error());
-  }
-  std::unique_ptr<AgentHost> made(new AgentHost(std::move(*space)));
+  KRAIT_TRY(auto space, Namespace::create());
+  std::unique_ptr<AgentHost> made(new AgentHost(std::move(space)));
   auto done = hide("/run");
   done = done ? hide("/var/lib") : std::move(done);
   if (!done) {
@@ -86,7 +89,7 @@ Result<std::unique_ptr<AgentHost>> AgentHost::start(const std::vector<HostRule>&
 
 AgentHost::~AgentHost() {
   if (is_up_) {
-    std::ignore = must_run({beside("krait"), "down", "--config", kConfigFile}, "");
+    std::ignore = must_run({built("krait"), "down", "--config", kConfigFile}, "");
   }
   ::umount2("/run", MNT_DETACH);
   ::umount2("/var/lib", MNT_DETACH);
@@ -109,37 +112,35 @@ Result<void> AgentHost::make_tun() {
 // krait up returns when the agent judges, and hands this variable on to it.
 Result<void> AgentHost::start_agent() {
   const std::string guards = std::string("KRAIT_IFACE=") + kTun;
-  auto started = must_run({"env", guards, beside("krait"), "up", "--config", kConfigFile}, "");
+  auto started = must_run({"env", guards, search_path(), built("krait"), "up", "--config", kConfigFile}, "");
   is_up_ = started.has_value();
   return started;
 }
 
 Result<void> AgentHost::write_policy(const std::string& text) const { return write_file(kPolicyFile, text); }
 
-Result<void> AgentHost::reload() const { return must_run({beside("krait"), "reload"}, ""); }
+Result<void> AgentHost::reload() const { return must_run({built("krait"), "reload"}, ""); }
 
 Result<std::unique_ptr<Probe>> AgentHost::make_probe() const {
   const auto family = common::Family::v4;
-  auto receiver = inside(space_, [&]() -> Result<common::Fd> {
-    common::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(kServicePort);
-    std::memcpy(&address.sin_addr, host(kGuarded, family).bytes.data(), sizeof(address.sin_addr));
-    if (!socket.valid() || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-      return Error::from_errno(errno, "listen on the guarded host");
-    }
-    return socket;
-  });
-  if (!receiver) {
-    return std::move(receiver.error());
-  }
+  KRAIT_TRY(auto receiver, inside(space_, [&]() -> Result<common::Fd> {
+              common::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+              sockaddr_in address{};
+              address.sin_family = AF_INET;
+              address.sin_port = htons(kServicePort);
+              std::memcpy(&address.sin_addr, host(kGuarded, family).bytes.data(), sizeof(address.sin_addr));
+              if (!socket.valid() ||
+                  ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+                return Error::from_errno(errno, "listen on the guarded host");
+              }
+              return socket;
+            }));
   auto frame = packets::Packet(host(kPeer, family), host(kGuarded, family)).udp(1024, kServicePort).payload(8).frame();
   frame.erase(frame.begin(), frame.begin() + packets::kEthernetBytes);
   const auto send = [tun = tun_.get(), frame] {
     [[maybe_unused]] const ssize_t written = ::write(tun, frame.data(), frame.size());
   };
-  return std::make_unique<Probe>(send, std::move(*receiver));
+  return std::make_unique<Probe>(send, std::move(receiver));
 }
 
 }  // namespace krait::bench

@@ -52,11 +52,8 @@ common::Result<Arena> make_arena() {
   if (!done) {
     return std::move(done.error());
   }
-  auto index = inside(*guarded, [] { return interface_index(); });
-  if (!index) {
-    return std::move(index.error());
-  }
-  return Arena{.guarded = std::move(*guarded), .peer = std::move(*peer), .guarded_index = *index};
+  KRAIT_TRY(auto index, inside(*guarded, [] { return interface_index(); }));
+  return Arena{.guarded = std::move(*guarded), .peer = std::move(*peer), .guarded_index = index};
 }
 
 }  // namespace krait::bench

@@ -22,7 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kUsualTimeoutS = 60;
-constexpr std::size_t kMostErrorBytes = 2000;
+constexpr std::size_t kMaxErrorBytes = 2000;
 
 common::Result<common::Fd> memory_file(std::string_view text) {
   common::Fd fd(::memfd_create("krait-bench", MFD_CLOEXEC));
@@ -67,7 +67,7 @@ bool wait_for_end(pid_t pid, double timeout_s) {
 }
 
 std::string text_of(int fd) {
-  std::string text(kMostErrorBytes, '\0');
+  std::string text(kMaxErrorBytes, '\0');
   const ssize_t size = ::pread(fd, text.data(), text.size(), 0);
   text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
   return text;
@@ -83,16 +83,13 @@ common::Result<Outcome> run(const std::vector<std::string>& argv, std::string_vi
   }
   Outcome outcome;
   const auto start = Clock::now();
-  auto pid = spawn(argv, input_file->get(), error_file->get());
-  if (!pid) {
-    return std::move(pid.error());
-  }
-  outcome.timed_out = !wait_for_end(*pid, timeout_s);
+  KRAIT_TRY(auto pid, spawn(argv, input_file->get(), error_file->get()));
+  outcome.timed_out = !wait_for_end(pid, timeout_s);
   if (outcome.timed_out) {
-    ::kill(*pid, SIGKILL);
+    ::kill(pid, SIGKILL);
   }
   int status = 0;
-  ::waitpid(*pid, &status, 0);
+  ::waitpid(pid, &status, 0);
   outcome.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (!outcome.timed_out && status != 0) {
     return common::Error(common::ErrorCode::system,
@@ -102,11 +99,8 @@ common::Result<Outcome> run(const std::vector<std::string>& argv, std::string_vi
 }
 
 common::Result<void> must_run(const std::vector<std::string>& argv, std::string_view input) {
-  auto outcome = run(argv, input, kUsualTimeoutS);
-  if (!outcome) {
-    return std::move(outcome.error());
-  }
-  if (outcome->timed_out) {
+  KRAIT_TRY(auto outcome, run(argv, input, kUsualTimeoutS));
+  if (outcome.timed_out) {
     return common::Error(common::ErrorCode::system, fmt::format("{} did not end", fmt::join(argv, " ")));
   }
   return {};

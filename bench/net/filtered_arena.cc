@@ -118,21 +118,15 @@ const char* name_of(Tool tool) {
 
 common::Result<FilteredArena> make_filtered_arena(Tool tool, const std::vector<HostRule>& rules,
                                                   const std::string& bpffs, double timeout_s) {
-  auto arena = make_arena();
-  if (!arena) {
-    return std::move(arena.error());
-  }
-  FilteredArena made{.tool = tool, .arena = std::move(*arena)};
-  auto outcome = tool == Tool::krait ? load_krait(made, rules, bpffs)
-                                     : inside(made.arena.guarded, [&] { return load_tool(tool, rules, timeout_s); });
-  if (!outcome) {
-    return passed_on(outcome, std::string("load ") + name_of(tool));
-  }
-  made.load_s = outcome->seconds;
-  made.timed_out = outcome->timed_out;
-  if (auto checked = made.timed_out ? common::Result<void>() : check(made); !checked) {
-    return passed_on(checked, name_of(tool));
-  }
+  KRAIT_TRY(auto arena, make_arena());
+  FilteredArena made{.tool = tool, .arena = std::move(arena)};
+  KRAIT_TRY(auto outcome,
+            tool == Tool::krait ? load_krait(made, rules, bpffs)
+                                : inside(made.arena.guarded, [&] { return load_tool(tool, rules, timeout_s); }),
+            std::string("load ") + name_of(tool));
+  made.load_s = outcome.seconds;
+  made.timed_out = outcome.timed_out;
+  KRAIT_CHECK(made.timed_out ? common::Result<void>() : check(made), name_of(tool));
   return made;
 }
 

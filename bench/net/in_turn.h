@@ -21,29 +21,19 @@ namespace krait::bench {
 template <typename Size, typename Make, typename Measure>
 common::Result<std::vector<Size>> measure_in_turn(std::span<const std::uint32_t> rule_counts, int rounds,
                                                   const Make& make, const Measure& measure) {
-  auto sandbox = Sandbox::enter();
-  if (!sandbox) {
-    return std::move(sandbox.error());
-  }
+  KRAIT_TRY(auto sandbox, Sandbox::enter());
   std::vector<Size> sizes;
   std::vector<Arena> arenas;
   for (const std::uint32_t rules : rule_counts) {
-    auto arena = make_arena();
-    if (!arena) {
-      return std::move(arena.error());
-    }
-    arenas.push_back(std::move(*arena));
+    KRAIT_TRY(auto arena, make_arena());
+    arenas.push_back(std::move(arena));
     sizes.push_back({.rules = rules});
-    if (auto made = make(sizes.back(), arenas.back(), sandbox->folder()); !made) {
-      return passed_on(made, fmt::format("{} rules", rules));
-    }
+    KRAIT_CHECK(make(sizes.back(), arenas.back(), sandbox.folder()), fmt::format("{} rules", rules));
   }
   run_on_cpu(1);
   for (int round = 0; round < rounds; ++round) {
     for (Size& size : sizes) {
-      if (auto done = measure(size); !done) {
-        return passed_on(done, fmt::format("{} rules", size.rules));
-      }
+      KRAIT_CHECK(measure(size), fmt::format("{} rules", size.rules));
     }
   }
   return sizes;

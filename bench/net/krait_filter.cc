@@ -20,10 +20,7 @@ struct KraitFilter::State {
 };
 
 common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, const Scale& scale, const std::string& bpffs) {
-  const auto first = compile::compile_snapshot(scale.bindings, scale.policy, 1);
-  if (!first) {
-    return first.error();
-  }
+  KRAIT_TRY(const auto first, compile::compile_snapshot(scale.bindings, scale.policy, 1));
   auto object = datapath::open_krait_object(datapath::Framing::ethernet);
   auto guard = datapath::open_guard_object();
   // The veths' names are all the same; the namespaces' descriptors are not.
@@ -31,7 +28,7 @@ common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, const Scale&
   if (!object || !guard || !pins) {
     return std::move(!object ? object.error() : !guard ? guard.error() : pins.error());
   }
-  const auto pages = static_cast<std::uint32_t>(first->image.size() / KRAIT_PAGE_BYTES);
+  const auto pages = static_cast<std::uint32_t>(first.image.size() / KRAIT_PAGE_BYTES);
   const std::uint32_t entries = datapath::snapshot_entries(pages + pages / 2);
   auto done = object->set_entries(datapath::kSnapshotMap, entries);
   const auto rules = static_cast<std::uint32_t>(scale.policy.rules.size());
@@ -41,26 +38,15 @@ common::Result<KraitFilter> KraitFilter::attach(const Arena& arena, const Scale&
   if (!done) {
     return std::move(done.error());
   }
-  auto snapshot = datapath::SnapshotMap::open(object->map_fd(datapath::kSnapshotMap), entries);
-  if (!snapshot) {
-    return std::move(snapshot.error());
-  }
-  KraitFilter filter(std::make_unique<State>(State{std::move(*object), std::move(*guard), std::move(*snapshot)}));
-  if (auto published = filter.publish(first->image); !published) {
-    return std::move(published.error());
-  }
+  KRAIT_TRY(auto snapshot, datapath::SnapshotMap::open(object->map_fd(datapath::kSnapshotMap), entries));
+  KraitFilter filter(std::make_unique<State>(State{std::move(*object), std::move(*guard), std::move(snapshot)}));
+  KRAIT_CHECK(filter.publish(first.image));
   const datapath::Programs programs{.ingress_fd = filter.state_->object.program_fd("krait_in_eth"),
                                     .egress_fd = filter.state_->object.program_fd("krait_out_eth"),
                                     .guard_fd = filter.state_->guard.program_fd("krait_guard")};
   datapath::Links links;
-  auto attached =
-      inside(arena.guarded, [&] { return datapath::attach_programs(arena.guarded_index, programs, links); });
-  if (!attached) {
-    return std::move(attached.error());
-  }
-  if (auto pinned = datapath::pin_links(links, *pins); !pinned) {
-    return std::move(pinned.error());
-  }
+  KRAIT_CHECK(inside(arena.guarded, [&] { return datapath::attach_programs(arena.guarded_index, programs, links); }));
+  KRAIT_CHECK(datapath::pin_links(links, *pins));
   return filter;
 }
 
@@ -70,9 +56,7 @@ KraitFilter& KraitFilter::operator=(KraitFilter&&) noexcept = default;
 KraitFilter::~KraitFilter() = default;
 
 common::Result<void> KraitFilter::publish(std::span<const std::byte> image) {
-  if (auto filled = state_->snapshot.fill_inactive(image); !filled) {
-    return filled;
-  }
+  KRAIT_CHECK(state_->snapshot.fill_inactive(image));
   state_->snapshot.switch_over();
   return state_->snapshot.wait_for_readers();
 }

@@ -129,17 +129,12 @@ struct Load::State {
 };
 
 common::Result<Load> Load::start(const Arena& arena, Protocol protocol, Way way) {
-  auto ends = protocol == Protocol::udp ? udp_ends(arena, way) : tcp_ends(arena, way);
-  if (!ends) {
-    return std::move(ends.error());
-  }
+  KRAIT_TRY(auto ends, protocol == Protocol::udp ? udp_ends(arena, way) : tcp_ends(arena, way));
   if (protocol == Protocol::udp) {
-    if (auto greeted = greet(*ends); !greeted) {
-      return std::move(greeted.error());
-    }
+    KRAIT_CHECK(greet(ends));
   }
   auto state = std::make_unique<State>();
-  state->ends = std::move(*ends);
+  state->ends = std::move(ends);
   state->protocol = protocol;
   state->run();
   return Load(std::move(state));
@@ -164,22 +159,19 @@ std::uint64_t Load::arrived() const {
 double Load::sender_cpu_s() const { return cpu_s_of(state_->sender.native_handle()); }
 
 common::Result<Rate> measure(const Arena& arena, Protocol protocol, double seconds) {
-  auto load = Load::start(arena, protocol, Way::to_guarded);
-  if (!load) {
-    return std::move(load.error());
-  }
+  KRAIT_TRY(auto load, Load::start(arena, protocol, Way::to_guarded));
   std::this_thread::sleep_for(kWarmUp);
   const auto start = Clock::now();
-  const std::uint64_t before = load->arrived();
-  const double sender_before = load->sender_cpu_s();
+  const std::uint64_t before = load.arrived();
+  const double sender_before = load.sender_cpu_s();
   const auto since_start = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
   // A TCP that waits for a retransmission may be silent for longer than a round.
   do {
     std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  } while (load->arrived() == before && since_start() < kPatienceS);
+  } while (load.arrived() == before && since_start() < kPatienceS);
   const double elapsed = since_start();
-  const auto arrived = static_cast<double>(load->arrived() - before);
-  const double sender_s = load->sender_cpu_s() - sender_before;
+  const auto arrived = static_cast<double>(load.arrived() - before);
+  const double sender_s = load.sender_cpu_s() - sender_before;
   if (arrived == 0) {
     return common::Error(common::ErrorCode::system, "nothing came through");
   }

@@ -33,17 +33,12 @@ common::Result<void> enter_namespace(int fd) {
 }
 
 common::Result<Namespace> Namespace::create() {
-  auto outside = current_namespace();
-  if (!outside) {
-    return std::move(outside.error());
-  }
+  KRAIT_TRY(auto outside, current_namespace());
   if (::unshare(CLONE_NEWNET) != 0) {
     return common::Error::from_errno(errno, "make a network namespace");
   }
   auto made = current_namespace();
-  if (auto left = enter_namespace(outside->get()); !left) {
-    return std::move(left.error());
-  }
+  KRAIT_CHECK(enter_namespace(outside.get()));
   if (!made) {
     return std::move(made.error());
   }

@@ -29,17 +29,10 @@ common::Result<void> enter_namespace(int fd);
 // Does `work`, which returns a Result, with the calling thread in `space`; other threads stay where they are.
 template <typename Work>
 std::invoke_result_t<Work> inside(const Namespace& space, const Work& work) {
-  auto outside = current_namespace();
-  if (!outside) {
-    return std::move(outside.error());
-  }
-  if (auto entered = enter_namespace(space.fd()); !entered) {
-    return std::move(entered.error());
-  }
+  KRAIT_TRY(auto outside, current_namespace());
+  KRAIT_CHECK(enter_namespace(space.fd()));
   auto result = work();
-  if (auto left = enter_namespace(outside->get()); !left) {
-    return std::move(left.error());
-  }
+  KRAIT_CHECK(enter_namespace(outside.get()));
   return result;
 }
 

@@ -15,16 +15,13 @@ constexpr std::chrono::milliseconds kPause{1};
 }  // namespace
 
 common::Result<std::unique_ptr<Probe>> Probe::make(const Arena& arena) {
-  auto ends = udp_ends(arena, Way::to_guarded);
-  if (!ends) {
-    return std::move(ends.error());
-  }
-  auto sender = std::make_shared<common::Fd>(std::move(ends->sender));
+  KRAIT_TRY(auto ends, udp_ends(arena, Way::to_guarded));
+  auto sender = std::make_shared<common::Fd>(std::move(ends.sender));
   const auto send = [sender] {
     const std::array<char, 8> bytes{};
     ::send(sender->get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
   };
-  return std::make_unique<Probe>(send, std::move(ends->receiver));
+  return std::make_unique<Probe>(send, std::move(ends.receiver));
 }
 
 Probe::Probe(std::function<void()> send, common::Fd receiver)

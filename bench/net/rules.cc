@@ -12,7 +12,7 @@
 namespace krait::bench {
 namespace {
 
-constexpr std::uint32_t kMostHosts = 1000;
+constexpr std::uint32_t kMaxHosts = 1000;
 
 std::string address(std::uint32_t number) { return host(number, common::Family::v4).text(); }
 const char* protocol(const HostRule& rule) { return rule.tcp ? "tcp" : "udp"; }
@@ -22,9 +22,9 @@ const char* protocol(const HostRule& rule) { return rule.tcp ? "tcp" : "udp"; }
 std::vector<HostRule> make_rules(std::uint32_t count) {
   std::vector<HostRule> rules;
   std::mt19937 random(1);
-  const std::uint32_t hosts = std::clamp(count, kGuarded, kMostHosts);
+  const std::uint32_t hosts = std::clamp(count, kGuarded, kMaxHosts);
   const auto below = [&](std::uint32_t limit) { return static_cast<std::uint32_t>(random() % limit); };
-  while (rules.size() + kLeastRules < count) {
+  while (rules.size() + kMinRules < count) {
     rules.push_back({.from = 1 + below(hosts),
                      .to = 1 + below(hosts),
                      .tcp = below(2) == 0,

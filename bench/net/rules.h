@@ -17,7 +17,7 @@ struct HostRule {
   std::uint16_t port = 0;
 };
 
-inline constexpr std::uint32_t kLeastRules = 2;
+inline constexpr std::uint32_t kMinRules = 2;
 
 // Random ones (the same every time) between up to 1,000 hosts. The last allows udp/5432 from the peer to the guarded
 // host, the one before it tcp/5432: lists are searched to their end.

@@ -77,9 +77,7 @@ common::Result<Ends> udp_ends(const Arena& arena, Way way, std::uint16_t port) {
     return sender ? std::move(receiver.error()) : std::move(sender.error());
   }
   ::setsockopt(receiver->get(), SOL_SOCKET, SO_RCVBUFFORCE, &kBufferBytes, sizeof(kBufferBytes));
-  if (auto connected = connect_to(*sender, to.number, port); !connected) {
-    return std::move(connected.error());
-  }
+  KRAIT_CHECK(connect_to(*sender, to.number, port));
   return Ends{.sender = std::move(*sender), .receiver = std::move(*receiver)};
 }
 
@@ -93,9 +91,7 @@ common::Result<Ends> tcp_ends(const Arena& arena, Way way) {
   if (::listen(listener->get(), 1) != 0) {
     return failed("listen");
   }
-  if (auto connected = connect_to(*sender, to.number, kServicePort); !connected) {
-    return std::move(connected.error());
-  }
+  KRAIT_CHECK(connect_to(*sender, to.number, kServicePort));
   common::Fd receiver(::accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!receiver.valid()) {
     return failed("accept");

@@ -18,7 +18,9 @@ std::string page() {
       "# Drop reasons\n\n"
       "Every dropped packet counts under exactly one reason, in `krait_drops_total{reason=...}`, in `krait status` and "
       "in\n"
-      "`krait trace`. This page is made from `krait/abi/reasons.h`.\n\n"
+      "`krait trace`. Two kinds count nowhere: what the guard drops while krait's programs are off the interface, and "
+      "frames\n"
+      "on other interfaces with more than four priority tags. This page is made from `krait/abi/reasons.h`.\n\n"
       "| reason | what it means |\n| --- | --- |\n";
 #define KRAIT_ROW(name, label, meaning) text += "| `" label "` | " meaning " |\n";
   KRAIT_REASONS(KRAIT_ROW)

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,55 +11,45 @@
 #include <memory>
 #include <utility>
 
-#include "common/fd.h"
+#include "common/event/clock_watch.h"
+#include "common/event/http.h"
+#include "common/event/loop.h"
+#include "common/event/notify.h"
+#include "common/event/peer_credentials.h"
+#include "common/event/shared_text.h"
+#include "common/event/stream_server.h"
+#include "common/event/timer.h"
+#include "common/event/unix_socket.h"
 #include "common/memory.h"
-#include "krait/agent/clock_watch.h"
-#include "krait/agent/endpoint_keeper.h"
-#include "krait/agent/http.h"
-#include "krait/agent/loop.h"
 #include "krait/agent/metrics.h"
 #include "krait/agent/metrics_server.h"
-#include "krait/agent/notify.h"
-#include "krait/agent/protocol.h"
-#include "krait/agent/rights.h"
-#include "krait/agent/shared_text.h"
-#include "krait/agent/stream_server.h"
-#include "krait/agent/unix_socket.h"
-#include "krait/agent/upkeep.h"
-#include "krait/agent/version.h"
+#include "krait/control/protocol.h"
+#include "krait/control/version.h"
+#include "krait/keeper/endpoint_keeper.h"
+#include "krait/keeper/upkeep.h"
+#include "krait/rundir/folder.h"
 
 namespace krait::agent {
 
 using common::Error;
 using common::ErrorCode;
-using common::Fd;
 using common::Result;
 
 namespace {
 
-Result<Fd> open_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGHUP, SIGTERM, SIGINT}) {
-    sigaddset(&signals, number);
-  }
-  Fd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.valid() || ::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
-    return Error::from_errno(errno, "receive signals");
-  }
-  return fd;
-}
+constexpr const char* kGroup = "krait";  // whose members may change something
 
 // The serving part. Everything it refers to outlives it.
 class Service {
  public:
   // Who keeps what is in force up while the agent runs.
   struct Keepers {
-    EndpointKeeper& endpoints;
-    Upkeep& upkeep;
+    keeper::EndpointKeeper& endpoints;
+    keeper::Upkeep& upkeep;
   };
 
-  Service(Enforcer& enforcer, Keepers keepers, Loop& loop, common::Log& log, const Rights& rights)
+  Service(enforce::Enforcer& enforcer, Keepers keepers, common::Loop& loop, common::Log& log,
+          const common::Rights& rights)
       : enforcer_(enforcer),
         endpoints_(keepers.endpoints),
         upkeep_(keepers.upkeep),
@@ -68,78 +57,77 @@ class Service {
         log_(log),
         rights_(rights) {}
 
-  void on_signal(int signals);
-  void on_clock_set(ClockWatch& clock);
+  void on_signal(int number);
+  void on_clock_set(common::ClockWatch& clock);
   void warn();  // about the policy in force
   void keep_endpoints();
-  std::optional<Answer> on_control(std::string_view input, const Client& client);
-  std::optional<Answer> on_http(std::string_view input);
+  std::optional<common::Answer> on_control(std::string_view input, const common::Client& client);
+  std::optional<common::Answer> on_http(std::string_view input);
   Result<void> share();  // before anybody is served
   void watch(const MetricsServer& metrics) { metrics_ = &metrics; }
 
  private:
   // For those who may only look.
   struct Shared {
-    std::unique_ptr<SharedText> metrics;
-    std::unique_ptr<SharedText> status;
+    std::unique_ptr<common::SharedText> metrics;
+    std::unique_ptr<common::SharedText> status;
   };
 
   Result<std::string> metrics_page();
   void read_anew();
-  std::string answer_line(Request request, const Client& client);
-  Json answer(Request request, const Client& client);
-  Json reload();
-  Json status();
-  Json rules();
-  Json down();
-  Json drain();
-  Json rotate_key();
+  std::string answer_line(control::Request request, const common::Client& client);
+  control::Json answer(control::Request request, const common::Client& client);
+  control::Json reload();
+  control::Json status();
+  control::Json rules();
+  control::Json down();
+  control::Json drain();
+  control::Json rotate_key();
 
-  Enforcer& enforcer_;
-  EndpointKeeper& endpoints_;
-  Upkeep& upkeep_;
-  Loop& loop_;
+  enforce::Enforcer& enforcer_;
+  keeper::EndpointKeeper& endpoints_;
+  keeper::Upkeep& upkeep_;
+  common::Loop& loop_;
   common::Log& log_;
-  const Rights& rights_;
+  const common::Rights& rights_;
   Shared shared_;
   const MetricsServer* metrics_ = nullptr;
 };
 
-void Service::on_signal(int signals) {
-  signalfd_siginfo info{};
-  while (::read(signals, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
-    if (info.ssi_signo == SIGHUP) {
-      reload();
-      continue;
-    }
-    log_.info(fmt::format("ending; the policy stays in force on {}", enforcer_.interface()));
-    loop_.stop();
+void Service::on_signal(int number) {
+  if (number == SIGHUP) {
+    reload();
+    return;
   }
+  log_.info(fmt::format("ending; the policy stays in force on {}", enforcer_.interface()));
+  loop_.stop();
 }
 
-std::optional<Answer> Service::on_control(std::string_view input, const Client& client) {
+std::optional<common::Answer> Service::on_control(std::string_view input, const common::Client& client) {
   const auto end = input.find('\n');
   if (end == std::string_view::npos) {
-    if (input.size() < kMostRequestBytes) {
+    if (input.size() < common::kMaxRequestBytes) {
       return std::nullopt;
     }
-    const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", kMostRequestBytes));
-    return Answer{json_line(error_json(error)), input.size(), true};
+    const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", common::kMaxRequestBytes));
+    return common::Answer{control::json_line(control::error_json(error)), input.size(), true};
   }
-  auto request = parse_request(input.substr(0, end));
-  return Answer{request ? answer_line(*request, client) : json_line(error_json(request.error())), end + 1, false};
+  auto request = control::parse_request(input.substr(0, end));
+  return common::Answer{
+      request ? answer_line(*request, client) : control::json_line(control::error_json(request.error())), end + 1,
+      false};
 }
 
-std::optional<Answer> Service::on_http(std::string_view input) {
-  const auto code = http_status(input);
+std::optional<common::Answer> Service::on_http(std::string_view input) {
+  const auto code = common::http_status(input);
   if (!code) {
     return std::nullopt;
   }
   if (*code != 200) {
-    return Answer{http_response(*code, {}), input.size(), true};
+    return common::Answer{common::http_response(*code, {}), input.size(), true};
   }
   const auto& page = shared_.metrics->get();
-  return Answer{page ? http_response(200, *page) : http_response(500, {}), input.size(), true};
+  return common::Answer{page ? common::http_response(200, *page) : common::http_response(500, {}), input.size(), true};
 }
 
 Result<std::string> Service::metrics_page() {
@@ -157,15 +145,16 @@ Result<std::string> Service::metrics_page() {
 }
 
 Result<void> Service::share() {
-  const auto add = [this](std::unique_ptr<SharedText>& place, SharedText::Reader read) {
-    auto made = SharedText::create(loop_, std::move(read));
+  const auto add = [this](std::unique_ptr<common::SharedText>& place, common::SharedText::Reader read) {
+    auto made = common::SharedText::create(loop_, std::move(read));
     if (made) {
       place = std::move(*made);
     }
     return made ? Result<void>() : std::move(made.error());
   };
   auto done = add(shared_.metrics, [this] { return metrics_page(); });
-  return done ? add(shared_.status, [this] { return Result<std::string>(json_line(status())); }) : std::move(done);
+  return done ? add(shared_.status, [this] { return Result<std::string>(control::json_line(status())); })
+              : std::move(done);
 }
 
 void Service::read_anew() {
@@ -174,46 +163,46 @@ void Service::read_anew() {
 }
 
 // Whoever may change something always gets what is so now, and what the others share is not older.
-std::string Service::answer_line(Request request, const Client& client) {
-  if (!client.may_change && request == Request::status) {
+std::string Service::answer_line(control::Request request, const common::Client& client) {
+  if (!client.may_change && request == control::Request::status) {
     return *shared_.status->get();
   }
-  std::string line = json_line(answer(request, client));
+  std::string line = control::json_line(answer(request, client));
   if (client.may_change) {
     read_anew();
   }
   return line;
 }
 
-Json Service::answer(Request request, const Client& client) {
-  if (needs_right(request) && !client.may_change) {
-    return error_json(Error(ErrorCode::permission, refusal(rights_)));
+control::Json Service::answer(control::Request request, const common::Client& client) {
+  if (control::needs_right(request) && !client.may_change) {
+    return control::error_json(Error(ErrorCode::permission, common::refusal(rights_, kGroup)));
   }
   switch (request) {
-    case Request::reload:
+    case control::Request::reload:
       return reload();
-    case Request::down:
+    case control::Request::down:
       return down();
-    case Request::drain:
+    case control::Request::drain:
       return drain();
-    case Request::rotate_key:
+    case control::Request::rotate_key:
       return rotate_key();
-    case Request::rules:
+    case control::Request::rules:
       return rules();
-    case Request::status:
+    case control::Request::status:
       break;
   }
   return status();
 }
 
-Json Service::reload() {
+control::Json Service::reload() {
   auto applied = enforcer_.reload();
   read_anew();
   common::release_free_memory();
   if (!applied) {
     log_.error("reload refused, revision " + fmt::format("{}", enforcer_.last().revision) + " stays in force:\n" +
                applied.error().text());
-    return error_json(applied.error());
+    return control::error_json(applied.error());
   }
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
@@ -221,32 +210,33 @@ Json Service::reload() {
   upkeep_.follow_clock();
   keep_endpoints();
   upkeep_.on_files();
-  return applied_json(*applied);
+  return control::applied_json(*applied);
 }
 
-Json Service::status() {
+control::Json Service::status() {
   auto state = enforcer_.state();
   if (!state) {
     log_.error("status: " + state.error().text());
-    return error_json(state.error());
+    return control::error_json(state.error());
   }
   endpoints_.annotate(*state);
   if (auto fault = metrics_ == nullptr ? std::nullopt : metrics_->fault()) {
     state->faults.push_back(std::move(*fault));
   }
-  return status_json(*state, enforcer_.policy(), {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
+  return control::status_json(*state, enforcer_.policy(),
+                              {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
 }
 
-Json Service::rules() {
+control::Json Service::rules() {
   auto rules = enforcer_.rules();
   if (!rules) {
     log_.error("rules: " + rules.error().text());
-    return error_json(rules.error());
+    return control::error_json(rules.error());
   }
-  return rules_json(*rules, enforcer_.policy());
+  return control::rules_json(*rules, enforcer_.policy());
 }
 
-void Service::on_clock_set(ClockWatch& clock) {
+void Service::on_clock_set(common::ClockWatch& clock) {
   auto set = clock.was_set();
   if (!set) {
     log_.error(set.error().text());
@@ -274,106 +264,96 @@ void Service::warn() {
   }
 }
 
-Json Service::down() {
+control::Json Service::down() {
   if (auto removed = enforcer_.remove(); !removed) {
     log_.error("down: " + removed.error().text());
-    return error_json(removed.error());
+    return control::error_json(removed.error());
   }
   log_.info(fmt::format("down: {} is no longer guarded", enforcer_.interface()));
   loop_.stop();
-  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}};
+  return {{"version", control::kProtocolVersion}, {"interface", enforcer_.interface()}};
 }
 
-Json Service::rotate_key() {
+control::Json Service::rotate_key() {
   auto key = enforcer_.rotate_key();
   if (!key) {
     log_.error("key rotate: " + key.error().text());
-    return error_json(key.error());
+    return control::error_json(key.error());
   }
-  const std::string text = wireguard::to_base64(*key);
+  const std::string text = model::key_text(*key);
   log_.info("the key is now the one whose public key is " + text);
-  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}, {"public_key", text}};
+  return {{"version", control::kProtocolVersion}, {"interface", enforcer_.interface()}, {"public_key", text}};
 }
 
-Json Service::drain() {
+control::Json Service::drain() {
   if (auto drained = enforcer_.drain(); !drained) {
     log_.error("down: " + drained.error().text());
-    return error_json(drained.error());
+    return control::error_json(drained.error());
   }
   log_.info(fmt::format("down: everything on {} is denied", enforcer_.interface()));
   loop_.stop();
-  return {{"version", kProtocolVersion}, {"interface", enforcer_.interface()}, {"managed", enforcer_.managed()}};
+  return {
+      {"version", control::kProtocolVersion}, {"interface", enforcer_.interface()}, {"managed", enforcer_.managed()}};
 }
 
-std::string started_text(const Enforcer& enforcer) {
-  const Applied& applied = enforcer.last();
-  return fmt::format("krait {} {} {}: revision {}, {} rules, {} identities, {} peers configured", kVersion,
+std::string started_text(const enforce::Enforcer& enforcer) {
+  const control::Applied& applied = enforcer.last();
+  return fmt::format("krait {} {} {}: revision {}, {} rules, {} identities, {} peers configured", control::kVersion,
                      enforcer.options().guarded_interface ? "guards" : "runs", enforcer.interface(), applied.revision,
                      applied.rules, applied.identities, applied.peers);
 }
 
 // Without the group databases only root and the agent's own user may change anything.
-Rights rights_of_clients(common::Log& log) {
-  auto rights = Rights::look_up();
+common::Rights rights_of_clients(common::Log& log) {
+  auto rights = common::Rights::look_up(kGroup);
   if (!rights) {
     log.warning("only root may change anything here: " + rights.error().text());
   }
-  return rights ? *rights : Rights{.own_user = ::geteuid(), .group = {}};
+  return rights ? *rights : common::Rights{.own_user = ::geteuid(), .group = {}};
 }
 
 }  // namespace
 
 Result<void> run_agent(const AgentOptions& options, common::Log& log) {
   // Where the lock of the interface is, and the pins are.
-  if (auto made = make_own_directory_of(fmt::format("{}/", kRunDirectory)); !made) {
-    return made;
+  const std::string in_run_directory = fmt::format("{}/", rundir::kRunDirectory);
+  KRAIT_CHECK(common::make_own_directory_of(in_run_directory, rundir::folder_hint(in_run_directory)));
+  auto loop = common::Loop::create();
+  auto control = common::ControlSocket::listen(options.socket_path, rundir::folder_hint(options.socket_path));
+  auto clock = common::ClockWatch::create();
+  if (!loop || !control || !clock) {
+    return !loop ? loop.error() : !control ? control.error() : clock.error();
   }
-  auto loop = Loop::create();
-  auto signals = open_signals();
-  auto control = ControlSocket::listen(options.socket_path);
-  auto clock = ClockWatch::create();
-  if (!loop || !signals || !control || !clock) {
-    return !loop ? loop.error() : !signals ? signals.error() : !control ? control.error() : clock.error();
-  }
-  auto enforcer = Enforcer::start(options.enforcer);
-  if (!enforcer) {
-    return enforcer.error();
-  }
-  const Rights rights = rights_of_clients(log);
-  auto endpoints = EndpointKeeper::create(**loop, log);
-  if (!endpoints) {
-    return endpoints.error();
-  }
-  auto upkeep = Upkeep::start(**loop, *enforcer, **endpoints, log);
-  if (!upkeep) {
-    return upkeep.error();
-  }
-  Service service(*enforcer, {**endpoints, **upkeep}, **loop, log, rights);
-  if (auto shared = service.share(); !shared) {
-    return shared;
-  }
-  auto watched = (*loop)->add(signals->get(), EPOLLIN, [&](std::uint32_t) { service.on_signal(signals->get()); });
-  auto control_server = StreamServer::serve(
+  KRAIT_TRY(auto enforcer, enforce::Enforcer::start(options.enforcer));
+  const common::Rights rights = rights_of_clients(log);
+  KRAIT_TRY(auto endpoints, keeper::EndpointKeeper::create(**loop, log));
+  KRAIT_TRY(auto upkeep, keeper::Upkeep::start(**loop, enforcer, *endpoints, log));
+  Service service(enforcer, {*endpoints, *upkeep}, **loop, log, rights);
+  KRAIT_CHECK(service.share());
+  auto signals =
+      common::Signals::receive(**loop, {SIGHUP, SIGTERM, SIGINT}, [&](int number) { service.on_signal(number); });
+  auto control_server = common::StreamServer::serve(
       **loop, control->take(),
-      [&](std::string_view input, const Client& client) { return service.on_control(input, client); }, rights);
-  auto metrics = MetricsServer::start(**loop, log, options.metrics,
-                                      [&](std::string_view input, const Client&) { return service.on_http(input); });
+      [&](std::string_view input, const common::Client& client) { return service.on_control(input, client); }, rights);
+  auto metrics = MetricsServer::start(**loop, log, options.metrics, [&](std::string_view input, const common::Client&) {
+    return service.on_http(input);
+  });
   auto clock_watched = (*loop)->add(clock->fd(), EPOLLIN, [&](std::uint32_t) { service.on_clock_set(*clock); });
-  if (!watched || !control_server || !metrics || !clock_watched) {
-    return !watched          ? watched.error()
+  if (!signals || !control_server || !metrics || !clock_watched) {
+    return !signals          ? signals.error()
            : !control_server ? control_server.error()
            : !metrics        ? metrics.error()
                              : clock_watched.error();
   }
   service.watch(**metrics);
   common::release_free_memory();
-  log.info(started_text(*enforcer));
+  log.info(started_text(enforcer));
   service.warn();
-  (*upkeep)->follow_clock();
+  upkeep->follow_clock();
   service.keep_endpoints();
-  notify_ready();
+  common::notify_ready("the policy is in force");
   auto ended = (*loop)->run();
-  enforcer->remember_time();
+  enforcer.remember_time();
   return ended;
 }
 

@@ -7,12 +7,12 @@
 #include "common/ip.h"
 #include "common/log.h"
 #include "common/result.h"
-#include "krait/agent/enforcer.h"
+#include "krait/enforce/enforcer.h"
 
 namespace krait::agent {
 
 struct AgentOptions {
-  EnforcerOptions enforcer;
+  enforce::EnforcerOptions enforcer;
   std::string socket_path;
   common::Endpoint metrics;  // a loopback address
 };

@@ -2,8 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "krait/agent/listen.h"
-#include "krait/agent/version.h"
+#include "common/event/loopback.h"
+#include "krait/control/version.h"
 
 namespace krait::agent {
 
@@ -23,7 +23,7 @@ constexpr const char* kFooter =
 
 std::string check_metrics(const std::string& text) {
   const auto endpoint = common::Endpoint::parse(text);
-  return endpoint && is_loopback(endpoint->ip) ? "" : "give a loopback ADDRESS:PORT, as 127.0.0.1:9517";
+  return endpoint && common::is_loopback(endpoint->ip) ? "" : "give a loopback ADDRESS:PORT, as 127.0.0.1:9517";
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ void add_flags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--prepare", flags.prepare_for,
                  "As root: make the place of the pins for an agent that will run as this user, and end");
-  app.set_version_flag("--version", std::string("krait-agent ") + kVersion);
+  app.set_version_flag("--version", std::string("krait-agent ") + control::kVersion);
 }
 
 AgentOptions options_of(const Flags& flags) {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "krait/agent/agent.h"
-#include "krait/agent/protocol.h"
+#include "krait/control/protocol.h"
 
 namespace CLI {
 class App;
@@ -15,7 +15,7 @@ namespace krait::agent {
 struct Flags {
   std::string config = "/etc/krait/krait.toml";
   std::string interface;
-  std::string socket = kDefaultSocket;
+  std::string socket = control::kDefaultSocket;
   std::string metrics = "127.0.0.1:9517";
   std::string prepare_for;  // do nothing but this
 };

@@ -1,13 +1,13 @@
 #include <CLI/CLI.hpp>
 
+#include "common/event/notify.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/process.h"
 #include "krait/agent/agent.h"
 #include "krait/agent/flags.h"
-#include "krait/agent/notify.h"
-#include "krait/agent/prepare.h"
-#include "krait/agent/protocol.h"
+#include "krait/control/protocol.h"
+#include "krait/enforce/prepare.h"
 
 namespace {
 
@@ -16,14 +16,14 @@ int run(const krait::agent::Flags& flags) {
   common::Log log("krait-agent");
   const auto done = common::within_memory([&] {
     return flags.prepare_for.empty() ? krait::agent::run_agent(krait::agent::options_of(flags), log)
-                                     : krait::agent::prepare_for(flags.prepare_for);
+                                     : krait::enforce::prepare_for(flags.prepare_for);
   });
   if (done) {
     return 0;
   }
   log.error(done.error().text());
-  krait::agent::notify_failed(done.error().text());
-  return krait::agent::exit_code(done.error());
+  common::notify_failed(done.error().text());
+  return krait::control::exit_code(done.error());
 }
 
 }  // namespace

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "krait/abi/reasons.h"
-#include "krait/agent/protocol.h"
-#include "krait/agent/version.h"
+#include "krait/control/protocol.h"
+#include "krait/control/version.h"
 
 namespace krait::agent {
 
@@ -93,7 +93,8 @@ void add_drops(std::vector<MetricFamily>& families, const datapath::Counters& co
   for (std::uint32_t reason = KRAIT_ALLOWED + 1; reason < KRAIT_REASON_COUNT; ++reason) {
     for (int direction = 0; direction < KRAIT_DIRECTIONS; ++direction) {
       const krait_count& count = counters.drops[reason].by_direction[direction];
-      const Labels labels{{"reason", std::string(reason_label(reason))}, {"direction", kDirections[direction]}};
+      const Labels labels{{"reason", std::string(control::reason_label(reason))},
+                          {"direction", kDirections[direction]}};
       add(drops, labels, count.packets);
       add(bytes, labels, count.bytes);
     }
@@ -103,7 +104,7 @@ void add_drops(std::vector<MetricFamily>& families, const datapath::Counters& co
 }
 
 // Of a large policy most rules are silent: only those that decided something are shown.
-void add_rules(std::vector<MetricFamily>& families, const model::Policy& policy, const Rules& rules) {
+void add_rules(std::vector<MetricFamily>& families, const model::Policy& policy, const control::Rules& rules) {
   auto packets = family("krait_rule_packets_total", "Packets that the rule decided.", MetricType::Counter);
   auto bytes = family("krait_rule_bytes_total", "Bytes of the packets that the rule decided.", MetricType::Counter);
   auto info = family("krait_rule_info", "Where the rules that decided packets stand.", MetricType::Gauge);
@@ -129,11 +130,11 @@ void add_rules(std::vector<MetricFamily>& families, const model::Policy& policy,
 
 // By what tells a peer: its name, or the key of one that the configuration does not have. A peer that announced its
 // next key is two of WireGuard's, and one here.
-std::map<std::string, wireguard::PeerStatus> peers_by_label(const State& state) {
+std::map<std::string, wireguard::PeerStatus> peers_by_label(const control::State& state) {
   std::map<std::string, wireguard::PeerStatus> peers;
-  for (const PeerState& peer : state.peers) {
+  for (const control::PeerState& peer : state.peers) {
     const auto& more = peer.wireguard;
-    auto& sum = peers[peer.name.empty() ? wireguard::to_base64(more.public_key) : peer.name];
+    auto& sum = peers[peer.name.empty() ? model::key_text(more.public_key) : peer.name];
     sum.last_handshake_s = std::max(sum.last_handshake_s, more.last_handshake_s);
     sum.received_bytes += more.received_bytes;
     sum.sent_bytes += more.sent_bytes;
@@ -141,7 +142,7 @@ std::map<std::string, wireguard::PeerStatus> peers_by_label(const State& state) 
   return peers;
 }
 
-void add_peers(std::vector<MetricFamily>& families, const State& state) {
+void add_peers(std::vector<MetricFamily>& families, const control::State& state) {
   const auto peers = peers_by_label(state);
   families.push_back(gauge("krait_peers", "Peers of the interface.", peers.size()));
   auto handshake = family("krait_peer_last_handshake_seconds", "Unix time of the peer's last handshake; 0: none yet.",
@@ -161,13 +162,13 @@ void add_peers(std::vector<MetricFamily>& families, const State& state) {
 
 }  // namespace
 
-std::string metrics_text(const model::Policy& policy, const State& state, const Rules& rules) {
+std::string metrics_text(const model::Policy& policy, const control::State& state, const control::Rules& rules) {
   std::vector<MetricFamily> families;
   auto build = family("krait_build_info", "The agent's version.", MetricType::Gauge);
-  add(build, {{"version", kVersion}}, 1);
+  add(build, {{"version", control::kVersion}}, 1);
   families.push_back(std::move(build));
   auto attached = family("krait_attached", "1: the data path is attached to the interface.", MetricType::Gauge);
-  add(attached, {{"interface", state.interface}, {"kind", std::string(attachment_name(state.attachment))}},
+  add(attached, {{"interface", state.interface}, {"kind", std::string(control::attachment_name(state.attachment))}},
       state.attachment == datapath::Attachment::none ? 0 : 1);
   families.push_back(std::move(attached));
   families.push_back(gauge("krait_policy_revision", "The policy revision in force.", state.revision));

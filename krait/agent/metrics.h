@@ -3,10 +3,11 @@
 
 #include <string>
 
-#include "krait/agent/enforcer.h"
+#include "krait/control/state.h"
+#include "krait/model/policy.h"
 
 namespace krait::agent {
 
-std::string metrics_text(const model::Policy& policy, const State& state, const Rules& rules);
+std::string metrics_text(const model::Policy& policy, const control::State& state, const control::Rules& rules);
 
 }  // namespace krait::agent

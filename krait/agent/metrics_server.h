@@ -7,13 +7,13 @@
 #include <optional>
 #include <utility>
 
-#include "common/fd.h"
+#include "common/event/loop.h"
+#include "common/event/stream_server.h"
+#include "common/event/timer.h"
 #include "common/ip.h"
 #include "common/log.h"
 #include "common/result.h"
-#include "krait/agent/enforcer.h"
-#include "krait/agent/loop.h"
-#include "krait/agent/stream_server.h"
+#include "krait/control/state.h"
 
 namespace krait::agent {
 
@@ -23,32 +23,29 @@ class MetricsServer {
  public:
   // Fails with invalid_input for an address that is not a loopback one. One that is taken, or that nobody has, is tried
   // again every `retry`; what holds the port is a fault meanwhile. Loop and log must outlive it.
-  static common::Result<std::unique_ptr<MetricsServer>> start(Loop& loop, common::Log& log,
-                                                              const common::Endpoint& address, Answerer answerer,
+  static common::Result<std::unique_ptr<MetricsServer>> start(common::Loop& loop, common::Log& log,
+                                                              const common::Endpoint& address,
+                                                              common::Answerer answerer,
                                                               std::chrono::milliseconds retry = kPortRetry);
   MetricsServer(const MetricsServer&) = delete;
   MetricsServer& operator=(const MetricsServer&) = delete;
-  ~MetricsServer();
 
   // Why nobody can read the page; none: it is served.
-  [[nodiscard]] std::optional<Fault> fault() const;
+  [[nodiscard]] std::optional<control::Fault> fault() const;
 
  private:
-  MetricsServer(Loop& loop, common::Log& log, const common::Endpoint& address, Answerer answerer)
+  MetricsServer(common::Loop& loop, common::Log& log, const common::Endpoint& address, common::Answerer answerer)
       : loop_(loop), log_(log), address_(address), answerer_(std::move(answerer)) {}
   common::Result<void> try_to_serve();
   common::Result<void> try_again_every(std::chrono::milliseconds retry);
-  void on_timer();
-  void end_timer();
 
-  Loop& loop_;
+  common::Loop& loop_;
   common::Log& log_;
   common::Endpoint address_;
-  Answerer answerer_;
-  std::unique_ptr<StreamServer> server_;
+  common::Answerer answerer_;
+  std::unique_ptr<common::StreamServer> server_;
   std::optional<common::Error> trouble_;
-  common::Fd timer_;  // while the address is not ours
-  std::optional<Loop::Token> token_;
+  common::Timer timer_;  // while the address is not ours
 };
 
 }  // namespace krait::agent

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "krait/agent/listen.h"
+#include "common/event/loopback.h"
 
 namespace krait::agent {
 namespace {
@@ -23,7 +23,7 @@ struct Held {
 
 std::optional<Held> hold_a_port() {
   Held held;
-  auto listener = listen_tcp({*common::Ip::parse("127.0.0.1"), 0});
+  auto listener = common::listen_tcp({*common::Ip::parse("127.0.0.1"), 0});
   sockaddr_in name{};
   socklen_t size = sizeof(name);
   if (!listener || ::getsockname(listener->get(), reinterpret_cast<sockaddr*>(&name), &size) != 0) {
@@ -44,13 +44,13 @@ bool connects(const common::Endpoint& address) {
 }
 
 TEST(MetricsServerTest, ServesAsSoonAsThePortIsFree) {
-  auto loop = Loop::create();
+  auto loop = common::Loop::create();
   ASSERT_TRUE(loop) << loop.error().text();
   common::Log log("test");
   auto held = hold_a_port();
   ASSERT_TRUE(held);
-  const auto answer = [](std::string_view input, const Client&) {
-    return std::optional(Answer{.bytes = "page", .consumed = input.size(), .close = true});
+  const auto answer = [](std::string_view input, const common::Client&) {
+    return std::optional(common::Answer{.bytes = "page", .consumed = input.size(), .close = true});
   };
   auto server = MetricsServer::start(**loop, log, held->address, answer, std::chrono::milliseconds(5));
   ASSERT_TRUE(server) << server.error().text();
@@ -71,7 +71,7 @@ TEST(MetricsServerTest, ServesAsSoonAsThePortIsFree) {
 }
 
 TEST(MetricsServerTest, RefusesAnAddressThatIsNotALoopbackOne) {
-  auto loop = Loop::create();
+  auto loop = common::Loop::create();
   ASSERT_TRUE(loop) << loop.error().text();
   common::Log log("test");
   const auto server = MetricsServer::start(**loop, log, {*common::Ip::parse("192.0.2.1"), 9517}, {});

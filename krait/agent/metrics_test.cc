@@ -15,8 +15,8 @@ datapath::PairCount pair_of(std::uint32_t source, std::uint32_t destination, std
 
 struct Sample {
   model::Policy policy;
-  State state;
-  Rules rules;
+  control::State state;
+  control::Rules rules;
 
   Sample() {
     policy.identities = {{"we\"b", 10, {}}, {"db", 20, {}}};
@@ -73,7 +73,7 @@ TEST(Metrics, ShowsEveryReasonFromTheStart) {
 
 TEST(Metrics, ShowsThePolicyAndThePeers) {
   Sample sample;
-  PeerState peer{.name = "db1", .identity = "db", .wireguard = {}};
+  control::PeerState peer{.name = "db1", .identity = "db", .wireguard = {}};
   peer.wireguard.last_handshake_s = 1700000000;
   peer.wireguard.received_bytes = 4000000000;
   sample.state.peers = {peer};
@@ -88,10 +88,10 @@ TEST(Metrics, ShowsThePolicyAndThePeers) {
 
 TEST(Metrics, ShowsAPeerThatAnnouncedItsNextKeyOnce) {
   Sample sample;
-  PeerState peer{.name = "db1", .identity = "db", .wireguard = {}};
+  control::PeerState peer{.name = "db1", .identity = "db", .wireguard = {}};
   peer.wireguard.last_handshake_s = 1700000000;
   peer.wireguard.received_bytes = 4000000000;
-  PeerState next{.name = "db1", .identity = "db", .wireguard = {}, .next_key = true};
+  control::PeerState next{.name = "db1", .identity = "db", .wireguard = {}, .next_key = true};
   next.wireguard.last_handshake_s = 1700000100;
   next.wireguard.received_bytes = 5;
   sample.state.peers = {peer, next};

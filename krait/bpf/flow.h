@@ -139,7 +139,7 @@ static __always_inline int is_closing(__u32 flags) {
   return (flags & (KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B)) == (KRAIT_FLOW_FIN_A | KRAIT_FLOW_FIN_B);
 }
 
-static __always_inline __u64 most_silence_s(__u32 protocol, __u32 flags) {
+static __always_inline __u64 max_silence_s(__u32 protocol, __u32 flags) {
   if (protocol == IPPROTO_TCP) {
     if (flags & KRAIT_FLOW_RESET) {
       return KRAIT_TCP_RESET_S;
@@ -159,7 +159,7 @@ static __always_inline __u64 most_silence_s(__u32 protocol, __u32 flags) {
 static __always_inline __u64 silence(__u64 now, __u64 seen) { return (__s64)(now - seen) < 0 ? 0 : now - seen; }
 
 static __always_inline int is_live(const struct krait_flow* flow, __u32 protocol, __u64 now) {
-  return silence(now, flow->seen_jiffies) <= most_silence_s(protocol, flow->flags) * krait_hz;
+  return silence(now, flow->seen_jiffies) <= max_silence_s(protocol, flow->flags) * krait_hz;
 }
 
 static __always_inline int is_from_initiator(const struct flow_place* place) {

@@ -7,7 +7,8 @@
  *
  * krait_ingress and krait_egress guard layer-3 devices (WireGuard, TUN), where a packet begins with its IP header. The
  * two _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those, and
- * mostly without a host whose routes could be asked (krait_asks_routes).
+ * mostly without a host whose routes could be asked (krait_asks_routes). krait_fence stands on the host's other
+ * interfaces, at ingress, whatever their packets begin with.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -17,6 +18,8 @@
 #include <bpf/bpf_helpers.h>
 
 #include "krait/bpf/count.h"
+#include "krait/bpf/fence.h"
+#include "krait/bpf/fragment.h"
 #include "krait/bpf/judge.h"
 #include "krait/bpf/maps.h"
 #include "krait/bpf/mss.h"
@@ -89,18 +92,6 @@ static __always_inline int find_destination(const struct view* view, __u32 direc
   scratch->judgement.destination_tag = destination->tag;
   return direction == KRAIT_EGRESS && destination->owner & KRAIT_ENTRY_LOCAL ? KRAIT_REASON_DESTINATION_IS_LOCAL
                                                                              : KRAIT_ALLOWED;
-}
-
-static __always_inline int decide(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
-  const __u8 is_icmp_error = scratch->packet.is_icmp_error;
-  if (is_icmp_error) {
-    const int reason = judge_icmp_error(skb, view, scratch);
-    if (reason >= 0) {
-      return reason;
-    }
-  }
-  const int reason = judge(view, scratch);
-  return is_icmp_error && reason == KRAIT_REASON_NO_RULE ? KRAIT_REASON_ICMP_ERROR_UNRELATED : reason;
 }
 
 /* The checks of a parsed packet that need no identity. */
@@ -196,5 +187,11 @@ int krait_in_eth(struct __sk_buff* skb) { return verdict(skb, ETH_HLEN, KRAIT_IN
 
 SEC("tc")
 int krait_out_eth(struct __sk_buff* skb) { return verdict(skb, ETH_HLEN, KRAIT_EGRESS); }
+
+SEC("tc")
+int krait_fence(struct __sk_buff* skb) { return fence(skb); }
+
+SEC("tc")
+int krait_port(struct __sk_buff* skb) { return fence_port(skb); }
 
 char krait_license[] SEC("license") = "Dual BSD/GPL";

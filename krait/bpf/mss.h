@@ -20,7 +20,7 @@
  */
 static __always_inline __u32 find_mss(struct options* options) {
   *(volatile __u32*)&options->at = 0;
-  for (int step = 0; step < (int)MOST_OPTION_BYTES; step++) {
+  for (int step = 0; step < (int)MAX_OPTION_BYTES; step++) {
     const __u32 at = *(volatile __u32*)&options->at;
     if (at + TCP_MSS_BYTES > options->bytes) {
       return 0;
@@ -74,10 +74,10 @@ __noinline int clamp_mss(struct __sk_buff* skb) {
     return 0;
   }
   /* The sum over all options, for the value may stand at an odd offset. */
-  const __s64 before = bpf_csum_diff(0, 0, (__be32*)options->octets, MOST_OPTION_BYTES, 0);
+  const __s64 before = bpf_csum_diff(0, 0, (__be32*)options->octets, MAX_OPTION_BYTES, 0);
   options->octets[within_options(value)] = (__u8)(most >> 8);
   options->octets[within_options(value + 1)] = (__u8)most;
-  const __s64 after = bpf_csum_diff(0, 0, (__be32*)options->octets, MOST_OPTION_BYTES, ~(__wsum)before);
+  const __s64 after = bpf_csum_diff(0, 0, (__be32*)options->octets, MAX_OPTION_BYTES, ~(__wsum)before);
   const __u16 value_be = bpf_htons((__u16)most);
   if (bpf_skb_store_bytes(skb, l4_offset + TCP_HEADER_BYTES + value, &value_be, sizeof(value_be), 0) == 0) {
     bpf_l4_csum_replace(skb, l4_offset + TCP_CHECKSUM_OFFSET, 0, (__u64)after, 0);

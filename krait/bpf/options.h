@@ -4,8 +4,8 @@
 
 #include "krait/bpf/scratch.h"
 
-#define MOST_OPTION_BYTES 40U
-#define LEAST_OPTION_BYTES 4U /* headers are whole words */
+#define MAX_OPTION_BYTES 40U
+#define MIN_OPTION_BYTES 4U /* headers are whole words */
 #define OPTION_END 0
 #define OPTION_NOP 1
 
@@ -18,7 +18,7 @@ static __always_inline __u32 within_options(__u32 at) {
 /* Fails where there are none, or more than a header can have. */
 static __always_inline int read_options(struct __sk_buff* skb, struct options* options, __u32 offset, __u32 bytes) {
   OPAQUE(bytes);
-  if (bytes < LEAST_OPTION_BYTES || bytes > MOST_OPTION_BYTES) {
+  if (bytes < MIN_OPTION_BYTES || bytes > MAX_OPTION_BYTES) {
     return -1;
   }
   __builtin_memset(options->octets, 0, sizeof(options->octets));

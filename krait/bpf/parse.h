@@ -71,6 +71,11 @@ static __always_inline int parse_ipv4(struct __sk_buff* skb, struct packet* pack
   return ip.ihl == 5 ? parse_l4(skb, packet, l3_offset + sizeof(ip)) : parse_l4(skb, packet, 0);
 }
 
+static __always_inline int is_extension(__u32 protocol) {
+  return protocol == NEXT_HOP_BY_HOP || protocol == NEXT_ROUTING || protocol == NEXT_DESTINATION ||
+         protocol == NEXT_FRAGMENT;
+}
+
 /*
  * Walks the extension headers from packet->l4_offset on, whose type is tuple.protocol, and leaves both at what follows
  * them. Stops behind the fragment header of a later fragment.
@@ -82,7 +87,7 @@ static __noinline int skip_extensions(struct __sk_buff* skb, struct packet* pack
   for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
     __u8 head[8];
     const __u32 type = packet->tuple.protocol;
-    if (type != NEXT_HOP_BY_HOP && type != NEXT_ROUTING && type != NEXT_FRAGMENT && type != NEXT_DESTINATION) {
+    if (!is_extension(type)) {
       return KRAIT_ALLOWED;
     }
     if (i == MAX_EXTENSION_HEADERS) {
@@ -94,7 +99,8 @@ static __noinline int skip_extensions(struct __sk_buff* skb, struct packet* pack
     if (packet->l4_bytes < sizeof(head) || bpf_skb_load_bytes(skb, packet->l4_offset, head, sizeof(head))) {
       return too_short(packet);
     }
-    if (type == NEXT_ROUTING && (head[2] == 0 || head[3] != 0)) { /* segments left: somebody else is the destination */
+    /* Segments left: it is for somebody else. What is quoted was for the last segment, as the kernel sees it. */
+    if (type == NEXT_ROUTING && (packet->is_quoted || head[2] == 0 || head[3] != 0)) {
       return KRAIT_REASON_ROUTING_HEADER;
     }
     const __u32 bytes = type == NEXT_FRAGMENT ? 8 : (head[1] + 1U) * 8;

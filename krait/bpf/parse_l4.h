@@ -25,7 +25,7 @@ static __always_inline int is_icmp_query(__u8 is_v6, __u8 type) {
 
 static __always_inline int is_icmp_error(__u8 is_v6, __u8 type) {
   if (is_v6) {
-    return type >= 1 && type <= 4;
+    return type < 128; /* unknown ones too: RFC 4443 2.1, 2.4 (a) */
   }
   return type == 3 || type == 11 || type == 12;
 }

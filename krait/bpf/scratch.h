@@ -78,6 +78,16 @@ struct answer {
   };
 };
 
+/* Where the headers of a packet are that arrives on another interface, from its network header on. */
+struct outside {
+  __u32 protocol_be; /* ETH_P_IP, ETH_P_IPV6; nothing else is judged */
+  __u32 ip_offset;
+  __u32 l4_offset;
+  __u32 is_fragment; /* any part of a datagram; IPv6: has the header */
+  __u32 end;         /* IPv6: of the packet, behind which a frame may go on */
+  __u32 speech;      /* enum speech, of fence.h */
+};
+
 /* The options of an IPv4 or a TCP header, while somebody looks through them. */
 struct options {
   __u32 at;
@@ -101,6 +111,7 @@ struct scratch {
   struct options options;
   struct bpf_fib_lookup route;
   struct krait_way_key way;
+  struct outside outside;
 };
 
 struct {

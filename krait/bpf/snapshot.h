@@ -25,22 +25,33 @@ static __always_inline const void* element(const struct view* view, __u32 sectio
   return start + within;
 }
 
-static __always_inline int open_view(struct view* view) {
-  const struct krait_control* control = control_page();
-  if (!control) {
+/* The snapshot whose first page this is. */
+static __always_inline int open_page(struct view* view, __u32 page) {
+  if (page == 0) {
     return KRAIT_REASON_NO_POLICY;
   }
-  const __u32 active = *(volatile const __u32*)&control->active;
-  if (active == 0) {
-    return KRAIT_REASON_NO_POLICY;
-  }
-  view->first_page = active;
+  view->first_page = page;
   view->reserved = 0;
   view->header = bpf_map_lookup_elem(&krait_snapshot, &view->first_page);
   if (!view->header || view->header->magic != KRAIT_SNAPSHOT_MAGIC || view->header->abi_version != KRAIT_ABI_VERSION) {
     return KRAIT_REASON_NO_POLICY;
   }
   return KRAIT_ALLOWED;
+}
+
+static __always_inline int open_view(struct view* view) {
+  const struct krait_control* control = control_page();
+  return control ? open_page(view, *(volatile const __u32*)&control->active) : KRAIT_REASON_NO_POLICY;
+}
+
+/* The same, or what was taken out of force while everything is denied. */
+static __always_inline int open_held_view(struct view* view) {
+  const struct krait_control* control = control_page();
+  if (!control) {
+    return KRAIT_REASON_NO_POLICY;
+  }
+  const __u32 active = *(volatile const __u32*)&control->active;
+  return open_page(view, active ? active : *(volatile const __u32*)&control->suspended);
 }
 
 static __always_inline const struct krait_entry* find_in_bucket(const struct view* view, __u32 bucket_index,

@@ -12,7 +12,7 @@
 
 static __always_inline int find_source_route(struct options* options) {
   *(volatile __u32*)&options->at = 0;
-  for (int step = 0; step < (int)MOST_OPTION_BYTES; step++) {
+  for (int step = 0; step < (int)MAX_OPTION_BYTES; step++) {
     const __u32 at = *(volatile __u32*)&options->at;
     if (at >= options->bytes) {
       return KRAIT_ALLOWED;

@@ -26,16 +26,18 @@
 
 #include "common/fd.h"
 #include "krait/abi/selector.h"
-#include "krait/agent/clock_keeper.h"
-#include "krait/agent/protocol.h"
 #include "krait/cli/krait_program.h"
-#include "krait/cli/probe_packet.h"
+#include "krait/control/protocol.h"
+#include "krait/inspect/probe_packet.h"
+#include "krait/plan/clock_keeper.h"
 
 namespace krait::cli {
 namespace {
 
-using agent::Json;
 using common::Fd;
+using control::Json;
+using inspect::kEthernetBytes;
+using inspect::probe_packet;
 
 constexpr const char* kConfig = "/etc/krait/krait.toml";
 constexpr const char* kPolicy = "/etc/krait/policy.toml";
@@ -311,7 +313,7 @@ std::string utc(std::time_t time) { return fmt::format("{:%FT%TZ}", fmt::gmtime(
 // The time that an agent of another boot has seen.
 std::string record_of(std::time_t seen) {
   const std::int64_t seen_ns = std::int64_t{seen} * 1'000'000'000;
-  return agent::record_text({.boot_id = "00000000-0000-0000-0000-000000000000",
+  return model::record_text({.boot_id = "00000000-0000-0000-0000-000000000000",
                              .boot_ns = 1,
                              .latest = {.any_ns = seen_ns, .synchronized_ns = seen_ns}});
 }
@@ -325,7 +327,7 @@ TEST_F(AgentTest, WhatHasEndedStaysEndedUnderAnEarlierClock) {
   EXPECT_TRUE(arrives(kOpenPort));
   EXPECT_EQ(status()["clock"]["behind_s"], 0);
   end(pid_, SIGTERM);
-  write_text(agent::kTimeFile, record_of(now + 2 * kDayS));
+  write_text(plan::kTimeFile, record_of(now + 2 * kDayS));
   start();
   EXPECT_FALSE(arrives(kOpenPort));
   EXPECT_EQ(dropped("rule_expired"), 1);
@@ -343,7 +345,7 @@ TEST_F(AgentTest, WhatHasEndedStaysEndedUnderAnEarlierClock) {
   start();
   EXPECT_EQ(krait({"reload"}).exit_code, 0);
   EXPECT_FALSE(arrives(kOpenPort));
-  ASSERT_EQ(::unlink(agent::kTimeFile), 0);
+  ASSERT_EQ(::unlink(plan::kTimeFile), 0);
   EXPECT_EQ(krait({"reload"}).exit_code, 0);
   EXPECT_TRUE(arrives(kOpenPort)) << "the owner has said that the clock is right";
   EXPECT_TRUE(status()["faults"].empty());
@@ -351,7 +353,7 @@ TEST_F(AgentTest, WhatHasEndedStaysEndedUnderAnEarlierClock) {
 
 TEST_F(AgentTest, SaysWhenItCannotRememberTheTime) {
   end(pid_, SIGTERM);
-  ASSERT_EQ(::unlink(agent::kTimeFile), 0);
+  ASSERT_EQ(::unlink(plan::kTimeFile), 0);
   ASSERT_EQ(::rmdir(kStateDirectory), 0);
   start();
   EXPECT_TRUE(arrives(kOpenPort));
@@ -394,7 +396,7 @@ TEST_F(AgentTest, RefusesAFolderOfAnotherUserAndSaysHowToTakeIt) {
   const Ran refused = krait({"up", "-o", "json"});
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_EQ(refused.json()["error"],
-            "/run/krait belongs to user 65534, who may exchange files there under the agent's feet; make it root's, "
+            "/run/krait belongs to user 65534, who may exchange files there under this program's feet; make it root's, "
             "for an agent that runs as root: krait-agent --prepare root");
   const Ran prepared = run_program(KRAIT_AGENT_DIRECTORY "/krait-agent", {"--prepare", "root"}, 0);
   EXPECT_EQ(prepared.exit_code, 0) << prepared.err;
@@ -423,7 +425,7 @@ std::string http(const std::string& request) {
   const sockaddr_in address = address_of("127.0.0.1", 9517);
   EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
   EXPECT_EQ(::send(fd.get(), request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
-  return read_all(fd.get());
+  return text_to_end(fd.get());
 }
 
 TEST_F(AgentTest, ServesMetrics) {

@@ -6,41 +6,14 @@
 #include <algorithm>
 #include <ctime>
 #include <iterator>
-#include <optional>
 
 namespace krait::cli {
 
-namespace {
-
-std::optional<std::uint64_t> find_number(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_number_integer() ||
-      (!found->is_number_unsigned() && found->get<std::int64_t>() < 0)) {
-    return std::nullopt;
-  }
-  return found->get<std::uint64_t>();
-}
-
-}  // namespace
-
-std::string text_at(const Json& json, const char* key, const char* otherwise) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : otherwise;
-}
-
-std::uint64_t number_at(const Json& json, const char* key) { return find_number(json, key).value_or(0); }
-
-const Json& object_at(const Json& json, const char* key) {
-  static const Json kNone = Json::object();
-  const auto found = json.find(key);
-  return found != json.end() && found->is_object() ? *found : kNone;
-}
-
-const Json& list_at(const Json& json, const char* key) {
-  static const Json kNone = Json::array();
-  const auto found = json.find(key);
-  return found != json.end() && found->is_array() ? *found : kNone;
-}
+using common::find_number;
+using common::list_at;
+using common::number_at;
+using common::object_at;
+using common::text_at;
 
 namespace {
 
@@ -56,8 +29,8 @@ std::string bytes_text(std::uint64_t bytes) {
 }
 
 std::string endpoint_text(const Json& peer) {
-  const std::string name = text_at(peer, "endpoint_name", "");
-  const std::string failure = text_at(peer, "endpoint_failure", "");
+  const std::string name = text_at(peer, "endpoint_name");
+  const std::string failure = text_at(peer, "endpoint_failure");
   std::string text = text_at(peer, "endpoint", "no endpoint");
   if (!name.empty()) {
     text += failure.empty() ? fmt::format(" ({})", name) : fmt::format(" ({}: {})", name, failure);
@@ -69,10 +42,10 @@ std::string peer_text(const Json& peer) {
   const std::string handshake = !find_number(peer, "handshake_age_s")
                                     ? "no handshake yet"
                                     : fmt::format("handshake {} s ago", number_at(peer, "handshake_age_s"));
-  const auto next = peer.find("next_key");
-  const char* key = next != peer.end() && *next == true ? ", next key" : "";
+  const Json* next = common::find_member(peer, "next_key");
+  const char* key = next != nullptr && *next == true ? ", next key" : "";
   return fmt::format("  {}{} ({})  {}  {}, {} received, {} sent\n", text_at(peer, "name", "not configured"), key,
-                     text_at(peer, "identity", text_at(peer, "public_key", "").c_str()), endpoint_text(peer), handshake,
+                     text_at(peer, "identity", text_at(peer, "public_key")), endpoint_text(peer), handshake,
                      bytes_text(number_at(peer, "received_bytes")), bytes_text(number_at(peer, "sent_bytes")));
 }
 
@@ -89,8 +62,8 @@ std::string expiry_text(const Json& rule) {
 }
 
 std::string day_text(std::uint64_t unix_s) {
-  constexpr std::uint64_t kMostS = 253402300799;  // the end of the year 9999
-  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(std::min(unix_s, kMostS))));
+  constexpr std::uint64_t kMaxS = 253402300799;  // the end of the year 9999
+  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(std::min(unix_s, kMaxS))));
 }
 
 // Only where the clock is not gone by.
@@ -103,18 +76,26 @@ std::string clock_text(const Json& clock) {
                      day_text(number_at(clock, "known_time_s")));
 }
 
+// A line for each.
+std::string faults_text(const Json& answer) {
+  std::string text;
+  for (const Json& fault : list_at(answer, "faults")) {
+    const std::string hint = text_at(fault, "hint");
+    text += fmt::format("fault: {}{}{}\n", text_at(fault, "what", "?"), hint.empty() ? "" : "; ", hint);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string status_text(const Json& status) {
   const Json& agent = object_at(status, "agent");
   std::string text =
       fmt::format("{}: {} by krait-agent {} (pid {}), {} attachment\n", text_at(status, "interface", "?"),
-                  text_at(agent, "mode", "") == "guard" ? "guarded" : "managed", text_at(agent, "version", "?"),
+                  text_at(agent, "mode") == "guard" ? "guarded" : "managed", text_at(agent, "version", "?"),
                   number_at(agent, "pid"), text_at(status, "attachment", "no"));
   text += fmt::format("stage: {}\n", text_at(status, "stage", "?"));
-  for (const Json& fault : list_at(status, "faults")) {
-    text += fmt::format("fault: {}; {}\n", text_at(fault, "what", "?"), text_at(fault, "mend", ""));
-  }
+  text += faults_text(status);
   text += clock_text(object_at(status, "clock"));
   text += fmt::format("policy: revision {}, {} rules, {} identities, from {}\n", number_at(status, "revision"),
                       number_at(status, "rules"), number_at(status, "identities"), text_at(status, "policy", "?"));
@@ -148,7 +129,8 @@ std::string rules_text(const Json& rules) {
 
 std::string reload_text(const Json& applied) {
   const Json& changes = object_at(applied, "changes");
-  return fmt::format("reloaded: revision {}, {} rules, {} identities; peers {} added, {} changed, {} removed",
+  return faults_text(applied) +
+         fmt::format("reloaded: revision {}, {} rules, {} identities; peers {} added, {} changed, {} removed",
                      number_at(applied, "revision"), number_at(applied, "rules"), number_at(applied, "identities"),
                      number_at(changes, "peers_added"), number_at(changes, "peers_changed"),
                      number_at(changes, "peers_removed"));

@@ -3,17 +3,17 @@
 #include <cstdint>
 
 #include "krait/cli/answers.h"
-#include "krait/cli/event_text.h"
+#include "krait/inspect/event_text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace krait;
-  const auto answer = agent::parse_json_object({reinterpret_cast<const char*>(data), size});
+  const auto answer = control::parse_json_object({reinterpret_cast<const char*>(data), size});
   if (answer) {
     static_cast<void>(cli::status_text(*answer));
     static_cast<void>(cli::rules_text(*answer));
     static_cast<void>(cli::reload_text(*answer));
-    const cli::EventNames names(*answer);
-    static_cast<void>(cli::event_text(cli::event_json({}, names, {})));
+    const inspect::EventNames names(*answer);
+    static_cast<void>(inspect::event_text(inspect::event_json({}, names, {})));
   }
   return 0;
 }

@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "krait/agent/plan.h"
 #include "krait/cli/command.h"
+#include "krait/plan/plan.h"
 
 namespace krait::cli {
 
@@ -13,29 +13,26 @@ using common::Result;
 namespace {
 
 Result<void> check(const std::string& config, Output& output) {
-  auto plan = agent::make_plan(config);
-  if (!plan) {
-    return plan.error();
-  }
-  const model::Mesh& mesh = plan->mesh;
-  const model::Policy& policy = plan->policy;
-  Json json{{"version", agent::kProtocolVersion}, {"config", mesh.file}, {"policy", policy.file}};
+  KRAIT_TRY(auto plan, plan::make_plan(config));
+  const model::Mesh& mesh = plan.mesh;
+  const model::Policy& policy = plan.policy;
+  Json json{{"version", control::kProtocolVersion}, {"config", mesh.file}, {"policy", policy.file}};
   json["host"] = mesh.host.name;
   json["identity"] = mesh.host.identity.name;
   json["interface"] = mesh.host.interface;
   json["peers"] = mesh.peers.size();
-  json["prefixes"] = plan->bindings.size();
+  json["prefixes"] = plan.bindings.size();
   json["identities"] = policy.identities.size();
   json["rules"] = policy.rules.size();
   json["tests"] = policy.tests.size();
-  json["snapshot_bytes"] = plan->snapshot.image.size();
-  json["warnings"] = agent::findings_json(plan->warnings);
-  output.warn(plan->warnings);
+  json["snapshot_bytes"] = plan.snapshot.image.size();
+  json["warnings"] = control::findings_json(plan.warnings);
+  output.warn(plan.warnings);
   output.report(fmt::format("ok: {} and {}\n"
                             "  host {} ({}) on {}, peers: {}, addresses and prefixes: {}\n"
                             "  identities: {}, rules: {}, tests passed: {}",
                             mesh.file, policy.file, mesh.host.name, mesh.host.identity.name, mesh.host.interface,
-                            mesh.peers.size(), plan->bindings.size(), policy.identities.size(), policy.rules.size(),
+                            mesh.peers.size(), plan.bindings.size(), policy.identities.size(), policy.rules.size(),
                             policy.tests.size()),
                 json);
   return {};

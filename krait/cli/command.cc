@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "krait/agent/protocol.h"
-#include "krait/agent/version.h"
+#include "krait/control/protocol.h"
+#include "krait/control/version.h"
 
 namespace krait::cli {
 
@@ -60,14 +60,14 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
 
 int fail(Output& output, const Error& error) {
   output.error(error);
-  return output.finish() ? agent::exit_code(error) : 2;
+  return output.finish() ? control::exit_code(error) : 2;
 }
 
 }  // namespace
 
 void Output::report(std::string_view text, const Json& json) {
   if (json_) {
-    put(stdout, agent::json_line(json));
+    put(stdout, control::json_line(json));
     return;
   }
   put(stdout, text);
@@ -81,7 +81,7 @@ void Output::error(const Error& error) {
   }
   put(stderr, fmt::format("krait: {}\n", text));
   if (json_) {
-    put(stdout, agent::json_line(agent::error_json(error)));
+    put(stdout, control::json_line(control::error_json(error)));
   }
 }
 
@@ -144,7 +144,7 @@ void add_commands(CLI::App& app, Shell& shell) {
   app.description(kDescription);
   app.footer(kFooter);
   app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("krait ") + agent::kVersion, "Say which krait this is");
+  app.set_version_flag("--version", std::string("krait ") + control::kVersion, "Say which krait this is");
   for (const auto& add : {add_up, add_down, add_status, add_rules, add_events, add_reload, add_check, add_policy,
                           add_trace, add_doctor, add_debug, add_key, add_keygen, add_version}) {
     add(shell);

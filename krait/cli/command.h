@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "common/result.h"
-#include "krait/agent/protocol.h"
 #include "krait/cli/inspections.h"
+#include "krait/control/protocol.h"
 
 namespace CLI {
 class App;
@@ -19,7 +19,7 @@ class App;
 
 namespace krait::cli {
 
-using agent::Json;
+using control::Json;
 
 // Standard output in the format the user asked for. The only place that prints; errors of writing are kept for
 // finish().

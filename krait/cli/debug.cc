@@ -8,7 +8,7 @@ namespace krait::cli {
 void add_debug(Shell& shell) {
   Command group = shell.group("debug", "Help with finding a fault");
   auto where =
-      std::make_shared<doctor::Where>(doctor::Where{.config = kDefaultConfig, .socket = agent::kDefaultSocket});
+      std::make_shared<InspectionFlags>(InspectionFlags{.config = kDefaultConfig, .socket = control::kDefaultSocket});
   auto file = std::make_shared<std::string>();
   Command command = shell.command(
       group, "bundle", "Put everything that helps with a fault into one archive, without secrets",

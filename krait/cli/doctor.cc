@@ -6,9 +6,9 @@ namespace krait::cli {
 
 void add_doctor(Shell& shell) {
   auto where =
-      std::make_shared<doctor::Where>(doctor::Where{.config = kDefaultConfig, .socket = agent::kDefaultSocket});
+      std::make_shared<InspectionFlags>(InspectionFlags{.config = kDefaultConfig, .socket = control::kDefaultSocket});
   Command command = shell.command(
-      "doctor", "Find what is wrong on this host, and say how to mend it",
+      "doctor", "Find what is wrong on this host, and say how to fix it",
       "Looks at kernel, clock, key, interface, port, programs, MTU, routes, firewalls and the agent; changes nothing.\n"
       "Sees more as root. Exit codes: 0 no problem (warnings are none), 1 problems found, 2 could not look.\n"
       "Example:  sudo krait doctor");

@@ -4,58 +4,18 @@
 #include <memory>
 #include <string>
 
-#include "common/process.h"
-#include "krait/agent/client.h"
-#include "krait/agent/enforcer.h"
 #include "krait/cli/command.h"
-#include "krait/config/load.h"
-#include "krait/wireguard/wireguard.h"
+#include "krait/control/client.h"
 
 namespace krait::cli {
 
-using common::ErrorCode;
 using common::Result;
 
 namespace {
 
-// The key that waits, made where there is none.
-Result<wireguard::PrivateKey> next_key(const std::string& file) {
-  auto key = wireguard::PrivateKey::load(file);
-  if (key || key.error().code() != ErrorCode::not_found) {
-    return key;
-  }
-  auto made = wireguard::PrivateKey::generate();
-  if (auto saved = made.save(file); !saved) {
-    return saved.error();
-  }
-  return made;
-}
-
-Result<void> next(const std::string& config, Output& output) {
-  common::forbid_memory_dumps();
-  const auto mesh = config::load_mesh(config);
-  if (!mesh) {
-    return mesh.error();
-  }
-  const auto file = agent::next_key_file(mesh->host);
-  if (!file) {
-    return file.error();
-  }
-  auto key = next_key(*file);
-  if (!key) {
-    return key.error();
-  }
-  const std::string text = wireguard::to_base64(key->public_key());
-  output.report(text, {{"version", agent::kProtocolVersion}, {"file", *file}, {"next_public_key", text}});
-  return {};
-}
-
 Result<void> rotate(const std::string& socket, Output& output) {
-  auto answer = agent::ask(socket, agent::Request::rotate_key);
-  if (!answer) {
-    return answer.error();
-  }
-  output.report(fmt::format("the key is now {}", answer->value("public_key", Json()).dump()), *answer);
+  KRAIT_TRY(auto answer, control::ask(socket, control::Request::rotate_key));
+  output.report(fmt::format("the key is now {}", answer.value("public_key", Json()).dump()), answer);
   return {};
 }
 
@@ -71,8 +31,8 @@ void add_key(Shell& shell) {
                     "next_public_key of this host's [[peer]], and krait reload there. Then: krait key rotate.\n"
                     "Example:  sudo krait key next");
   add_config_flag(prepare, *config);
-  shell.on(prepare, [config](Output& output) { return next(*config, output); });
-  auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
+  shell.on(prepare, [config, &shell](Output& output) { return shell.inspections().next_key(*config, output); });
+  auto socket = std::make_shared<std::string>(control::kDefaultSocket);
   Command go = shell.command(group, "rotate", "Go over to the key that krait key next made",
                              "Peers that know it follow at once, and nothing but a handshake lies between. On the "
                              "peers, public_key takes the new\n"

@@ -4,31 +4,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <cstddef>
 #include <stdexcept>
 #include <utility>
 
 #include "common/fd.h"
+#include "common/file.h"
 
 namespace krait::cli {
 
 using common::Fd;
 
-agent::Json Ran::json() const {
-  auto object = agent::parse_json_object(out);
+constexpr std::size_t kMaxOutputBytes = std::size_t{64} << 20U;
+
+control::Json Ran::json() const {
+  auto object = control::parse_json_object(out);
   if (!object) {
     throw std::runtime_error("not one JSON object: " + out + err);
   }
   return *std::move(object);
 }
 
-std::string read_all(int fd) {
-  std::string text;
-  std::array<char, 4096> chunk;
-  for (ssize_t got = 0; (got = ::read(fd, chunk.data(), chunk.size())) > 0;) {
-    text.append(chunk.data(), static_cast<std::size_t>(got));
+std::string text_to_end(int fd) {
+  auto text = common::read_to_end(fd, kMaxOutputBytes, "what a program printed");
+  if (!text) {
+    throw std::runtime_error(text.error().text());
   }
-  return text;
+  return *std::move(text);
 }
 
 Ran run_program(const std::string& path, std::vector<std::string> arguments, uid_t user) {
@@ -57,7 +59,7 @@ Ran run_program(const std::string& path, std::vector<std::string> arguments, uid
   const bool ended = ::waitpid(child, &status, 0) == child && WIFEXITED(status);
   ::lseek(out.get(), 0, SEEK_SET);
   ::lseek(err.get(), 0, SEEK_SET);
-  return {ended ? WEXITSTATUS(status) : -1, read_all(out.get()), read_all(err.get())};
+  return {ended ? WEXITSTATUS(status) : -1, text_to_end(out.get()), text_to_end(err.get())};
 }
 
 Ran krait_program(std::vector<std::string> arguments, uid_t user) {

@@ -3,5 +3,12 @@
 int main(int argc, char** argv) {
   const auto become_inspector = [argv](const auto&...) { return krait::cli::become_inspector(argv); };
   return krait::cli::run(argc, argv,
-                         {.examine = become_inspector, .bundle = become_inspector, .trace = become_inspector});
+                         {.examine = become_inspector,
+                          .bundle = become_inspector,
+                          .trace = become_inspector,
+                          .explain = become_inspector,
+                          .events = become_inspector,
+                          .down_without_agent = become_inspector,
+                          .keygen = become_inspector,
+                          .next_key = become_inspector});
 }

@@ -1,9 +1,9 @@
 #include <memory>
 #include <string>
 
-#include "krait/agent/client.h"
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
+#include "krait/control/client.h"
 
 namespace krait::cli {
 
@@ -12,18 +12,15 @@ using common::Result;
 namespace {
 
 Result<void> rules(const std::string& socket, Output& output) {
-  auto answer = agent::ask(socket, agent::Request::rules);
-  if (!answer) {
-    return answer.error();
-  }
-  output.report(rules_text(*answer), *answer);
+  KRAIT_TRY(auto answer, control::ask(socket, control::Request::rules));
+  output.report(rules_text(answer), answer);
   return {};
 }
 
 }  // namespace
 
 void add_rules(Shell& shell) {
-  auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
+  auto socket = std::make_shared<std::string>(control::kDefaultSocket);
   Command command =
       shell.command("rules", "Show what each rule has decided, and how long it holds",
                     "Packets of both directions, as the kernel counted them since the rule was first loaded.\n"

@@ -20,10 +20,11 @@
 #include <string_view>
 #include <vector>
 
+#include "common/event/lock_file.h"
+#include "common/event/notify.h"
 #include "common/fd.h"
-#include "krait/agent/lock_file.h"
-#include "krait/agent/notify.h"
 #include "krait/cli/notice.h"
+#include "krait/rundir/folder.h"
 
 namespace krait::cli {
 
@@ -60,9 +61,7 @@ Result<Notices> open_notices() {
 // Nothing but a file of this process's user that has one name: in a folder where others make files too, it may be a
 // pipe that nobody reads or another name of something else.
 Result<Fd> open_log(const std::string& path) {
-  if (auto made = agent::make_own_directory_of(path); !made) {
-    return made.error();
-  }
+  KRAIT_CHECK(common::make_own_directory_of(path, rundir::folder_hint(path)));
   Fd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0640));
   struct stat status{};
   if (!log.valid() || ::fstat(log.get(), &status) != 0) {
@@ -79,7 +78,7 @@ Result<Fd> open_log(const std::string& path) {
 
 // The caller's shell may hold secrets in its environment, and the agent lives for long.
 bool is_for_agent(std::string_view variable) {
-  return (variable.starts_with("KRAIT_") && !variable.starts_with(agent::kNoticeVariable)) ||
+  return (variable.starts_with("KRAIT_") && !variable.starts_with(common::kNoticeVariable)) ||
          variable.starts_with("PATH=") || variable.starts_with("TZ=");
 }
 
@@ -112,7 +111,7 @@ Result<Child> start(const Spawn& spawn, const Fd& notices) {
   if (!log || !null.valid()) {
     return !log ? log.error() : Error::from_errno(errno, "open /dev/null");
   }
-  const std::string notice = fmt::format("{}={}", agent::kNoticeVariable, notices.get());
+  const std::string notice = fmt::format("{}={}", common::kNoticeVariable, notices.get());
   std::vector<const char*> environment{notice.c_str()};
   for (char** variable = ::environ; *variable != nullptr; ++variable) {
     if (is_for_agent(*variable)) {
@@ -203,34 +202,28 @@ Result<std::string> find_agent() {
 }
 
 Result<void> spawn_agent(const Spawn& spawn) {
-  auto notices = open_notices();
-  if (!notices) {
-    return notices.error();
-  }
-  auto child = start(spawn, notices->agents);
-  if (!child) {
-    return child.error();
-  }
-  notices->agents.reset();
+  KRAIT_TRY(auto notices, open_notices());
+  KRAIT_TRY(auto child, start(spawn, notices.agents));
+  notices.agents.reset();
   const auto deadline = Clock::now() + std::chrono::milliseconds(spawn.patience_ms);
   Notice said;
   for (;;) {
-    std::array<pollfd, 2> waiting{{{notices->ours.get(), POLLIN, 0}, {child->pidfd.get(), POLLIN, 0}}};
+    std::array<pollfd, 2> waiting{{{notices.ours.get(), POLLIN, 0}, {child.pidfd.get(), POLLIN, 0}}};
     const int come = ::poll(waiting.data(), waiting.size(), left_ms(deadline));
     if (come < 0 && errno != EINTR) {
       return Error::from_errno(errno, "wait for the agent");
     }
-    if (notices->ours.valid() && !read_notices(notices->ours.get(), said)) {
-      notices->ours.reset();
+    if (notices.ours.valid() && !read_notices(notices.ours.get(), said)) {
+      notices.ours.reset();
     }
     if (said.ready) {
       return {};
     }
     if (come > 0 && waiting[1].revents != 0) {
-      return ended(*child, said, spawn.log);
+      return ended(child, said, spawn.log);
     }
     if (come == 0) {
-      return gave_up(*child, spawn);
+      return gave_up(child, spawn);
     }
   }
 }

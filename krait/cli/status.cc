@@ -1,10 +1,11 @@
 #include <memory>
 #include <string>
 
-#include "krait/agent/client.h"
+#include "common/json.h"
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
-#include "krait/datapath/bpffs.h"
+#include "krait/control/client.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::cli {
 
@@ -13,10 +14,10 @@ using common::Result;
 namespace {
 
 Result<void> status(const std::string& socket, Output& output) {
-  auto answer = agent::ask(socket, agent::Request::status);
+  auto answer = control::ask(socket, control::Request::status);
   if (!answer) {
     return answer.error().code() == common::ErrorCode::unavailable
-               ? common::passed_on(answer, "ask for the status (what an agent put in force stays so without it)")
+               ? common::passed_on(answer, "show the status (the kernel goes on as it was last told)")
                : answer.error();
   }
   output.report(status_text(*answer), *answer);
@@ -26,23 +27,21 @@ Result<void> status(const std::string& socket, Output& output) {
 Result<void> reload(const std::string& socket, Output& output) {
   // An agent without privileges cannot mount. It pins again when it is told of the mount.
   if (::geteuid() == 0) {
-    if (auto mended = datapath::mend_bpffs(datapath::kBpffs); !mended) {
-      return mended.error();
-    }
+    KRAIT_CHECK(rundir::mend_bpffs(rundir::kBpffs));
   }
-  auto answer = agent::ask(socket, agent::Request::reload);
-  if (!answer) {
-    return answer.error();
+  KRAIT_TRY(auto answer, control::ask(socket, control::Request::reload));
+  output.warn(control::findings_from_json(common::list_at(answer, "warnings")));
+  output.report(reload_text(answer), answer);
+  if (!common::list_at(answer, "faults").empty()) {
+    output.found_problems();
   }
-  output.warn(agent::findings_from_json(list_at(*answer, "warnings")));
-  output.report(reload_text(*answer), *answer);
   return {};
 }
 
 }  // namespace
 
 void add_status(Shell& shell) {
-  auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
+  auto socket = std::make_shared<std::string>(control::kDefaultSocket);
   Command command = shell.command("status", "Show what is in force: interface, policy, peers, drops",
                                   "Example:  krait status -o json");
   add_socket_flag(command, *socket);
@@ -50,7 +49,7 @@ void add_status(Shell& shell) {
 }
 
 void add_reload(Shell& shell) {
-  auto socket = std::make_shared<std::string>(agent::kDefaultSocket);
+  auto socket = std::make_shared<std::string>(control::kDefaultSocket);
   Command command =
       shell.command("reload", "Put edited files in force",
                     "Returns when they are. What stays allowed loses no packet, and a wrong file changes nothing.\n"

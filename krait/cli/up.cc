@@ -6,11 +6,11 @@
 #include <memory>
 #include <string>
 
-#include "krait/agent/client.h"
-#include "krait/agent/plan.h"
-#include "krait/cli/answers.h"
+#include "common/json.h"
 #include "krait/cli/command.h"
 #include "krait/cli/spawn.h"
+#include "krait/control/client.h"
+#include "krait/plan/plan.h"
 
 namespace krait::cli {
 
@@ -22,7 +22,7 @@ namespace {
 
 struct Flags {
   std::string config = kDefaultConfig;
-  std::string socket = agent::kDefaultSocket;
+  std::string socket = control::kDefaultSocket;
 };
 
 Result<std::string> absolute(const std::string& path) {
@@ -35,65 +35,48 @@ Result<std::string> absolute(const std::string& path) {
 
 // The agent works in another directory: what it is given must not depend on ours.
 Result<Spawn> spawn_of(const Flags& flags) {
-  auto config = absolute(flags.config);
-  if (!config) {
-    return config.error();
-  }
+  KRAIT_TRY(auto config, absolute(flags.config));
   auto agent = find_agent();
   if (!agent) {
     return agent.error();
   }
-  Spawn spawn{.agent = *agent, .config = *config, .socket = flags.socket, .log = {}};
+  Spawn spawn{.agent = *agent, .config = config, .socket = flags.socket, .log = {}};
   if (!spawn.socket.starts_with('/')) {
-    auto here = absolute(".");
-    if (!here) {
-      return here.error();
-    }
-    spawn.socket = *here + "/" + spawn.socket;
+    KRAIT_TRY(auto here, absolute("."));
+    spawn.socket = here + "/" + spawn.socket;
   }
   spawn.log = spawn.socket.substr(0, spawn.socket.rfind('/')) + "/agent.log";
   return spawn;
 }
 
 Result<void> report(const std::string& socket, bool was_up, Output& output) {
-  auto status = agent::ask(socket, agent::Request::status);
-  if (!status) {
-    return status.error();
-  }
-  Json json{{"version", agent::kProtocolVersion}, {"already_up", was_up}};
+  KRAIT_TRY(auto status, control::ask(socket, control::Request::status));
+  Json json{{"version", control::kProtocolVersion}, {"already_up", was_up}};
   for (const char* key : {"interface", "attachment", "revision", "rules", "identities"}) {
-    json[key] = status->value(key, Json());
+    json[key] = status.value(key, Json());
   }
-  json["peers"] = list_at(*status, "peers").size();
+  json["peers"] = common::list_at(status, "peers").size();
   output.report(
       fmt::format("{}: {}, {} attachment, policy revision {} ({} rules), {} peers", was_up ? "already up" : "up",
-                  text_at(*status, "interface", "?"), text_at(*status, "attachment", "no"), json["revision"].dump(),
-                  json["rules"].dump(), json["peers"].dump()),
+                  common::text_at(status, "interface", "?"), common::text_at(status, "attachment", "no"),
+                  json["revision"].dump(), json["rules"].dump(), json["peers"].dump()),
       json);
   return {};
 }
 
 Result<void> up(const Flags& flags, Output& output) {
-  if (agent::ask(flags.socket, agent::Request::status)) {
+  if (control::ask(flags.socket, control::Request::status)) {
     return report(flags.socket, true, output);
   }
   if (::geteuid() != 0) {
     return Error(ErrorCode::permission, "only root may do this; run it with sudo");
   }
   // The agent checks too; here the findings keep their places in the files.
-  auto plan = agent::make_plan(flags.config);
-  if (!plan) {
-    return plan.error();
-  }
-  output.warn(plan->warnings);
-  auto spawn = spawn_of(flags);
-  if (!spawn) {
-    return spawn.error();
-  }
-  if (auto spawned = spawn_agent(*spawn); !spawned) {
-    return spawned.error();
-  }
-  return report(spawn->socket, false, output);
+  KRAIT_TRY(auto plan, plan::make_plan(flags.config));
+  output.warn(plan.warnings);
+  KRAIT_TRY(auto spawn, spawn_of(flags));
+  KRAIT_CHECK(spawn_agent(spawn));
+  return report(spawn.socket, false, output);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "krait/agent/version.h"
+#include "krait/control/version.h"
 
 #include <memory>
 
@@ -9,8 +9,8 @@ namespace krait::cli {
 void add_version(Shell& shell) {
   Command command = shell.command("version", "Say which krait this is", "Example:  krait version -o json");
   shell.on(command, [](Output& output) -> common::Result<void> {
-    output.report(std::string("krait ") + agent::kVersion,
-                  {{"version", agent::kProtocolVersion}, {"krait", agent::kVersion}});
+    output.report(std::string("krait ") + control::kVersion,
+                  {{"version", control::kProtocolVersion}, {"krait", control::kVersion}});
     return {};
   });
 }

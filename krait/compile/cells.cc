@@ -11,7 +11,7 @@ namespace krait::compile {
 namespace {
 
 constexpr std::uint64_t kStepsOfPhase = 4;
-constexpr std::size_t kMostPairs = std::size_t{1} << 18U;  // remembered at a time
+constexpr std::size_t kMaxPairs = std::size_t{1} << 18U;  // remembered at a time
 
 }  // namespace
 
@@ -47,7 +47,7 @@ std::uint32_t Cells::of_phases(Phases phases) {
   if (const auto entry = known_.find(phases); entry != known_.end()) {
     return entry->second;
   }
-  is_full_ = is_full_ || phases_ + count > kMostMoments;
+  is_full_ = is_full_ || phases_ + count > kMaxMoments;
   if (is_full_) {
     return 0;
   }
@@ -87,7 +87,7 @@ std::uint32_t Cells::stronger_by_time(std::uint32_t a, std::uint32_t b) {
   if (!effort_.spend(kStepsOfPhase * (left.size() + right.size()))) {
     return 0;
   }
-  if (pairs_.size() == kMostPairs) {
+  if (pairs_.size() == kMaxPairs) {
     pairs_.clear();
   }
   return pairs_[key] = of_phases(merged(left, right));
@@ -123,16 +123,16 @@ common::Result<void> Cells::check() const {
     return common::Error(common::ErrorCode::limit,
                          fmt::format("{}: the rules' expiries take more than the limit of {} moments; let more rules "
                                      "expire at the same time, or fewer pairs and ports have an expiry",
-                                     policy_.file, kMostMoments));
+                                     policy_.file, kMaxMoments));
   }
-  constexpr std::size_t kMostPhases = std::size_t{1} << KRAIT_MOMENT_DEPTH;
-  if (longest_ != nullptr && longest_->size() > kMostPhases) {
+  constexpr std::size_t kMaxPhases = std::size_t{1} << KRAIT_MOMENT_DEPTH;
+  if (longest_ != nullptr && longest_->size() > kMaxPhases) {
     const model::Rule& rule = policy_.rules[(longest_->front().cell & KRAIT_CELL_RULE) - 1];
     return common::Error(common::ErrorCode::limit,
                          fmt::format("{}:{}: {} expiries change what one packet may do, {} more than the limit of {}; "
                                      "one of the rules is \"{}\": let some of them expire at the same time",
-                                     policy_.file, rule.at.line, longest_->size() - 1, longest_->size() - kMostPhases,
-                                     kMostPhases - 1, rule.name));
+                                     policy_.file, rule.at.line, longest_->size() - 1, longest_->size() - kMaxPhases,
+                                     kMaxPhases - 1, rule.name));
   }
   return {};
 }

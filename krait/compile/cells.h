@@ -17,7 +17,7 @@
 namespace krait::compile {
 
 // The most moments of all cells that depend on the time.
-inline constexpr std::size_t kMostMoments = 1'000'000;
+inline constexpr std::size_t kMaxMoments = 1'000'000;
 
 class Cells {
  public:
@@ -55,7 +55,7 @@ class Cells {
                            (cell & KRAIT_CELL_RULE);
   }
 
-  // Whether there are more moments than kMostMoments: cells are no longer right then, and no further ones are kept.
+  // Whether there are more moments than kMaxMoments: cells are no longer right then, and no further ones are kept.
   [[nodiscard]] bool is_full() const { return is_full_; }
 
   // The cell as it stands in the snapshot: rules by the numbers of their records, one that depends on the time as a

@@ -167,11 +167,9 @@ common::Result<void> Compilation::build(const Bounds& bounds) {
                          fmt::format("{}: {} rules, {} more than the limit of {}", policy.file, policy.rules.size(),
                                      policy.rules.size() - KRAIT_MAX_RULES, KRAIT_MAX_RULES));
   }
-  if (auto within = check_classes(bounds, policy, std::max(classes.sources, classes.destinations)); !within) {
-    return within;
-  }
-  auto built = builder.build(bounds);
-  return built ? finish_cells(builder.rows(), cells, records) : std::move(built);
+  KRAIT_CHECK(check_classes(bounds, policy, std::max(classes.sources, classes.destinations)));
+  KRAIT_CHECK(builder.build(bounds));
+  return finish_cells(builder.rows(), cells, records);
 }
 
 Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t revision) {
@@ -205,13 +203,9 @@ Snapshot Compilation::image(const std::vector<Binding>& bindings, std::uint64_t 
 common::Result<Snapshot> compile_snapshot(const std::vector<Binding>& bindings, const model::Policy& policy,
                                           std::uint64_t revision, const Origin& origin, const Bounds& bounds) {
   Compilation compilation(policy, origin);
-  if (auto built = compilation.build(bounds); !built) {
-    return std::move(built.error());
-  }
+  KRAIT_CHECK(compilation.build(bounds));
   Snapshot snapshot = compilation.image(bindings, revision);
-  if (auto within = check_size(bounds, policy, snapshot.image.size()); !within) {
-    return within.error();
-  }
+  KRAIT_CHECK(check_size(bounds, policy, snapshot.image.size()));
   return snapshot;
 }
 

@@ -8,6 +8,7 @@
 #include "krait/compile/address_table.h"
 #include "krait/compile/classes.h"
 #include "krait/compile/evaluate.h"
+#include "krait/compile/records.h"
 
 namespace krait::compile {
 namespace {
@@ -103,6 +104,12 @@ TEST(Compile, TheSameModelGivesTheSameBytes) {
   const auto second = compile_snapshot(bindings, policy, 5);
   ASSERT_TRUE(first && second);
   EXPECT_EQ(first->image, second->image);
+}
+
+// By it a rule is found again in the kernel, also by another version.
+TEST(Compile, HashesRuleNamesAlikeFromReleaseToRelease) {
+  EXPECT_EQ(rule_name_hash("web to db"), 0xbad45c700e9ac455U);
+  EXPECT_EQ(rule_name_hash(""), 0xaf64724c29669922U);
 }
 
 TEST(Compile, RefusesTooManyPairsOfClasses) {

@@ -7,7 +7,7 @@
 namespace krait::compile {
 
 // The most steps of comparing port ranges and expiries, over all pairs of identity classes: about a second.
-inline constexpr std::uint64_t kMostSteps = 80'000'000;
+inline constexpr std::uint64_t kMaxSteps = 80'000'000;
 
 class Effort {
  public:
@@ -20,7 +20,7 @@ class Effort {
   [[nodiscard]] bool exhausted() const { return exhausted_; }
 
  private:
-  std::uint64_t left_ = kMostSteps;
+  std::uint64_t left_ = kMaxSteps;
   bool exhausted_ = false;
 };
 

@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t kMib = std::uint64_t{1} << 20U;
 
 // What to do when there are at least `count` of something.
-std::string mend_of(const Bounds& bounds, std::uint32_t model::Limits::* limit, std::uint64_t count) {
+std::string hint_of(const Bounds& bounds, std::uint32_t model::Limits::* limit, std::uint64_t count) {
   const model::LimitKey& key = *std::ranges::find(model::kLimitKeys, limit, &model::LimitKey::value);
   return count <= key.most
              ? fmt::format("raise {} in [limits] of {} to at least {}, see docs/limits.md", key.name, bounds.file,
@@ -33,7 +33,7 @@ class Check {
       return;
     }
     lines_.push_back(fmt::format("{}: {} {}, {} more than the limit of {}; {}", file, count, unit, count - most, most,
-                                 mend_of(bounds_, limit, count)));
+                                 hint_of(bounds_, limit, count)));
   }
 
   common::Result<void> result() && {
@@ -89,9 +89,9 @@ common::Error too_large(const Bounds& bounds, const model::Policy& policy) {
   const std::uint32_t most = bounds.limits.snapshot_mib;
   return {common::ErrorCode::limit,
           fmt::format("{}: more than the limit of {} MiB of compiled policy; {}", policy.file, most,
-                      mend_of(bounds, &model::Limits::snapshot_mib, std::uint64_t{most} + 1))};
+                      hint_of(bounds, &model::Limits::snapshot_mib, std::uint64_t{most} + 1))};
 }
 
-std::uint64_t most_bytes(const Bounds& bounds) { return kMib * bounds.limits.snapshot_mib; }
+std::uint64_t max_bytes(const Bounds& bounds) { return kMib * bounds.limits.snapshot_mib; }
 
 }  // namespace krait::compile

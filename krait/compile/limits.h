@@ -38,6 +38,6 @@ common::Result<void> check_size(const Bounds& bounds, const model::Policy& polic
 // That the image would become larger than it may, said before all of it is there.
 common::Error too_large(const Bounds& bounds, const model::Policy& policy);
 // How many bytes it may have.
-std::uint64_t most_bytes(const Bounds& bounds);
+std::uint64_t max_bytes(const Bounds& bounds);
 
 }  // namespace krait::compile

@@ -15,7 +15,7 @@ namespace krait::compile {
 
 namespace {
 
-constexpr std::size_t kMostFailures = 20;  // that are reported
+constexpr std::size_t kMaxFailures = 20;  // that are reported
 
 std::string_view name_of(model::Action action) { return action == model::Action::allow ? "allow" : "deny"; }
 
@@ -163,7 +163,7 @@ common::Diagnostic failure(const model::Policy& policy, const model::PolicyTest&
           fmt::format("the test expects {} from \"{}\" to \"{}\" {}, but the policy says {} {}", name_of(test.expect),
                       policy.identities[test.from].name, policy.identities[test.to].name, test.port,
                       name_of(judgement.action), by),
-          "mend the rules, or the test if it is wrong"};
+          "change the rules, or the test if it is wrong"};
 }
 
 }  // namespace
@@ -178,8 +178,8 @@ common::Result<void> run_policy_tests(const Snapshot& snapshot, const model::Pol
     if (const auto selector = judge.first_surprise(test)) {
       failed.push_back(failure(policy, test, evaluate(snapshot, {test.from, test.to, *selector}, boot_ns)));
     }
-    if (failed.size() == kMostFailures) {
-      failed.back().mend += fmt::format("; at most {} are shown, so check again then", kMostFailures);
+    if (failed.size() == kMaxFailures) {
+      failed.back().hint += fmt::format("; at most {} are shown, so check again then", kMaxFailures);
       break;
     }
   }

@@ -3,20 +3,19 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "common/hash.h"
+
 namespace krait::compile {
 
 namespace {
 
 constexpr std::uint64_t kNsPerS = 1'000'000'000;
 
-// FNV-1a (draft-eastlake-fnv), finished with a multiplication that spreads the high bits.
+// FNV-1a of texts; numbers are mixed in by a multiplication that spreads the high bits.
 class Hash {
  public:
   void add(std::string_view bytes) {
-    for (const char byte : bytes) {
-      hash_ = (hash_ ^ static_cast<unsigned char>(byte)) * 0x100000001b3ULL;
-    }
-    hash_ = (hash_ ^ 0xff) * 0x100000001b3ULL;  // no byte of UTF-8: an end
+    hash_ = common::fnv1a("\xff", common::fnv1a(bytes, hash_));  // 0xff is no byte of UTF-8: an end
   }
   void add(std::uint64_t number) { hash_ = (hash_ ^ number) * 0x9e3779b97f4a7c15ULL ^ hash_ >> 29U; }
   void add(const std::vector<std::uint32_t>& numbers) {
@@ -29,7 +28,7 @@ class Hash {
   [[nodiscard]] std::uint64_t value() const { return std::max<std::uint64_t>(hash_ ^ hash_ >> 32U, 1); }
 
  private:
-  std::uint64_t hash_ = 0xcbf29ce484222325ULL;
+  std::uint64_t hash_ = common::kFnvStart;
 };
 
 void add_subjects(Hash& hash, const model::Policy& policy, const model::Subjects& subjects) {
@@ -139,8 +138,8 @@ std::vector<std::uint64_t> deadlines(const model::Policy& policy, const common::
       continue;
     }
     const std::uint64_t start_ns = has_moment ? now.boot_ns : records.records[records.of_rule[i]].loaded_boot_ns;
-    const std::uint64_t most_s = kNever / kNsPerS - 1;
-    const std::uint64_t left_ns = std::min(static_cast<std::uint64_t>(left_s), most_s) * kNsPerS;
+    const std::uint64_t max_s = kNever / kNsPerS - 1;
+    const std::uint64_t left_ns = std::min(static_cast<std::uint64_t>(left_s), max_s) * kNsPerS;
     const std::uint64_t deadline = after(start_ns, has_moment ? left_ns - past_s_ns : left_ns);
     deadlines[i] = deadline <= now.boot_ns ? 0 : deadline;
   }

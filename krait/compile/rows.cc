@@ -35,11 +35,11 @@ common::Result<std::uint64_t> count_pairs(const model::Policy& policy, const Cla
   for (std::uint32_t i = 0; i < policy.rules.size(); ++i) {
     const ClassedRule& rule = classes.rules[i];
     pairs += std::uint64_t{rule.from.size()} * rule.to.size();
-    if (pairs > kMostClassPairs) {
+    if (pairs > kMaxClassPairs) {
       return common::Error(common::ErrorCode::limit,
                            fmt::format("{}:{}: rule \"{}\" takes the policy over {} pairs of identity classes named in "
                                        "from and to; use \"*\" or split the mesh",
-                                       policy.file, policy.rules[i].at.line, policy.rules[i].name, kMostClassPairs));
+                                       policy.file, policy.rules[i].at.line, policy.rules[i].name, kMaxClassPairs));
     }
   }
   return pairs;
@@ -70,10 +70,7 @@ void split_pairs(const Classes& classes, std::uint64_t count, Split& split) {
 }
 
 common::Result<Split> split(const model::Policy& policy, const Classes& classes) {
-  const auto pairs = count_pairs(policy, classes);
-  if (!pairs) {
-    return pairs.error();
-  }
+  KRAIT_TRY(const auto pairs, count_pairs(policy, classes));
   Split split;
   split.to_any.resize(classes.sources);
   split.from_any.resize(classes.destinations);
@@ -92,7 +89,7 @@ common::Result<Split> split(const model::Policy& policy, const Classes& classes)
       }
     }
   }
-  split_pairs(classes, *pairs, split);
+  split_pairs(classes, pairs, split);
   return split;
 }
 
@@ -137,17 +134,10 @@ class RowBuilder::Builder {
   [[nodiscard]] const Rows& rows() const { return rows_; }
 
   common::Result<void> build(const Bounds& bounds) {
-    if (auto checked = check_matrix(bounds); !checked) {
-      return checked;
-    }
-    auto parts = split(policy_, classes_);
-    if (!parts) {
-      return parts.error();
-    }
-    if (auto filled = fill_wildcards(*parts, bounds); !filled) {
-      return filled;
-    }
-    return fill_pairs(*parts, bounds);
+    KRAIT_CHECK(check_matrix(bounds));
+    KRAIT_TRY(auto parts, split(policy_, classes_));
+    KRAIT_CHECK(fill_wildcards(parts, bounds));
+    return fill_pairs(parts, bounds);
   }
 
  private:
@@ -170,9 +160,7 @@ class RowBuilder::Builder {
         known->second = row->second;
       }
       side.group_of.push_back(known->second);
-      if (auto within = check(rows, bounds); !within) {
-        return within.error();
-      }
+      KRAIT_CHECK(check(rows, bounds));
     }
     return side;
   }
@@ -180,27 +168,19 @@ class RowBuilder::Builder {
   // What "*" says of each pair: the same for all pairs of two groups.
   common::Result<void> fill_wildcards(Split& parts, const Bounds& bounds) {
     const Runs everywhere = runs_of(cells_, classes_, parts.any_to_any, effort_);
-    auto sources = side_of(std::move(parts.to_any), bounds);
-    if (!sources) {
-      return sources.error();
-    }
-    auto destinations = side_of(std::move(parts.from_any), bounds);
-    if (!destinations) {
-      return destinations.error();
-    }
-    effort_.spend(kStepsOfRow * sources->runs.size() * destinations->runs.size());
-    for (const Runs& source : sources->runs) {
+    KRAIT_TRY(auto sources, side_of(std::move(parts.to_any), bounds));
+    KRAIT_TRY(auto destinations, side_of(std::move(parts.from_any), bounds));
+    effort_.spend(kStepsOfRow * sources.runs.size() * destinations.runs.size());
+    for (const Runs& source : sources.runs) {
       const Runs half = merge(cells_, everywhere, source, effort_);
-      for (const Runs& destination : destinations->runs) {
-        if (auto within = check(rows_, bounds); !within) {
-          return within;
-        }
+      for (const Runs& destination : destinations.runs) {
+        KRAIT_CHECK(check(rows_, bounds));
         base_.push_back(added(store_, merge(cells_, half, destination, effort_)));
       }
     }
-    source_group_ = std::move(sources->group_of);
-    destination_group_ = std::move(destinations->group_of);
-    destination_groups_ = destinations->runs.size();
+    source_group_ = std::move(sources.group_of);
+    destination_group_ = std::move(destinations.group_of);
+    destination_groups_ = destinations.runs.size();
     fill_matrix();
     return check(rows_, bounds);
   }
@@ -228,9 +208,7 @@ class RowBuilder::Builder {
         known = {base, rules, row_over(base, rules)};
       }
       rows_.matrix[pair] = known.row;
-      if (auto within = check(rows_, bounds); !within) {
-        return within;
-      }
+      KRAIT_CHECK(check(rows_, bounds));
     }
     return {};
   }
@@ -258,14 +236,13 @@ class RowBuilder::Builder {
 
   [[nodiscard]] common::Result<void> check_matrix(const Bounds& bounds) const {
     const std::uint64_t entries = std::uint64_t{classes_.sources} * classes_.destinations;
-    constexpr std::uint32_t kMostClasses = 65'535;  // they are __u16 in krait_slot
-    if (entries > kMostMatrixEntries || std::max(classes_.sources, classes_.destinations) > kMostClasses) {
+    constexpr std::uint32_t kMaxClasses = 65'535;  // they are __u16 in krait_slot
+    if (entries > kMaxMatrixEntries || std::max(classes_.sources, classes_.destinations) > kMaxClasses) {
       return common::Error(
           common::ErrorCode::limit,
           fmt::format("{}: the policy tells apart {} source and {} destination identity classes ({} pairs); the "
                       "limits are {} classes and {} pairs",
-                      policy_.file, classes_.sources, classes_.destinations, entries, kMostClasses,
-                      kMostMatrixEntries));
+                      policy_.file, classes_.sources, classes_.destinations, entries, kMaxClasses, kMaxMatrixEntries));
     }
     return check_size(bounds, policy_, entries * sizeof(std::uint32_t));
   }
@@ -278,19 +255,19 @@ class RowBuilder::Builder {
           fmt::format("{}: to compare the port ranges and expiries of its rules, pair of identities by "
                       "pair, takes more than the limit of {} steps; use port ranges or fewer distinct "
                       "ports, or name fewer identities",
-                      policy_.file, kMostSteps));
+                      policy_.file, kMaxSteps));
     }
     if (cells_.is_full()) {
       return cells_.check();
     }
-    if (rows.words.size() + rows.cells.size() > kMostWords) {
+    if (rows.words.size() + rows.cells.size() > kMaxWords) {
       return common::Error(
           common::ErrorCode::limit,
           fmt::format("{}: the policy tells apart {} port classes in more than {} rows; the limit is {} "
                       "words of 64 classes: use port ranges or fewer distinct ports",
-                      policy_.file, classes_.ports, rows.distinct, kMostWords));
+                      policy_.file, classes_.ports, rows.distinct, kMaxWords));
     }
-    return rows.bytes() > most_bytes(bounds) ? too_large(bounds, policy_) : common::Result<void>();
+    return rows.bytes() > max_bytes(bounds) ? too_large(bounds, policy_) : common::Result<void>();
   }
 
   [[nodiscard]] std::size_t base_of(std::uint32_t source, std::uint32_t destination) const {

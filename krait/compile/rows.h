@@ -16,10 +16,10 @@
 namespace krait::compile {
 
 // The most pairs of classes that a policy's lists may name, counted once for each rule: what bounds time and memory.
-inline constexpr std::uint64_t kMostClassPairs = 4'000'000;
+inline constexpr std::uint64_t kMaxClassPairs = 4'000'000;
 // The most matrix entries (source classes times destination classes).
-inline constexpr std::uint64_t kMostMatrixEntries = 16'000'000;
-inline constexpr std::uint64_t kMostWords = 8'000'000;
+inline constexpr std::uint64_t kMaxMatrixEntries = 16'000'000;
+inline constexpr std::uint64_t kMaxWords = 8'000'000;
 
 // Everything that it is given must outlive it.
 class RowBuilder {

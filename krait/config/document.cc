@@ -26,7 +26,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -37,35 +36,6 @@ namespace krait::config {
 namespace {
 
 model::Position position_of(const toml::source_position& at) { return {at.line, at.column}; }
-
-std::string text_of(const toml::date& date) {
-  return fmt::format("{:04}-{:02}-{:02}", date.year, date.month, date.day);
-}
-
-// Without the fraction of a second.
-std::string text_of(const toml::time& time) {
-  return fmt::format("{:02}:{:02}:{:02}", time.hour, time.minute, time.second);
-}
-
-std::string text_of(const toml::date_time& moment) {
-  std::string text = fmt::format("{}T{}", text_of(moment.date), text_of(moment.time));
-  if (moment.offset) {
-    const int minutes = std::abs(static_cast<int>(moment.offset->minutes));
-    text += fmt::format("{}{:02}:{:02}", moment.offset->minutes < 0 ? '-' : '+', minutes / 60, minutes % 60);
-  }
-  return text;
-}
-
-std::string time_text(const toml::node& node) {
-  if (const auto* const date = node.as_date()) {
-    return text_of(date->get());
-  }
-  if (const auto* const time = node.as_time()) {
-    return text_of(time->get());
-  }
-  const auto* const moment = node.as_date_time();
-  return moment == nullptr ? std::string() : text_of(moment->get());
-}
 
 Value taken(toml::node& node);
 
@@ -120,7 +90,6 @@ Value taken(toml::node& node) {
       break;
     default:
       value.kind = Kind::time;
-      value.content = time_text(node);
       break;
   }
   return value;
@@ -171,7 +140,7 @@ Definition find_definition(std::string_view text, std::string_view name, std::ui
 }
 
 // What to write instead, by the parser's words.
-std::string syntax_mend(std::string_view description) {
+std::string syntax_hint(std::string_view description) {
   using Slip = std::pair<std::string_view, std::string_view>;
   constexpr auto kSlips = std::to_array<Slip>({
       {"could not determine value type", "put text in quotes: key = \"value\""},
@@ -199,7 +168,7 @@ void add_readable(const toml::parse_error& error, std::string_view text, Finding
   const auto open = description.find('\'');
   const auto close = description.find('\'', open + 1);
   if (description.find("cannot redefine existing") == std::string_view::npos || close == std::string_view::npos) {
-    findings.add(at, fmt::format("not valid TOML: {}", printable(description)), syntax_mend(description));
+    findings.add(at, fmt::format("not valid TOML: {}", printable(description)), syntax_hint(description));
     return;
   }
   const std::string_view name = description.substr(open + 1, close - open - 1);

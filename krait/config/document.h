@@ -19,13 +19,12 @@ struct Value;
 using Items = std::vector<Value>;
 using Entries = std::vector<Entry>;
 
-// Numbers with a fraction have no use: their kind is all that is kept.
+// Numbers with a fraction, dates and times have no use: their kind is all that is kept. When a rule ends is a string.
 enum class Kind : std::uint8_t { text, integer, fraction, truth, time, list, table };
 
 struct Value {
   Kind kind = Kind::table;
   model::Position at;  // of the value; of its header for [table] and [[table]]
-  // A time is text too: what TOML read, written anew as in RFC 3339, without what it lacked (date, time, offset).
   std::variant<std::monostate, bool, std::string, std::int64_t, Items, Entries> content;
 
   [[nodiscard]] bool truth() const { return std::get<bool>(content); }

@@ -17,8 +17,8 @@ using Reading = std::expected<model::Expiry, Fault>;
 
 constexpr std::string_view kForms = R"(write a time, "2026-12-01T00:00:00Z", or a duration, "8h", "7d" or "1h30m")";
 
-std::unexpected<Fault> fault(std::string_view text, std::string_view why, std::string mend) {
-  return std::unexpected(Fault{fmt::format("bad expires {}: {}", in_quotes(text), why), std::move(mend)});
+std::unexpected<Fault> fault(std::string_view text, std::string_view why, std::string hint) {
+  return std::unexpected(Fault{fmt::format("bad expires {}: {}", in_quotes(text), why), std::move(hint)});
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -155,7 +155,7 @@ Reading read_moment(std::string_view text) {
                  fmt::format("write {:02} to {:02}", part->first, part->last));
   }
   const std::int64_t seconds = seconds_of(moment);
-  if (seconds < 0 || seconds > kMostExpirySeconds) {
+  if (seconds < 0 || seconds > kMaxExpirySeconds) {
     return fault(text, "in UTC not in the years 1970 to 9999", "write a time in these years");
   }
   return model::Expiry{model::Expiry::Kind::at, seconds};
@@ -191,7 +191,7 @@ Reading read_duration(std::string_view text) {
                    R"(write w, d, h, m, s in this order, each at most once: "1h30m")");
     }
     next = unit + 1;
-    if (error != std::errc() || count > (kMostDurationSeconds - total) / unit->seconds) {
+    if (error != std::errc() || count > (kMaxDurationSeconds - total) / unit->seconds) {
       return fault(text, "more than 3650d", "write a shorter duration, or a time");
     }
     total += count * unit->seconds;

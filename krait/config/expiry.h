@@ -10,8 +10,8 @@
 
 namespace krait::config {
 
-inline constexpr std::int64_t kMostExpirySeconds = 253'402'300'799;  // 9999-12-31T23:59:59Z
-inline constexpr std::int64_t kMostDurationSeconds = std::int64_t{3650} * 24 * 60 * 60;
+inline constexpr std::int64_t kMaxExpirySeconds = 253'402'300'799;  // 9999-12-31T23:59:59Z
+inline constexpr std::int64_t kMaxDurationSeconds = std::int64_t{3650} * 24 * 60 * 60;
 
 // Either a moment, "2026-12-01T00:00:00Z": RFC 3339 with an offset, from 1970 to the end of 9999 in UTC, fractions of a
 // second dropped, no leap seconds. Or a duration, "8h", "7d", "1h30m": numbers with the units w, d, h, m, s, each unit

@@ -14,9 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::int64_t seconds = expiry->seconds;
   if (expiry->kind == model::Expiry::Kind::after) {
-    require(seconds >= 1 && seconds <= config::kMostDurationSeconds, "a duration lies in its range");
+    require(seconds >= 1 && seconds <= config::kMaxDurationSeconds, "a duration lies in its range");
   } else {
-    require(seconds >= 0 && seconds <= config::kMostExpirySeconds, "a moment lies in its range");
+    require(seconds >= 0 && seconds <= config::kMaxExpirySeconds, "a moment lies in its range");
   }
   return 0;
 }

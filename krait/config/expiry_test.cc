@@ -16,7 +16,7 @@ using Kind = model::Expiry::Kind;
 std::string said(std::string_view text) {
   const auto expiry = read_expiry(text);
   if (!expiry) {
-    return expiry.error().message + "; " + expiry.error().mend;
+    return expiry.error().message + "; " + expiry.error().hint;
   }
   return fmt::format("{} {}", expiry->kind == Kind::at ? "at" : "after", expiry->seconds);
 }
@@ -31,7 +31,7 @@ TEST(Expiry, ReadsMoments) {
   EXPECT_EQ(said("2026-12-01T00:00:00-00:00"), "at 1796083200");
   EXPECT_EQ(said("2026-12-01T00:00:00.999999999999Z"), "at 1796083200");
   EXPECT_EQ(said("2000-02-29T23:59:59Z"), "at 951868799");
-  EXPECT_EQ(said("9999-12-31T23:59:59Z"), fmt::format("at {}", kMostExpirySeconds));
+  EXPECT_EQ(said("9999-12-31T23:59:59Z"), fmt::format("at {}", kMaxExpirySeconds));
   EXPECT_EQ(said("1970-01-01T00:30:00+00:30"), "at 0");
 }
 
@@ -43,9 +43,9 @@ TEST(Expiry, ReadsDurations) {
   EXPECT_EQ(said("1w"), "after 604800");
   EXPECT_EQ(said("1h30m"), "after 5400");
   EXPECT_EQ(said("2w1d0h3m4s"), "after 1296184");
-  EXPECT_EQ(said("3650d"), fmt::format("after {}", kMostDurationSeconds));
-  EXPECT_EQ(said("521w3d"), fmt::format("after {}", kMostDurationSeconds));
-  EXPECT_EQ(said("315360000s"), fmt::format("after {}", kMostDurationSeconds));
+  EXPECT_EQ(said("3650d"), fmt::format("after {}", kMaxDurationSeconds));
+  EXPECT_EQ(said("521w3d"), fmt::format("after {}", kMaxDurationSeconds));
+  EXPECT_EQ(said("315360000s"), fmt::format("after {}", kMaxDurationSeconds));
 }
 
 TEST(Expiry, SaysWhatIsWrong) {
@@ -119,7 +119,7 @@ TEST(Expiry, RefusesWithAMend) {
                                  "2026-12-01T00:00:00\nZ"}) {
     const auto expiry = read_expiry(text);
     ASSERT_FALSE(expiry) << text;
-    EXPECT_FALSE(expiry.error().mend.empty()) << text;
+    EXPECT_FALSE(expiry.error().hint.empty()) << text;
   }
   EXPECT_LT(said(std::string(1 << 20, '1')).size(), 1000U);
 }
@@ -140,7 +140,7 @@ std::string rfc3339(std::int64_t seconds, int offset_minutes) {
 
 TEST(Expiry, AgreesWithTheCalendarOnEveryDay) {
   constexpr std::int64_t kDay = 24 * 60 * 60;
-  for (std::int64_t seconds = 0; seconds <= kMostExpirySeconds; seconds += kDay) {
+  for (std::int64_t seconds = 0; seconds <= kMaxExpirySeconds; seconds += kDay) {
     const auto expiry = read_expiry(rfc3339(seconds, 0));
     ASSERT_TRUE(expiry && expiry->seconds == seconds && expiry->kind == Kind::at) << rfc3339(seconds, 0);
   }
@@ -162,7 +162,7 @@ TEST(Expiry, RefusesEveryDayThatNoMonthHas) {
 
 TEST(Expiry, ReadsBackRandomMomentsWithOffsets) {
   std::mt19937_64 random(20261201);
-  std::uniform_int_distribution<std::int64_t> any_second(24 * 60 * 60, kMostExpirySeconds - 24 * 60 * 60);
+  std::uniform_int_distribution<std::int64_t> any_second(24 * 60 * 60, kMaxExpirySeconds - 24 * 60 * 60);
   std::uniform_int_distribution<int> any_offset(-1439, 1439);
   for (int i = 0; i < 100'000; ++i) {
     const std::int64_t seconds = any_second(random);
@@ -185,12 +185,12 @@ TEST(Expiry, ReadsBackRandomDurations) {
         total += count * seconds;
       }
     }
-    const bool good = total > 0 && total <= kMostDurationSeconds;
+    const bool good = total > 0 && total <= kMaxDurationSeconds;
     ASSERT_EQ(said(text).starts_with(good ? fmt::format("after {}", total) : "bad expires "), true) << text;
   }
 }
 
-// Whatever one changed character makes of a right text, it is a time in range or a fault with a mend.
+// Whatever one changed character makes of a right text, it is a time in range or a fault with a hint.
 TEST(Expiry, SurvivesMutations) {
   constexpr std::string_view kAlphabet = "0123456789TZtz:-+. wdhms\n\xff";
   std::mt19937_64 random(9);
@@ -203,9 +203,9 @@ TEST(Expiry, SurvivesMutations) {
     const auto expiry = read_expiry(text);
     if (expiry) {
       ASSERT_GE(expiry->seconds, expiry->kind == Kind::at ? 0 : 1) << text;
-      ASSERT_LE(expiry->seconds, expiry->kind == Kind::at ? kMostExpirySeconds : kMostDurationSeconds) << text;
+      ASSERT_LE(expiry->seconds, expiry->kind == Kind::at ? kMaxExpirySeconds : kMaxDurationSeconds) << text;
     } else {
-      ASSERT_FALSE(expiry.error().mend.empty()) << text;
+      ASSERT_FALSE(expiry.error().hint.empty()) << text;
     }
   }
 }

@@ -10,13 +10,13 @@ namespace krait::config {
 
 namespace {
 
-constexpr std::size_t kMostQuotedBytes = 64;
-constexpr std::size_t kMostComparedBytes = 64;
-constexpr std::size_t kMostCompared = 4096;  // a file may have a million long names, and twenty findings
+constexpr std::size_t kMaxQuotedBytes = 64;
+constexpr std::size_t kMaxComparedBytes = 64;
+constexpr std::size_t kMaxCompared = 4096;  // a file may have a million long names, and twenty findings
 
 // Levenshtein distance with neighbouring letters exchanged counting as one; stops at `most` + 1. O(|a| * |b|).
 std::size_t distance(std::string_view a, std::string_view b, std::size_t most) {
-  using Row = std::array<std::size_t, kMostComparedBytes + 1>;
+  using Row = std::array<std::size_t, kMaxComparedBytes + 1>;
   Row before_last{};
   Row last{};
   Row row{};
@@ -44,27 +44,27 @@ std::size_t distance(std::string_view a, std::string_view b, std::size_t most) {
 
 }  // namespace
 
-void Findings::add(model::Position at, std::string message, std::string mend) {
+void Findings::add(model::Position at, std::string message, std::string hint) {
   if (settled(at)) {
     return;
   }
   const auto place = [](const common::Diagnostic& d) { return std::tuple(d.line, d.column); };
   const auto after = std::ranges::upper_bound(found_, std::tuple(at.line, at.column), {}, place);
-  found_.insert(after, {file_, at.line, at.column, std::move(message), std::move(mend)});
-  if (found_.size() > kMostFindings) {
+  found_.insert(after, {file_, at.line, at.column, std::move(message), std::move(hint)});
+  if (found_.size() > kMaxFindings) {
     found_.pop_back();
   }
 }
 
 bool Findings::settled(model::Position at) const {
-  return found_.size() == kMostFindings &&
+  return found_.size() == kMaxFindings &&
          std::tuple(at.line, at.column) >= std::tuple(found_.back().line, found_.back().column);
 }
 
 common::Error Findings::take() && {
-  if (found_.size() == kMostFindings) {
-    std::string& mend = found_.back().mend;
-    mend += fmt::format("{}at most {} are shown, so check again then", mend.empty() ? "" : "; ", kMostFindings);
+  if (found_.size() == kMaxFindings) {
+    std::string& hint = found_.back().hint;
+    hint += fmt::format("{}at most {} are shown, so check again then", hint.empty() ? "" : "; ", kMaxFindings);
   }
   return common::Error::from_diagnostics(std::move(found_));
 }
@@ -88,10 +88,10 @@ std::string printable(std::string_view text) {
 }
 
 std::string in_quotes(std::string_view text) {
-  if (text.size() <= kMostQuotedBytes) {
+  if (text.size() <= kMaxQuotedBytes) {
     return fmt::format("\"{}\"", printable(text));
   }
-  std::size_t cut = kMostQuotedBytes;
+  std::size_t cut = kMaxQuotedBytes;
   while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0U) == 0x80U) {  // not inside a UTF-8 sequence
     --cut;
   }
@@ -99,15 +99,15 @@ std::string in_quotes(std::string_view text) {
 }
 
 std::string_view nearest(std::string_view text, std::span<const std::string_view> candidates) {
-  if (text.empty() || text.size() > kMostComparedBytes) {
+  if (text.empty() || text.size() > kMaxComparedBytes) {
     return {};
   }
   std::string_view best;
   std::size_t most = std::max<std::size_t>(1, text.size() / 3);
-  for (const std::string_view candidate : candidates.first(std::min(candidates.size(), kMostCompared))) {
+  for (const std::string_view candidate : candidates.first(std::min(candidates.size(), kMaxCompared))) {
     const std::size_t gap =
         candidate.size() > text.size() ? candidate.size() - text.size() : text.size() - candidate.size();
-    if (candidate.empty() || candidate.size() > kMostComparedBytes || gap > most) {
+    if (candidate.empty() || candidate.size() > kMaxComparedBytes || gap > most) {
       continue;
     }
     const std::size_t d = distance(text, candidate, most);

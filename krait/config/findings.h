@@ -1,4 +1,4 @@
-// What is wrong with one file: collected, so that one run shows everything there is to mend.
+// What is wrong with one file: collected, so that one run shows everything there is to fix.
 #pragma once
 
 #include <cstddef>
@@ -12,20 +12,20 @@
 
 namespace krait::config {
 
-inline constexpr std::size_t kMostFindings = 20;  // of a file; the first by position
+inline constexpr std::size_t kMaxFindings = 20;  // of a file; the first by position
 
 // What is wrong and what to write instead (may be empty), without a place.
 struct Fault {
   std::string message;
-  std::string mend;
+  std::string hint;
 };
 
 class Findings {
  public:
   explicit Findings(std::string file) : file_(std::move(file)) {}
 
-  void add(model::Position at, std::string message, std::string mend = {});
-  void add(model::Position at, Fault fault) { add(at, std::move(fault.message), std::move(fault.mend)); }
+  void add(model::Position at, std::string message, std::string hint = {});
+  void add(model::Position at, Fault fault) { add(at, std::move(fault.message), std::move(fault.hint)); }
 
   // Whether a finding at `at` or behind it could no longer be among the reported ones: a reader that walks a file from
   // top to bottom may stop there, which bounds the time that a file full of faults takes.
@@ -36,7 +36,7 @@ class Findings {
 
  private:
   std::string file_;
-  std::vector<common::Diagnostic> found_;  // ascending by position, at most kMostFindings
+  std::vector<common::Diagnostic> found_;  // ascending by position, at most kMaxFindings
 };
 
 // The text with control characters as \x1b, so that a hostile file cannot speak to the terminal through a message.

@@ -18,7 +18,7 @@ TEST(Findings, AreTheFirstTwentyByPosition) {
   findings.add({7, 2}, "y");
   const auto error = std::move(findings).take();
   const auto& found = error.diagnostics();
-  ASSERT_EQ(found.size(), kMostFindings);
+  ASSERT_EQ(found.size(), kMaxFindings);
   EXPECT_EQ(found[0].line, 1U);
   EXPECT_EQ(found[7].text(), "f:7:2: y");
   EXPECT_EQ(found[19].line, 19U);

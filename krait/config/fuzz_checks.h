@@ -12,7 +12,7 @@ namespace krait::config {
 inline void require_findings(const common::Error& error) {
   const auto& found = error.diagnostics();
   require(error.code() == common::ErrorCode::invalid_input, "every error is invalid_input");
-  require(!found.empty() && found.size() <= kMostFindings, "1 to 20 findings");
+  require(!found.empty() && found.size() <= kMaxFindings, "1 to 20 findings");
   for (std::size_t i = 0; i < found.size(); ++i) {
     require(found[i].line >= 1 && found[i].column >= 1, "every finding has its place");
     require(!found[i].message.empty() && found[i].message.size() < 1000, "a message is there and short");

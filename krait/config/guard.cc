@@ -53,10 +53,10 @@ class Guard {
   }
 
  private:
-  void refuse_here(std::string message, std::string mend) { refuse_at(here_, std::move(message), std::move(mend)); }
-  void refuse_at(model::Position at, std::string message, std::string mend) {
+  void refuse_here(std::string message, std::string hint) { refuse_at(here_, std::move(message), std::move(hint)); }
+  void refuse_at(model::Position at, std::string message, std::string hint) {
     if (!refusal_) {
-      refusal_ = Refusal{at, {std::move(message), std::move(mend)}};
+      refusal_ = Refusal{at, {std::move(message), std::move(hint)}};
     }
   }
 
@@ -157,8 +157,8 @@ class Guard {
   void count(char c) {
     switch (c) {
       case '.':
-        if (++dots_ >= kMostDepth) {
-          refuse_here(fmt::format("a key of more than {} parts", kMostDepth), "no key of this file has a dot");
+        if (++dots_ >= kMaxDepth) {
+          refuse_here(fmt::format("a key of more than {} parts", kMaxDepth), "no key of this file has a dot");
         }
         break;
       case '=':
@@ -196,18 +196,18 @@ class Guard {
   // Whether the dots before this place belonged to a key or a number does not matter: both are bounded.
   void count_key() {
     key_dots_ += dots_;
-    if (key_dots_ > kMostDots) {
-      refuse_here(fmt::format("more than {} dotted keys", kMostDots), "write them as tables");
+    if (key_dots_ > kMaxDots) {
+      refuse_here(fmt::format("more than {} dotted keys", kMaxDots), "write them as tables");
     }
     dots_ = 0;
   }
 
   void count_bytes(std::size_t bytes) {
     bytes_ += bytes;
-    if (bytes_ > memory_.most_bytes) {
+    if (bytes_ > memory_.max_bytes) {
       refuse_here(
-          fmt::format("reading this file takes more than the limit of {} MiB of memory", memory_.most_bytes >> 20U),
-          memory_.mend);
+          fmt::format("reading this file takes more than the limit of {} MiB of memory", memory_.max_bytes >> 20U),
+          memory_.hint);
     }
   }
 
@@ -216,8 +216,8 @@ class Guard {
       note_header();
     }
     open_.push_back({c, here_});
-    if (open_.size() > kMostDepth) {
-      refuse_at(open_.front().at, fmt::format("more than {} brackets open inside this one", kMostDepth - 1),
+    if (open_.size() > kMaxDepth) {
+      refuse_at(open_.front().at, fmt::format("more than {} brackets open inside this one", kMaxDepth - 1),
                 "close it where its list or table ends");
     }
     dots_ = 0;
@@ -239,8 +239,8 @@ class Guard {
     } else {
       headers_.insert(header);
     }
-    if (headers_.size() + quoted_headers_ > kMostHeaders) {
-      refuse_here(fmt::format("more than {} different tables", kMostHeaders), "this file has a handful of table names");
+    if (headers_.size() + quoted_headers_ > kMaxHeaders) {
+      refuse_here(fmt::format("more than {} different tables", kMaxHeaders), "this file has a handful of table names");
     }
   }
 

@@ -13,14 +13,14 @@
 
 namespace krait::config {
 
-inline constexpr std::uint32_t kMostDepth = 16;    // of brackets, and of a dotted key's parts
-inline constexpr std::size_t kMostDots = 131'072;  // in keys; the parser searches what they make one by one
-inline constexpr std::size_t kMostHeaders = 64;    // different ones; these too
+inline constexpr std::uint32_t kMaxDepth = 16;    // of brackets, and of a dotted key's parts
+inline constexpr std::size_t kMaxDots = 131'072;  // in keys; the parser searches what they make one by one
+inline constexpr std::size_t kMaxHeaders = 64;    // different ones; these too
 
 // What reading a file may take, by an estimate: all of the text, of the parser's tree and of what is made of it.
 struct Memory {
-  std::size_t most_bytes;
-  std::string mend;  // what to do about more
+  std::size_t max_bytes;
+  std::string hint;  // what to do about more
 };
 
 struct Refusal {

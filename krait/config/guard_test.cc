@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kPlenty = std::size_t{1} << 30U;
 
 std::string answer(std::string_view text) {
-  const auto refusal = refuse(text, {kPlenty, "mend it"});
+  const auto refusal = refuse(text, {kPlenty, "fix it"});
   return refusal ? std::to_string(refusal->at.line) + ":" + std::to_string(refusal->at.column) + " " +
                        refusal->fault.message
                  : "fine";
@@ -63,10 +63,10 @@ TEST(Guard, RefusesDepth) {
 
 TEST(Guard, RefusesWhatCostsQuadraticTime) {
   EXPECT_EQ(answer(repeated("[[p]]\n[[p.a]]\n", 65536)), "fine");
-  EXPECT_NE(answer(repeated("[[p]]\n[[p.a]]\n", kMostDots + 1)).find("dotted keys"), std::string::npos);
-  EXPECT_NE(answer(repeated("a.b.c.d.e = 1\n", kMostDots / 4 + 1)).find("dotted keys"), std::string::npos);
+  EXPECT_NE(answer(repeated("[[p]]\n[[p.a]]\n", kMaxDots + 1)).find("dotted keys"), std::string::npos);
+  EXPECT_NE(answer(repeated("a.b.c.d.e = 1\n", kMaxDots / 4 + 1)).find("dotted keys"), std::string::npos);
   std::string headers;
-  for (std::size_t i = 0; i <= kMostHeaders; ++i) {
+  for (std::size_t i = 0; i <= kMaxHeaders; ++i) {
     headers += "[[a" + std::to_string(i) + "]]\n";
   }
   EXPECT_EQ(answer(headers), "65:1 more than 64 different tables");
@@ -75,7 +75,7 @@ TEST(Guard, RefusesWhatCostsQuadraticTime) {
 }
 
 TEST(Guard, RefusesWhatTakesTooMuchMemoryToRead) {
-  const Memory memory{std::size_t{1} << 20U, "mend it"};
+  const Memory memory{std::size_t{1} << 20U, "fix it"};
   EXPECT_FALSE(refuse("a = [" + repeated("1,", 6'000) + "]", memory));
   EXPECT_FALSE(refuse("# " + repeated("=,[]{}", 80'000), memory)) << "a comment makes no values";
   for (const std::string& text : {"a = [" + repeated("1,", 7'000) + "]", repeated("a = 1\n", 4'200),
@@ -83,7 +83,7 @@ TEST(Guard, RefusesWhatTakesTooMuchMemoryToRead) {
     const auto refusal = refuse(text + "\nb = 1", memory);
     ASSERT_TRUE(refusal);
     EXPECT_EQ(refusal->fault.message, "reading this file takes more than the limit of 1 MiB of memory");
-    EXPECT_EQ(refusal->fault.mend, "mend it");
+    EXPECT_EQ(refusal->fault.hint, "fix it");
   }
 }
 

@@ -41,7 +41,7 @@ TEST(Hostile, WholeFilesOfOneThing) {
         std::string_view("\0", 1), std::string_view("\xff"), std::string_view("a."), std::string_view("[[a]]\n"),
         std::string_view("[a]\n"), std::string_view("="), std::string_view("]"), std::string_view("9")}) {
     SCOPED_TRACE(text);
-    expect_refused(filled(text, kMostFileBytes - 8));
+    expect_refused(filled(text, kMaxFileBytes - 8));
   }
 }
 
@@ -55,9 +55,9 @@ TEST(Hostile, LongTokens) {
 }
 
 TEST(Hostile, WhatTheParserSearchesOneByOne) {
-  expect_refused(filled("[[p]]\n[[p.a]]\n[[p.a]]\n", 22 * (kMostDots / 2 - 1)));
-  expect_refused(filled("[[p]]\na.b=1\na.c=1\n", 18 * (kMostDots / 2 - 1)));
-  expect_refused(filled("[[p]]\n[p.a.b]\n[p.c.d]\n[p.a]\n", 28 * (kMostDots / 5 - 1)));
+  expect_refused(filled("[[p]]\n[[p.a]]\n[[p.a]]\n", 22 * (kMaxDots / 2 - 1)));
+  expect_refused(filled("[[p]]\na.b=1\na.c=1\n", 18 * (kMaxDots / 2 - 1)));
+  expect_refused(filled("[[p]]\n[p.a.b]\n[p.c.d]\n[p.a]\n", 28 * (kMaxDots / 5 - 1)));
 }
 
 TEST(Hostile, NothingButFaults) {

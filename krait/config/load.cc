@@ -16,21 +16,21 @@ namespace {
 
 // Of a file that cannot be read.
 common::Error whole_file(const std::string& path, const common::Error& error) {
-  std::string mend;
+  std::string hint;
   if (error.code() == common::ErrorCode::limit) {
-    mend = "split the policy or use prefixes";
+    hint = "split the policy or use prefixes";
   } else if (error.code() == common::ErrorCode::not_found) {
-    mend = "check the path";
+    hint = "check the path";
   } else if (error.code() == common::ErrorCode::unavailable) {
-    mend = "try again when it is complete";
+    hint = "try again when it is complete";
   }
-  return common::Error::from_diagnostics({{path, 0, 0, error.text(), mend}});
+  return common::Error::from_diagnostics({{path, 0, 0, error.text(), hint}});
 }
 
 // `parse` makes a Result of the file's text.
 template <typename Parse>
 auto read_and_parse(const std::string& path, const Parse& parse) -> decltype(parse(std::string_view())) {
-  const auto text = common::read_settled_file(path, kMostFileBytes);
+  const auto text = common::read_settled_file(path, kMaxFileBytes);
   if (!text) {
     return whole_file(path, text.error());
   }
@@ -58,11 +58,11 @@ class References {
     if (findings_.settled(identity.at) || std::ranges::binary_search(names_, identity.name)) {
       return;
     }
-    std::string mend = did_you_mean(identity.name, names_);
-    if (mend.empty()) {
-      mend = fmt::format("add [[identity]] name = {} to {}", in_quotes(identity.name), policy_.file);
+    std::string hint = did_you_mean(identity.name, names_);
+    if (hint.empty()) {
+      hint = fmt::format("add [[identity]] name = {} to {}", in_quotes(identity.name), policy_.file);
     }
-    findings_.add(identity.at, fmt::format("unknown identity {}", in_quotes(identity.name)), std::move(mend));
+    findings_.add(identity.at, fmt::format("unknown identity {}", in_quotes(identity.name)), std::move(hint));
   }
 
   void check(const std::vector<model::Route>& routes) {
@@ -86,8 +86,8 @@ class References {
 
 }  // namespace
 
-common::Result<model::Policy> load_policy(const std::string& path, std::uint32_t most_rules) {
-  return load(path, [&](std::string_view text) { return parse_policy(text, path, most_rules); });
+common::Result<model::Policy> load_policy(const std::string& path, std::uint32_t max_rules) {
+  return load(path, [&](std::string_view text) { return parse_policy(text, path, max_rules); });
 }
 
 common::Result<model::Mesh> load_mesh(const std::string& path) {
@@ -95,7 +95,7 @@ common::Result<model::Mesh> load_mesh(const std::string& path) {
 }
 
 bool is_unchanged(const std::string& path, const common::Digest& digest) {
-  const auto found = common::within_memory([&] { return common::settled_file_digest(path, kMostFileBytes); });
+  const auto found = common::within_memory([&] { return common::settled_file_digest(path, kMaxFileBytes); });
   return found && *found == digest;
 }
 

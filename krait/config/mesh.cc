@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kDefaultInterface = "wg0";
 constexpr std::string_view kDefaultPolicy = "/etc/krait/policy.toml";
-constexpr std::int64_t kMostPort = 65535;
+constexpr std::int64_t kMaxPort = 65535;
 
 constexpr std::string_view kRoutesExample = R"(routes = [{ prefix = "10.20.0.0/16", identity = "office" }])";
 
@@ -97,7 +97,7 @@ class MeshReader {
     read_private_key(table);
     host.policy_file = read_path(table, "policy", kDefaultPolicy);
     if (const Value* port = table.find("listen_port")) {
-      if (port->integer() < 1 || port->integer() > kMostPort) {
+      if (port->integer() < 1 || port->integer() > kMaxPort) {
         findings_.add(port->at, fmt::format("bad listen_port {}", port->integer()), "write a port from 1 to 65535");
       } else {
         host.listen_port = static_cast<std::uint16_t>(port->integer());

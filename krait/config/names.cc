@@ -9,9 +9,9 @@ namespace krait::config {
 
 namespace {
 
-constexpr std::size_t kMostNameBytes = 63;
-constexpr std::size_t kMostRuleNameCharacters = 128;
-constexpr std::size_t kMostInterfaceBytes = 15;  // IFNAMSIZ - 1
+constexpr std::size_t kMaxNameBytes = 63;
+constexpr std::size_t kMaxRuleNameCharacters = 128;
+constexpr std::size_t kMaxInterfaceBytes = 15;  // IFNAMSIZ - 1
 
 bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
@@ -41,7 +41,7 @@ bool is_printable(char32_t point) {
 }  // namespace
 
 std::optional<Fault> check_name(std::string_view name) {
-  if (!name.empty() && name.size() <= kMostNameBytes && is_letter_or_digit(name.front()) &&
+  if (!name.empty() && name.size() <= kMaxNameBytes && is_letter_or_digit(name.front()) &&
       std::ranges::all_of(name, is_name_character)) {
     return std::nullopt;
   }
@@ -59,7 +59,7 @@ std::optional<Fault> check_rule_name(std::string_view name) {
     }
     rest.remove_prefix(std::min(bytes, rest.size()));
   }
-  if (characters >= 1 && characters <= kMostRuleNameCharacters) {
+  if (characters >= 1 && characters <= kMaxRuleNameCharacters) {
     return std::nullopt;
   }
   return Fault{fmt::format("the rule name has {} characters", characters), "write 1 to 128 characters"};
@@ -67,7 +67,7 @@ std::optional<Fault> check_rule_name(std::string_view name) {
 
 std::optional<Fault> check_interface(std::string_view name) {
   const auto refused = [](char c) { return c <= ' ' || c >= 0x7f || c == '/' || c == ':' || c == '%'; };
-  if (!name.empty() && name.size() <= kMostInterfaceBytes && name != "." && name != ".." &&
+  if (!name.empty() && name.size() <= kMaxInterfaceBytes && name != "." && name != ".." &&
       std::ranges::none_of(name, refused)) {
     return std::nullopt;
   }
@@ -139,8 +139,8 @@ common::Ip unmapped(const common::Ip& ip) {
   return v4;
 }
 
-std::unexpected<Fault> fault(std::string message, std::string mend) {
-  return std::unexpected(Fault{std::move(message), std::move(mend)});
+std::unexpected<Fault> fault(std::string message, std::string hint) {
+  return std::unexpected(Fault{std::move(message), std::move(hint)});
 }
 
 }  // namespace
@@ -189,14 +189,14 @@ std::expected<common::Prefix, Fault> read_prefix(std::string_view text) {
 
 namespace {
 
-constexpr std::size_t kMostHostBytes = 253;  // RFC 1035 2.3.4, as written
-constexpr std::size_t kMostLabelBytes = 63;
+constexpr std::size_t kMaxHostBytes = 253;  // RFC 1035 2.3.4, as written
+constexpr std::size_t kMaxLabelBytes = 63;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_label(std::string_view label) {
   const auto allowed = [](char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; };
-  return !label.empty() && label.size() <= kMostLabelBytes && label.front() != '-' && label.back() != '-' &&
+  return !label.empty() && label.size() <= kMaxLabelBytes && label.front() != '-' && label.back() != '-' &&
          std::ranges::all_of(label, allowed);
 }
 
@@ -205,7 +205,7 @@ bool is_host(std::string_view name) {
   if (name.ends_with('.')) {  // of the root: no search domains
     name.remove_suffix(1);
   }
-  if (name.size() > kMostHostBytes) {
+  if (name.size() > kMaxHostBytes) {
     return false;
   }
   while (true) {
@@ -267,36 +267,14 @@ std::expected<PeerEndpoint, Fault> read_endpoint(std::string_view text) {
 }
 
 std::expected<model::PublicKey, Fault> read_public_key(std::string_view text) {
-  constexpr std::size_t kTextBytes = 44;
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const Fault bad{"the public key is not 32 bytes in base64", "write the 44 characters that krait keygen prints"};
-  if (text.size() != kTextBytes || text.back() != '=') {
-    return std::unexpected(bad);
+  const auto key = model::parse_public_key(text);
+  if (!key) {
+    return fault("the public key is not 32 bytes in base64", "write the 44 characters that krait keygen prints");
   }
-  model::PublicKey key{};
-  std::uint32_t bits = 0;
-  std::uint32_t held = 0;
-  std::size_t filled = 0;
-  for (const char c : text.substr(0, kTextBytes - 1)) {
-    const auto digit = kAlphabet.find(c);
-    if (digit == std::string_view::npos) {
-      return std::unexpected(bad);
-    }
-    bits = (bits << 6U) | static_cast<std::uint32_t>(digit);
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      key[filled++] = static_cast<std::uint8_t>(bits >> held);
-      bits &= (1U << held) - 1;
-    }
-  }
-  if (bits != 0) {  // another text for the same key
-    return std::unexpected(bad);
-  }
-  if (key == model::PublicKey{}) {
+  if (*key == model::PublicKey{}) {
     return fault("the public key is all zero", "write the 44 characters that krait keygen prints");
   }
-  return key;
+  return *key;
 }
 
 }  // namespace krait::config

@@ -33,7 +33,7 @@ constexpr auto kRuleKeys = std::to_array<Key>({
     {"from", Shape::text_or_texts, true, R"(from = ["web"])"},
     {"to", Shape::text_or_texts, true, R"(to = ["db"])"},
     {"ports", Shape::text_or_texts, true, R"(ports = ["tcp/5432"])"},
-    {"expires", Shape::time, false, R"(expires = "2026-12-01T00:00:00Z" or expires = "8h")"},
+    {"expires", Shape::text, false, R"(expires = "2026-12-01T00:00:00Z" or expires = "8h")"},
     {"log", Shape::truth, false, "log = true"},
     {"reject", Shape::truth, false, "reject = true"},
 });
@@ -186,12 +186,12 @@ class PolicyReader {
       return known->second.index;
     }
     if (identities_known_ && !findings_.settled(name.at)) {
-      findings_.add(name.at, fmt::format("unknown identity {}", in_quotes(name.text)), identity_mend(name.text));
+      findings_.add(name.at, fmt::format("unknown identity {}", in_quotes(name.text)), identity_hint(name.text));
     }
     return std::nullopt;
   }
 
-  std::string identity_mend(std::string_view name) {
+  std::string identity_hint(std::string_view name) {
     std::string hint = did_you_mean(name, identity_names());
     if (!hint.empty()) {
       return hint;
@@ -200,7 +200,7 @@ class PolicyReader {
       return "write \"*\" for every identity";
     }
     auto fault = check_name(name);
-    return fault ? std::move(fault->mend) : fmt::format("add [[identity]] name = {}", in_quotes(name));
+    return fault ? std::move(fault->hint) : fmt::format("add [[identity]] name = {}", in_quotes(name));
   }
 
   const std::vector<std::string_view>& identity_names() {
@@ -290,8 +290,8 @@ class PolicyReader {
 
 }  // namespace
 
-common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file, std::uint32_t most_rules) {
-  const std::size_t parts = std::max<std::size_t>(1, most_rules / model::Limits{}.rules);
+common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file, std::uint32_t max_rules) {
+  const std::size_t parts = std::max<std::size_t>(1, max_rules / model::Limits{}.rules);
   const Memory memory{parts * kPolicyMemoryBytes,
                       "split the policy, or raise rules in [limits] of krait.toml, see docs/limits.md"};
   common::Result<Value> root = parse_document(text, file, memory);

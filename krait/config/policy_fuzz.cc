@@ -38,7 +38,7 @@ void require_policy(const model::Policy& policy) {
     require_subjects(rule.from, policy.identities.size());
     require_subjects(rule.to, policy.identities.size());
     require_selectors(rule.selectors);
-    require(!rule.expires || (rule.expires->seconds >= 0 && rule.expires->seconds <= kMostExpirySeconds),
+    require(!rule.expires || (rule.expires->seconds >= 0 && rule.expires->seconds <= kMaxExpirySeconds),
             "an expiry lies in its range");
   }
   for (const model::PolicyTest& test : policy.tests) {

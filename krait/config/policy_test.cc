@@ -109,9 +109,8 @@ TEST(Policy, ReadsTheOptionsOfARule) {
 TEST(Policy, TakesATimeInEachFormForTheSame) {
   const model::Expiry expected{model::Expiry::Kind::at, 1796083200};
   for (const char* const form :
-       {"'2026-12-01T00:00:00Z'", "2026-12-01T00:00:00Z", "2026-12-01T00:00:00.75Z", "2026-12-01 02:00:00+02:00",
-        "2026-11-30T18:30:00-05:30", "'2026-11-30T18:30:00-05:30'"}) {
-    EXPECT_EQ(rule_with(std::string("expires = ") + form).expires, expected) << form;
+       {"2026-12-01T00:00:00Z", "2026-12-01T00:00:00.75Z", "2026-12-01 02:00:00+02:00", "2026-11-30T18:30:00-05:30"}) {
+    EXPECT_EQ(rule_with(std::string("expires = '") + form + "'").expires, expected) << form;
   }
 }
 

@@ -25,8 +25,8 @@ constexpr std::uint32_t kIcmp = 1;
 constexpr std::uint32_t kIcmpv6 = 58;
 constexpr std::uint32_t kGre = 47;
 constexpr std::uint32_t kEsp = 50;
-constexpr std::uint32_t kMostPort = 65535;
-constexpr std::uint32_t kMostType = 255;
+constexpr std::uint32_t kMaxPort = 65535;
+constexpr std::uint32_t kMaxType = 255;
 
 // A stretch of selectors that belongs to one protocol.
 struct Space {
@@ -54,7 +54,7 @@ constexpr std::string_view kForms =
     "\"esp\" or "
     "\"proto/89\"";
 
-bool has_ports(const Space& space) { return space.size > kMostPort; }
+bool has_ports(const Space& space) { return space.size > kMaxPort; }
 
 const Space* space_named(std::string_view name) {
   const auto* const found = std::ranges::find(kSpaces, name, &Space::name);
@@ -74,15 +74,15 @@ std::optional<std::uint32_t> number(std::string_view text, std::uint32_t most) {
   return value;
 }
 
-std::unexpected<Fault> fault(std::string message, std::string mend) {
-  return std::unexpected(Fault{std::move(message), std::move(mend)});
+std::unexpected<Fault> fault(std::string message, std::string hint) {
+  return std::unexpected(Fault{std::move(message), std::move(hint)});
 }
 
 Reading read_ports(const Space& space, std::string_view ports) {
   const auto dash = ports.find('-');
   const std::string_view low = ports.substr(0, dash);
-  const auto first = number(low, kMostPort);
-  const auto last = dash == std::string_view::npos ? first : number(ports.substr(dash + 1), kMostPort);
+  const auto first = number(low, kMaxPort);
+  const auto last = dash == std::string_view::npos ? first : number(ports.substr(dash + 1), kMaxPort);
   if (ports == "*" || ports == "any") {
     return fault(fmt::format("{} is no port", in_quotes(ports)), fmt::format("write \"{}\" for all ports", space.name));
   }
@@ -105,7 +105,7 @@ Reading unknown_type(const Space& space, std::string_view type) {
 
 // `both`: a name counts for each family that has it.
 Reading read_type(const Space& space, std::string_view type, bool both) {
-  if (const auto value = number(type, kMostType)) {
+  if (const auto value = number(type, kMaxType)) {
     return Ranges{{space.first + *value, space.first + *value}};
   }
   const auto types = icmp_types(type);
@@ -138,7 +138,7 @@ model::SelectorRange protocol_range(std::uint32_t protocol) {
 }
 
 Reading read_protocol(std::string_view text) {
-  const auto protocol = number(text, kMostType);
+  const auto protocol = number(text, kMaxType);
   if (!protocol) {
     return fault(fmt::format("bad protocol number {}", in_quotes(text)), "write a number 0-255: \"proto/89\"");
   }
@@ -160,7 +160,7 @@ Fault unknown_protocol(std::string_view text) {
   if (text.size() > 64) {
     return {message, std::string(kForms)};
   }
-  if (number(text, kMostPort)) {
+  if (number(text, kMaxPort)) {
     return {message, fmt::format("write \"tcp/{0}\" or \"udp/{0}\"", text)};
   }
   std::string guess = lower(text);
@@ -207,7 +207,7 @@ std::string part_text(const Space& space, std::uint32_t first, std::uint32_t las
 }
 
 // What to give in place of a type that the protocol does not have, where protocol and type are given apart.
-std::string type_mend(const Space& space, std::string_view type) {
+std::string type_hint(const Space& space, std::string_view type) {
   if (icmp_types(type)) {
     return fmt::format("give --proto {}", &space == &kIcmpSpace ? kIcmpv6Space.name : kIcmpSpace.name);
   }
@@ -242,14 +242,6 @@ Reading read_port(std::string_view text) {
     return read_protocol(rest);
   }
   return has_ports(*space) ? read_ports(*space, rest) : read_type(*space, rest, space == &kIcmpSpace);
-}
-
-common::Result<Ranges> parse_port(std::string_view text) {
-  Reading ranges = read_port(text);
-  if (!ranges) {
-    return wrong_use(fmt::format("{}; {}", ranges.error().message, ranges.error().mend));
-  }
-  return normalized(std::move(*ranges));
 }
 
 Ranges normalized(Ranges ranges) {
@@ -291,7 +283,7 @@ std::string selector_text(model::SelectorRange range) {
 common::Result<std::uint32_t> selector_of(std::string_view protocol, std::optional<std::uint32_t> port,
                                           std::optional<std::string_view> type) {
   std::string name(protocol);
-  if (number(protocol, kMostType)) {
+  if (number(protocol, kMaxType)) {
     name = "proto/" + name;
   }
   const auto slash = name.find('/');
@@ -317,7 +309,7 @@ common::Result<std::uint32_t> selector_of(std::string_view protocol, std::option
                                 : fmt::format("{} has no types; leave --type out", name));
   }
   if (wants_port) {
-    if (*port == 0 || *port > kMostPort) {
+    if (*port == 0 || *port > kMaxPort) {
       return wrong_use(fmt::format("bad port {}; give --port 1 to 65535", *port));
     }
     return first + *port;
@@ -327,7 +319,7 @@ common::Result<std::uint32_t> selector_of(std::string_view protocol, std::option
   }
   const Reading one = read_type(*space, *type, false);
   if (!one) {
-    return wrong_use(fmt::format("{}; {}", one.error().message, type_mend(*space, *type)));
+    return wrong_use(fmt::format("{}; {}", one.error().message, type_hint(*space, *type)));
   }
   return one->front().first;
 }

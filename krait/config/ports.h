@@ -14,7 +14,7 @@
 
 namespace krait::config {
 
-// As parse_port (load.h), with message and mend apart.
+// What one element of `ports` (or a test's `port`) means: "any", "tcp/8000-8100", "icmp/echo-request", "proto/89" ...
 std::expected<std::vector<model::SelectorRange>, Fault> read_port(std::string_view text);
 
 // Sorted, with overlapping and adjacent ranges joined.
@@ -22,7 +22,7 @@ std::vector<model::SelectorRange> normalized(std::vector<model::SelectorRange> r
 
 // The range for people, in the words of a policy: "any", "tcp", "tcp/8000-8100", "icmp/echo-request"; where it spans
 // protocols, several of these with ", " between. icmp/ stands for the IPv4 type and icmpv6/ for the IPv6 one, so that
-// what parse_port makes of a name of both families comes out as two.
+// what read_port makes of a name of both families comes out as two.
 std::string selector_text(model::SelectorRange range);
 
 // The one selector of a packet. `protocol`: tcp, udp, sctp (these need `port`, 1..65535), icmp, icmpv6 (these need

@@ -36,8 +36,6 @@ std::string_view name_of(Shape shape) {
       return "an integer";
     case Shape::truth:
       return "true or false";
-    case Shape::time:
-      return "a time or a duration";
     case Shape::texts:
     case Shape::text_or_texts:
       return "a list of strings";
@@ -90,11 +88,6 @@ bool check_shape(const Key& key, const Value& value, Findings& findings) {
         return true;
       }
       break;
-    case Shape::time:
-      if (value.kind == Kind::time || value.kind == Kind::text) {
-        return true;
-      }
-      break;
     case Shape::table:
       if (value.kind == Kind::table) {
         return true;
@@ -112,9 +105,10 @@ bool check_shape(const Key& key, const Value& value, Findings& findings) {
       }
       break;
   }
+  const bool lacks_quotes = key.shape == Shape::text && value.kind == Kind::time;
   findings.add(value.at,
                fmt::format("{} must be {}, not {}", in_quotes(key.name), name_of(key.shape), name_of(value.kind)),
-               write(key.example));
+               lacks_quotes ? fmt::format("put it in quotes, as in {}", key.example) : write(key.example));
   return false;
 }
 

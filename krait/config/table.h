@@ -16,7 +16,6 @@ enum class Shape : std::uint8_t {
   text,
   integer,
   truth,
-  time,           // or a string, for a time or a duration
   texts,          // a list of strings, not empty
   text_or_texts,  // the same, or one string in place of a list of one
   table,
@@ -27,7 +26,7 @@ struct Key {
   std::string_view name;
   Shape shape = Shape::text;
   bool required = true;
-  std::string_view example;  // a right line, for the mend: name = "web"
+  std::string_view example;  // a right line, for the hint: name = "web"
 };
 
 struct Text {
@@ -47,7 +46,7 @@ class Table {
   [[nodiscard]] const Value* find(std::string_view key) const;
   // Whether the key is there and true.
   [[nodiscard]] bool truth(std::string_view key) const;
-  // The string (of a time: its text), or one without text when there is none (at is then the table's).
+  // The string, or one without text when there is none (at is then the table's).
   [[nodiscard]] Text text(std::string_view key) const;
   [[nodiscard]] std::vector<Text> texts(std::string_view key) const;
   // The elements of a list of tables; those of another kind were findings and are left out, as in texts().

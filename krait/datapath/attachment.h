@@ -16,10 +16,9 @@ struct Programs {
   int ingress_fd = -1;
   int egress_fd = -1;
   int guard_fd = -1;
+  int fence_fd = -1;       // for the host's other interfaces, see fence.h
+  int fence_port_fd = -1;  // for those whose packets the host takes in on another
 };
-
-// The kernel's number of a program; 0: the descriptor is no program's.
-std::uint32_t program_id(int program_fd);
 
 // The two TCX links while an agent runs: with them open, a lost pin ends no enforcement.
 using Links = std::array<common::Fd, 2>;
@@ -49,7 +48,7 @@ bool is_attached(std::uint32_t interface_index, int program_fd, const Links& lin
 // True when krait judges the interface's packets in both directions: by the links, or by its filters.
 bool is_on(std::uint32_t interface_index, const Links& links);
 
-// Takes everything of krait's off the interface, the guard first. `remove_qdisc`: krait made the clsact qdisc.
-common::Result<void> detach_programs(std::uint32_t interface_index, const Pins& pins, bool remove_qdisc);
+// Takes everything of krait's off the interface, the guard first. `qdisc_too`: krait made the clsact qdisc.
+common::Result<void> detach_programs(std::uint32_t interface_index, const Pins& pins, bool qdisc_too);
 
 }  // namespace krait::datapath

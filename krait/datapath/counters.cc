@@ -72,17 +72,12 @@ bool counted(const krait_pair_slot& slot) {
 }  // namespace
 
 common::Result<Counters> read_counters(int pairs_fd, std::uint32_t pair_buckets, int drops_fd) {
-  auto buckets = buffer_for_cpus<krait_pair_bucket>();
-  auto drops = buffer_for_cpus<krait_drop_count>();
-  if (!buckets || !drops) {
-    return std::move(buckets ? drops.error() : buckets.error());
-  }
+  KRAIT_TRY(auto buckets, buffer_for_cpus<krait_pair_bucket>());
+  KRAIT_TRY(auto drops, buffer_for_cpus<krait_drop_count>());
   std::map<PairKey, PairCount> pairs;
   for (std::uint32_t i = 0; i < pair_buckets; ++i) {
-    if (auto read = read_element(pairs_fd, i, *buckets); !read) {
-      return std::move(read.error());
-    }
-    for (const krait_pair_bucket& bucket : *buckets) {
+    KRAIT_CHECK(read_element(pairs_fd, i, buckets));
+    for (const krait_pair_bucket& bucket : buckets) {
       for (const krait_pair_slot& slot : bucket.slots) {
         if (counted(slot)) {
           add_slot(pairs, slot, i == 0);
@@ -95,10 +90,8 @@ common::Result<Counters> read_counters(int pairs_fd, std::uint32_t pair_buckets,
     counters.pairs.push_back(pair);
   }
   for (std::uint32_t reason = 0; reason < KRAIT_REASON_COUNT; ++reason) {
-    if (auto read = read_element(drops_fd, reason, *drops); !read) {
-      return std::move(read.error());
-    }
-    for (const krait_drop_count& drop : *drops) {
+    KRAIT_CHECK(read_element(drops_fd, reason, drops));
+    for (const krait_drop_count& drop : drops) {
       for (int direction = 0; direction < KRAIT_DIRECTIONS; ++direction) {
         add(counters.drops[reason].by_direction[direction], drop.by_direction[direction]);
       }
@@ -108,16 +101,11 @@ common::Result<Counters> read_counters(int pairs_fd, std::uint32_t pair_buckets,
 }
 
 common::Result<std::vector<krait_count>> read_rule_counts(int rules_fd, std::uint32_t rules) {
-  auto by_cpu = buffer_for_cpus<krait_count>();
-  if (!by_cpu) {
-    return std::move(by_cpu.error());
-  }
+  KRAIT_TRY(auto by_cpu, buffer_for_cpus<krait_count>());
   std::vector<krait_count> counts(rules);
   for (std::uint32_t rule = 0; rule < rules; ++rule) {
-    if (auto read = read_element(rules_fd, rule, *by_cpu); !read) {
-      return std::move(read.error());
-    }
-    for (const krait_count& count : *by_cpu) {
+    KRAIT_CHECK(read_element(rules_fd, rule, by_cpu));
+    for (const krait_count& count : by_cpu) {
       add(counts[rule], count);
     }
   }
@@ -125,32 +113,21 @@ common::Result<std::vector<krait_count>> read_rule_counts(int rules_fd, std::uin
 }
 
 common::Result<void> clear_rule_count(int rules_fd, std::uint32_t rule) {
-  auto by_cpu = buffer_for_cpus<krait_count>();
-  if (!by_cpu) {
-    return std::move(by_cpu.error());
-  }
-  if (auto read = read_element(rules_fd, rule, *by_cpu); !read) {
-    return read;
-  }
+  KRAIT_TRY(auto by_cpu, buffer_for_cpus<krait_count>());
+  KRAIT_CHECK(read_element(rules_fd, rule, by_cpu));
   const auto counted = [](const krait_count& count) { return count.packets != 0; };
-  if (std::ranges::none_of(*by_cpu, counted)) {
+  if (std::ranges::none_of(by_cpu, counted)) {
     return {};
   }
-  std::ranges::fill(*by_cpu, krait_count{});
-  return write_element(rules_fd, rule, *by_cpu);
+  std::ranges::fill(by_cpu, krait_count{});
+  return write_element(rules_fd, rule, by_cpu);
 }
 
 common::Result<void> copy_rule_counts(int from_fd, int to_fd, std::uint32_t rules) {
-  auto by_cpu = buffer_for_cpus<krait_count>();
-  if (!by_cpu) {
-    return std::move(by_cpu.error());
-  }
+  KRAIT_TRY(auto by_cpu, buffer_for_cpus<krait_count>());
   for (std::uint32_t rule = 0; rule < rules; ++rule) {
-    auto done = read_element(from_fd, rule, *by_cpu);
-    done = done ? write_element(to_fd, rule, *by_cpu) : std::move(done);
-    if (!done) {
-      return done;
-    }
+    KRAIT_CHECK(read_element(from_fd, rule, by_cpu));
+    KRAIT_CHECK(write_element(to_fd, rule, by_cpu));
   }
   return {};
 }

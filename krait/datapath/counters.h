@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/result.h"
-#include "krait/datapath/datapath.h"
+#include "krait/datapath/state.h"
 
 namespace krait::datapath {
 

@@ -12,6 +12,7 @@
 #include "krait/abi/snapshot.h"
 #include "krait/datapath/attachment.h"
 #include "krait/datapath/counters.h"
+#include "krait/datapath/fence.h"
 #include "krait/datapath/flow_migration.h"
 #include "krait/datapath/loaded.h"
 #include "krait/datapath/pins.h"
@@ -65,15 +66,17 @@ struct Datapath::State {
   TableSizes sizes;
   Loaded loaded;
   std::optional<SnapshotMap> snapshot;
+  std::string interface;
   bool only_guards = false;
   std::uint32_t former_flags = 0;  // of a snapshot map that ours is to replace
-  bool knows_former = true;
+  bool may_former_decide = false;
   std::uint64_t former_revision = 0;
   std::uint32_t former_clamp_mtu_bytes = 0;
   std::vector<krait_rule_record> former_records;
   Fd former_flows;          // a table whose flows are carried over to ours
   bool is_adopted = false;  // the programs are those that are pinned
   Links links;
+  FenceLinks fence_links;
   Attachment attachment = Attachment::none;
 
   Result<void> load(const Options& options);
@@ -89,7 +92,7 @@ struct Datapath::State {
 Result<void> Datapath::State::prepare_new_maps() {
   if (!loaded.shares(pins, MapId::snapshot)) {
     const auto former = pinned_snapshot(pins);
-    knows_former = former.has_value();
+    may_former_decide = !former || former->active();
     former_flags = former ? former->control().flags : 0;
     former_revision = former ? former->control().last_revision : 0;
     former_clamp_mtu_bytes = former ? former->control().clamp_mtu_bytes : 0;
@@ -97,9 +100,7 @@ Result<void> Datapath::State::prepare_new_maps() {
   }
   former_flows = loaded.shares(pins, MapId::flows) ? Fd() : pinned_flows(pins);
   if (former_flows.valid()) {
-    if (auto carried = carry_flows(former_flows.get(), loaded.map(MapId::flows)); !carried) {
-      return carried;
-    }
+    KRAIT_CHECK(carry_flows(former_flows.get(), loaded.map(MapId::flows)));
   }
   return take_over_rule_counts();
 }
@@ -126,24 +127,14 @@ Result<void> Datapath::State::load(const Options& options) {
   }
   if (!is_adopted) {
     if (const Fd flows = pinned_flows(pins); flows.valid()) {
-      if (auto known = check_flows_layout(flows.get()); !known) {
-        return known;
-      }
+      KRAIT_CHECK(check_flows_layout(flows.get()));
     }
-    auto made = Loaded::load(pins, options);
-    if (!made) {
-      return std::move(made.error());
-    }
-    loaded = std::move(*made);
-    if (auto done = prepare_new_maps(); !done) {
-      return done;
-    }
+    KRAIT_TRY(auto made, Loaded::load(pins, options));
+    loaded = std::move(made);
+    KRAIT_CHECK(prepare_new_maps());
   }
-  auto map = SnapshotMap::open(loaded.map(MapId::snapshot), entries_of(loaded.map(MapId::snapshot)));
-  if (!map) {
-    return std::move(map.error());
-  }
-  snapshot = std::move(*map);
+  KRAIT_TRY(auto map, SnapshotMap::open(loaded.map(MapId::snapshot), entries_of(loaded.map(MapId::snapshot))));
+  snapshot = std::move(map);
   if (former_clamp_mtu_bytes != 0) {
     snapshot->control().clamp_mtu_bytes = former_clamp_mtu_bytes;
   }
@@ -164,29 +155,21 @@ Result<void> Datapath::State::clear_counts_of_nobody() {
     if (rule < records.size() && records[rule].name_hash != 0) {
       continue;
     }
-    if (auto cleared = clear_rule_count(fd, rule); !cleared) {
-      return cleared;
-    }
+    KRAIT_CHECK(clear_rule_count(fd, rule));
   }
   return {};
 }
 
 Result<Datapath> Datapath::open(const Options& options, Open how) {
-  if (auto kept = check_kernel_keeps_packets_apart(); !kept) {
-    return std::move(kept.error());
-  }
-  auto pins = Pins::open(options.bpffs, options.interface);
-  if (!pins) {
-    return std::move(pins.error());
-  }
-  auto state = std::make_unique<State>(std::move(*pins), options.tables);
+  KRAIT_CHECK(check_kernel_keeps_packets_apart());
+  KRAIT_TRY(auto pins, Pins::open(options.bpffs, options.interface));
+  auto state = std::make_unique<State>(std::move(pins), options.tables);
   state->is_adopted = how == Open::adopt;
+  state->interface = options.interface;
   state->only_guards = options.only_guards;
-  auto done = settle_pins(state->pins, index_of(options.interface));
-  done = done ? state->load(options) : std::move(done);
-  if (!done) {
-    return passed_on(done, fmt::format("prepare the datapath of {}", options.interface));
-  }
+  const std::string doing = fmt::format("prepare the datapath of {}", options.interface);
+  KRAIT_CHECK(settle_pins(state->pins, index_of(options.interface)), doing);
+  KRAIT_CHECK(state->load(options), doing);
   return Datapath(std::move(state));
 }
 
@@ -201,20 +184,15 @@ bool Datapath::has_room(const Options& options) const {
 }
 
 Result<void> Datapath::publish(std::span<const std::byte> image) {
-  auto former = state_->snapshot->rule_records();
-  if (!former) {
-    return former.error();
+  KRAIT_TRY(auto former, state_->snapshot->rule_records());
+  if (former.empty()) {
+    former = state_->former_records;
   }
-  if (former->empty()) {
-    *former = state_->former_records;
-  }
-  if (auto filled = state_->snapshot->fill_inactive(image); !filled) {
-    return filled;
-  }
+  KRAIT_CHECK(state_->snapshot->fill_inactive(image));
   state_->snapshot->switch_over();
   state_->snapshot->control().last_revision = revision();
-  auto waited = state_->snapshot->wait_for_readers();
-  return waited ? state_->forget_rules(*former) : std::move(waited);
+  KRAIT_CHECK(state_->snapshot->wait_for_readers());
+  return state_->forget_rules(former);
 }
 
 Result<bool> Datapath::is_published(std::span<const std::byte> image) const {
@@ -236,18 +214,13 @@ Result<void> Datapath::resume() {
 
 // The numbers of rules that are gone count from nothing when they are given away again.
 Result<void> Datapath::State::forget_rules(const std::vector<krait_rule_record>& former) {
-  const auto records = snapshot->rule_records();
-  if (!records) {
-    return records.error();
-  }
+  KRAIT_TRY(const auto records, snapshot->rule_records());
   for (std::uint32_t rule = 0; rule < former.size(); ++rule) {
-    const bool stays = rule < records->size() && (*records)[rule].name_hash == former[rule].name_hash;
+    const bool stays = rule < records.size() && records[rule].name_hash == former[rule].name_hash;
     if (former[rule].name_hash == 0 || stays) {
       continue;
     }
-    if (auto cleared = clear_rule_count(loaded.map(MapId::rules), rule); !cleared) {
-      return cleared;
-    }
+    KRAIT_CHECK(clear_rule_count(loaded.map(MapId::rules), rule));
   }
   return {};
 }
@@ -256,27 +229,21 @@ Result<void> Datapath::State::forget_rules(const std::vector<krait_rule_record>&
 Result<Attached> Datapath::State::attach_anew(std::uint32_t interface_index) {
   krait_control& control = snapshot->control();
   control.build = 0;
-  auto next = begin_pins(pins);
-  auto done = next ? loaded.pin(*next) : Result<void>(std::move(next.error()));
-  auto attached =
-      done ? attach_programs(interface_index, loaded.programs(), links) : Result<Attached>(std::move(done.error()));
-  if (!attached) {
-    return attached;
-  }
-  if (auto pinned = pin_links(links, pins); !pinned) {
-    return std::move(pinned.error());
-  }
+  KRAIT_TRY(const auto next, begin_pins(pins));
+  KRAIT_CHECK(loaded.pin(next));
+  KRAIT_TRY(auto attached, attach_programs(interface_index, loaded.programs(), links));
+  KRAIT_CHECK(pin_links(links, pins));
   // The kernel does not wait for packets that the former program still judges, by the former policy.
-  done = snapshot->wait_for_readers();
-  // Flows that opened while the former program still judged.
-  done = done && former_flows.valid() ? carry_flows(former_flows.get(), loaded.map(MapId::flows)) : std::move(done);
-  done = done ? commit_pins(pins) : std::move(done);
-  // The former program counted by its own rules until now.
-  done = done && snapshot->active() ? forget_rules(former_records) : std::move(done);
-  if (!done) {
-    return std::move(done.error());
+  KRAIT_CHECK(snapshot->wait_for_readers());
+  if (former_flows.valid()) {  // flows that opened while the former program still judged
+    KRAIT_CHECK(carry_flows(former_flows.get(), loaded.map(MapId::flows)));
+  }
+  KRAIT_CHECK(commit_pins(pins));
+  if (snapshot->active()) {  // the former program counted by its own rules until now
+    KRAIT_CHECK(forget_rules(former_records));
   }
   former_flows.reset();
+  may_former_decide = false;
   control.build = build_id();
   is_adopted = true;
   return attached;
@@ -291,35 +258,28 @@ void Datapath::State::remember_flags() {
 Result<Mended> Datapath::attach(std::uint32_t interface_index) {
   State& state = *state_;
   state.remember_flags();
-  auto attached = state.is_adopted ? attach_programs(interface_index, state.loaded.programs(), state.links)
-                                   : state.attach_anew(interface_index);
-  if (!attached) {
-    return std::move(attached.error());
-  }
-  state.attachment = attached->kind;
-  state.snapshot->control().flags |= attached->made_qdisc ? KRAIT_CONTROL_OWN_QDISC : 0;
-  return attached->mended;
+  KRAIT_TRY(auto attached, state.is_adopted ? attach_programs(interface_index, state.loaded.programs(), state.links)
+                                            : state.attach_anew(interface_index));
+  state.attachment = attached.kind;
+  state.snapshot->control().flags |= attached.made_qdisc ? KRAIT_CONTROL_OWN_QDISC : 0;
+  return attached.mended;
 }
 
 bool Datapath::is_attached(std::uint32_t interface_index) const { return is_on(interface_index, state_->links); }
 
 Result<bool> Datapath::keep_pins() {
   State& state = *state_;
-  auto done = mount_bpffs(state.pins.bpffs());
-  done = done ? state.pins.make() : std::move(done);
-  if (!done) {
-    return std::move(done.error());
-  }
+  KRAIT_CHECK(rundir::mount_bpffs(state.pins.bpffs()));
+  KRAIT_CHECK(state.pins.make());
   const bool were_pinned = state.loaded.is_pinned(state.pins);
-  done = were_pinned ? Result<void>() : state.loaded.pin(state.pins);
-  auto links = done ? pin_links(state.links, state.pins) : Result<bool>(std::move(done.error()));
-  if (!links) {
-    return links;
+  if (!were_pinned) {
+    KRAIT_CHECK(state.loaded.pin(state.pins));
   }
-  return !were_pinned || *links;
+  KRAIT_TRY(const bool pinned_links, pin_links(state.links, state.pins));
+  return !were_pinned || pinned_links;
 }
 
-bool Datapath::is_first(std::uint32_t interface_index, const FirstFilters& clsact) const {
+bool Datapath::is_first(std::uint32_t interface_index, const netlink::FirstPrograms& clsact) const {
   const Programs programs = state_->loaded.programs();
   if (state_->attachment == Attachment::tcx) {
     return are_first_tcx(interface_index, programs);
@@ -340,10 +300,15 @@ Result<void> Datapath::set_ways_behind(std::span<const WayBehind> ways) {
 Attachment Datapath::attachment() const { return state_->attachment; }
 
 bool Datapath::active() const { return state_->snapshot->active(); }
-bool Datapath::knows_former() const { return state_->knows_former; }
+bool Datapath::may_former_decide() const { return state_->may_former_decide; }
 
 std::uint64_t Datapath::revision() const {
   const auto header = state_->snapshot->header();
+  return header && *header ? (*header)->revision : 0;
+}
+
+std::uint64_t Datapath::held_revision() const {
+  const auto header = state_->snapshot->held_header();
   return header && *header ? (*header)->revision : 0;
 }
 
@@ -359,26 +324,35 @@ Result<Counters> Datapath::counters() const {
 Result<std::vector<krait_rule_record>> Datapath::rule_records() const { return state_->snapshot->rule_records(); }
 
 Result<std::vector<krait_count>> Datapath::rule_counts() const {
-  const auto records = rule_records();
-  if (!records) {
-    return records.error();
-  }
-  return read_rule_counts(state_->loaded.map(MapId::rules), static_cast<std::uint32_t>(records->size()));
+  KRAIT_TRY(const auto records, rule_records());
+  return read_rule_counts(state_->loaded.map(MapId::rules), static_cast<std::uint32_t>(records.size()));
 }
 
-Result<void> Datapath::remove(const Options& options, std::uint32_t interface_index) {
+Fenced Datapath::fence_off(const Outside& outside, const InUse& is_in_use) {
+  State& state = *state_;
+  const Programs programs = state.loaded.programs();
+  std::vector<Post> posts;
+  posts.reserve(outside.interfaces.size() + outside.ports.size());
+  for (const std::uint32_t index : outside.interfaces) {
+    posts.push_back({.interface_index = index, .program_fd = programs.fence_fd});
+  }
+  for (const std::uint32_t index : outside.ports) {
+    posts.push_back({.interface_index = index, .program_fd = programs.fence_port_fd});
+  }
+  return put_fence({.pins = state.pins, .interface = state.interface, .kind = state.attachment, .is_in_use = is_in_use},
+                   posts, state.fence_links);
+}
+
+Result<void> Datapath::remove(const Options& options, std::uint32_t interface_index, const InUse& is_in_use) {
   const Pins pins = Pins::at(options.bpffs, options.interface);
   const auto map = pinned_snapshot(pins);
+  take_fence({.pins = pins, .interface = options.interface, .is_in_use = is_in_use});
   const bool own_qdisc = map && (map->control().flags & KRAIT_CONTROL_OWN_QDISC) != 0;
   if (interface_index != 0) {
-    if (auto detached = detach_programs(interface_index, pins, own_qdisc); !detached) {
-      return detached;
-    }
+    KRAIT_CHECK(detach_programs(interface_index, pins, own_qdisc));
   }
-  if (auto removed = pins.remove_all(); !removed) {
-    return removed;
-  }
-  release_bpffs(options.bpffs);
+  KRAIT_CHECK(pins.remove_all());
+  rundir::release_bpffs(options.bpffs);
   return {};
 }
 

@@ -6,43 +6,32 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "common/netlink/tc.h"
 #include "common/result.h"
 #include "krait/abi/maps.h"
 #include "krait/abi/snapshot.h"
-#include "krait/datapath/bpffs.h"
+#include "krait/datapath/state.h"
 #include "krait/datapath/table_sizes.h"
 #include "krait/datapath/ways.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::datapath {
 
 struct Options {
   std::string interface;
-  std::string bpffs = kBpffs;               // mounted here when it is not yet
-  std::uint32_t snapshot_pages = 0;         // the buffer must hold at least this many
-  std::uint32_t rules = 0;                  // of the policy; the counters have room for twice as many
-  std::uint32_t most_snapshot_pages = ~0U;  // of a buffer, however much the policy may grow
+  std::string bpffs = rundir::kBpffs;      // mounted here when it is not yet
+  std::uint32_t snapshot_pages = 0;        // the buffer must hold at least this many
+  std::uint32_t rules = 0;                 // of the policy; the counters have room for twice as many
+  std::uint32_t max_snapshot_pages = ~0U;  // of a buffer, however much the policy may grow
   TableSizes tables{};
   bool only_guards = false;  // the interface is somebody else's; remembered for whoever finds the pins
 };
-
-struct PairCount {
-  std::uint32_t source_tag = 0;  // 0: unknown, or (overflow) no room in the table
-  std::uint32_t destination_tag = 0;
-  bool overflow = false;
-  krait_count count[KRAIT_DIRECTIONS][KRAIT_VERDICTS];
-};
-
-struct Counters {
-  std::vector<PairCount> pairs;                // ascending by tags
-  krait_drop_count drops[KRAIT_REASON_COUNT];  // by enum krait_reason
-};
-
-enum class Attachment : std::uint8_t { none, tcx, clsact };
 
 // What was not as it should be and is now.
 struct Mended {
@@ -53,11 +42,24 @@ struct Mended {
   [[nodiscard]] bool any() const { return program || guard || order; }
 };
 
-// The programs of the first clsact filters, by the kernel's numbers; 0: no filter there.
-struct FirstFilters {
-  std::uint32_t ingress_id = 0;
-  std::uint32_t egress_id = 0;
+// The host's other interfaces, see fence.h.
+struct Outside {
+  std::vector<std::uint32_t> interfaces;  // on which it takes packets in
+  std::vector<std::uint32_t> ports;       // whose packets it takes in on another: of bridges, of bonds
 };
+
+// What was done about them.
+struct Fenced {
+  struct Failure {
+    std::uint32_t interface_index = 0;
+    common::Error error;
+  };
+  std::vector<std::uint32_t> put;  // interfaces on which the fence was not, or by another version
+  std::vector<Failure> failures;   // on which it is not
+};
+
+// Whether an interface has filters, and somebody still needs its clsact qdisc.
+using InUse = std::function<bool(std::uint32_t interface_index)>;
 
 // How a data path is opened.
 enum class Open : std::uint8_t {
@@ -100,7 +102,7 @@ class Datapath {
   common::Result<bool> keep_pins();
   // False: somebody else's program decides before krait's. `clsact` are the first filters' programs, for kernels
   // without TCX.
-  [[nodiscard]] bool is_first(std::uint32_t interface_index, const FirstFilters& clsact) const;
+  [[nodiscard]] bool is_first(std::uint32_t interface_index, const netlink::FirstPrograms& clsact) const;
   // A data path that is opened with Open::load then gets ahead of everybody at attach(), on TCX.
 
   // The interface's MTU: the MSS of TCP connections that pass through is lowered to what fits. 0, as at first: it is
@@ -111,11 +113,18 @@ class Datapath {
   // and from elsewhere nothing comes. See set_ways(). Kept for the next agent.
   common::Result<void> set_ways_behind(std::span<const WayBehind> ways);
 
+  // Keeps out what comes in on these interfaces, all of the host's others, with the address of somebody who is behind
+  // the guarded one, see fence.h. After attach(), and whenever it may have to be done again.
+  Fenced fence_off(const Outside& outside, const InUse& is_in_use);
+
   [[nodiscard]] Attachment attachment() const;
   [[nodiscard]] bool active() const;  // a snapshot is switched on
-  // False: programs were pinned or may be attached, but not the map that tells what they judge by.
-  [[nodiscard]] bool knows_former() const;
+  // Programs that are attached may decide by another snapshot map than this one, which takes over at attach(): one that
+  // is switched on, or one that cannot be read.
+  [[nodiscard]] bool may_former_decide() const;
   [[nodiscard]] std::uint64_t revision() const;  // of the active snapshot; 0: none
+  // Of that, or of the one that deny_all() took out of force; 0: there is none.
+  [[nodiscard]] std::uint64_t held_revision() const;
   // The highest that was ever switched on, by this data path or the one whose place it takes.
   [[nodiscard]] std::uint64_t last_revision() const;
   common::Result<Counters> counters() const;
@@ -124,9 +133,9 @@ class Datapath {
   // What each rule decided, by the number of its record. A system call for each rule.
   common::Result<std::vector<krait_count>> rule_counts() const;
 
-  // Takes the programs and the guard off the interface (when it still exists) and removes the pins. The interface is
-  // open afterwards; remove its peers or the interface first.
-  static common::Result<void> remove(const Options& options, std::uint32_t interface_index);
+  // Takes the programs and the guard off the interface (when it still exists), the fence off the others, and removes
+  // the pins. The interface is open afterwards; remove its peers or the interface first.
+  static common::Result<void> remove(const Options& options, std::uint32_t interface_index, const InUse& is_in_use);
   // Denies everything by the programs that a former agent left, if it left any.
   static common::Result<void> deny_all_left_over(const Options& options);
 

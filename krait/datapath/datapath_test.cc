@@ -29,10 +29,13 @@
 #include "krait/datapath/pins.h"
 #include "krait/datapath/snapshot_map.h"
 #include "krait/datapath/tcx.h"
+#include "tests/own_namespaces.h"
 #include "tests/packets/packet.h"
 
 namespace krait::datapath {
 namespace {
+
+bool unused(std::uint32_t /*interface_index*/) { return false; }
 
 using packets::Packet;
 
@@ -80,21 +83,16 @@ std::uint64_t received_by_stack() {
   return 0;
 }
 
-class DatapathOnTun : public testing::Test {
+class DatapathOnTun : public OwnNamespaces {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "skipped: making network namespaces needs root";
+    OwnNamespaces::SetUp();
+    if (is_unprepared()) {
+      return;
     }
-    ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
-    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-    bpffs_ = std::filesystem::temp_directory_path() / "krait-datapath-test";
-    std::filesystem::create_directories(bpffs_);
-    ASSERT_EQ(::mount("tmpfs", bpffs_.c_str(), "tmpfs", 0, nullptr), 0);
-    bpffs_ /= "bpf";
+    bpffs_ = directory_ / "bpf";
     make_tun();
   }
-  void TearDown() override { ::umount2(bpffs_.parent_path().c_str(), MNT_DETACH); }
 
   void make_tun() {
     tun_.reset(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
@@ -294,7 +292,7 @@ TEST_F(DatapathOnTun, TablesOfAnotherSizeTakeOverWithTheProgram) {
 
 TEST_F(DatapathOnTun, ABufferGrowsNoFurtherThanItMay) {
   Options narrow = options(200);
-  narrow.most_snapshot_pages = 256;
+  narrow.max_snapshot_pages = 256;
   auto opened = Datapath::open(narrow);
   ASSERT_TRUE(opened) << opened.error().text();
   ASSERT_TRUE(opened->attach(index_));
@@ -583,7 +581,7 @@ TEST_F(DatapathOnTun, FollowsNoLinkToPins) {
   std::filesystem::remove_all(bpffs_);
   std::filesystem::create_directory_symlink(home, bpffs_);
   EXPECT_FALSE(has_pins(options()));
-  EXPECT_TRUE(Datapath::remove(options(), index_));
+  EXPECT_TRUE(Datapath::remove(options(), index_, unused));
   EXPECT_FALSE(Datapath::open(options()));
   EXPECT_TRUE(std::filesystem::exists(precious));
   std::filesystem::remove(bpffs_);
@@ -605,7 +603,7 @@ TEST_F(DatapathOnTun, FollowsNoLinkToPins) {
   EXPECT_TRUE(pins.remove_all()) << "the link itself goes";
   EXPECT_TRUE(std::filesystem::exists(precious));
   std::filesystem::rename(bpffs_ / "moved", bpffs_ / kInterface);
-  ASSERT_TRUE(Datapath::remove(options(), index_));
+  ASSERT_TRUE(Datapath::remove(options(), index_, unused));
   std::filesystem::remove_all(home);
 }
 
@@ -617,9 +615,9 @@ TEST_F(DatapathOnTun, RemoveRestoresTheDevice) {
     ASSERT_FALSE(arrives(5432));
     EXPECT_EQ(drops(datapath, KRAIT_REASON_NO_RULE), 1U);
   }
-  ASSERT_TRUE(Datapath::remove(options(), index_));
+  ASSERT_TRUE(Datapath::remove(options(), index_, unused));
   EXPECT_FALSE(has_pins(options()));
-  EXPECT_FALSE(is_bpffs(bpffs_)) << "the file system is unmounted";
+  EXPECT_FALSE(rundir::is_bpffs(bpffs_)) << "the file system is unmounted";
   EXPECT_TRUE(arrives(5432));
 }
 

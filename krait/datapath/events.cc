@@ -56,18 +56,15 @@ common::Result<EventReader> EventReader::open(const std::string& bpffs, const st
   if (!map.valid()) {
     return common::Error(common::ErrorCode::not_found, fmt::format("{} is not guarded by krait", interface));
   }
-  auto lock = pins.open_directory();
-  if (!lock) {
-    return lock.error();
-  }
-  if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
+  KRAIT_TRY(auto lock, pins.open_directory());
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return errno == EWOULDBLOCK ? common::Error(common::ErrorCode::unavailable,
                                                 fmt::format("somebody else reads the events of {} already", interface))
                                 : common::Error::from_errno(errno, "lock " + pins.directory());
   }
   auto reader = of_map(map.get());
   if (reader) {
-    reader->state_->lock = std::move(*lock);
+    reader->state_->lock = std::move(lock);
   }
   return reader;
 }

@@ -37,12 +37,9 @@ Result<void> write_bucket(int flows_fd, std::uint32_t index, const krait_flow_bu
 }
 
 Result<krait_flow_head> read_head(int flows_fd) {
-  const auto bucket = read_bucket(flows_fd, 0);
-  if (!bucket) {
-    return bucket.error();
-  }
+  KRAIT_TRY(const auto bucket, read_bucket(flows_fd, 0));
   krait_flow_head head{};
-  std::memcpy(&head, &*bucket, sizeof(head));
+  std::memcpy(&head, &bucket, sizeof(head));
   return head;
 }
 
@@ -61,17 +58,12 @@ Result<void> carry_bucket(const krait_flow_bucket& from, const Table& to) {
     const krait_flow& flow = from.flows[way];
     const std::uint64_t hash = krait_flow_hash(&flow.key, &to.seeds);
     const std::uint32_t index = KRAIT_FLOW_BUCKET(hash, to.mask);
-    auto bucket = read_bucket(to.fd, index);
-    if (!bucket) {
-      return std::move(bucket.error());
-    }
+    KRAIT_TRY(auto bucket, read_bucket(to.fd, index));
     const std::uint64_t mark = KRAIT_FLOW_MARK(hash) | (from.marks[way] & KRAIT_MARK_FROM_B);
-    if (!place_flow(*bucket, flow, mark)) {
+    if (!place_flow(bucket, flow, mark)) {
       continue;
     }
-    if (auto written = write_bucket(to.fd, index, *bucket); !written) {
-      return written;
-    }
+    KRAIT_CHECK(write_bucket(to.fd, index, bucket));
   }
   return {};
 }
@@ -116,23 +108,18 @@ Result<void> begin_flows(int flows_fd, const krait_flow_seeds& seeds) {
 }
 
 Result<krait_flow_seeds> read_seeds(int flows_fd) {
-  const auto head = read_head(flows_fd);
-  return head ? Result<krait_flow_seeds>(head->seeds) : head.error();
+  KRAIT_TRY(const auto head, read_head(flows_fd));
+  return head.seeds;
 }
 
 Result<void> rewrite_flows(int flows_fd, const std::function<void(krait_flow_bucket&)>& rewrite) {
   for (std::uint32_t index = 1; index < entries_of(flows_fd); ++index) {
-    auto bucket = read_bucket(flows_fd, index);
-    if (!bucket) {
-      return std::move(bucket.error());
-    }
-    if (std::ranges::all_of(bucket->marks, [](std::uint64_t mark) { return mark == 0; })) {
+    KRAIT_TRY(auto bucket, read_bucket(flows_fd, index));
+    if (std::ranges::all_of(bucket.marks, [](std::uint64_t mark) { return mark == 0; })) {
       continue;
     }
-    rewrite(*bucket);
-    if (auto written = write_bucket(flows_fd, index, *bucket); !written) {
-      return written;
-    }
+    rewrite(bucket);
+    KRAIT_CHECK(write_bucket(flows_fd, index, bucket));
   }
   return {};
 }
@@ -144,27 +131,21 @@ std::uint64_t flows_layout(int flows_fd) {
 
 // A flow itself is the same in all layouts so far; from the second on the hash has more seeds.
 Result<void> check_flows_layout(int flows_fd) {
-  auto head = read_head(flows_fd);
-  if (!head) {
-    return std::move(head.error());
-  }
-  if (head->layout > KRAIT_FLOWS_LAYOUT) {
+  KRAIT_TRY(auto head, read_head(flows_fd));
+  if (head.layout > KRAIT_FLOWS_LAYOUT) {
     return Error(
         common::ErrorCode::unsupported,
         fmt::format("the flow table in the kernel has layout {}, this version knows {}: established flows cannot "
                     "be carried over, and nothing was changed; go on with the version that made it, or give "
                     "them up: krait down, then krait up",
-                    head->layout, KRAIT_FLOWS_LAYOUT));
+                    head.layout, KRAIT_FLOWS_LAYOUT));
   }
   return {};
 }
 
 Result<void> carry_flows(int from_fd, int to_fd) {
-  auto head = read_head(to_fd);
-  if (!head) {
-    return std::move(head.error());
-  }
-  const Table to{.fd = to_fd, .seeds = head->seeds, .mask = entries_of(to_fd) - 2};
+  KRAIT_TRY(auto head, read_head(to_fd));
+  const Table to{.fd = to_fd, .seeds = head.seeds, .mask = entries_of(to_fd) - 2};
   const std::uint32_t entries = entries_of(from_fd);
   std::vector<krait_flow_bucket> buckets(kBucketsATime);
   std::vector<std::uint32_t> keys(kBucketsATime);
@@ -180,9 +161,7 @@ Result<void> carry_flows(int from_fd, int to_fd) {
       if (keys[i] == 0) {
         continue;
       }
-      if (auto carried = carry_bucket(buckets[i], to); !carried) {
-        return carried;
-      }
+      KRAIT_CHECK(carry_bucket(buckets[i], to));
     }
     read += count;
     if (error == -ENOENT || count == 0) {

@@ -25,7 +25,7 @@ common::Result<void> rewrite_flows(int flows_fd, const std::function<void(krait_
 // Of a table that has been seeded; 0: it cannot be read.
 std::uint64_t flows_layout(int flows_fd);
 
-// Whether the table's flows can be used or carried over by this version. Fails with unsupported, naming the mend, when
+// Whether the table's flows can be used or carried over by this version. Fails with unsupported, naming the hint, when
 // its layout is of a later one.
 common::Result<void> check_flows_layout(int flows_fd);
 

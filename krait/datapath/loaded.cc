@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/hash.h"
 #include "krait/abi/snapshot.h"
 #include "krait/bpf/objects.h"
 #include "krait/datapath/flow_migration.h"
@@ -27,24 +28,24 @@ using common::Result;
 namespace {
 
 constexpr const char* kNextPins = "next";
-constexpr std::array<const char*, 3> kProgramPins{"program_ingress", "program_egress", "program_guard"};
-constexpr std::array<const char*, 3> kProgramNames{"krait_ingress", "krait_egress", "krait_guard"};
+constexpr std::array<const char*, 5> kProgramPins{"program_ingress", "program_egress", "program_guard", "program_fence",
+                                                  "program_port"};
+constexpr std::array<const char*, 5> kProgramNames{"krait_ingress", "krait_egress", "krait_guard", "krait_fence",
+                                                   "krait_port"};
 
-constexpr std::uint64_t kFnvStart = 0xcbf29ce484222325ULL;
-constexpr std::uint64_t kFnvPrime = 0x100000001b3ULL;
-
-std::uint64_t hash_of(std::span<const unsigned char> bytes, std::uint64_t hash) {
-  for (const unsigned char byte : bytes) {
-    hash = (hash ^ byte) * kFnvPrime;
-  }
-  return hash;
-}
+// What a pinned program must use for the pins to fit together.
+constexpr std::array kAllMaps{MapId::snapshot, MapId::rules, MapId::flows,  MapId::fragments,
+                              MapId::pairs,    MapId::drops, MapId::events, MapId::ways};
+constexpr std::array kMapsOfFence{MapId::snapshot, MapId::pairs, MapId::drops, MapId::events, MapId::ways};
+constexpr std::array<std::span<const MapId>, 5> kMapsOfProgram{kAllMaps, kAllMaps, std::span<const MapId>(),
+                                                               kMapsOfFence, kMapsOfFence};
+static_assert(kAllMaps.size() == kMaps);
 
 // A policy may grow by half without a new map; 4 MiB a buffer are always there.
 std::uint32_t pages_with_headroom(const Options& options) {
   const std::uint32_t pages = options.snapshot_pages;
   const std::uint32_t wished = std::max<std::uint32_t>(1024, std::bit_ceil(pages + pages / 2));
-  return std::max(pages, std::min(wished, options.most_snapshot_pages));
+  return std::max(pages, std::min(wished, options.max_snapshot_pages));
 }
 
 std::optional<bpf_map_info> info_of(int map_fd) {
@@ -93,8 +94,8 @@ std::uint64_t build_id() {
   const std::span krait(krait_bpf_object, krait_bpf_object_end);
   const std::span guard(krait_guard_object, krait_guard_object_end);
   const std::uint32_t hz = ticks_per_second();
-  const auto* hz_bytes = reinterpret_cast<const unsigned char*>(&hz);
-  return hash_of({hz_bytes, sizeof(hz)}, hash_of(guard, hash_of(krait, kFnvStart))) | 1U;
+  const std::span hz_bytes(reinterpret_cast<const unsigned char*>(&hz), sizeof(hz));
+  return common::fnv1a(hz_bytes, common::fnv1a(guard, common::fnv1a(krait))) | 1U;
 }
 
 std::array<MapShape, kMaps> map_shapes(const Options& options) {
@@ -142,10 +143,10 @@ std::optional<Loaded> Loaded::adopt(const Pins& pins, const Options& options) {
     if (name_of(loaded.programs_[i].get()) != kProgramNames[i]) {
       return std::nullopt;
     }
-    const bool judges = i < 2;  // the guard uses no maps
     const std::vector<std::uint32_t> used = maps_of(loaded.programs_[i].get());
-    const auto is_used = [&](std::uint32_t id) { return std::ranges::find(used, id) != used.end(); };
-    if (judges && !std::ranges::all_of(ids, is_used)) {
+    if (!std::ranges::all_of(kMapsOfProgram[i], [&](MapId map) {
+          return std::ranges::find(used, ids[static_cast<std::size_t>(map)]) != used.end();
+        })) {
       return std::nullopt;
     }
   }
@@ -153,13 +154,10 @@ std::optional<Loaded> Loaded::adopt(const Pins& pins, const Options& options) {
 }
 
 Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
-  auto object = open_krait_object(Framing::network, options.tables);
-  auto guard = open_guard_object();
-  if (!object || !guard) {
-    return std::move(!object ? object.error() : guard.error());
-  }
-  auto done = object->set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options)));
-  done = done ? object->set_entries(kRulesMap, rule_entries(options.rules)) : std::move(done);
+  KRAIT_TRY(auto object, open_krait_object(Framing::network, options.tables));
+  KRAIT_TRY(auto guard, open_guard_object());
+  KRAIT_CHECK(object.set_entries(kSnapshotMap, snapshot_entries(pages_with_headroom(options))));
+  KRAIT_CHECK(object.set_entries(kRulesMap, rule_entries(options.rules)));
   Fd shared_flows;
   for (const MapShape& shape : map_shapes(options)) {
     Fd pinned = pins.get(shape.pin);
@@ -169,20 +167,18 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
     if (usable && shape.name == kFlowsMap) {
       shared_flows = std::move(pinned);
     } else if (usable) {
-      done = done ? object->reuse_map(shape.name, pinned.get()) : std::move(done);
+      KRAIT_CHECK(object.reuse_map(shape.name, pinned.get()));
     }
   }
-  done = done ? load_krait_object(*object, shared_flows.get()) : std::move(done);
-  done = done ? guard->load() : std::move(done);
-  if (!done) {
-    return std::move(done.error());
-  }
+  KRAIT_CHECK(load_krait_object(object, shared_flows.get()));
+  KRAIT_CHECK(guard.load());
   Loaded loaded;
   for (std::size_t i = 0; const MapShape& shape : map_shapes(options)) {
-    loaded.maps_[i++] = duplicate(object->map_fd(shape.name));
+    loaded.maps_[i++] = duplicate(object.map_fd(shape.name));
   }
-  loaded.programs_ = {duplicate(object->program_fd(kProgramNames[0])), duplicate(object->program_fd(kProgramNames[1])),
-                      duplicate(guard->program_fd(kProgramNames[2]))};
+  loaded.programs_ = {duplicate(object.program_fd(kProgramNames[0])), duplicate(object.program_fd(kProgramNames[1])),
+                      duplicate(guard.program_fd(kProgramNames[2])), duplicate(object.program_fd(kProgramNames[3])),
+                      duplicate(object.program_fd(kProgramNames[4]))};
   const auto is_valid = [](const Fd& fd) { return fd.valid(); };
   if (!std::ranges::all_of(loaded.maps_, is_valid) || !std::ranges::all_of(loaded.programs_, is_valid)) {
     return Error::from_errno(errno, "keep the descriptors of the BPF objects");
@@ -191,7 +187,11 @@ Result<Loaded> Loaded::load(const Pins& pins, const Options& options) {
 }
 
 Programs Loaded::programs() const {
-  return {.ingress_fd = programs_[0].get(), .egress_fd = programs_[1].get(), .guard_fd = programs_[2].get()};
+  return {.ingress_fd = programs_[0].get(),
+          .egress_fd = programs_[1].get(),
+          .guard_fd = programs_[2].get(),
+          .fence_fd = programs_[3].get(),
+          .fence_port_fd = programs_[4].get()};
 }
 
 bool Loaded::shares(const Pins& pins, MapId id) const {
@@ -203,14 +203,10 @@ bool Loaded::shares(const Pins& pins, MapId id) const {
 
 Result<void> Loaded::pin(const Pins& pins) const {
   for (std::size_t i = 0; const MapShape& shape : map_shapes({})) {
-    if (auto done = pins.replace(shape.pin, maps_[i++].get()); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.replace(shape.pin, maps_[i++].get()));
   }
   for (std::size_t i = 0; i < kProgramPins.size(); ++i) {
-    if (auto done = pins.replace(kProgramPins[i], programs_[i].get()); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.replace(kProgramPins[i], programs_[i].get()));
   }
   return {};
 }
@@ -231,24 +227,18 @@ bool Loaded::is_pinned(const Pins& pins) const {
 }
 
 Result<Pins> begin_pins(const Pins& pins) {
-  if (auto cleared = pins.inner(kNextPins).remove_all(); !cleared) {
-    return std::move(cleared.error());
-  }
+  KRAIT_CHECK(pins.inner(kNextPins).remove_all());
   return pins.make_inner(kNextPins);
 }
 
 Result<void> commit_pins(const Pins& pins) {
   const Pins next = pins.inner(kNextPins);
   for (const MapShape& shape : map_shapes({})) {
-    if (auto done = pins.take(next, shape.pin); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.take(next, shape.pin));
   }
   // The programs last: by them the next agent knows that this set is the attached one.
   for (const char* pin : kProgramPins) {
-    if (auto done = pins.take(next, pin); !done) {
-      return done;
-    }
+    KRAIT_CHECK(pins.take(next, pin));
   }
   return next.remove_all();
 }

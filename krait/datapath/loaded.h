@@ -55,7 +55,7 @@ class Loaded {
 
  private:
   std::array<common::Fd, kMaps> maps_;
-  std::array<common::Fd, 3> programs_;  // ingress, egress, guard
+  std::array<common::Fd, 5> programs_;  // ingress, egress, guard, fence, its port
 };
 
 // The pins change as one: a new set is pinned in a folder beside, then the programs are attached, then the set moves

@@ -42,6 +42,12 @@ void Object::Close::operator()(bpf_object* object) const { bpf_object__close(obj
 
 void silence_libbpf() { libbpf_set_print(stay_silent); }
 
+std::uint32_t program_id(int program_fd) {
+  bpf_prog_info info{};
+  std::uint32_t bytes = sizeof(info);
+  return bpf_obj_get_info_by_fd(program_fd, &info, &bytes) == 0 ? info.id : 0;
+}
+
 common::Result<Object> Object::open(std::span<const unsigned char> elf, const char* name) {
   silence_libbpf();
   Object object;

@@ -17,6 +17,9 @@ namespace krait::datapath {
 // libbpf prints to stderr unless told otherwise; what it says is in our errors.
 void silence_libbpf();
 
+// The kernel's number of a program; 0: the descriptor is no program's.
+std::uint32_t program_id(int program_fd);
+
 class Object {
  public:
   // Parses an embedded ELF object; nothing is in the kernel yet.

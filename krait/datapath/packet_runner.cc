@@ -27,7 +27,7 @@ constexpr std::uint32_t kActionRedirect = 7;   // TC_ACT_REDIRECT
 constexpr std::uint16_t kSegmentBytes = 1360;  // any: only that there are segments matters
 
 // What the kernel must be given to present the frame: from 6.18 on, a whole IP header.
-std::size_t least_frame_bytes(std::span<const std::byte> frame) {
+std::size_t min_frame_bytes(std::span<const std::byte> frame) {
   if (frame.size() <= kEthernetBytes) {
     return kEthernetBytes + 1;
   }
@@ -53,41 +53,36 @@ struct PacketRunner::State {
   [[nodiscard]] int program_fd(krait_direction direction) const {
     return object->program_fd(direction == KRAIT_INGRESS ? "krait_in_eth" : "krait_out_eth");
   }
+  [[nodiscard]] int timed_fd(const TimeOptions& options) const {
+    switch (options.program) {
+      case Timed::fence:
+        return object->program_fd("krait_fence");
+      case Timed::empty:
+        return guard->program_fd("krait_guard");
+      default:
+        return program_fd(options.run.direction);
+    }
+  }
 };
 
 common::Result<PacketRunner> PacketRunner::load(std::uint32_t snapshot_pages, RunMode mode, Routes routes) {
   auto state = std::make_unique<State>();
-  auto object = open_krait_object(Framing::ethernet);
-  if (!object) {
-    return std::move(object.error());
-  }
-  auto guard = open_guard_object();
-  if (!guard) {
-    return std::move(guard.error());
-  }
+  KRAIT_TRY(auto object, open_krait_object(Framing::ethernet));
+  KRAIT_TRY(auto guard, open_guard_object());
   const std::uint32_t entries = snapshot_entries(snapshot_pages);
   const std::uint8_t traced = mode == RunMode::traced ? 1 : 0;
-  auto done = object->set_constant("krait_tracing", traced);
-  done = done ? object->set_constant("krait_test_clock", traced) : std::move(done);
-  done = done ? object->set_constant("krait_asks_routes", std::uint8_t{routes == Routes::asked}) : std::move(done);
-  done = done ? object->set_entries(kSnapshotMap, entries) : std::move(done);
-  done = done ? load_krait_object(*object) : std::move(done);
-  done = done ? guard->load() : std::move(done);
-  if (!done) {
-    return std::move(done.error());
-  }
-  state->object = std::move(*object);
-  state->guard = std::move(*guard);
-  auto snapshot = SnapshotMap::open(state->object->map_fd(kSnapshotMap), entries);
-  if (!snapshot) {
-    return std::move(snapshot.error());
-  }
-  auto trace = MappedMap::map(state->object->map_fd(kTraceMap), 0, sizeof(krait_trace));
-  if (!trace) {
-    return std::move(trace.error());
-  }
-  state->snapshot = std::move(*snapshot);
-  state->trace = std::move(*trace);
+  KRAIT_CHECK(object.set_constant("krait_tracing", traced));
+  KRAIT_CHECK(object.set_constant("krait_test_clock", traced));
+  KRAIT_CHECK(object.set_constant("krait_asks_routes", std::uint8_t{routes == Routes::asked}));
+  KRAIT_CHECK(object.set_entries(kSnapshotMap, entries));
+  KRAIT_CHECK(load_krait_object(object));
+  KRAIT_CHECK(guard.load());
+  state->object = std::move(object);
+  state->guard = std::move(guard);
+  KRAIT_TRY(auto snapshot, SnapshotMap::open(state->object->map_fd(kSnapshotMap), entries));
+  KRAIT_TRY(auto trace, MappedMap::map(state->object->map_fd(kTraceMap), 0, sizeof(krait_trace)));
+  state->snapshot = std::move(snapshot);
+  state->trace = std::move(trace);
   state->snapshot->control().test_now_jiffies = kFirstJiffy;
   state->snapshot->control().test_now_boot_ns = kFirstBootNs;
   return PacketRunner(std::move(state));
@@ -99,9 +94,7 @@ PacketRunner& PacketRunner::operator=(PacketRunner&&) noexcept = default;
 PacketRunner::~PacketRunner() = default;
 
 common::Result<void> PacketRunner::publish(std::span<const std::byte> image) {
-  if (auto filled = fill_inactive(image); !filled) {
-    return filled;
-  }
+  KRAIT_CHECK(fill_inactive(image));
   switch_over();
   return wait_for_readers();
 }
@@ -115,28 +108,25 @@ void PacketRunner::switch_over() { state_->snapshot->switch_over(); }
 common::Result<void> PacketRunner::wait_for_readers() { return state_->snapshot->wait_for_readers(); }
 
 common::Result<Run> PacketRunner::run(std::span<const std::byte> frame, const RunOptions& options) {
-  if (frame.size() < least_frame_bytes(frame)) {
+  if (frame.size() < min_frame_bytes(frame)) {
     Run run;
     run.trace.reason = KRAIT_REASON_TRUNCATED;
     return run;
   }
   Run run;
-  auto done = test_run(state_->program_fd(options.direction), frame, {.run = options}, &run.frame);
-  if (!done) {
-    return std::move(done.error());
-  }
+  KRAIT_TRY(auto done, test_run(state_->program_fd(options.direction), frame, {.run = options}, &run.frame));
   std::memcpy(&run.trace, state_->trace->memory().data(), sizeof(run.trace));
-  run.allowed = done->retval == kActionOk;
-  run.rejected = done->retval == kActionRedirect;
+  run.allowed = done.retval == kActionOk;
+  run.rejected = done.retval == kActionRedirect;
   return run;
 }
 
 common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::span<const std::byte> frame,
                                                           const TimeOptions& time, std::vector<std::byte>* left) {
   const RunOptions& options = time.run;
-  if (frame.size() > most_frame_bytes()) {
+  if (frame.size() > max_frame_bytes()) {
     return common::Error(common::ErrorCode::limit, fmt::format("a frame of {} bytes; test runs take at most {}",
-                                                               frame.size(), most_frame_bytes()));
+                                                               frame.size(), max_frame_bytes()));
   }
   __sk_buff context{};
   context.ifindex = options.interface;
@@ -153,7 +143,7 @@ common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::s
   run.ctx_size_in = sizeof(context);
   run.repeat = static_cast<int>(time.repeat);
   if (left != nullptr) {
-    left->resize(most_frame_bytes());
+    left->resize(max_frame_bytes());
     run.data_out = left->data();
     run.data_size_out = static_cast<std::uint32_t>(left->size());
   }
@@ -167,17 +157,12 @@ common::Result<PacketRunner::Done> PacketRunner::test_run(int program_fd, std::s
 }
 
 common::Result<std::uint32_t> PacketRunner::time_ns(std::span<const std::byte> frame, const TimeOptions& options) {
-  const int fd =
-      options.empty_program ? state_->guard->program_fd("krait_guard") : state_->program_fd(options.run.direction);
-  auto done = test_run(fd, frame, options, nullptr);
-  if (!done) {
-    return std::move(done.error());
-  }
-  return done->duration_ns;
+  KRAIT_TRY(auto done, test_run(state_->timed_fd(options), frame, options, nullptr));
+  return done.duration_ns;
 }
 
 // A page holds the frame, the head room, and struct skb_shared_info (net/bpf/test_run.c).
-std::size_t PacketRunner::most_frame_bytes() { return 3520; }
+std::size_t PacketRunner::max_frame_bytes() { return 3520; }
 
 void PacketRunner::advance(std::uint64_t seconds) {
   constexpr std::uint64_t kNsPerS = 1'000'000'000;
@@ -210,20 +195,14 @@ common::Result<Counters> PacketRunner::counters() const {
 }
 
 common::Result<std::vector<krait_count>> PacketRunner::rule_counts() const {
-  const auto records = state_->snapshot->rule_records();
-  if (!records) {
-    return records.error();
-  }
-  return read_rule_counts(state_->object->map_fd(kRulesMap), static_cast<std::uint32_t>(records->size()));
+  KRAIT_TRY(const auto records, state_->snapshot->rule_records());
+  return read_rule_counts(state_->object->map_fd(kRulesMap), static_cast<std::uint32_t>(records.size()));
 }
 
 common::Result<std::vector<krait_event>> PacketRunner::events() {
   if (!state_->events) {
-    auto reader = EventReader::of_map(state_->object->map_fd(kEventsMap));
-    if (!reader) {
-      return std::move(reader.error());
-    }
-    state_->events = std::move(*reader);
+    KRAIT_TRY(auto reader, EventReader::of_map(state_->object->map_fd(kEventsMap)));
+    state_->events = std::move(reader);
   }
   return state_->events->read(0);
 }

@@ -31,10 +31,17 @@ struct RunOptions {
   std::uint16_t gso_segments = 0;
 };
 
+// Which program's time is taken.
+enum class Timed : std::uint8_t {
+  verdict,
+  fence,  // that on other interfaces
+  empty,  // what calling any program costs
+};
+
 struct TimeOptions {
   RunOptions run;
   std::uint32_t repeat = 1;
-  bool empty_program = false;  // instead of krait's: what calling any program costs
+  Timed program = Timed::verdict;
 };
 
 enum class RunMode : std::uint8_t {
@@ -64,9 +71,9 @@ class PacketRunner {
   common::Result<void> wait_for_readers();
   // An Ethernet frame (14 bytes of header, then IP). A frame that not every kernel can present (no byte behind the
   // Ethernet header, or not a whole IP header) is reported as truncated without running, and counted nowhere. Longer
-  // ones than most_frame_bytes() fail with limit.
+  // ones than max_frame_bytes() fail with limit.
   common::Result<Run> run(std::span<const std::byte> frame, const RunOptions& options);
-  static std::size_t most_frame_bytes();
+  static std::size_t max_frame_bytes();
   // The kernel's own measure of one run: the mean of `repeat` runs on the same frame, in nanoseconds.
   common::Result<std::uint32_t> time_ns(std::span<const std::byte> frame, const TimeOptions& options);
   void advance(std::uint64_t seconds);

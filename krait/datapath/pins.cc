@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "krait/datapath/bpffs.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::datapath {
 
@@ -53,13 +53,9 @@ int move_over(const Named& from, const Named& to) {
 }  // namespace
 
 Result<Pins> Pins::open(const std::string& bpffs, const std::string& interface) {
-  if (auto mounted = mount_bpffs(bpffs); !mounted) {
-    return std::move(mounted.error());
-  }
+  KRAIT_CHECK(rundir::mount_bpffs(bpffs));
   Pins pins = at(bpffs, interface);
-  if (auto made = pins.make(); !made) {
-    return std::move(made.error());
-  }
+  KRAIT_CHECK(pins.make());
   return pins;
 }
 
@@ -72,7 +68,7 @@ std::string Pins::directory() const {
 }
 
 Result<Fd> Pins::open_folder(std::size_t depth) const {
-  auto folder = open_bpffs(bpffs_);
+  auto folder = rundir::open_bpffs(bpffs_);
   for (std::size_t i = 0; folder && i < depth; ++i) {
     Fd inner(::openat(folder->get(), folders_[i].c_str(), kFolderFlags));
     if (!inner.valid()) {
@@ -84,11 +80,8 @@ Result<Fd> Pins::open_folder(std::size_t depth) const {
 }
 
 Result<Fd> Pins::open_directory() const {
-  const auto folder = open_folder();
-  if (!folder) {
-    return folder.error();
-  }
-  Fd readable(::openat(folder->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  KRAIT_TRY(const auto folder, open_folder());
+  Fd readable(::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!readable.valid()) {
     return Error::from_errno(errno, fmt::format("open {}", directory()));
   }
@@ -96,16 +89,13 @@ Result<Fd> Pins::open_directory() const {
 }
 
 Result<void> Pins::make() const {
-  const auto parent = open_parent();
-  if (!parent) {
-    return parent.error();
-  }
+  KRAIT_TRY(const auto parent, open_parent());
   const char* name = folders_.back().c_str();
   struct stat there{};
-  if (::fstatat(parent->get(), name, &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(there.st_mode)) {
-    ::unlinkat(parent->get(), name, 0);
+  if (::fstatat(parent.get(), name, &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(there.st_mode)) {
+    ::unlinkat(parent.get(), name, 0);
   }
-  if (::mkdirat(parent->get(), name, 0700) != 0 && errno != EEXIST) {
+  if (::mkdirat(parent.get(), name, 0700) != 0 && errno != EEXIST) {
     return Error::from_errno(errno, fmt::format("make {}", directory()));
   }
   return {};
@@ -113,9 +103,7 @@ Result<void> Pins::make() const {
 
 Result<Pins> Pins::make_inner(const char* name) const {
   Pins pins = inner(name);
-  if (auto made = pins.make(); !made) {
-    return std::move(made.error());
-  }
+  KRAIT_CHECK(pins.make());
   return pins;
 }
 
@@ -153,11 +141,8 @@ Fd Pins::get(const char* name) const {
 }
 
 Result<void> Pins::put(const char* name, int fd) const {
-  const auto folder = open_folder();
-  if (!folder) {
-    return folder.error();
-  }
-  if (bpf_obj_pin(fd, path_in(*folder, name).c_str()) != 0) {
+  KRAIT_TRY(const auto folder, open_folder());
+  if (bpf_obj_pin(fd, path_in(folder, name).c_str()) != 0) {
     return Error::from_errno(errno, fmt::format("pin {}", text(name)));
   }
   return {};
@@ -166,14 +151,9 @@ Result<void> Pins::put(const char* name, int fd) const {
 Result<void> Pins::replace(const char* name, int fd) const {
   const std::string scratch = fmt::format("{}_new", name);
   remove(scratch.c_str());
-  if (auto pinned = put(scratch.c_str(), fd); !pinned) {
-    return pinned;
-  }
-  const auto folder = open_folder();
-  if (!folder) {
-    return folder.error();
-  }
-  const int failed = move_over({*folder, scratch.c_str()}, {*folder, name});
+  KRAIT_CHECK(put(scratch.c_str(), fd));
+  KRAIT_TRY(const auto folder, open_folder());
+  const int failed = move_over({folder, scratch.c_str()}, {folder, name});
   return failed == 0 ? Result<void>()
                      : Error::from_errno(failed, fmt::format("move {} to {}", text(scratch.c_str()), text(name)));
 }

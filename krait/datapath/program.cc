@@ -20,41 +20,34 @@ std::uint32_t ticks_per_second() {
 }
 
 common::Result<Object> open_krait_object(Framing framing, const TableSizes& sizes) {
-  auto object = Object::open({krait_bpf_object, krait_bpf_object_end}, "krait");
-  if (!object) {
-    return object;
-  }
-  auto set = object->set_constant("krait_hz", ticks_per_second());
-  set = set ? object->set_constant("krait_pair_mask", sizes.pair_buckets() - 1) : std::move(set);
-  set = set ? object->set_entries(kPairsMap, sizes.pair_buckets()) : std::move(set);
-  set = set ? object->set_constant("krait_flow_mask", sizes.flow_buckets() - 1) : std::move(set);
-  set = set ? object->set_entries(kFlowsMap, 1 + sizes.flow_buckets()) : std::move(set);
-  set = set ? object->set_entries(kFragmentsMap, sizes.fragments) : std::move(set);
+  KRAIT_TRY(auto object, Object::open({krait_bpf_object, krait_bpf_object_end}, "krait"));
+  KRAIT_CHECK(object.set_constant("krait_hz", ticks_per_second()));
+  KRAIT_CHECK(object.set_constant("krait_pair_mask", sizes.pair_buckets() - 1));
+  KRAIT_CHECK(object.set_entries(kPairsMap, sizes.pair_buckets()));
+  KRAIT_CHECK(object.set_constant("krait_flow_mask", sizes.flow_buckets() - 1));
+  KRAIT_CHECK(object.set_entries(kFlowsMap, 1 + sizes.flow_buckets()));
+  KRAIT_CHECK(object.set_entries(kFragmentsMap, sizes.fragments));
   std::uint32_t mark = 0;
   if (::getrandom(&mark, sizeof(mark), 0) != sizeof(mark)) {
     return common::Error::from_errno(errno, "draw a random number");
   }
-  set = set ? object->set_constant("krait_reject_mark", mark | 1U) : std::move(set);  // 0 is what others use
+  KRAIT_CHECK(object.set_constant("krait_reject_mark", mark | 1U));  // 0 is what others use
   const bool network = framing == Framing::network;
   for (const char* unused : {network ? "krait_in_eth" : "krait_ingress", network ? "krait_out_eth" : "krait_egress"}) {
-    set = set ? object->leave_out(unused) : std::move(set);
-  }
-  if (!set) {
-    return std::move(set.error());
+    KRAIT_CHECK(object.leave_out(unused));
   }
   return object;
 }
 
 common::Result<void> load_krait_object(Object& object, int shared_flows_fd) {
   const bool is_new = shared_flows_fd < 0;
-  const auto seeds = is_new ? draw_seeds() : read_seeds(shared_flows_fd);
-  if (!seeds) {
-    return seeds.error();
+  KRAIT_TRY(const auto seeds, is_new ? draw_seeds() : read_seeds(shared_flows_fd));
+  KRAIT_CHECK(object.set_constant("krait_flow_seeds", seeds));
+  if (!is_new) {
+    KRAIT_CHECK(object.reuse_map(kFlowsMap, shared_flows_fd));
   }
-  auto done = object.set_constant("krait_flow_seeds", *seeds);
-  done = done && !is_new ? object.reuse_map(kFlowsMap, shared_flows_fd) : std::move(done);
-  done = done ? object.load() : std::move(done);
-  return done && is_new ? begin_flows(object.map_fd(kFlowsMap), *seeds) : std::move(done);
+  KRAIT_CHECK(object.load());
+  return is_new ? begin_flows(object.map_fd(kFlowsMap), seeds) : common::Result<void>();
 }
 
 common::Result<Object> open_guard_object() {

@@ -35,18 +35,13 @@ std::optional<RecordsPlace> find_records(const krait_snapshot_header& header, st
 common::Result<SnapshotMap> SnapshotMap::open(int map_fd, std::uint32_t entries) {
   SnapshotMap snapshot;
   snapshot.map_.reset(::fcntl(map_fd, F_DUPFD_CLOEXEC, 0));
-  auto control_page = snapshot.map_.valid()
-                          ? MappedMap::map(snapshot.map_.get(), 0, KRAIT_PAGE_BYTES)
-                          : common::Result<MappedMap>(common::Error::from_errno(errno, "keep a descriptor"));
-  if (!control_page) {
-    return passed_on(control_page, "open the snapshot map");
-  }
-  auto barrier = RcuBarrier::create();
-  if (!barrier) {
-    return std::move(barrier.error());
-  }
-  snapshot.control_page_ = std::move(*control_page);
-  snapshot.barrier_ = std::move(*barrier);
+  KRAIT_TRY(auto control_page,
+            snapshot.map_.valid() ? MappedMap::map(snapshot.map_.get(), 0, KRAIT_PAGE_BYTES)
+                                  : common::Result<MappedMap>(common::Error::from_errno(errno, "keep a descriptor")),
+            "open the snapshot map");
+  KRAIT_TRY(auto barrier, RcuBarrier::create());
+  snapshot.control_page_ = std::move(control_page);
+  snapshot.barrier_ = std::move(barrier);
   snapshot.buffer_pages_ = (entries - 1) / KRAIT_BUFFERS;
   krait_control& control = snapshot.control();
   if (control.active != 0 && !snapshot.is_buffer(control.active)) {
@@ -77,35 +72,31 @@ common::Result<MappedMap> SnapshotMap::map_pages(std::uint32_t first, std::size_
 }
 
 common::Result<krait_snapshot_header> SnapshotMap::header_at(std::uint32_t page) const {
-  const auto memory = map_pages(page, KRAIT_PAGE_BYTES);
-  if (!memory) {
-    return memory.error();
-  }
+  KRAIT_TRY(const auto memory, map_pages(page, KRAIT_PAGE_BYTES));
   krait_snapshot_header header{};
-  std::memcpy(&header, memory->memory().data(), sizeof(header));
+  std::memcpy(&header, memory.memory().data(), sizeof(header));
   return header;
 }
 
 common::Result<std::optional<krait_snapshot_header>> SnapshotMap::header() const {
-  if (!active()) {
+  return active() ? held_header() : common::Result<std::optional<krait_snapshot_header>>(std::nullopt);
+}
+
+common::Result<std::optional<krait_snapshot_header>> SnapshotMap::held_header() const {
+  const std::uint32_t page = held_page();
+  if (page == 0) {
     return std::optional<krait_snapshot_header>();
   }
-  const auto found = header_at(control().active);
-  if (!found) {
-    return found.error();
-  }
-  return std::optional(*found);
+  KRAIT_TRY(const auto found, header_at(page));
+  return std::optional(found);
 }
 
 common::Result<bool> SnapshotMap::is_active(std::span<const std::byte> image) const {
   if (!active() || image.size() > bytes_of(buffer_pages_)) {
     return false;
   }
-  const auto buffer = map_pages(control().active, image.size());
-  if (!buffer) {
-    return buffer.error();
-  }
-  const auto present = buffer->memory();
+  KRAIT_TRY(const auto buffer, map_pages(control().active, image.size()));
+  const auto present = buffer.memory();
   return std::ranges::equal(present.first(kRevisionAt), image.first(kRevisionAt)) &&
          std::memcmp(present.data() + kBehindRevision, image.data() + kBehindRevision,
                      image.size() - kBehindRevision) == 0;
@@ -116,21 +107,15 @@ common::Result<std::vector<krait_rule_record>> SnapshotMap::rule_records() const
   if (page == 0) {
     return std::vector<krait_rule_record>();
   }
-  const auto found = header_at(page);
-  if (!found) {
-    return found.error();
-  }
-  const auto place = find_records(*found, buffer_pages_);
+  KRAIT_TRY(const auto found, header_at(page));
+  const auto place = find_records(found, buffer_pages_);
   if (!place || place->records == 0) {
     return std::vector<krait_rule_record>();
   }
   std::vector<krait_rule_record> records(place->records);
   const std::size_t bytes = records.size() * sizeof(krait_rule_record);
-  const auto pages = MappedMap::map(map_.get(), bytes_of(page) + place->offset_bytes, bytes);
-  if (!pages) {
-    return pages.error();
-  }
-  std::memcpy(records.data(), pages->memory().data(), bytes);
+  KRAIT_TRY(const auto pages, MappedMap::map(map_.get(), bytes_of(page) + place->offset_bytes, bytes));
+  std::memcpy(records.data(), pages.memory().data(), bytes);
   return records;
 }
 
@@ -143,11 +128,8 @@ common::Result<void> SnapshotMap::fill_inactive(std::span<const std::byte> image
         common::ErrorCode::limit,
         fmt::format("the policy takes {} pages, {} more than a snapshot buffer has", pages, pages - buffer_pages_));
   }
-  const auto buffer = map_pages(inactive_page(), image.size());
-  if (!buffer) {
-    return buffer.error();
-  }
-  std::memcpy(buffer->memory().data(), image.data(), image.size());
+  KRAIT_TRY(const auto buffer, map_pages(inactive_page(), image.size()));
+  std::memcpy(buffer.memory().data(), image.data(), image.size());
   // A copy of some MiB drives it out of the caches, and the switch would wait for it to come back.
   __builtin_prefetch(&control(), 1);
   return {};

@@ -39,6 +39,8 @@ class SnapshotMap {
   [[nodiscard]] bool active() const { return control().active != 0; }
   // The active snapshot's header; none without one.
   [[nodiscard]] common::Result<std::optional<krait_snapshot_header>> header() const;
+  // Of that, or of the one that deny_all() took out of force.
+  [[nodiscard]] common::Result<std::optional<krait_snapshot_header>> held_header() const;
   // Whether the active snapshot is this image, whatever their revisions.
   [[nodiscard]] common::Result<bool> is_active(std::span<const std::byte> image) const;
   // The records of the active snapshot, or of the one that deny_all() took out of force, by whatever process; none

@@ -33,7 +33,7 @@ AttachedProgram describe(std::uint32_t id) {
 }  // namespace
 
 common::Result<std::optional<std::vector<AttachedProgram>>> tcx_programs(std::uint32_t interface_index, bool ingress) {
-  std::array<std::uint32_t, kMostPrograms> ids{};
+  std::array<std::uint32_t, kMaxPrograms> ids{};
   struct bpf_prog_query_opts options{};
   options.sz = sizeof(options);
   options.prog_ids = ids.data();

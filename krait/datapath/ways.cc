@@ -72,12 +72,9 @@ Result<void> set_ways(int ways_fd, std::span<const WayBehind> ways) {
   wanted.reserve(ways.size());
   std::ranges::transform(ways, std::back_inserter(wanted), element_of);
   std::ranges::sort(wanted, is_before, &Element::key);
-  auto present = read_keys(ways_fd);
-  if (!present) {
-    return std::move(present.error());
-  }
-  std::ranges::sort(*present, is_before);
-  for (const krait_way_key& key : *present) {
+  KRAIT_TRY(auto present, read_keys(ways_fd));
+  std::ranges::sort(present, is_before);
+  for (const krait_way_key& key : present) {
     const bool stays = std::ranges::binary_search(wanted, key, is_before, &Element::key);
     if (!stays && bpf_map_delete_elem(ways_fd, &key) != 0 && errno != ENOENT) {
       return Error::from_errno(errno, "take a way to a network behind this host back");

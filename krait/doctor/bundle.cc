@@ -1,45 +1,37 @@
 #include "krait/doctor/bundle.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <chrono>
-#include <cstdlib>
-#include <cstring>
+#include <cctype>
 #include <ctime>
 #include <filesystem>
 #include <set>
 
-#include "common/fd.h"
 #include "common/file.h"
-#include "krait/agent/client.h"
-#include "krait/agent/version.h"
+#include "common/json.h"
 #include "krait/config/load.h"
-#include "krait/datapath/bpffs.h"
+#include "krait/control/client.h"
+#include "krait/control/version.h"
 #include "krait/doctor/archive.h"
 #include "krait/doctor/checks.h"
 #include "krait/doctor/journal.h"
+#include "krait/doctor/metrics_page.h"
 #include "krait/doctor/network_report.h"
 #include "krait/doctor/report.h"
 #include "krait/doctor/secrets.h"
+#include "krait/rundir/bpffs.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::doctor {
 
-using common::Error;
 using common::Result;
 
 namespace {
 
-constexpr std::size_t kMostLogBytes = std::size_t{64} << 20U;
-constexpr std::size_t kMostLogLines = 5000;
-constexpr int kAnswerSeconds = 5;                                 // for each piece of an answer
-constexpr int kMostAnswerSeconds = 20;                            // for all of it
+constexpr std::size_t kMaxLogBytes = std::size_t{64} << 20U;
+constexpr std::size_t kMaxLogLines = 5000;
 constexpr const char* kUsualKeyFile = "/var/lib/krait/host.key";  // where the configuration cannot be read
 
 // Collects the members, and what is missing.
@@ -52,8 +44,8 @@ class Collection {
       missing_.push_back(fmt::format("{}: {}", name, text.error().text()));
     }
   }
-  void add(const std::string& name, const agent::Json& json) {
-    members_.push_back({name, json.dump(2, ' ', false, agent::Json::error_handler_t::replace) + "\n"});
+  void add(const std::string& name, const control::Json& json) {
+    members_.push_back({name, json.dump(2, ' ', false, control::Json::error_handler_t::replace) + "\n"});
   }
   [[nodiscard]] std::vector<Member>& members() { return members_; }
   [[nodiscard]] const std::vector<std::string>& missing() const { return missing_; }
@@ -75,55 +67,8 @@ std::string host_name() {
   return text;
 }
 
-// Whoever listens there while no agent does is anybody: neither a slow answer nor one without an end may hold this up.
-Result<std::string> read_all(int fd) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kMostAnswerSeconds);
-  std::string text;
-  std::array<char, 16384> chunk;
-  for (;;) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      return Error(common::ErrorCode::unavailable,
-                   fmt::format("the metrics page had not ended after {} s", kMostAnswerSeconds));
-    }
-    const ssize_t got = ::recv(fd, chunk.data(), chunk.size(), 0);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      return Error::from_errno(errno, "read the metrics page");
-    }
-    if (got == 0 || text.size() > kMostLogBytes) {
-      return text;
-    }
-    text.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-}
-
-// The agent's metrics page, where the agent has it by default or by KRAIT_METRICS; IPv4 only.
-Result<std::string> metrics_page() {
-  const char* set = std::getenv("KRAIT_METRICS");
-  const auto endpoint = common::Endpoint::parse(set != nullptr ? set : "127.0.0.1:9517");
-  if (!endpoint || endpoint->ip.family != common::Family::v4) {
-    return Error(common::ErrorCode::invalid_input, "KRAIT_METRICS is no IPv4 address with a port");
-  }
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(endpoint->port);
-  std::memcpy(&address.sin_addr, endpoint->ip.bytes.data(), sizeof(address.sin_addr));
-  const common::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const timeval patience{.tv_sec = kAnswerSeconds, .tv_usec = 0};
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-  constexpr std::string_view kRequest = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::send(fd.get(), kRequest.data(), kRequest.size(), MSG_NOSIGNAL) < 0) {
-    return Error::from_errno(errno, fmt::format("ask for the metrics page at {}", endpoint->text()));
-  }
-  return read_all(fd.get());
-}
-
 std::string pins_listing(const std::string& directory) {
-  if (!datapath::is_bpffs(directory)) {  // the agent's user may have made a link in its place
+  if (!rundir::is_bpffs(directory)) {  // the agent's user may have made a link in its place
     return fmt::format("{} is no BPF file system\n", directory);
   }
   std::string text;
@@ -134,8 +79,8 @@ std::string pins_listing(const std::string& directory) {
   return error ? fmt::format("{}: {}\n", directory, error.message()) : text;
 }
 
-void add_answer(Collection& collection, const std::string& name, const std::string& socket, agent::Request request) {
-  auto answer = agent::ask(socket, request);
+void add_answer(Collection& collection, const std::string& name, const std::string& socket, control::Request request) {
+  auto answer = control::ask(socket, request);
   if (answer) {
     collection.add(name, *answer);
   } else {
@@ -145,11 +90,11 @@ void add_answer(Collection& collection, const std::string& name, const std::stri
 
 void add_log(Collection& collection, const std::string& socket) {
   const std::string log = std::filesystem::path(socket).parent_path() / "agent.log";
-  auto text = common::read_file_of_others(log, kMostLogBytes);
+  auto text = common::read_file_of_others(log, kMaxLogBytes);
   if (text || text.error().code() != common::ErrorCode::not_found) {
     collection.add("agent.log", std::move(text));
   }
-  auto journal = journal_of("krait-agent", kMostLogLines);
+  auto journal = journal_of("krait-agent", kMaxLogLines);
   if (!journal || !journal->empty()) {
     collection.add("journal.log", std::move(journal));
   }
@@ -158,12 +103,8 @@ void add_log(Collection& collection, const std::string& socket) {
 // Every public key that the bundle may show: the configuration's and those that the agent told.
 std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string& socket) {
   std::set<model::PublicKey> keys;
-  const auto add = [&](const agent::Json& holder) {
-    const auto found = holder.find("public_key");
-    if (found == holder.end() || !found->is_string()) {
-      return;
-    }
-    if (const auto key = wireguard::public_key_from_base64(found->get<std::string>())) {
+  const auto add = [&](const control::Json& holder) {
+    if (const auto key = model::parse_public_key(common::text_at(holder, "public_key"))) {
       keys.insert(*key);
     }
   };
@@ -175,9 +116,9 @@ std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string&
       }
     }
   }
-  if (const auto status = agent::ask(socket, agent::Request::status)) {
+  if (const auto status = control::ask(socket, control::Request::status)) {
     add(*status);
-    for (const agent::Json& peer : status->value("peers", agent::Json::array())) {
+    for (const control::Json& peer : common::list_at(*status, "peers")) {
       add(peer);
     }
   }
@@ -186,18 +127,18 @@ std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string&
 
 Collection collect(const Where& where, const Facts& facts) {
   Collection collection;
-  collection.add("version.txt", Result<std::string>(fmt::format("krait {}\n", agent::kVersion)));
+  collection.add("version.txt", Result<std::string>(fmt::format("krait {}\n", control::kVersion)));
   collection.add("doctor.json", findings_report(check_all(facts)));
   collection.add("host.json", host_report(facts));
   collection.add("network.json", network_report(facts.network));
   collection.add("programs.json", programs_report(facts.link));
   collection.add("pins.txt", Result<std::string>(pins_listing(facts.pins.directory)));
-  add_answer(collection, "status.json", where.socket, agent::Request::status);
-  add_answer(collection, "rules.json", where.socket, agent::Request::rules);
-  collection.add("metrics.txt", metrics_page());
-  collection.add("krait.toml", common::read_file(where.config, config::kMostFileBytes));
+  add_answer(collection, "status.json", where.socket, control::Request::status);
+  add_answer(collection, "rules.json", where.socket, control::Request::rules);
+  collection.add("metrics.txt", metrics_page(kMaxLogBytes));
+  collection.add("krait.toml", common::read_file(where.config, config::kMaxFileBytes));
   if (facts.config.mesh) {
-    collection.add("policy.toml", common::read_file(facts.config.mesh->host.policy_file, config::kMostFileBytes));
+    collection.add("policy.toml", common::read_file(facts.config.mesh->host.policy_file, config::kMaxFileBytes));
   }
   add_log(collection, where.socket);
   return collection;
@@ -214,29 +155,21 @@ std::string bundle_name() {
 }
 
 Result<Bundle> make_bundle(const Where& where, const std::string& file) {
-  const auto facts = gather(where);
-  if (!facts) {
-    return facts.error();
-  }
-  Collection collection = collect(where, *facts);
+  KRAIT_TRY(const auto facts, gather(where));
+  Collection collection = collect(where, facts);
   Bundle bundle{.file = file, .members = {}, .missing = collection.missing()};
   if (!bundle.missing.empty()) {
-    collection.add("missing.json", agent::Json(bundle.missing));
+    collection.add("missing.json", control::Json(bundle.missing));
   }
-  const std::set<model::PublicKey> public_keys = public_keys_of(*facts, where.socket);
+  const std::set<model::PublicKey> public_keys = public_keys_of(facts, where.socket);
   const Secrets secrets =
-      find_secrets(facts->config.mesh ? facts->config.mesh->host.private_key_file : kUsualKeyFile, public_keys);
+      find_secrets(facts.config.mesh ? facts.config.mesh->host.private_key_file : kUsualKeyFile, public_keys);
   for (Member& member : collection.members()) {
     member.text = without_secrets(std::move(member.text), secrets, public_keys);
     bundle.members.push_back(member.name);
   }
-  auto bytes = pack("krait-debug", collection.members(), std::time(nullptr));
-  if (!bytes) {
-    return bytes.error();
-  }
-  if (auto written = common::write_file(file, *bytes, 0600); !written) {
-    return written.error();
-  }
+  KRAIT_TRY(auto bytes, pack("krait-debug", collection.members(), std::time(nullptr)));
+  KRAIT_CHECK(common::write_file(file, bytes, 0600));
   return bundle;
 }
 

@@ -5,7 +5,10 @@
 #include <set>
 
 #include "krait/abi/selector.h"
+#include "krait/config/ports.h"
 #include "krait/doctor/checks.h"
+#include "krait/doctor/dropped_by.h"
+#include "krait/doctor/firewall_owner.h"
 
 namespace krait::doctor {
 
@@ -18,108 +21,13 @@ constexpr std::uint8_t kIcmp = 1;
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
 constexpr std::uint8_t kIcmpv6 = 58;
-constexpr std::size_t kMostShown = 3;
-
-// Who writes a table: each has a command of its own, and would overwrite a rule that others put there.
-enum class Owner : std::uint8_t { nft, iptables, firewalld, ufw, docker };
-
-Owner owner_of(const Ruleset& ruleset, const Chain& chain) {
-  if (chain.table == "firewalld") {
-    return Owner::firewalld;
-  }
-  const auto has = [&](std::string_view start) {
-    return std::ranges::any_of(ruleset.chains, [&](const auto& entry) {
-      return entry.second.family == chain.family && entry.second.table == chain.table &&
-             entry.second.name.starts_with(start);
-    });
-  };
-  if (has("ufw-") || has("ufw6-")) {
-    return Owner::ufw;
-  }
-  if (has("DOCKER-USER") && chain.hook == "forward") {
-    return Owner::docker;
-  }
-  return chain.name == "INPUT" || chain.name == "FORWARD" ? Owner::iptables : Owner::nft;
-}
-
-const char* owner_name(Owner owner) {
-  switch (owner) {
-    case Owner::firewalld:
-      return "firewalld";
-    case Owner::ufw:
-      return "ufw";
-    case Owner::docker:
-      return "Docker";
-    case Owner::iptables:
-      return "iptables";
-    case Owner::nft:
-      return "nftables";
-  }
-  return "";
-}
-
-std::string chain_text(Owner owner, const Chain& chain) {
-  return fmt::format("{} (chain {} of table {} {})", owner_name(owner), chain.name, chain.family, chain.table);
-}
-
-const char* iptables_of(const Chain& chain) { return chain.family == "ip6" ? "ip6tables" : "iptables"; }
-
-std::string port_mend(Owner owner, const Chain& chain, std::uint16_t port) {
-  switch (owner) {
-    case Owner::firewalld:
-      return fmt::format("firewall-cmd --permanent --add-port={}/udp && firewall-cmd --reload", port);
-    case Owner::ufw:
-      return fmt::format("ufw allow {}/udp", port);
-    case Owner::iptables:
-    case Owner::docker:
-      return fmt::format("{} -I {} -p udp --dport {} -j ACCEPT", iptables_of(chain), chain.name, port);
-    case Owner::nft:
-      break;
-  }
-  return fmt::format("nft insert rule {} {} {} udp dport {} accept", chain.family, chain.table, chain.name, port);
-}
-
-std::string input_mend(Owner owner, const Chain& chain, const std::string& interface) {
-  switch (owner) {
-    case Owner::firewalld:
-      return fmt::format("firewall-cmd --permanent --zone=trusted --add-interface={} && firewall-cmd --reload",
-                         interface);
-    case Owner::ufw:
-      return fmt::format("ufw allow in on {}", interface);
-    case Owner::iptables:
-    case Owner::docker:
-      return fmt::format("{} -I {} -i {} -j ACCEPT", iptables_of(chain), chain.name, interface);
-    case Owner::nft:
-      break;
-  }
-  return fmt::format("nft insert rule {} {} {} iifname {} accept", chain.family, chain.table, chain.name, interface);
-}
-
-std::string forward_mend(Owner owner, const Chain& chain, const std::string& interface) {
-  switch (owner) {
-    case Owner::firewalld:
-      return "let a policy of firewalld's accept what comes from and goes to the zone of the interface; "
-             "see docs/coexistence.md";
-    case Owner::ufw:
-      return fmt::format("ufw route allow in on {0} && ufw route allow out on {0}", interface);
-    case Owner::docker:
-      return fmt::format("{0} -I DOCKER-USER -i {1} -j ACCEPT && {0} -I DOCKER-USER -o {1} -j ACCEPT",
-                         iptables_of(chain), interface);
-    case Owner::iptables:
-      return fmt::format("{0} -I {1} -i {2} -j ACCEPT && {0} -I {1} -o {2} -j ACCEPT", iptables_of(chain), chain.name,
-                         interface);
-    case Owner::nft:
-      break;
-  }
-  return fmt::format("nft insert rule {0} {1} {2} iifname {3} accept && nft insert rule {0} {1} {2} oifname {3} accept",
-                     chain.family, chain.table, chain.name, interface);
-}
+constexpr std::size_t kMaxShown = 3;
 
 // The names of the links over which peers are reached; one that is not known when there is none.
 std::set<std::string> underlays(const Facts& facts) {
   std::set<std::string> names;
   for (const EndpointFacts& endpoint : facts.network.endpoints) {
-    const auto link = std::ranges::find(facts.network.links, endpoint.way.index, &wireguard::NetworkLink::index);
+    const auto link = std::ranges::find(facts.network.links, endpoint.way.index, &netlink::Link::index);
     if (endpoint.way.reachable && link != facts.network.links.end() && link->name != facts.interface) {
       names.insert(link->name);
     }
@@ -178,17 +86,6 @@ std::vector<std::uint32_t> samples_of(const model::SelectorRange& range) {
   return samples;
 }
 
-std::string selector_text(const Packet& packet) {
-  switch (packet.protocol) {
-    case kTcp:
-      return fmt::format("tcp/{}", packet.port.value_or(0));
-    case kUdp:
-      return fmt::format("udp/{}", packet.port.value_or(0));
-    default:
-      return fmt::format("{}/{}", packet.protocol == kIcmp ? "icmp" : "icmpv6", packet.icmp_type.value_or(0));
-  }
-}
-
 // What the policy lets others open to this host.
 std::set<std::uint32_t> open_selectors(const model::Mesh& mesh, const model::Policy& policy) {
   const auto own = std::ranges::find(policy.identities, mesh.host.identity.name, &model::Identity::name);
@@ -210,16 +107,15 @@ std::set<std::uint32_t> open_selectors(const model::Mesh& mesh, const model::Pol
 
 // The link behind which a network is, by the longest route; empty: not known.
 std::string link_towards(const Facts& facts, const Ip& ip) {
-  const wireguard::NetworkRoute* best = nullptr;
-  for (const wireguard::NetworkRoute& route : facts.network.routes) {
-    if (route.type == wireguard::RouteType::unicast && route.prefix.contains(ip) &&
+  const netlink::Route* best = nullptr;
+  for (const netlink::Route& route : facts.network.routes) {
+    if (route.type == netlink::RouteType::unicast && route.prefix.contains(ip) &&
         (best == nullptr || route.prefix.length > best->prefix.length)) {
       best = &route;
     }
   }
-  const auto link = best == nullptr
-                        ? facts.network.links.end()
-                        : std::ranges::find(facts.network.links, best->index, &wireguard::NetworkLink::index);
+  const auto link = best == nullptr ? facts.network.links.end()
+                                    : std::ranges::find(facts.network.links, best->index, &netlink::Link::index);
   return link == facts.network.links.end() ? "" : link->name;
 }
 
@@ -252,7 +148,7 @@ Findings check_firewall_port(const Facts& facts) {
         return {{kName, Grade::problem,
                  fmt::format("{} drops what comes for UDP port {}{}: no peer can call this host",
                              chain_text(owner, *chain), port, underlay.empty() ? "" : " on " + underlay),
-                 port_mend(owner, *chain, port)}};
+                 firewall_hint(owner, *chain, Purpose::port, {.port = port, .interface = {}})}};
       }
     }
   }
@@ -274,7 +170,7 @@ Findings check_firewall_input(const Facts& facts) {
   Findings findings;
   for (const std::uint32_t selector : open_selectors(*facts.config.mesh, *facts.config.policy)) {
     auto packet = packet_of(selector);
-    if (!packet || findings.size() >= kMostShown) {
+    if (!packet || findings.size() >= kMaxShown) {
       continue;
     }
     packet->in = facts.interface;
@@ -289,10 +185,11 @@ Findings check_firewall_input(const Facts& facts) {
       packet->family = family;
       if (const Chain* chain = dropped_by(*facts.firewall.ruleset, *packet, "input")) {
         const Owner owner = owner_of(*facts.firewall.ruleset, *chain);
-        findings.push_back({kName, Grade::warning,
-                            fmt::format("the policy lets {} in, but {} drops it behind {}", selector_text(*packet),
-                                        chain_text(owner, *chain), facts.interface),
-                            input_mend(owner, *chain, facts.interface)});
+        findings.push_back(
+            {kName, Grade::warning,
+             fmt::format("the policy lets {} in, but {} drops it behind {}",
+                         config::selector_text({selector, selector}), chain_text(owner, *chain), facts.interface),
+             firewall_hint(owner, *chain, Purpose::input, {.port = 0, .interface = facts.interface})});
         break;
       }
     }
@@ -329,7 +226,7 @@ Findings check_firewall_forward(const Facts& facts) {
         return {{kName, Grade::problem,
                  fmt::format("{} drops what is forwarded {} {}, which is behind this host", chain_text(owner, *chain),
                              way == 0 ? "to" : "from", route.prefix.text()),
-                 forward_mend(owner, *chain, facts.interface)}};
+                 firewall_hint(owner, *chain, Purpose::forward, {.port = 0, .interface = facts.interface})}};
       }
       std::swap(packet.in, packet.out);
       packet.source = route.prefix.ip;
@@ -337,19 +234,6 @@ Findings check_firewall_forward(const Facts& facts) {
     }
   }
   return {{kName, Grade::ok, "nothing drops what is forwarded to the networks behind this host", ""}};
-}
-
-Findings check_all(const Facts& facts) {
-  Findings all;
-  for (const auto& check :
-       {check_kernel,    check_wireguard, check_config,        check_key_file,       check_clock,
-        check_pins,      check_agent,     check_capabilities,  check_interface,      check_port,
-        check_programs,  check_mtu,       check_reverse_path,  check_forwarding,     check_endpoints,
-        check_addresses, check_routes,    check_firewall_port, check_firewall_input, check_firewall_forward}) {
-    const Findings found = check(facts);
-    all.insert(all.end(), found.begin(), found.end());
-  }
-  return all;
 }
 
 }  // namespace krait::doctor

@@ -1,6 +1,7 @@
 // The rules here are written as libnftables 1.0.6 wrote them for the commands in the comments.
 #include <gtest/gtest.h>
 
+#include "krait/doctor/dropped_by.h"
 #include "krait/doctor/facts_by_hand.h"
 
 namespace krait::doctor {
@@ -68,7 +69,7 @@ TEST(FirewallPortTest, APolicyOfDropDropsIt) {
   const Finding finding = port_finding(closed());
   EXPECT_EQ(finding.grade, Grade::problem);
   EXPECT_TRUE(speaks_of(finding.found, "chain input of table inet filter")) << finding.found;
-  EXPECT_EQ(finding.mend, "nft insert rule inet filter input udp dport 51820 accept");
+  EXPECT_EQ(finding.hint, "nft insert rule inet filter input udp dport 51820 accept");
 }
 
 TEST(FirewallPortTest, OneRuleOpensIt) {
@@ -149,16 +150,16 @@ TEST(FirewallPortTest, TheMendIsTheOwners) {
   ufw.chain("INPUT", "input", "drop")
       .chain("ufw-before-input")
       .rule("INPUT", R"({"jump":{"target":"ufw-before-input"}})");
-  EXPECT_EQ(port_finding(ufw).mend, "ufw allow 51820/udp");
+  EXPECT_EQ(port_finding(ufw).hint, "ufw allow 51820/udp");
   Made iptables;
   iptables.family = "ip";
   iptables.chain("INPUT", "input").rule("INPUT", R"({"counter":{}},{"xt":{"type":"target","name":"REJECT"}})");
-  EXPECT_EQ(port_finding(iptables).mend, "iptables -I INPUT -p udp --dport 51820 -j ACCEPT");
+  EXPECT_EQ(port_finding(iptables).hint, "iptables -I INPUT -p udp --dport 51820 -j ACCEPT");
   Made firewalld;
   firewalld.table = "firewalld";
   firewalld.chain("filter_INPUT", "input")
       .rule("filter_INPUT", R"({"reject":{"type":"icmpx","expr":"admin-prohibited"}})");
-  EXPECT_TRUE(speaks_of(port_finding(firewalld).mend, "firewall-cmd --permanent --add-port=51820/udp"));
+  EXPECT_TRUE(speaks_of(port_finding(firewalld).hint, "firewall-cmd --permanent --add-port=51820/udp"));
 }
 
 TEST(FirewallPortTest, SaysWhatItCannotSee) {
@@ -181,7 +182,7 @@ TEST(FirewallInputTest, WhatThePolicyLetsInMustPassBehindUs) {
   const Finding finding = input_finding(closed());
   EXPECT_EQ(finding.grade, Grade::warning);
   EXPECT_TRUE(speaks_of(finding.found, "the policy lets tcp/5432 in")) << finding.found;
-  EXPECT_EQ(finding.mend, "nft insert rule inet filter input iifname wg0 accept");
+  EXPECT_EQ(finding.hint, "nft insert rule inet filter input iifname wg0 accept");
   EXPECT_EQ(input_finding(closed(match(kIn, R"("wg0")") + kAccept)).grade, Grade::ok);
   EXPECT_EQ(input_finding(closed(match(kTcpPort, "5432") + kAccept)).grade, Grade::ok) << "that is all that is open";
 }
@@ -217,7 +218,7 @@ TEST(FirewallForwardTest, DockersPolicyDropsWhatIsRouted) {
       .rule("FORWARD", R"({"jump":{"target":"DOCKER-USER"}})");
   const Finding finding = forward_finding(docker);
   EXPECT_EQ(finding.grade, Grade::problem);
-  EXPECT_EQ(finding.mend, "iptables -I DOCKER-USER -i wg0 -j ACCEPT && iptables -I DOCKER-USER -o wg0 -j ACCEPT");
+  EXPECT_EQ(finding.hint, "iptables -I DOCKER-USER -i wg0 -j ACCEPT && iptables -I DOCKER-USER -o wg0 -j ACCEPT");
   docker.rule("DOCKER-USER", match(kIn, R"("wg0")") + kAccept);
   EXPECT_TRUE(speaks_of(forward_finding(docker).found, "from 10.30.0.0/24")) << "one way is open";
   docker.rule("DOCKER-USER", match(R"({"meta":{"key":"oifname"}})", R"("wg0")") + kAccept);

@@ -4,14 +4,14 @@
 #include <ctime>
 #include <utility>
 
-#include "krait/agent/clock_keeper.h"
 #include "krait/doctor/checks.h"
+#include "krait/plan/clock_keeper.h"
 
 namespace krait::doctor {
 
 namespace {
 
-constexpr std::pair<unsigned, unsigned> kLeastKernel{5, 11};  // ARCHITECTURE.md
+constexpr std::pair<unsigned, unsigned> kMinKernel{5, 11};  // ARCHITECTURE.md
 
 // include/uapi/linux/capability.h
 constexpr unsigned kNetAdmin = 12;
@@ -45,12 +45,12 @@ std::string day(std::int64_t unix_s) {
 
 std::string earlier_event(const ClockFacts& clock) {
   switch (clock.source) {
-    case agent::TimeSource::build:
+    case model::TimeSource::build:
       return "this krait was made";
-    case agent::TimeSource::file:
+    case model::TimeSource::file:
       return clock.file + " was changed";
-    case agent::TimeSource::earlier:
-    case agent::TimeSource::clock:
+    case model::TimeSource::earlier:
+    case model::TimeSource::clock:
       break;
   }
   return "it was already";
@@ -81,10 +81,10 @@ std::pair<unsigned, unsigned> version_of(std::string_view release) {
 
 Findings check_kernel(const Facts& facts) {
   const KernelFacts& kernel = facts.kernel;
-  if (version_of(kernel.release) < kLeastKernel) {
+  if (version_of(kernel.release) < kMinKernel) {
     return {{"kernel", Grade::problem,
-             fmt::format("this is Linux {}; krait needs {}.{} or newer", kernel.release, kLeastKernel.first,
-                         kLeastKernel.second),
+             fmt::format("this is Linux {}; krait needs {}.{} or newer", kernel.release, kMinKernel.first,
+                         kMinKernel.second),
              "boot a newer kernel"}};
   }
   if (kernel.is_realtime) {
@@ -168,22 +168,22 @@ Findings check_key_file(const Facts& facts) {
 
 Findings check_clock(const Facts& facts) {
   const ClockFacts& clock = facts.clock;
-  const char* mend = "set the clock and keep it by NTP: timedatectl set-ntp true";
+  const char* hint = "set the clock and keep it by NTP: timedatectl set-ntp true";
   // A file may have been made on another host; an hour is beyond what clocks that are kept differ.
   if (clock.known_s > clock.now_s + 3600) {
     return {{"clock", Grade::problem,
              fmt::format("the clock says {}, but {} at {}; rules end as if it were no earlier", day(clock.now_s),
                          earlier_event(clock), day(clock.known_s)),
-             clock.source == agent::TimeSource::earlier
-                 ? fmt::format("{}; if it is right: rm {} && krait reload", mend, agent::kTimeFile)
-                 : mend}};
+             clock.source == model::TimeSource::earlier
+                 ? fmt::format("{}; if it is right: rm {} && krait reload", hint, plan::kTimeFile)
+                 : hint}};
   }
   if (!clock.synchronized) {
     return {{"clock", Grade::warning,
              some_rule_expires(facts)
                  ? "nothing keeps the clock right, and the policy has rules that expire"
                  : "nothing keeps the clock right; peers refuse the handshakes of a host whose clock went back",
-             mend}};
+             hint}};
   }
   return {{"clock", Grade::ok, fmt::format("{}, kept by NTP", day(clock.now_s)), ""}};
 }
@@ -221,7 +221,7 @@ Findings check_agent(const Facts& facts) {
   if (!agent.faults.empty()) {
     Findings findings;
     for (const Fault& fault : agent.faults) {
-      findings.push_back({"agent", Grade::problem, fault.what, fault.mend});
+      findings.push_back({"agent", Grade::problem, fault.what, fault.hint});
     }
     return findings;
   }

@@ -58,7 +58,7 @@ TEST(CheckConfigTest, PassesOnWhatIsWrong) {
   Facts facts = facts_by_hand();
   facts.config.error = "krait.toml:3:1: no";
   EXPECT_EQ(only(check_config(facts)).grade, Grade::problem);
-  EXPECT_EQ(only(check_config(facts)).mend, "krait check " + facts.config.file);
+  EXPECT_EQ(only(check_config(facts)).hint, "krait check " + facts.config.file);
   facts.config.hidden = true;
   EXPECT_EQ(only(check_config(facts)).grade, Grade::skipped);
 }
@@ -66,12 +66,12 @@ TEST(CheckConfigTest, PassesOnWhatIsWrong) {
 TEST(CheckKeyFileTest, NamesModeOwnerAndAbsence) {
   Facts facts = facts_by_hand();
   facts.key_file.mode = 0640;
-  EXPECT_EQ(only(check_key_file(facts)).mend, "chmod 600 /var/lib/krait/host.key");
+  EXPECT_EQ(only(check_key_file(facts)).hint, "chmod 600 /var/lib/krait/host.key");
   facts.key_file.mode = 0600;
   facts.agent.user = 997;
-  EXPECT_EQ(only(check_key_file(facts)).mend, "chown -h 997 /var/lib/krait/host.key");
+  EXPECT_EQ(only(check_key_file(facts)).hint, "chown -h 997 /var/lib/krait/host.key");
   facts.key_file.exists = false;
-  EXPECT_EQ(only(check_key_file(facts)).mend, "krait keygen /var/lib/krait/host.key");
+  EXPECT_EQ(only(check_key_file(facts)).hint, "krait keygen /var/lib/krait/host.key");
   facts.key_file.visible = false;
   EXPECT_EQ(only(check_key_file(facts)).grade, Grade::skipped);
 }
@@ -92,14 +92,14 @@ TEST(CheckClockTest, TellsUnsetFromUnkept) {
   facts.clock.synchronized = false;
   EXPECT_EQ(only(check_clock(facts)).grade, Grade::warning);
   facts.clock.known_s = facts.clock.now_s + 7200;
-  facts.clock.source = agent::TimeSource::file;
+  facts.clock.source = model::TimeSource::file;
   facts.clock.file = "/etc/krait/policy.toml";
   EXPECT_EQ(only(check_clock(facts)).grade, Grade::problem);
   EXPECT_TRUE(speaks_of(only(check_clock(facts)).found, "policy.toml was changed at 2026-09-21 16:13"));
-  facts.clock.source = agent::TimeSource::build;
+  facts.clock.source = model::TimeSource::build;
   EXPECT_TRUE(speaks_of(only(check_clock(facts)).found, "krait was made"));
-  facts.clock.source = agent::TimeSource::earlier;
-  EXPECT_TRUE(speaks_of(only(check_clock(facts)).mend, "rm /var/lib/krait/latest_time && krait reload"));
+  facts.clock.source = model::TimeSource::earlier;
+  EXPECT_TRUE(speaks_of(only(check_clock(facts)).hint, "rm /var/lib/krait/latest_time && krait reload"));
 }
 
 TEST(CheckPinsTest, MissesTheFileSystemUnderARunningAgent) {
@@ -110,17 +110,17 @@ TEST(CheckPinsTest, MissesTheFileSystemUnderARunningAgent) {
   EXPECT_EQ(only(check_pins(facts)).grade, Grade::ok);
   facts = facts_by_hand();
   facts.agent.user = 997;
-  EXPECT_TRUE(speaks_of(only(check_pins(facts)).mend, "krait-agent --prepare"));
+  EXPECT_TRUE(speaks_of(only(check_pins(facts)).hint, "krait-agent --prepare"));
 }
 
 TEST(CheckAgentTest, WantsOneThatEnforces) {
   Facts facts = facts_by_hand();
   facts.agent.faults = {{"another program stands first", "detach it"}};
-  EXPECT_EQ(only(check_agent(facts)).mend, "detach it");
+  EXPECT_EQ(only(check_agent(facts)).hint, "detach it");
   facts.agent.faults.clear();
   facts.agent.stage = "attached";
   EXPECT_EQ(only(check_agent(facts)).grade, Grade::problem);
-  EXPECT_TRUE(speaks_of(only(check_agent(facts)).mend, "journalctl -u krait-agent"));
+  EXPECT_TRUE(speaks_of(only(check_agent(facts)).hint, "journalctl -u krait-agent"));
   facts.agent.revision = 0;
   EXPECT_TRUE(speaks_of(only(check_agent(facts)).found, "everything is denied"));
   facts.agent.answers = false;

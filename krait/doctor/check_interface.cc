@@ -27,16 +27,16 @@ std::string name_of(const datapath::AttachedProgram& program) {
   return program.name.empty() ? fmt::format("id {}", program.id) : program.name;
 }
 
-std::string name_of(const wireguard::NetworkFilter& filter) {
+std::string name_of(const netlink::Filter& filter) {
   return filter.program.empty() ? fmt::format("{} filter of priority {}", filter.kind, filter.priority)
                                 : filter.program;
 }
 
-Finding ahead(const Facts& facts, const std::string& program, bool ingress, std::string mend) {
+Finding ahead(const Facts& facts, const std::string& program, bool ingress, std::string hint) {
   return {"programs", Grade::problem,
           fmt::format("{} runs ahead of krait on {}'s {}: it may change packets, or let them in unjudged", program,
                       facts.interface, side(ingress)),
-          std::move(mend)};
+          std::move(hint)};
 }
 
 Finding behind(const Facts& facts, const std::string& program, bool ingress) {
@@ -95,7 +95,7 @@ void check_tcx(const Facts& facts, bool tcx, bool ingress, Findings& findings) {
 void check_filters(const Facts& facts, bool tcx, bool ingress, Findings& findings) {
   bool seen_ours = tcx;
   bool seen_guard = false;
-  for (const wireguard::NetworkFilter& filter : facts.link.filters) {
+  for (const netlink::Filter& filter : facts.link.filters) {
     if (filter.ingress != ingress) {
       continue;
     }
@@ -109,21 +109,21 @@ void check_filters(const Facts& facts, bool tcx, bool ingress, Findings& finding
       findings.push_back(behind(facts, name_of(filter), ingress));
     }
   }
-  const char* mend = "restart the agent";
+  const char* hint = "restart the agent";
   if (!seen_ours) {
     findings.push_back({"programs", Grade::problem,
-                        fmt::format("krait's filter is gone from {}'s {}", facts.interface, side(ingress)), mend});
+                        fmt::format("krait's filter is gone from {}'s {}", facts.interface, side(ingress)), hint});
   }
   if (!seen_guard) {
     findings.push_back({"programs", Grade::problem,
                         fmt::format("the guard is missing behind {}'s {}: without krait's program it would stand open",
                                     facts.interface, side(ingress)),
-                        mend});
+                        hint});
   }
 }
 
 std::optional<std::uint32_t> link_mtu(const NetworkFacts& network, std::uint32_t index) {
-  const auto found = std::ranges::find(network.links, index, &wireguard::NetworkLink::index);
+  const auto found = std::ranges::find(network.links, index, &netlink::Link::index);
   return found == network.links.end() ? std::nullopt : std::optional(found->mtu_bytes);
 }
 

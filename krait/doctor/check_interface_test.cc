@@ -8,7 +8,7 @@ namespace {
 TEST(CheckInterfaceTest, WantsItThereUpAndWireguard) {
   Facts facts = facts_by_hand();
   facts.link.link->up = false;
-  EXPECT_EQ(only(check_interface(facts)).mend, "ip link set wg0 up");
+  EXPECT_EQ(only(check_interface(facts)).hint, "ip link set wg0 up");
   facts.link.link->kind = "dummy";
   EXPECT_TRUE(speaks_of(only(check_interface(facts)).found, "dummy"));
   facts.link.link.reset();
@@ -22,7 +22,7 @@ TEST(CheckInterfaceTest, SaysThatAStrangersIsLeftAlone) {
   facts.agent = {};
   EXPECT_EQ(only(check_interface(facts)).grade, Grade::problem);
   EXPECT_TRUE(speaks_of(only(check_interface(facts)).found, "krait did not make"));
-  EXPECT_TRUE(speaks_of(only(check_interface(facts)).mend, "krait-agent --iface wg0"));
+  EXPECT_TRUE(speaks_of(only(check_interface(facts)).hint, "krait-agent --iface wg0"));
 }
 
 TEST(CheckInterfaceTest, NamesWhoManagesItToo) {
@@ -41,7 +41,7 @@ TEST(CheckInterfaceTest, WarnsOfThreadedNapiOnKernelsThatStallWithIt) {
   facts.link.threaded = true;
   facts.kernel.release = "6.1.0-38-amd64";
   EXPECT_EQ(only(check_interface(facts)).grade, Grade::warning);
-  EXPECT_EQ(only(check_interface(facts)).mend, "echo 0 >/sys/class/net/wg0/threaded");
+  EXPECT_EQ(only(check_interface(facts)).hint, "echo 0 >/sys/class/net/wg0/threaded");
   facts.kernel.release = "6.16.0";
   EXPECT_EQ(only(check_interface(facts)).grade, Grade::ok);
 }
@@ -137,11 +137,11 @@ TEST(CheckMtuTest, CountsWhatWireguardAdds) {
   facts.link.link->mtu_bytes = 1440;  // and 60 for IPv4 are 1500
   EXPECT_EQ(only(check_mtu(facts)).grade, Grade::ok);
   facts.link.link->mtu_bytes = 1441;
-  EXPECT_EQ(only(check_mtu(facts)).mend, "ip link set wg0 mtu 1440");
+  EXPECT_EQ(only(check_mtu(facts)).hint, "ip link set wg0 mtu 1440");
   facts.network.endpoints[0].way.mtu_bytes = 1400;
-  EXPECT_EQ(only(check_mtu(facts)).mend, "ip link set wg0 mtu 1340");
+  EXPECT_EQ(only(check_mtu(facts)).hint, "ip link set wg0 mtu 1340");
   facts.network.endpoints[0].endpoint.ip = ip("2001:db8::1");
-  EXPECT_EQ(only(check_mtu(facts)).mend, "ip link set wg0 mtu 1320");
+  EXPECT_EQ(only(check_mtu(facts)).hint, "ip link set wg0 mtu 1320");
 }
 
 TEST(CheckReversePathTest, TakesTheGreaterValue) {
@@ -151,13 +151,13 @@ TEST(CheckReversePathTest, TakesTheGreaterValue) {
   facts.sysctls.rp_filter_interface = 2;  // loose wins over strict
   EXPECT_EQ(only(check_reverse_path(facts)).grade, Grade::ok);
   facts.sysctls = {.rp_filter_all = 0, .rp_filter_interface = 1, .forward_v4 = {}, .forward_v6 = {}};
-  EXPECT_EQ(only(check_reverse_path(facts)).mend, "sysctl -w net.ipv4.conf.wg0.rp_filter=2");
+  EXPECT_EQ(only(check_reverse_path(facts)).hint, "sysctl -w net.ipv4.conf.wg0.rp_filter=2");
 }
 
 TEST(CheckForwardingTest, IsNeededWithANetworkBehind) {
   Facts facts = facts_by_hand();
   facts.sysctls.forward_v4 = 0;
-  EXPECT_TRUE(speaks_of(only(check_forwarding(facts)).mend, "sysctl -w net.ipv4.ip_forward=1"));
+  EXPECT_TRUE(speaks_of(only(check_forwarding(facts)).hint, "sysctl -w net.ipv4.ip_forward=1"));
   facts.config.mesh->host.routes.clear();
   EXPECT_EQ(only(check_forwarding(facts)).grade, Grade::ok);
 }

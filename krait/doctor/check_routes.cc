@@ -11,14 +11,14 @@ namespace krait::doctor {
 using common::Family;
 using common::Ip;
 using common::Prefix;
-using wireguard::NetworkRoute;
-using wireguard::RouteType;
-using wireguard::RoutingRule;
-using wireguard::RuleAction;
+using netlink::Route;
+using netlink::RouteType;
+using netlink::Rule;
+using netlink::RuleAction;
 
 namespace {
 
-constexpr std::size_t kMostShown = 5;       // of one kind; a wrong route may hit every peer
+constexpr std::size_t kMaxShown = 5;        // of one kind; a wrong route may hit every peer
 constexpr std::uint32_t kLocalTable = 255;  // RT_TABLE_LOCAL, include/uapi/linux/rtnetlink.h
 constexpr std::uint32_t kMainTable = 254;   // RT_TABLE_MAIN
 
@@ -39,14 +39,14 @@ std::vector<Prefix> overlay_of(const model::Mesh& mesh) {
 // A table in which the longest match is found: by length, then by prefix, the best metric only.
 class Table {
  public:
-  void add(const NetworkRoute& route) {
+  void add(const Route& route) {
     auto& place = by_length_[route.prefix.length][route.prefix.masked()];
     if (place == nullptr || route.metric < place->metric) {
       place = &route;
     }
   }
   // Longer than `suppressed`, when given.
-  [[nodiscard]] const NetworkRoute* match(const Ip& ip, std::optional<std::uint32_t> suppressed) const {
+  [[nodiscard]] const Route* match(const Ip& ip, std::optional<std::uint32_t> suppressed) const {
     for (auto length = by_length_.rbegin(); length != by_length_.rend(); ++length) {
       if (length->first > ip.bits() || (suppressed && length->first <= *suppressed)) {
         continue;
@@ -60,25 +60,25 @@ class Table {
   }
 
  private:
-  std::map<std::uint8_t, std::map<Prefix, const NetworkRoute*>> by_length_;
+  std::map<std::uint8_t, std::map<Prefix, const Route*>> by_length_;
 };
 
 using Tables = std::map<std::pair<std::uint32_t, Family>, Table>;
 
 Tables tables_of(const NetworkFacts& network) {
   Tables tables;
-  for (const NetworkRoute& route : network.routes) {
+  for (const Route& route : network.routes) {
     tables[{route.table, route.prefix.ip.family}].add(route);
   }
   return tables;
 }
 
 std::string link_name(const NetworkFacts& network, std::uint32_t index) {
-  const auto found = std::ranges::find(network.links, index, &wireguard::NetworkLink::index);
+  const auto found = std::ranges::find(network.links, index, &netlink::Link::index);
   return found == network.links.end() ? fmt::format("link {}", index) : found->name;
 }
 
-std::string route_text(const NetworkFacts& network, const NetworkRoute& route) {
+std::string route_text(const NetworkFacts& network, const Route& route) {
   const std::string to = route.prefix.length == 0 ? "the default route" : "the route " + route.prefix.text();
   std::string text = route.type == RouteType::refused ? to + " (refused)"
                      : route.index == 0               ? to
@@ -91,7 +91,7 @@ std::string route_text(const NetworkFacts& network, const NetworkRoute& route) {
   return text;
 }
 
-std::string rule_text(const RoutingRule& rule) {
+std::string rule_text(const Rule& rule) {
   std::string text = fmt::format("the routing rule {}", rule.priority);
   if (rule.source && rule.source->length != 0) {
     text += " (from " + rule.source->text() + ")";
@@ -101,7 +101,7 @@ std::string rule_text(const RoutingRule& rule) {
 
 // Whether the rule looks at what a packet to `ip` of ours looks like.
 enum class Concern : std::uint8_t { none, some, all };
-Concern concern_of(const RoutingRule& rule, const Ip& ip, const model::Host& host) {
+Concern concern_of(const Rule& rule, const Ip& ip, const model::Host& host) {
   if (rule.family != ip.family) {
     return Concern::none;
   }
@@ -130,7 +130,7 @@ struct Walk {
 // Follows the rules for a packet to `ip`, as the kernel does, and notes what leads it elsewhere.
 void walk(Walk& state, const Prefix& overlay) {
   const NetworkFacts& network = state.facts.network;
-  for (const RoutingRule& rule : network.rules) {
+  for (const Rule& rule : network.rules) {
     const Concern concern = concern_of(rule, overlay.ip, state.facts.config.mesh->host);
     if (concern == Concern::none || rule.action == RuleAction::other) {
       continue;
@@ -144,7 +144,7 @@ void walk(Walk& state, const Prefix& overlay) {
       continue;
     }
     const auto table = state.tables.find({rule.table, overlay.ip.family});
-    const NetworkRoute* route =
+    const Route* route =
         table == state.tables.end() ? nullptr : table->second.match(overlay.ip, rule.suppressed_length);
     if (route == nullptr || route->type == RouteType::elsewhere) {
       continue;
@@ -168,7 +168,7 @@ void walk(Walk& state, const Prefix& overlay) {
 
 // Routes of others inside the networks behind our peers.
 void find_inner_routes(Walk& state, const std::vector<Prefix>& overlay) {
-  for (const NetworkRoute& route : state.facts.network.routes) {
+  for (const Route& route : state.facts.network.routes) {
     if (route.table != kMainTable || route.index == state.own_index || route.type != RouteType::unicast) {
       continue;
     }
@@ -181,14 +181,14 @@ void find_inner_routes(Walk& state, const std::vector<Prefix>& overlay) {
   }
 }
 
-void report(const std::set<std::string>& texts, Grade grade, const char* name, const char* mend, Findings& findings) {
+void report(const std::set<std::string>& texts, Grade grade, const char* name, const char* hint, Findings& findings) {
   std::size_t shown = 0;
   for (const std::string& text : texts) {
-    if (++shown > kMostShown) {
-      findings.push_back({name, grade, fmt::format("and {} more of this kind", texts.size() - kMostShown), ""});
+    if (++shown > kMaxShown) {
+      findings.push_back({name, grade, fmt::format("and {} more of this kind", texts.size() - kMaxShown), ""});
       return;
     }
-    findings.push_back({name, grade, text, mend});
+    findings.push_back({name, grade, text, hint});
   }
 }
 
@@ -212,7 +212,7 @@ Findings check_endpoints(const Facts& facts) {
   report(into_tunnel, Grade::problem, "endpoints",
          "give the endpoint a route of its own through the underlay: ip route add ENDPOINT via GATEWAY", findings);
   report(unreachable, Grade::problem, "endpoints",
-         "ip route get ENDPOINT; give this host a route, or mend the endpoint", findings);
+         "ip route get ENDPOINT; give this host a route, or correct the endpoint", findings);
   if (findings.empty()) {
     findings.push_back({"endpoints", Grade::ok,
                         facts.network.endpoints.empty()
@@ -231,7 +231,7 @@ Findings check_addresses(const Facts& facts) {
   const std::vector<Prefix> overlay = overlay_of(*facts.config.mesh);
   std::set<std::string> twice;
   std::set<std::string> overlaps;
-  for (const wireguard::NetworkAddress& address : facts.network.addresses) {
+  for (const netlink::Address& address : facts.network.addresses) {
     const std::string link = link_name(facts.network, address.index);
     if (address.index == own_index) {
       continue;

@@ -15,16 +15,16 @@ TEST(CheckEndpointsTest, NamesUnreachableOnesAndLoops) {
 
 TEST(CheckAddressesTest, NamesASecondHolder) {
   Facts facts = facts_by_hand();
-  facts.network.addresses.push_back({kEth0, prefix("10.90.0.2/32")});
+  facts.network.addresses.push_back(address_by_hand(kEth0, "10.90.0.2/32"));
   EXPECT_EQ(only(check_addresses(facts)).grade, Grade::problem);
 }
 
 TEST(CheckAddressesTest, NamesANetworkThatHoldsOverlayAddresses) {
   Facts facts = facts_by_hand();
-  facts.network.addresses.push_back({kEth0, prefix("10.90.0.77/24")});
+  facts.network.addresses.push_back(address_by_hand(kEth0, "10.90.0.77/24"));
   EXPECT_EQ(only(check_addresses(facts)).grade, Grade::warning);
   facts = facts_by_hand();
-  facts.network.addresses.push_back({kEth0, prefix("10.20.9.9/32")});
+  facts.network.addresses.push_back(address_by_hand(kEth0, "10.20.9.9/32"));
   EXPECT_TRUE(speaks_of(only(check_addresses(facts)).found, "10.20.0.0/16"));
 }
 
@@ -78,7 +78,7 @@ TEST(CheckRoutesTest, WarnsOfARuleForSomePackets) {
 TEST(CheckRoutesTest, NamesARuleThatRefuses) {
   Facts facts = facts_by_hand();
   auto rule = rule_by_hand(50, 0);
-  rule.action = wireguard::RuleAction::refuse;
+  rule.action = netlink::RuleAction::refuse;
   rule.destination = prefix("10.90.0.0/24");
   facts.network.rules.insert(facts.network.rules.begin() + 1, rule);
   EXPECT_EQ(only(check_routes(facts)).found, "the routing rule 50 refuses 10.90.0.1/32");

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "common/ip.h"
-#include "krait/agent/known_time.h"
+#include "common/netlink/network.h"
 #include "krait/datapath/survey.h"
 #include "krait/doctor/ruleset.h"
+#include "krait/model/known_time.h"
 #include "krait/model/mesh.h"
 #include "krait/model/policy.h"
-#include "krait/wireguard/network.h"
 
 namespace krait::doctor {
 
@@ -31,7 +31,7 @@ struct ClockFacts {
   std::int64_t now_s = 0;  // Unix time
   bool synchronized = false;
   std::int64_t known_s = 0;  // the latest time that anything tells, at least now_s
-  agent::TimeSource source = agent::TimeSource::clock;
+  model::TimeSource source = model::TimeSource::clock;
   std::string file;  // that tells it
 };
 
@@ -52,7 +52,7 @@ struct PinsFacts {
 // What the agent noticed and could not repair.
 struct Fault {
   std::string what;
-  std::string mend;
+  std::string hint;
 };
 
 struct AgentFacts {
@@ -79,9 +79,9 @@ struct PortFacts {
 };
 
 struct InterfaceFacts {
-  std::optional<wireguard::NetworkLink> link;  // none: it does not exist
-  std::optional<std::uint16_t> listen_port;    // as the kernel's WireGuard has it
-  std::vector<wireguard::NetworkFilter> filters;
+  std::optional<netlink::Link> link;         // none: it does not exist
+  std::optional<std::uint16_t> listen_port;  // as the kernel's WireGuard has it
+  std::vector<netlink::Filter> filters;
   // In the order in which they run; empty where the kernel has no TCX or tcx_error says why not.
   std::vector<datapath::AttachedProgram> tcx_ingress;
   std::vector<datapath::AttachedProgram> tcx_egress;
@@ -102,15 +102,15 @@ struct SysctlFacts {
 struct EndpointFacts {
   std::string peer;
   common::Endpoint endpoint;
-  wireguard::Way way;
+  netlink::Way way;
 };
 
 struct NetworkFacts {
-  std::vector<wireguard::NetworkLink> links;
-  std::vector<wireguard::NetworkAddress> addresses;
-  std::vector<wireguard::NetworkRoute> routes;
-  std::vector<wireguard::RoutingRule> rules;
-  std::vector<wireguard::Qdisc> qdiscs;
+  std::vector<netlink::Link> links;
+  std::vector<netlink::Address> addresses;
+  std::vector<netlink::Route> routes;
+  std::vector<netlink::Rule> rules;
+  std::vector<netlink::Qdisc> qdiscs;
   std::vector<EndpointFacts> endpoints;
 };
 

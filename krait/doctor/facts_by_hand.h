@@ -50,24 +50,29 @@ inline model::Policy policy_by_hand() {
   return policy;
 }
 
-inline wireguard::RoutingRule rule_by_hand(std::uint32_t priority, std::uint32_t table) {
-  wireguard::RoutingRule rule;
+inline netlink::Rule rule_by_hand(std::uint32_t priority, std::uint32_t table) {
+  netlink::Rule rule;
   rule.priority = priority;
-  rule.action = wireguard::RuleAction::table;
+  rule.action = netlink::RuleAction::table;
   rule.table = table;
   return rule;
 }
 
-inline wireguard::NetworkRoute route_by_hand(std::uint32_t table, const char* to, std::uint32_t index) {
-  wireguard::NetworkRoute route;
+inline netlink::Address address_by_hand(std::uint32_t index, const char* text) {
+  const common::Prefix address = prefix(text);
+  return {.index = index, .prefix = address, .other_end = address.ip};
+}
+
+inline netlink::Route route_by_hand(std::uint32_t table, const char* to, std::uint32_t index) {
+  netlink::Route route;
   route.table = table;
   route.prefix = prefix(to);
   route.index = index;
   return route;
 }
 
-inline wireguard::NetworkFilter guard_by_hand(bool ingress) {
-  wireguard::NetworkFilter filter;
+inline netlink::Filter guard_by_hand(bool ingress) {
+  netlink::Filter filter;
   filter.index = kWg0;
   filter.ingress = ingress;
   filter.priority = 0xffff;
@@ -87,7 +92,7 @@ inline Facts facts_by_hand() {
   facts.clock = {.now_s = 1'790'000'000,
                  .synchronized = true,
                  .known_s = 1'790'000'000,
-                 .source = agent::TimeSource::clock,
+                 .source = model::TimeSource::clock,
                  .file = {}};
   facts.key_file = {.exists = true, .visible = true, .mode = 0600, .owner = 0};
   facts.pins = {.directory = "/run/krait/bpf", .exists = true, .is_bpffs = true, .owner = 0};
@@ -109,14 +114,12 @@ inline Facts facts_by_hand() {
   facts.link.tcx_ingress = {{20, "krait_ingress", "0011223344556677"}};
   facts.link.tcx_egress = {{21, "krait_egress", "0011223344556677"}};
   facts.sysctls = {.rp_filter_all = 0, .rp_filter_interface = 0, .forward_v4 = 1, .forward_v6 = 1};
-  facts.network.addresses = {{1, prefix("127.0.0.1/8")},
-                             {kEth0, prefix("192.0.2.2/24")},
-                             {kWg0, prefix("10.90.0.2/32")},
-                             {kEth0, prefix("10.30.0.1/24")}};
+  facts.network.addresses = {address_by_hand(1, "127.0.0.1/8"), address_by_hand(kEth0, "192.0.2.2/24"),
+                             address_by_hand(kWg0, "10.90.0.2/32"), address_by_hand(kEth0, "10.30.0.1/24")};
   facts.network.routes = {route_by_hand(254, "0.0.0.0/0", kEth0), route_by_hand(254, "10.90.0.1/32", kWg0),
                           route_by_hand(254, "10.20.0.0/16", kWg0), route_by_hand(254, "10.30.0.0/24", kEth0)};
   facts.network.rules = {rule_by_hand(0, 255), rule_by_hand(32766, 254), rule_by_hand(32767, 253)};
-  wireguard::Way way;
+  netlink::Way way;
   way.index = kEth0;
   facts.network.endpoints = {{"web", *common::Endpoint::parse("192.0.2.1:51820"), way}};
   facts.firewall.ruleset = Ruleset{};

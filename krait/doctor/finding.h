@@ -19,7 +19,7 @@ struct Finding {
   std::string name;  // of the check; several findings may share it
   Grade grade = Grade::ok;
   std::string found;  // one sentence
-  std::string mend;   // what to do, a command where there is one; empty when there is nothing to do
+  std::string hint;   // what to do, a command where there is one; empty when there is nothing to do
 };
 
 using Findings = std::vector<Finding>;

@@ -8,18 +8,25 @@
 #include <ctime>
 
 #include "common/file.h"
-#include "krait/agent/client.h"
-#include "krait/agent/clock_keeper.h"
-#include "krait/agent/plan.h"
+#include "common/json.h"
 #include "krait/config/load.h"
-#include "krait/datapath/bpffs.h"
+#include "krait/control/client.h"
 #include "krait/doctor/gather.h"
+#include "krait/plan/clock_keeper.h"
+#include "krait/plan/plan.h"
+#include "krait/rundir/bpffs.h"
 
 namespace krait::doctor {
 
+using common::Json;
+using common::list_at;
+using common::number_at;
+using common::object_at;
+using common::text_at;
+
 namespace {
 
-constexpr std::size_t kMostModulesBytes = std::size_t{16} << 20U;
+constexpr std::size_t kMaxModulesBytes = std::size_t{16} << 20U;
 
 void gather_kernel(KernelFacts& kernel) {
   utsname names{};
@@ -29,7 +36,7 @@ void gather_kernel(KernelFacts& kernel) {
   kernel.has_btf = datapath::kernel_has_btf();
   kernel.wireguard_loaded = ::access("/sys/module/wireguard", F_OK) == 0;
   for (const char* list : {"modules.dep", "modules.builtin"}) {
-    const auto text = common::read_file(fmt::format("/lib/modules/{}/{}", kernel.release, list), kMostModulesBytes);
+    const auto text = common::read_file(fmt::format("/lib/modules/{}/{}", kernel.release, list), kMaxModulesBytes);
     kernel.wireguard_available =
         kernel.wireguard_available || (text && text->find("/wireguard.ko") != std::string::npos);
   }
@@ -38,7 +45,7 @@ void gather_kernel(KernelFacts& kernel) {
 void gather_clock(const Facts& facts, ClockFacts& clock) {
   constexpr std::int64_t kNsPerS = 1'000'000'000;
   const std::string policy = facts.config.policy ? facts.config.policy->file : "";
-  const agent::KnownTime time = agent::time_by({facts.config.file, policy});
+  const model::KnownTime time = plan::time_by({facts.config.file, policy});
   clock = {.now_s = time.clock_ns / kNsPerS,
            .synchronized = time.synchronized,
            .known_s = time.now.unix_ns / kNsPerS,
@@ -61,7 +68,7 @@ void gather_pins(PinsFacts& pins) {
   struct stat info{};
   pins.exists = ::lstat(pins.directory.c_str(), &info) == 0;
   if (pins.exists) {
-    pins.is_bpffs = datapath::is_bpffs(pins.directory);
+    pins.is_bpffs = rundir::is_bpffs(pins.directory);
     pins.owner = info.st_uid;
   }
 }
@@ -79,14 +86,9 @@ std::optional<std::uint64_t> status_line(const std::string& status, std::string_
   return value;
 }
 
-std::string text_at(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 void gather_agent(const std::string& socket, AgentFacts& agent) {
   agent.socket = socket;
-  const auto answer = agent::ask(socket, agent::Request::status);
+  const auto answer = control::ask(socket, control::Request::status);
   if (!answer) {
     agent.error = answer.error().code() == common::ErrorCode::unavailable ? "no agent answers at " + socket
                                                                           : answer.error().text();
@@ -94,17 +96,17 @@ void gather_agent(const std::string& socket, AgentFacts& agent) {
   }
   agent.answers = true;
   const Json& status = *answer;
-  const Json about = status.value("agent", Json::object());
-  agent.pid = about.value("pid", std::int64_t{0});
+  const Json& about = object_at(status, "agent");
+  agent.pid = static_cast<std::int64_t>(number_at(about, "pid"));
   agent.version = text_at(about, "version");
   agent.mode = text_at(about, "mode");
   agent.stage = text_at(status, "stage");
-  for (const Json& fault : status.value("faults", Json::array())) {
-    agent.faults.push_back({text_at(fault, "what"), text_at(fault, "mend")});
+  for (const Json& fault : list_at(status, "faults")) {
+    agent.faults.push_back({text_at(fault, "what"), text_at(fault, "hint")});
   }
   agent.interface = text_at(status, "interface");
   agent.attachment = text_at(status, "attachment");
-  agent.revision = status.value("revision", std::uint64_t{0});
+  agent.revision = number_at(status, "revision");
   const auto process = common::read_file(fmt::format("/proc/{}/status", agent.pid), 1U << 16U);
   if (process) {
     agent.capabilities = status_line(*process, "CapEff", 16);
@@ -118,7 +120,7 @@ bool is_hidden(const std::string& file) { return ::access(file.c_str(), R_OK) !=
 
 void gather_config(const Where& where, Facts& facts) {
   facts.config.file = where.config;
-  auto plan = agent::make_plan(where.config);
+  auto plan = plan::make_plan(where.config);
   if (plan) {
     facts.config.mesh = std::move(plan->mesh);
     facts.config.policy = std::move(plan->policy);
@@ -146,7 +148,7 @@ void gather_host(const Where& where, Facts& facts) {
   if (facts.config.mesh && !facts.config.mesh->host.private_key_file.empty()) {
     gather_key_file(facts.config.mesh->host.private_key_file, facts.key_file);
   }
-  facts.pins.directory = datapath::Options{}.bpffs;
+  facts.pins.directory = rundir::kBpffs;
   gather_pins(facts.pins);
 }
 
@@ -154,9 +156,7 @@ common::Result<Facts> gather(const Where& where) {
   Facts facts;
   gather_config(where, facts);
   gather_host(where, facts);
-  if (auto done = gather_network(facts); !done) {
-    return done.error();
-  }
+  KRAIT_CHECK(gather_network(facts));
   gather_firewall(facts);
   return facts;
 }

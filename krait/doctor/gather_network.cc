@@ -10,9 +10,10 @@
 #include <sstream>
 
 #include "common/file.h"
-#include "krait/agent/enforcer.h"
 #include "krait/doctor/gather.h"
 #include "krait/doctor/nftables.h"
+#include "krait/enforce/datapath_options.h"
+#include "krait/enforce/own_link.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::doctor {
@@ -21,7 +22,7 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kMostProcBytes = std::size_t{16} << 20U;
+constexpr std::size_t kMaxProcBytes = std::size_t{16} << 20U;
 constexpr std::uint32_t kLoopback = 1;  // LOOPBACK_IFINDEX, include/net/flow.h
 
 std::optional<int> read_number(const std::string& path) {
@@ -68,7 +69,7 @@ std::string process_with_socket(const std::string& inode) {
 void gather_port(std::uint16_t port, PortFacts& found) {
   const std::string wanted = fmt::format(":{:04X}", port);
   for (const char* file : {"/proc/net/udp", "/proc/net/udp6"}) {
-    const auto text = common::read_file(file, kMostProcBytes);
+    const auto text = common::read_file(file, kMaxProcBytes);
     std::istringstream lines(text.value_or(""));
     for (std::string line; std::getline(lines, line);) {
       std::istringstream words(line);
@@ -120,8 +121,8 @@ void gather_tcx(Facts& facts) {
   }
 }
 
-Result<void> gather_interface(wireguard::Network& network, Facts& facts) {
-  const auto found = std::ranges::find(facts.network.links, facts.interface, &wireguard::NetworkLink::name);
+Result<void> gather_interface(netlink::Network& network, Facts& facts) {
+  const auto found = std::ranges::find(facts.network.links, facts.interface, &netlink::Link::name);
   if (found == facts.network.links.end()) {
     if (const auto any = datapath::tcx_programs(kLoopback, true)) {
       facts.kernel.has_tcx = any->has_value();
@@ -131,19 +132,16 @@ Result<void> gather_interface(wireguard::Network& network, Facts& facts) {
     return {};
   }
   facts.link.link = *found;
-  auto filters = network.filters(found->index);
-  if (!filters) {
-    return filters.error();
-  }
-  facts.link.filters = std::move(*filters);
+  KRAIT_TRY(auto filters, network.filters(found->index));
+  facts.link.filters = std::move(filters);
   facts.link.manager = manager_of(found->index);
   facts.link.threaded = read_number(fmt::format("/sys/class/net/{}/threaded", facts.interface)).value_or(0) == 1;
   gather_tcx(facts);
   if (found->kind == "wireguard") {
     const auto where = wireguard::find_link(facts.interface, found->index);
     facts.link.foreign = ::geteuid() == 0 && where && !where->is_marked &&
-                         !datapath::only_guards(agent::datapath_options(facts.interface)) &&
-                         agent::unmarked_own_link(facts.interface) == 0;
+                         !datapath::only_guards(enforce::datapath_options(facts.interface)) &&
+                         enforce::unmarked_own_link(facts.interface) == 0;
     if (const auto status = wireguard::status(facts.interface)) {
       facts.link.listen_port = status->listen_port;
     }
@@ -151,7 +149,7 @@ Result<void> gather_interface(wireguard::Network& network, Facts& facts) {
   return {};
 }
 
-Result<void> gather_endpoints(wireguard::Network& network, Facts& facts) {
+Result<void> gather_endpoints(netlink::Network& network, Facts& facts) {
   if (!facts.config.mesh) {
     return {};
   }
@@ -162,12 +160,9 @@ Result<void> gather_endpoints(wireguard::Network& network, Facts& facts) {
       facts.network.endpoints.push_back({peer.name, *peer.endpoint, {}});
     }
   }
-  const auto ways = network.ways_to(destinations);
-  if (!ways) {
-    return ways.error();
-  }
-  for (std::size_t i = 0; i < ways->size(); ++i) {
-    facts.network.endpoints[i].way = (*ways)[i];
+  KRAIT_TRY(const auto ways, network.ways_to(destinations));
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    facts.network.endpoints[i].way = ways[i];
   }
   return {};
 }
@@ -175,10 +170,7 @@ Result<void> gather_endpoints(wireguard::Network& network, Facts& facts) {
 }  // namespace
 
 Result<void> gather_network(Facts& facts) {
-  auto network = wireguard::Network::open();
-  if (!network) {
-    return network.error();
-  }
+  KRAIT_TRY(auto network, netlink::Network::open());
   const auto take = [](auto result, auto& into) -> Result<void> {
     if (!result) {
       return result.error();
@@ -186,10 +178,10 @@ Result<void> gather_network(Facts& facts) {
     into = std::move(*result);
     return {};
   };
-  for (auto done : {take(network->links(), facts.network.links), take(network->addresses(), facts.network.addresses),
-                    take(network->routes(), facts.network.routes), take(network->rules(), facts.network.rules),
-                    take(network->qdiscs(), facts.network.qdiscs), gather_interface(*network, facts),
-                    gather_endpoints(*network, facts)}) {
+  for (auto done : {take(network.links(), facts.network.links), take(network.addresses(), facts.network.addresses),
+                    take(network.routes(), facts.network.routes), take(network.rules(), facts.network.rules),
+                    take(network.qdiscs(), facts.network.qdiscs), gather_interface(network, facts),
+                    gather_endpoints(network, facts)}) {
     if (!done) {
       return done;
     }

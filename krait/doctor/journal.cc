@@ -39,7 +39,7 @@ std::string line_of(sd_journal* journal) {
 
 }  // namespace
 
-common::Result<std::string> journal_of(const std::string& program, std::size_t most_lines) {
+common::Result<std::string> journal_of(const std::string& program, std::size_t max_lines) {
   sd_journal* opened = nullptr;
   if (const int error = sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY); error < 0) {
     return common::Error::from_errno(-error, "open the journal");
@@ -51,7 +51,7 @@ common::Result<std::string> journal_of(const std::string& program, std::size_t m
   }
   std::vector<std::string> lines;
   sd_journal_seek_tail(journal.get());
-  while (lines.size() < most_lines && sd_journal_previous(journal.get()) > 0) {
+  while (lines.size() < max_lines && sd_journal_previous(journal.get()) > 0) {
     lines.push_back(line_of(journal.get()));
   }
   std::string text;

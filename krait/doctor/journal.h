@@ -8,8 +8,8 @@
 
 namespace krait::doctor {
 
-// The last `most_lines` lines that a program of this name logged, oldest first, with their times;
+// The last `max_lines` lines that a program of this name logged, oldest first, with their times;
 // empty where there is no journal. Blocks on files only.
-common::Result<std::string> journal_of(const std::string& program, std::size_t most_lines);
+common::Result<std::string> journal_of(const std::string& program, std::size_t max_lines);
 
 }  // namespace krait::doctor

@@ -7,28 +7,28 @@ namespace krait::doctor {
 namespace {
 
 template <typename Value>
-agent::Json optional(const std::optional<Value>& value) {
-  return value ? agent::Json(*value) : agent::Json();
+control::Json optional(const std::optional<Value>& value) {
+  return value ? control::Json(*value) : control::Json();
 }
 
-agent::Json text_of(const std::optional<common::Ip>& ip) { return ip ? agent::Json(ip->text()) : agent::Json(); }
+control::Json text_of(const std::optional<common::Ip>& ip) { return ip ? control::Json(ip->text()) : control::Json(); }
 
-agent::Json text_of(const std::optional<common::Prefix>& prefix) {
-  return prefix ? agent::Json(prefix->text()) : agent::Json();
+control::Json text_of(const std::optional<common::Prefix>& prefix) {
+  return prefix ? control::Json(prefix->text()) : control::Json();
 }
 
-const char* name_of(wireguard::RouteType type) {
+const char* name_of(netlink::RouteType type) {
   constexpr std::array<const char*, 4> kNames{"unicast", "local", "refused", "throw"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
-const char* name_of(wireguard::RuleAction action) {
+const char* name_of(netlink::RuleAction action) {
   constexpr std::array<const char*, 3> kNames{"table", "refuse", "other"};
   return kNames[static_cast<std::size_t>(action)];
 }
 
-agent::Json tcx_list(const std::vector<datapath::AttachedProgram>& programs) {
-  agent::Json list = agent::Json::array();
+control::Json tcx_list(const std::vector<datapath::AttachedProgram>& programs) {
+  control::Json list = control::Json::array();
   for (const datapath::AttachedProgram& program : programs) {
     list.push_back({{"id", program.id}, {"name", program.name}, {"tag", program.tag}});
   }
@@ -37,19 +37,19 @@ agent::Json tcx_list(const std::vector<datapath::AttachedProgram>& programs) {
 
 }  // namespace
 
-agent::Json network_report(const NetworkFacts& network) {
-  agent::Json json;
+control::Json network_report(const NetworkFacts& network) {
+  control::Json json;
   for (const char* key : {"links", "addresses", "routes", "rules", "qdiscs"}) {
-    json[key] = agent::Json::array();
+    json[key] = control::Json::array();
   }
-  for (const wireguard::NetworkLink& link : network.links) {
+  for (const netlink::Link& link : network.links) {
     json["links"].push_back(
         {{"index", link.index}, {"name", link.name}, {"kind", link.kind}, {"mtu", link.mtu_bytes}, {"up", link.up}});
   }
-  for (const wireguard::NetworkAddress& address : network.addresses) {
+  for (const netlink::Address& address : network.addresses) {
     json["addresses"].push_back({{"index", address.index}, {"address", address.prefix.text()}});
   }
-  for (const wireguard::NetworkRoute& route : network.routes) {
+  for (const netlink::Route& route : network.routes) {
     json["routes"].push_back({{"table", route.table},
                               {"prefix", route.prefix.text()},
                               {"type", name_of(route.type)},
@@ -57,7 +57,7 @@ agent::Json network_report(const NetworkFacts& network) {
                               {"gateway", text_of(route.gateway)},
                               {"metric", route.metric}});
   }
-  for (const wireguard::RoutingRule& rule : network.rules) {
+  for (const netlink::Rule& rule : network.rules) {
     json["rules"].push_back({{"family", rule.family == common::Family::v4 ? 4 : 6},
                              {"priority", rule.priority},
                              {"action", name_of(rule.action)},
@@ -68,19 +68,19 @@ agent::Json network_report(const NetworkFacts& network) {
                              {"not", rule.inverted},
                              {"suppressed_length", optional(rule.suppressed_length)}});
   }
-  for (const wireguard::Qdisc& qdisc : network.qdiscs) {
+  for (const netlink::Qdisc& qdisc : network.qdiscs) {
     json["qdiscs"].push_back(
         {{"index", qdisc.index}, {"kind", qdisc.kind}, {"handle", qdisc.handle}, {"parent", qdisc.parent}});
   }
   return json;
 }
 
-agent::Json programs_report(const InterfaceFacts& link) {
-  agent::Json json{{"tcx_ingress", tcx_list(link.tcx_ingress)},
-                   {"tcx_egress", tcx_list(link.tcx_egress)},
-                   {"tcx_error", link.tcx_error}};
-  json["filters"] = agent::Json::array();
-  for (const wireguard::NetworkFilter& filter : link.filters) {
+control::Json programs_report(const InterfaceFacts& link) {
+  control::Json json{{"tcx_ingress", tcx_list(link.tcx_ingress)},
+                     {"tcx_egress", tcx_list(link.tcx_egress)},
+                     {"tcx_error", link.tcx_error}};
+  json["filters"] = control::Json::array();
+  for (const netlink::Filter& filter : link.filters) {
     json["filters"].push_back({{"direction", filter.ingress ? "ingress" : "egress"},
                                {"priority", filter.priority},
                                {"handle", filter.handle},
@@ -92,8 +92,8 @@ agent::Json programs_report(const InterfaceFacts& link) {
   return json;
 }
 
-agent::Json host_report(const Facts& facts) {
-  agent::Json json{
+control::Json host_report(const Facts& facts) {
+  control::Json json{
       {"kernel", facts.kernel.release}, {"tcx", optional(facts.kernel.has_tcx)},    {"btf", facts.kernel.has_btf},
       {"time_s", facts.clock.now_s},    {"synchronized", facts.clock.synchronized}, {"interface", facts.interface}};
   json["caller"] = {{"root", facts.root}, {"capabilities", facts.capabilities}};

@@ -13,7 +13,7 @@ namespace krait::doctor {
 
 namespace {
 
-constexpr std::size_t kMostModulesBytes = std::size_t{4} << 20U;
+constexpr std::size_t kMaxModulesBytes = std::size_t{4} << 20U;
 
 // Whether a question to nftables would load its module: it is none that is loaded, nor built in.
 bool is_not_loaded() {
@@ -23,7 +23,7 @@ bool is_not_loaded() {
   utsname names{};
   ::uname(&names);
   const auto builtin =
-      common::read_file(fmt::format("/lib/modules/{}/modules.builtin", names.release), kMostModulesBytes);
+      common::read_file(fmt::format("/lib/modules/{}/modules.builtin", names.release), kMaxModulesBytes);
   // Where no modules are installed none can be loaded either.
   return builtin && builtin->find("/nf_tables.ko") == std::string::npos;
 }

@@ -1,25 +1,18 @@
-// A host's nftables rules (iptables-nft's are among them), and what becomes of one packet by them. Pure.
-//
-// Of what a rule may look at, this knows interfaces, addresses, protocol, destination port, ICMP type and the state of
-// the connection; everything else is "unknown". A rule that would drop under an unknown condition is taken not to, one
-// that would accept only counts when it names the packet's port or interface: so what is said to be dropped is dropped.
+// nftables rules (iptables-nft's are among them) as libnftables writes them. Pure.
 #pragma once
 
-#include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
-#include "common/ip.h"
+#include "common/json.h"
 #include "common/result.h"
 
 namespace krait::doctor {
 
-using Json = nlohmann::ordered_json;
+using common::Json;
 
 struct Chain {
   std::string family;  // "ip", "ip6", "inet", ...
@@ -40,20 +33,5 @@ struct Ruleset {
 
 // Reads the JSON of `nft -j list ruleset`. Fails with invalid_input when it is none.
 common::Result<Ruleset> parse_ruleset(std::string_view json);
-
-// The first packet of a connection.
-struct Packet {
-  common::Family family = common::Family::v4;
-  std::uint8_t protocol = 0;
-  std::optional<std::uint16_t> port;  // its destination
-  std::optional<std::uint8_t> icmp_type;
-  std::optional<common::Ip> source;
-  std::optional<common::Ip> destination;
-  std::string in;  // the interfaces' names; empty: not known
-  std::string out;
-};
-
-// The base chain that drops the packet on its way through `hook` and what comes before; none when it may pass.
-const Chain* dropped_by(const Ruleset& ruleset, const Packet& packet, std::string_view hook);
 
 }  // namespace krait::doctor

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "krait/doctor/ruleset.h"
+#include "krait/doctor/dropped_by.h"
 #include "tests/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -19,7 +19,7 @@ constexpr std::string_view kLeftOut = "[left out]";
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kBase64Characters = 44;  // of 32 bytes, the last one '='
 constexpr std::size_t kHexCharacters = 64;
-constexpr std::size_t kMostKeyFileBytes = 256;
+constexpr std::size_t kMaxKeyFileBytes = 256;
 
 bool is_base64(char character) {
   return std::isalnum(static_cast<unsigned char>(character)) != 0 || character == '+' || character == '/';
@@ -81,7 +81,7 @@ std::optional<model::PublicKey> key_from_base64(std::string_view text) {
   if (text.back() != '=' || !std::ranges::all_of(text.substr(0, text.size() - 1), is_base64)) {
     return std::nullopt;
   }
-  return wireguard::public_key_from_base64(text);
+  return model::parse_public_key(text);
 }
 
 }  // namespace
@@ -102,13 +102,13 @@ Secrets find_secrets(const std::string& private_key_file, const std::set<model::
   std::error_code error;
   for (const auto& entry :
        std::filesystem::directory_iterator(std::filesystem::path(private_key_file).parent_path(), error)) {
-    auto text = common::read_file_of_others(entry.path(), kMostKeyFileBytes);
+    auto text = common::read_file_of_others(entry.path(), kMaxKeyFileBytes);
     if (!text) {
       continue;
     }
     const std::size_t end = text->find_last_not_of(" \t\r\n");
     if (end + 1 == kBase64Characters) {
-      if (auto key = wireguard::public_key_from_base64(std::string_view(*text).substr(0, kBase64Characters))) {
+      if (auto key = model::parse_public_key(std::string_view(*text).substr(0, kBase64Characters))) {
         if (entry.path() == private_key_file || !public_keys.contains(*key)) {
           secrets.add(key->data());
         }

@@ -39,19 +39,19 @@ class SecretsTest : public testing::Test {
 
 TEST_F(SecretsTest, LeavesOutASecretHoweverItIsWritten) {
   const std::string raw(reinterpret_cast<const char*>(secret_.data()), secret_.size());
-  for (const std::string& form : {raw, wireguard::to_base64(secret_), hex_of(secret_, false), hex_of(secret_, true)}) {
+  for (const std::string& form : {raw, model::key_text(secret_), hex_of(secret_, false), hex_of(secret_, true)}) {
     EXPECT_EQ(cleaned("key = \"" + form + "\"\n" + form), "key = \"[left out]\"\n[left out]");
   }
 }
 
 TEST_F(SecretsTest, KeepsPublicKeysAndLeavesOutUnknownOnes) {
-  const std::string text = "public_key = \"" + wireguard::to_base64(public_) + "\"";
+  const std::string text = "public_key = \"" + model::key_text(public_) + "\"";
   EXPECT_EQ(cleaned(text), text);
-  EXPECT_EQ(cleaned("x=" + wireguard::to_base64(key_of(90))), "x=[left out]");
+  EXPECT_EQ(cleaned("x=" + model::key_text(key_of(90))), "x=[left out]");
 }
 
 TEST_F(SecretsTest, ASecretIsOneEvenWhereItIsCalledPublic) {
-  EXPECT_EQ(without_secrets(wireguard::to_base64(secret_), secrets_, {secret_}), "[left out]");
+  EXPECT_EQ(without_secrets(model::key_text(secret_), secrets_, {secret_}), "[left out]");
 }
 
 TEST_F(SecretsTest, KeepsEverythingElse) {

@@ -11,19 +11,17 @@ namespace krait::inspect {
 using cli::Output;
 using common::Result;
 
-Result<void> bundle(const doctor::Where& where, const std::string& file, Output& output) {
-  const auto made = doctor::make_bundle(where, file.empty() ? doctor::bundle_name() : file);
-  if (!made) {
-    return made.error();
-  }
-  std::string text = fmt::format("{}: {} files, no secrets", made->file, made->members.size());
-  for (const std::string& left_out : made->missing) {
+Result<void> bundle(const cli::InspectionFlags& flags, const std::string& file, Output& output) {
+  KRAIT_TRY(const auto made, doctor::make_bundle({.config = flags.config, .socket = flags.socket},
+                                                 file.empty() ? doctor::bundle_name() : file));
+  std::string text = fmt::format("{}: {} files, no secrets", made.file, made.members.size());
+  for (const std::string& left_out : made.missing) {
     text += "\n  missing: " + left_out;
   }
-  output.report(text, {{"version", agent::kProtocolVersion},
-                       {"file", made->file},
-                       {"members", made->members},
-                       {"missing", made->missing}});
+  output.report(text, {{"version", control::kProtocolVersion},
+                       {"file", made.file},
+                       {"members", made.members},
+                       {"missing", made.missing}});
   return {};
 }
 

@@ -26,8 +26,8 @@ std::string findings_text(const doctor::Findings& findings, const Json& report) 
   std::string text;
   for (const doctor::Finding& finding : findings) {
     text += fmt::format("{:<7}  {:<{}}  {}\n", doctor::grade_name(finding.grade), finding.name, widest, finding.found);
-    if (!finding.mend.empty() && finding.grade != Grade::ok) {
-      text += fmt::format("{:<7}  {:<{}}  -> {}\n", "", "", widest, finding.mend);
+    if (!finding.hint.empty() && finding.grade != Grade::ok) {
+      text += fmt::format("{:<7}  {:<{}}  -> {}\n", "", "", widest, finding.hint);
     }
   }
   return text + fmt::format("{} problems, {} warnings, {} skipped", report["problems"].dump(),
@@ -36,12 +36,9 @@ std::string findings_text(const doctor::Findings& findings, const Json& report) 
 
 }  // namespace
 
-Result<void> examine(const doctor::Where& where, Output& output) {
-  const auto facts = doctor::gather(where);
-  if (!facts) {
-    return facts.error();
-  }
-  const doctor::Findings findings = doctor::check_all(*facts);
+Result<void> examine(const cli::InspectionFlags& flags, Output& output) {
+  KRAIT_TRY(const auto facts, doctor::gather({.config = flags.config, .socket = flags.socket}));
+  const doctor::Findings findings = doctor::check_all(facts);
   const Json report = doctor::findings_report(findings);
   output.report(findings_text(findings, report), report);
   if (report["problems"] != 0) {

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "krait/cli/probe_packet.h"
+#include "krait/inspect/probe_packet.h"
 
 namespace krait::inspect {
 
-using cli::kEthernetBytes;
 using common::Family;
 using common::Ip;
 
@@ -19,7 +18,7 @@ using Bytes = std::span<const std::byte>;
 
 constexpr std::size_t kIpv4Bytes = 20;
 constexpr std::size_t kIpv6Bytes = 40;
-constexpr std::size_t kMostExtensionHeaders = 16;  // twice what the program walks
+constexpr std::size_t kMaxExtensionHeaders = 16;  // twice what the program walks
 
 std::uint32_t u8_at(Bytes bytes, std::size_t at) { return std::to_integer<std::uint32_t>(bytes[at]); }
 std::uint32_t u16_at(Bytes bytes, std::size_t at) { return (u8_at(bytes, at) << 8U) | u8_at(bytes, at + 1); }
@@ -79,7 +78,7 @@ std::optional<Layout> walk_ipv6(Bytes ip) {
   }
   Layout layout{.v6 = true, .network_bytes = kIpv6Bytes, .transport = kIpv6Bytes};
   layout.protocol = u8_at(ip, 6);
-  for (std::size_t i = 0; i < kMostExtensionHeaders; ++i) {
+  for (std::size_t i = 0; i < kMaxExtensionHeaders; ++i) {
     const std::uint32_t type = layout.protocol;
     if (type != IPPROTO_HOPOPTS && type != IPPROTO_ROUTING && type != IPPROTO_FRAGMENT && type != IPPROTO_DSTOPTS) {
       break;
@@ -143,9 +142,9 @@ void shorten(std::vector<std::byte>& ip, const Layout& layout, std::size_t origi
   }
 }
 
-std::vector<std::byte> fit(Bytes ip, std::size_t original_bytes, std::size_t most_bytes) {
-  std::vector<std::byte> result(ip.begin(), ip.begin() + static_cast<std::ptrdiff_t>(std::min(ip.size(), most_bytes)));
-  const std::size_t wanted = std::min(original_bytes, most_bytes);
+std::vector<std::byte> fit(Bytes ip, std::size_t original_bytes, std::size_t max_bytes) {
+  std::vector<std::byte> result(ip.begin(), ip.begin() + static_cast<std::ptrdiff_t>(std::min(ip.size(), max_bytes)));
+  const std::size_t wanted = std::min(original_bytes, max_bytes);
   const bool is_whole = ip.size() >= original_bytes && result.size() == ip.size();
   const auto layout = is_whole ? std::nullopt : walk(result);
   if (!layout || layout->headers > std::min(result.size(), wanted)) {
@@ -171,7 +170,7 @@ std::uint32_t ethertype_of(LinkType link_type, Bytes ip) {
 
 }  // namespace
 
-std::vector<std::byte> frame_of(LinkType link_type, const Captured& packet, std::size_t most_bytes) {
+std::vector<std::byte> frame_of(LinkType link_type, const Captured& packet, std::size_t max_bytes) {
   std::vector<std::byte> frame(kEthernetBytes);
   Bytes ip = packet.bytes;
   std::size_t original_bytes = std::max(packet.original_bytes, packet.bytes.size());
@@ -183,7 +182,7 @@ std::vector<std::byte> frame_of(LinkType link_type, const Captured& packet, std:
   } else {
     put_u16(frame, kEthernetBytes - 2, ethertype_of(link_type, ip));
   }
-  const auto fitted = fit(ip, original_bytes, most_bytes - kEthernetBytes);
+  const auto fitted = fit(ip, original_bytes, max_bytes - kEthernetBytes);
   frame.insert(frame.end(), fitted.begin(), fitted.end());
   return frame;
 }

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "krait/cli/probe_packet.h"
 #include "krait/inspect/frame.h"
+#include "krait/inspect/probe_packet.h"
 #include "tests/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -18,11 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto link_type = static_cast<LinkType>(data[0] % 4U);
   // On the heap, of this size: what reads beyond it is found.
   const std::vector<std::uint8_t> packet(data + 3, data + size);
-  const std::size_t most_bytes = cli::kEthernetBytes + std::size_t{data[2]} * 40;
+  const std::size_t max_bytes = kEthernetBytes + std::size_t{data[2]} * 40;
   const Captured captured{.bytes = std::as_bytes(std::span(packet)),
                           .original_bytes = packet.size() + std::size_t{data[1]} * 300};
-  const auto frame = frame_of(link_type, captured, most_bytes);
-  require(frame.size() >= cli::kEthernetBytes && frame.size() <= most_bytes, "a frame lies in its bounds");
+  const auto frame = frame_of(link_type, captured, max_bytes);
+  require(frame.size() >= kEthernetBytes && frame.size() <= max_bytes, "a frame lies in its bounds");
   static_cast<void>(source_of(frame));
   static_cast<void>(source_of(captured.bytes));
   return 0;

@@ -7,13 +7,11 @@
 #include <vector>
 
 #include "krait/abi/selector.h"
-#include "krait/cli/probe_packet.h"
+#include "krait/inspect/probe_packet.h"
 
 namespace krait::inspect {
 namespace {
 
-using cli::kEthernetBytes;
-using cli::probe_packet;
 using common::Ip;
 using Packet = std::vector<std::byte>;
 

@@ -14,7 +14,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace krait;
   using namespace krait::inspect;
-  constexpr std::size_t kMostFrameBytes = 4096;
+  constexpr std::size_t kMaxFrameBytes = 4096;
   const common::Fd file(::memfd_create("capture", MFD_CLOEXEC));
   require(file.valid() && ::write(file.get(), data, size) == static_cast<ssize_t>(size), "the file is written");
   auto capture = PcapFile::open(fmt::format("/proc/self/fd/{}", file.get()));
@@ -27,8 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!packet || !*packet) {
       return 0;
     }
-    const auto frame = frame_of(capture->link_type(), **packet, kMostFrameBytes);
-    require(frame.size() <= kMostFrameBytes, "a frame lies in its bounds");
+    const auto frame = frame_of(capture->link_type(), **packet, kMaxFrameBytes);
+    require(frame.size() <= kMaxFrameBytes, "a frame lies in its bounds");
     static_cast<void>(source_of(frame));
   }
 }

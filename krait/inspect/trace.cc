@@ -3,12 +3,12 @@
 #include <map>
 #include <string>
 
-#include "krait/agent/plan.h"
 #include "krait/datapath/packet_runner.h"
 #include "krait/inspect/frame.h"
 #include "krait/inspect/inspect.h"
 #include "krait/inspect/local_sources.h"
 #include "krait/inspect/pcap.h"
+#include "krait/plan/plan.h"
 
 namespace krait::inspect {
 
@@ -29,12 +29,12 @@ class Tracer {
   Result<void> trace(LinkType link_type, const Captured& packet, Output& output);
 
  private:
-  Tracer(agent::Plan plan, datapath::PacketRunner runner, std::string direction);
+  Tracer(plan::Plan plan, datapath::PacketRunner runner, std::string direction);
   [[nodiscard]] krait_direction direction_of(std::span<const std::byte> frame) const;
   [[nodiscard]] Json name_of(std::uint32_t tag) const;
   void report(const datapath::Run& run, krait_direction direction, Output& output) const;
 
-  agent::Plan plan_;
+  plan::Plan plan_;
   datapath::PacketRunner runner_;
   std::string direction_;
   LocalSources local_sources_;
@@ -42,7 +42,7 @@ class Tracer {
   std::uint64_t number_ = 0;
 };
 
-Tracer::Tracer(agent::Plan plan, datapath::PacketRunner runner, std::string direction)
+Tracer::Tracer(plan::Plan plan, datapath::PacketRunner runner, std::string direction)
     : plan_(std::move(plan)),
       runner_(std::move(runner)),
       direction_(std::move(direction)),
@@ -53,11 +53,11 @@ Tracer::Tracer(agent::Plan plan, datapath::PacketRunner runner, std::string dire
 }
 
 Result<Tracer> Tracer::open(const TraceFlags& flags) {
-  auto plan = agent::make_plan(flags.config, flags.policy);
+  auto plan = plan::make_plan(flags.config, flags.policy);
   if (!plan) {
     return plan.error();
   }
-  auto runner = datapath::PacketRunner::load(agent::pages_of(plan->snapshot));
+  auto runner = datapath::PacketRunner::load(plan::pages_of(plan->snapshot));
   if (!runner) {
     if (runner.error().code() == ErrorCode::permission) {
       return Error(ErrorCode::permission, "krait trace runs the BPF program and so needs root; run it with sudo");
@@ -65,9 +65,7 @@ Result<Tracer> Tracer::open(const TraceFlags& flags) {
     return common::passed_on(runner, "load the BPF program");
   }
   runner->set_boot_ns(common::now().boot_ns);
-  if (auto published = runner->publish(plan->snapshot.image); !published) {
-    return published.error();
-  }
+  KRAIT_CHECK(runner->publish(plan->snapshot.image));
   return Tracer(std::move(*plan), std::move(*runner), flags.direction);
 }
 
@@ -85,7 +83,7 @@ Json Tracer::name_of(std::uint32_t tag) const {
 }
 
 Result<void> Tracer::trace(LinkType link_type, const Captured& packet, Output& output) {
-  const auto frame = frame_of(link_type, packet, datapath::PacketRunner::most_frame_bytes());
+  const auto frame = frame_of(link_type, packet, datapath::PacketRunner::max_frame_bytes());
   const krait_direction direction = direction_of(frame);
   auto run = runner_.run(frame, {.direction = direction});
   ++number_;
@@ -101,7 +99,7 @@ void Tracer::report(const datapath::Run& run, krait_direction direction, Output&
   const bool by_rule = run.trace.rule != 0 && run.trace.rule <= rules.size();
   const model::Rule* rule = by_rule ? &plan_.policy.rules[rules[run.trace.rule - 1]] : nullptr;
   Json json{{"n", number_}, {"verdict", run.allowed ? "allow" : "drop"}};
-  json["reason"] = run.allowed ? Json() : Json(agent::reason_label(run.trace.reason));
+  json["reason"] = run.allowed ? Json() : Json(control::reason_label(run.trace.reason));
   json["from"] = name_of(run.trace.source_tag);
   json["to"] = name_of(run.trace.destination_tag);
   json["direction"] = direction == KRAIT_EGRESS ? "egress" : "ingress";
@@ -114,7 +112,7 @@ void Tracer::report(const datapath::Run& run, krait_direction direction, Output&
   std::string text = fmt::format("{:>6}  {:<5}  {:<7}  {} -> {}", number_, run.allowed ? "allow" : "drop",
                                  json["direction"].get<std::string>(), shown("from"), shown("to"));
   if (!run.allowed) {
-    text += fmt::format("  {}", agent::reason_label(run.trace.reason));
+    text += fmt::format("  {}", control::reason_label(run.trace.reason));
   }
   if (rule != nullptr) {
     text += fmt::format("  by rule \"{}\" ({}:{})", rule->name, plan_.policy.file, rule->at.line);
@@ -125,25 +123,14 @@ void Tracer::report(const datapath::Run& run, krait_direction direction, Output&
 }  // namespace
 
 Result<void> trace(const TraceFlags& flags, Output& output) {
-  auto file = PcapFile::open(flags.pcap);
-  if (!file) {
-    return file.error();
-  }
-  auto tracer = Tracer::open(flags);
-  if (!tracer) {
-    return tracer.error();
-  }
+  KRAIT_TRY(auto file, PcapFile::open(flags.pcap));
+  KRAIT_TRY(auto tracer, Tracer::open(flags));
   for (;;) {
-    auto packet = file->next();
+    KRAIT_TRY(auto packet, file.next());
     if (!packet) {
-      return packet.error();
-    }
-    if (!*packet) {
       return {};
     }
-    if (auto traced = tracer->trace(file->link_type(), **packet, output); !traced) {
-      return traced.error();
-    }
+    KRAIT_CHECK(tracer.trace(file.link_type(), *packet, output));
   }
 }
 

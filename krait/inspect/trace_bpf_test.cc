@@ -11,16 +11,14 @@
 
 #include "krait/abi/selector.h"
 #include "krait/cli/krait_program.h"
-#include "krait/cli/probe_packet.h"
+#include "krait/inspect/probe_packet.h"
 
 namespace krait::inspect {
 namespace {
 
-using agent::Json;
-using cli::kEthernetBytes;
-using cli::probe_packet;
 using cli::Ran;
 using common::Ip;
+using control::Json;
 using Packet = std::vector<std::byte>;
 
 constexpr const char* kWeb = "10.90.0.1";
@@ -101,7 +99,7 @@ class TraceTest : public testing::Test {
     std::istringstream lines(ran.out);
     std::vector<Json> result;
     for (std::string line; std::getline(lines, line);) {
-      result.push_back(agent::parse_json_object(line).value_or(Json::object()));
+      result.push_back(control::parse_json_object(line).value_or(Json::object()));
     }
     return result;
   }

@@ -1,7 +1,6 @@
 // This host and its peers as plain values: what krait.toml says.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,10 +10,9 @@
 #include "common/ip.h"
 #include "krait/model/limits.h"
 #include "krait/model/policy.h"
+#include "krait/model/public_key.h"
 
 namespace krait::model {
-
-using PublicKey = std::array<std::uint8_t, 32>;
 
 // The name of an identity, to be looked up in the policy, and where it was written.
 struct IdentityName {

@@ -5,16 +5,15 @@
 #include <set>
 #include <string_view>
 
+#include "common/hash.h"
+
 namespace krait::model {
 
 namespace {
 
-// FNV-1a with 64 bits, folded (http://www.isthe.com/chongo/tech/comp/fnv/). `attempt` varies it after a collision.
+// Folded to 32 bits. `attempt` varies it after a collision.
 std::uint32_t tag_of(std::string_view name, std::uint64_t attempt) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL ^ attempt;
-  for (const char c : name) {
-    hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3ULL;
-  }
+  const std::uint64_t hash = common::fnv1a(name, common::kFnvStart ^ attempt);
   return static_cast<std::uint32_t>(hash ^ (hash >> 32U));
 }
 

@@ -12,7 +12,8 @@
 #include <cstring>
 #include <utility>
 
-#include "krait/wireguard/attributes.h"
+#include "common/netlink/attributes.h"
+#include "common/netlink/generic.h"
 
 namespace krait::wireguard {
 
@@ -22,6 +23,18 @@ using common::ErrorCode;
 using common::Family;
 using common::Prefix;
 using common::Result;
+using netlink::address_family;
+using netlink::attribute_value;
+using netlink::family_of;
+using netlink::find_attributes;
+using netlink::for_each_attribute;
+using netlink::kLargeMessageBytes;
+using netlink::kSmallMessageBytes;
+using netlink::malformed_answer;
+using netlink::Message;
+using netlink::message_header;
+using netlink::read_ip;
+using netlink::Socket;
 
 namespace {
 
@@ -160,45 +173,29 @@ Error no_wireguard() {
 }
 
 Result<Device> Device::open() {
-  auto socket = Socket::open(NETLINK_GENERIC);
-  if (!socket) {
-    return passed_on(socket, "talk to the kernel's WireGuard");
-  }
-  Message message(GENL_ID_CTRL, 0);
-  message.put_header(genlmsghdr{.cmd = CTRL_CMD_GETFAMILY, .version = 1, .reserved = 0});
-  message.put_text(CTRL_ATTR_FAMILY_NAME, WG_GENL_NAME);
-  std::optional<std::uint16_t> family;
-  auto asked = socket->request(message, [&](const nlmsghdr& answer) {
-    const auto table = find_attributes<CTRL_ATTR_FAMILY_ID + 1>(answer, sizeof(genlmsghdr));
-    family = attribute_value<std::uint16_t>(table[CTRL_ATTR_FAMILY_ID]);
-    return Result<void>{};
-  });
-  if (!asked && asked.error().sys_errno() == ENOENT) {
+  KRAIT_TRY(auto socket, Socket::open(NETLINK_GENERIC), "talk to the kernel's WireGuard");
+  auto family = netlink::find_family(socket, WG_GENL_NAME);
+  if (!family && family.error().sys_errno() == ENOENT) {
     return no_wireguard();
   }
-  if (!asked) {
-    return passed_on(asked, "look up the kernel's WireGuard");
-  }
   if (!family) {
-    return malformed_answer().with_context("look up the kernel's WireGuard");
+    return passed_on(family, "look up the kernel's WireGuard");
   }
-  return Device(std::move(*socket), *family);
+  return Device(std::move(socket), *family);
 }
 
 Result<DeviceState> Device::read(std::uint32_t index) {
   Message message = device_message(family_, WG_CMD_GET_DEVICE, index, kSmallMessageBytes);
   DeviceState device;
-  auto read = socket_.dump(
-      message, [&] { device = {}; },
-      [&](const nlmsghdr& answer) -> Result<void> {
-        if (!parse_device(answer, device)) {
-          return malformed_answer();
-        }
-        return {};
-      });
-  if (!read) {
-    return passed_on(read, "read the WireGuard device");
-  }
+  KRAIT_CHECK(socket_.dump(
+                  message, [&] { device = {}; },
+                  [&](const nlmsghdr& answer) -> Result<void> {
+                    if (!parse_device(answer, device)) {
+                      return malformed_answer();
+                    }
+                    return {};
+                  }),
+              "read the WireGuard device");
   for (PeerState& peer : device.peers) {
     std::ranges::sort(peer.allowed_ips);
   }
@@ -209,17 +206,15 @@ Result<DeviceState> Device::read(std::uint32_t index) {
 Result<bool> Device::is(std::uint32_t index, const model::WireguardImage& image, const model::PublicKey& key) {
   Message message = device_message(family_, WG_CMD_GET_DEVICE, index, kSmallMessageBytes);
   std::optional<DeviceComparison> comparison;
-  auto read = socket_.dump(
-      message, [&] { comparison.emplace(image, key); },
-      [&](const nlmsghdr& answer) -> Result<void> {
-        if (!comparison->add(answer)) {
-          return malformed_answer();
-        }
-        return {};
-      });
-  if (!read) {
-    return passed_on(read, "read the WireGuard device");
-  }
+  KRAIT_CHECK(socket_.dump(
+                  message, [&] { comparison.emplace(image, key); },
+                  [&](const nlmsghdr& answer) -> Result<void> {
+                    if (!comparison->add(answer)) {
+                      return malformed_answer();
+                    }
+                    return {};
+                  }),
+              "read the WireGuard device");
   return comparison->same();
 }
 
@@ -249,9 +244,7 @@ Result<void> Device::call_peers(std::uint32_t index, std::span<const PeerState> 
         message.end_nest(peer);
       }
       message.end_nest(list);
-      if (auto sent = socket_.request(message); !sent) {
-        return passed_on(sent, "call the peers");
-      }
+      KRAIT_CHECK(socket_.request(message), "call the peers");
     }
   }
   return {};
@@ -259,9 +252,7 @@ Result<void> Device::call_peers(std::uint32_t index, std::span<const PeerState> 
 
 Result<void> Device::update_peers(std::uint32_t index, std::span<const PeerUpdate> updates) {
   for (Message& message : peer_messages(family_, index, updates)) {
-    if (auto sent = socket_.request(message); !sent) {
-      return sent;
-    }
+    KRAIT_CHECK(socket_.request(message));
   }
   return {};
 }

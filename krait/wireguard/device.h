@@ -8,10 +8,10 @@
 #include <span>
 #include <vector>
 
+#include "common/netlink/socket.h"
 #include "common/result.h"
-#include "krait/wireguard/netlink.h"
+#include "krait/wireguard/key.h"
 #include "krait/wireguard/sync.h"
-#include "krait/wireguard/wireguard.h"
 
 struct nlattr;
 
@@ -39,16 +39,17 @@ class Device {
   common::Result<void> update_peers(std::uint32_t index, std::span<const PeerUpdate> updates);
 
  private:
-  Device(Socket socket, std::uint16_t family) : socket_(std::move(socket)), family_(family) {}
+  Device(netlink::Socket socket, std::uint16_t family) : socket_(std::move(socket)), family_(family) {}
 
-  Socket socket_;
+  netlink::Socket socket_;
   std::uint16_t family_;  // the number that this kernel gave to "wireguard"
 };
 
 // The messages that carry `updates` to the interface, each at most `capacity_bytes` (at least 256) large. A peer whose
 // allowed IPs do not fit is continued in the next message.
-std::vector<Message> peer_messages(std::uint16_t family, std::uint32_t index, std::span<const PeerUpdate> updates,
-                                   std::size_t capacity_bytes = kLargeMessageBytes);
+std::vector<netlink::Message> peer_messages(std::uint16_t family, std::uint32_t index,
+                                            std::span<const PeerUpdate> updates,
+                                            std::size_t capacity_bytes = netlink::kLargeMessageBytes);
 
 // Compares a dump with an image as it comes in, without keeping it: nothing is allocated for a peer. Endpoints are as
 // wanted wherever there are some, for a peer may have roamed.

@@ -14,7 +14,7 @@
 #include <cstring>
 
 #include "common/fd.h"
-#include "krait/wireguard/link.h"
+#include "common/netlink/links.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
@@ -28,6 +28,7 @@ using common::Prefix;
 using model::PublicKey;
 using model::WireguardImage;
 using model::WireguardPeer;
+using netlink::Links;
 
 constexpr const char* kInterface = "wgtest0";
 
@@ -249,15 +250,22 @@ TEST_F(WireguardDevice, ChangesKeyPortAndMtu) {
   apply_and_expect({});
 }
 
-TEST_F(WireguardDevice, SaysThatThePortIsTaken) {
-  const Fd holder(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+TEST_F(WireguardDevice, SaysThatThePortIsTakenAndSetsUpTheRest) {
+  Fd holder(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(51820);
   ASSERT_EQ(::bind(holder.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  const auto done = apply(image_, &key_, nullptr);
-  ASSERT_FALSE(done);
-  EXPECT_NE(done.error().text().find("UDP port 51820 is taken"), std::string::npos) << done.error().text();
+  auto done = apply(image_, &key_, nullptr);
+  ASSERT_TRUE(done) << done.error().text();
+  ASSERT_FALSE(done->refused.empty());
+  EXPECT_NE(done->refused[0].what.find("UDP port 51820 is taken"), std::string::npos) << done->refused[0].what;
+  EXPECT_EQ(done->peers_added, image_.peers.size());
+  holder.reset();
+  done = apply(image_, &key_, &image_);
+  ASSERT_TRUE(done) << done.error().text();
+  EXPECT_TRUE(done->refused.empty());
+  EXPECT_TRUE(is_applied(image_, key_.public_key()).value_or(false));
 }
 
 TEST_F(WireguardDevice, RefusesItsOwnKeyAsAPeer) {
@@ -290,7 +298,7 @@ TEST_F(WireguardDevice, TakesTenThousandPeersAndOnePeerWithManyAllowedIps) {
   timed("10,000 peers added", [&] { apply_and_expect(first_changes(10'000)); });
   timed("10,000 peers compared", [&] { apply_and_expect({}); });
   const auto expect_applied = [&](bool expected) {
-    const auto same = is_applied(image_, key_);
+    const auto same = is_applied(image_, key_.public_key());
     ASSERT_TRUE(same) << same.error().text();
     EXPECT_EQ(*same, expected);
   };

@@ -12,7 +12,8 @@
 #include <utility>
 
 #include "common/fd.h"
-#include "krait/wireguard/wireguard.h"
+#include "common/file.h"
+#include "krait/wireguard/key.h"
 
 namespace krait::wireguard {
 
@@ -23,7 +24,7 @@ using common::Result;
 namespace {
 
 constexpr std::size_t kBase64Characters = 44;  // of 32 bytes, with padding
-constexpr std::size_t kMostFileBytes = 256;    // a key and some white space
+constexpr std::size_t kMaxFileBytes = 256;     // a key and some white space
 
 constexpr std::size_t kSpilledBytes = 8192;  // more than the calls that see a key take of the stack
 
@@ -66,13 +67,10 @@ Result<Place> place_of(const std::string& path, std::string_view doing) {
 // O_NONBLOCK: opening a pipe must not wait for its writer. A link in a folder of somebody else's is not followed: it
 // may lead to a key that only we may read, or to a device that does something when it is opened.
 Result<common::Fd> open_key(const std::string& path) {
-  const auto place = place_of(path, "open");
-  if (!place) {
-    return place.error();
-  }
+  KRAIT_TRY(const auto place, place_of(path, "open"));
   struct stat owner{};
-  const bool is_ours = ::fstat(place->folder.get(), &owner) == 0 && (owner.st_uid == 0 || owner.st_uid == ::geteuid());
-  common::Fd fd(::openat(place->folder.get(), place->name.c_str(),
+  const bool is_ours = ::fstat(place.folder.get(), &owner) == 0 && (owner.st_uid == 0 || owner.st_uid == ::geteuid());
+  common::Fd fd(::openat(place.folder.get(), place.name.c_str(),
                          O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (is_ours ? 0 : O_NOFOLLOW)));
   if (!fd.valid()) {
     return Error::from_errno(errno, fmt::format("open the key file {}", path));
@@ -108,53 +106,14 @@ Result<void> check_mode(int fd, const std::string& path) {
   return {};
 }
 
-// Fills `bytes` from the file; gives the number of bytes read, at most bytes.size().
-Result<std::size_t> read_all(int fd, std::span<char> bytes, const std::string& path) {
-  std::size_t size = 0;
-  while (size < bytes.size()) {
-    const ssize_t got = ::read(fd, bytes.data() + size, bytes.size() - size);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      return Error::from_errno(errno, fmt::format("read the key file {}", path));
-    }
-    if (got == 0) {
-      break;
-    }
-    size += static_cast<std::size_t>(got);
-  }
-  return size;
-}
-
-Result<void> write_all(int fd, std::span<const char> bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) {
-      continue;
-    }
-    if (put < 0) {
-      return Error::from_errno(errno, fmt::format("write the key file {}", path));
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
-  }
-  if (::fsync(fd) != 0) {
-    return Error::from_errno(errno, fmt::format("write the key file {}", path));
-  }
-  return {};
-}
+std::string name_of(const std::string& path) { return fmt::format("the key file {}", path); }
 
 }  // namespace
 
 Result<PrivateKey> PrivateKey::load(const std::string& path) {
-  auto fd = open_key(path);
-  if (!fd) {
-    return std::move(fd.error());
-  }
-  if (auto checked = check_mode(fd->get(), path); !checked) {
-    return std::move(checked.error());
-  }
-  return read(fd->get(), path);
+  KRAIT_TRY(auto fd, open_key(path));
+  KRAIT_CHECK(check_mode(fd.get(), path));
+  return read(fd.get(), path);
 }
 
 // Its mode is the service manager's business: an access list for the service's user shows as rights of the group.
@@ -167,20 +126,14 @@ Result<PrivateKey> PrivateKey::load_credential(const std::string& name) {
                              name));
   }
   const std::string path = fmt::format("{}/{}", directory, name);
-  auto fd = open_key(path);
-  if (!fd) {
-    return std::move(fd.error());
-  }
-  return read(fd->get(), path);
+  KRAIT_TRY(auto fd, open_key(path));
+  return read(fd.get(), path);
 }
 
 Result<PrivateKey> PrivateKey::read(int fd, const std::string& path) {
-  Secret<kMostFileBytes> text;
-  auto size = read_all(fd, text.bytes, path);
-  if (!size) {
-    return std::move(size.error());
-  }
-  auto key = parse({text.bytes.data(), *size});
+  Secret<kMaxFileBytes> text;
+  KRAIT_TRY(auto size, common::read_into(fd, text.bytes, name_of(path)));
+  auto key = parse({text.bytes.data(), size});
   if (!key) {
     return Error(ErrorCode::invalid_input,
                  fmt::format("the key file {} holds no private key; it takes 32 bytes in base64 (krait keygen)", path));
@@ -190,7 +143,7 @@ Result<PrivateKey> PrivateKey::read(int fd, const std::string& path) {
 
 std::optional<PrivateKey> PrivateKey::parse(std::string_view text) {
   PrivateKey key;
-  const bool good = text.size() >= kBase64Characters && text.size() < kMostFileBytes &&
+  const bool good = text.size() >= kBase64Characters && text.size() < kMaxFileBytes &&
                     text.find_first_not_of(" \t\r\n", kBase64Characters) == std::string_view::npos &&
                     decode(text.substr(0, kBase64Characters), key.bytes_);
   if (!good || sodium_is_zero(key.bytes_.data(), key.bytes_.size()) != 0) {
@@ -235,12 +188,8 @@ model::PublicKey PrivateKey::public_key() const {
 }
 
 Result<void> PrivateKey::save(const std::string& path) const {
-  const auto place = place_of(path, "make");
-  if (!place) {
-    return place.error();
-  }
-  const common::Fd fd(
-      ::openat(place->folder.get(), place->name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  KRAIT_TRY(const auto place, place_of(path, "make"));
+  const common::Fd fd(::openat(place.folder.get(), place.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!fd.valid() && errno == EEXIST) {
     return Error(ErrorCode::invalid_input,
                  fmt::format("{} exists already; a key is never overwritten, remove the file first", path));
@@ -251,25 +200,17 @@ Result<void> PrivateKey::save(const std::string& path) const {
   Secret<kBase64Characters + 1> text;
   sodium_bin2base64(text.bytes.data(), text.bytes.size(), bytes_.data(), bytes_.size(), sodium_base64_VARIANT_ORIGINAL);
   text.bytes.back() = '\n';
-  auto written = write_all(fd.get(), text.bytes, path);
+  auto written = common::write_all(fd.get(), {text.bytes.data(), text.bytes.size()}, name_of(path));
+  if (written && ::fsync(fd.get()) != 0) {
+    written = Error::from_errno(errno, fmt::format("write {}", name_of(path)));
+  }
   if (written) {
-    written = give_to_owner_of_folder(fd.get(), place->folder, path);
+    written = give_to_owner_of_folder(fd.get(), place.folder, path);
   }
   if (!written) {
-    ::unlinkat(place->folder.get(), place->name.c_str(), 0);  // a part of a key is no key
+    ::unlinkat(place.folder.get(), place.name.c_str(), 0);  // a part of a key is no key
   }
   return written;
-}
-
-std::string to_base64(const model::PublicKey& key) {
-  std::array<char, kBase64Characters + 1> text{};
-  sodium_bin2base64(text.data(), text.size(), key.data(), key.size(), sodium_base64_VARIANT_ORIGINAL);
-  return text.data();
-}
-
-std::optional<model::PublicKey> public_key_from_base64(std::string_view text) {
-  model::PublicKey key{};
-  return decode(text, key) ? std::optional(key) : std::nullopt;
 }
 
 }  // namespace krait::wireguard

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,128 +15,145 @@
 
 namespace krait::wireguard {
 
-using common::Error;
-using common::ErrorCode;
 using common::Family;
 using common::Result;
 using model::WireguardImage;
+using netlink::Address;
+using netlink::LinkRoute;
+using netlink::RouteChange;
 
 namespace {
 
-// The conversation and the link that it is about.
-struct Interface {
-  Links& links;
-  const LinkState& link;
-};
+constexpr std::size_t kNamedRoutes = 3;
 
-Result<void> add_address(Interface& at, const std::string& interface, const common::Ip& ip) {
+void note(Changes& changes, const common::Error& error, std::string hint) {
+  changes.refused.push_back({.what = error.text(), .hint = std::move(hint)});
+}
+
+// False: refused.
+bool add_address(const Interface& at, const WireguardImage& image, const common::Ip& ip, Changes& changes) {
   auto added = at.links.add_address(at.link.index, ip);
-  if (!added && added.error().sys_errno() == EACCES && ip.family == Family::v6) {
-    return Error(ErrorCode::unsupported,
-                 fmt::format("add the address {} to {}: IPv6 is switched off; sysctl net.ipv6.conf.{}.disable_ipv6=0",
-                             ip.text(), interface, interface));
+  if (added) {
+    ++changes.addresses;
+    return true;
   }
-  if (!added) {
-    return passed_on(added, fmt::format("add the address {} to {}", ip.text(), interface));
+  const bool is_off = added.error().sys_errno() == EACCES && ip.family == Family::v6;
+  const std::string what = fmt::format("add the address {} to {}", ip.text(), image.interface);
+  if (is_off) {
+    changes.refused.push_back({.what = what + ": IPv6 is switched off",
+                               .hint = fmt::format("sysctl net.ipv6.conf.{}.disable_ipv6=0", image.interface)});
+  } else {
+    note(changes, std::move(added.error()).with_context(what), "");
   }
-  return added;
+  return false;
 }
 
-Result<void> remove_addresses(Interface& at, const std::string& interface, const std::vector<AddressState>& addresses,
-                              Changes& changes) {
-  for (const AddressState& address : addresses) {
+void remove_addresses(const Interface& at, const std::string& interface, const std::vector<Address>& addresses,
+                      Changes& changes) {
+  for (const Address& address : addresses) {
     if (auto removed = at.links.remove_address(at.link.index, address); !removed) {
-      return passed_on(removed, fmt::format("remove the address {} from {}", address.prefix.text(), interface));
+      const std::string what = fmt::format("remove the address {} from {}", address.prefix.text(), interface);
+      note(changes, std::move(removed.error()).with_context(what),
+           fmt::format("ip address del {} dev {}", address.prefix.text(), interface));
+    } else {
+      ++changes.addresses;
     }
-    ++changes.addresses;
   }
-  return {};
 }
 
-Result<void> apply_addresses(Interface& at, const WireguardImage& image, Changes& changes) {
-  const auto present = at.links.addresses(at.link.index);
-  if (!present) {
-    return present.error();
-  }
-  const AddressPlan plan = plan_addresses(*present, image.addresses);
-  if (auto removed = remove_addresses(at, image.interface, plan.remove_first, changes); !removed) {
-    return removed;
-  }
+// The families that lack an address of the image.
+using Lacking = std::set<Family>;
+
+Result<Lacking> apply_addresses(const Interface& at, const WireguardImage& image, Changes& changes) {
+  KRAIT_TRY(const auto present, at.network.addresses(at.link.index));
+  const AddressPlan plan = plan_addresses(present, image.addresses);
+  Lacking lacking;
+  remove_addresses(at, image.interface, plan.remove_first, changes);
   for (const common::Ip& ip : plan.add) {
-    if (auto added = add_address(at, image.interface, ip); !added) {
-      return added;
+    if (!add_address(at, image, ip, changes)) {
+      lacking.insert(ip.family);
     }
-    ++changes.addresses;
   }
-  return remove_addresses(at, image.interface, plan.remove, changes);
+  remove_addresses(at, image.interface, plan.remove, changes);
+  return lacking;
 }
 
-Result<RoutePlan> plan_routes(Links& links, std::uint32_t index, const WireguardImage& image) {
+Result<RoutePlan> plan_routes(const Interface& at, const WireguardImage& image) {
   RoutePlan plan;
   for (const Family family : {Family::v4, Family::v6}) {
     std::optional<RoutePlanner> planner;
-    auto read = links.routes(
-        index, family, [&] { planner.emplace(image, family); }, [&](const RouteState& route) { planner->add(route); });
-    if (!read) {
-      return std::move(read.error());
-    }
+    KRAIT_CHECK(at.network.routes(
+        at.link.index, family, [&] { planner.emplace(image, family); },
+        [&](const LinkRoute& route) { planner->add(route); }));
     planner->finish(plan);
   }
   return plan;
 }
 
-Result<void> apply_routes(Interface& at, const WireguardImage& image, Changes& changes) {
-  const auto plan = plan_routes(at.links, at.link.index, image);
-  if (!plan) {
-    return plan.error();
+// False: refused, and noted.
+bool apply_up(const Interface& at, const WireguardImage& image, Changes& changes) {
+  if (at.link.up) {
+    return true;
   }
-  for (const auto& [how, routes] :
-       {std::pair(RouteChange::remove, &plan->remove), std::pair(RouteChange::replace, &plan->replace),
-        std::pair(RouteChange::add, &plan->add)}) {
-    if (auto done = at.links.change_routes(at.link.index, how, *routes); !done) {
-      return done;
-    }
-    changes.routes += static_cast<std::uint32_t>(routes->size());
+  auto set = at.links.set_up(at.link.index);
+  if (set) {
+    changes.device = true;
+    return true;
   }
-  return {};
+  if (set.error().sys_errno() == EADDRINUSE) {
+    changes.refused.push_back(port_taken(image));
+  } else {
+    note(changes, std::move(set.error()).with_context(fmt::format("bring {} up", image.interface)), "");
+  }
+  return false;
 }
 
-Result<void> apply_up(Interface& at, const WireguardImage& image, Changes& changes) {
-  if (at.link.up) {
-    return {};
+void note_routes(const std::vector<common::Error>& refused, Changes& changes) {
+  for (std::size_t i = 0; i < std::min(refused.size(), kNamedRoutes); ++i) {
+    note(changes, refused[i],
+         refused[i].sys_errno() == EEXIST ? "remove that route, or take the prefix from the file" : "");
   }
-  if (auto set = at.links.set_up(at.link.index); !set) {
-    return passed_on(set, fmt::format("bring {} up", image.interface));
+  if (refused.size() > kNamedRoutes) {
+    changes.refused.push_back(
+        {.what = fmt::format("so it is with {} more routes", refused.size() - kNamedRoutes), .hint = {}});
   }
-  changes.device = true;
+}
+
+Result<void> apply_routes(const Interface& at, const WireguardImage& image, const Lacking& lacking, Changes& changes) {
+  KRAIT_TRY(auto plan, plan_routes(at, image));
+  std::vector<common::Error> refused;
+  for (const auto& [how, routes] :
+       {std::pair(RouteChange::remove, &plan.remove), std::pair(RouteChange::replace, &plan.replace),
+        std::pair(RouteChange::add, &plan.add)}) {
+    if (how != RouteChange::remove) {
+      std::erase_if(*routes, [&](const LinkRoute& route) { return lacking.contains(route.prefix.ip.family); });
+    }
+    KRAIT_TRY(auto changed, at.links.change_routes(at.link.index, how, *routes));
+    changes.routes += static_cast<std::uint32_t>(routes->size() - changed.size());
+    std::ranges::move(changed, std::back_inserter(refused));
+  }
+  note_routes(refused, changes);
   return {};
 }
 
 }  // namespace
 
-Result<bool> is_applied(Links& links, const LinkState& link, const WireguardImage& image) {
-  const auto addresses = links.addresses(link.index);
-  if (!addresses) {
-    return addresses.error();
-  }
-  const auto route_plan = plan_routes(links, link.index, image);
-  if (!route_plan) {
-    return route_plan.error();
-  }
-  const AddressPlan address_plan = plan_addresses(*addresses, image.addresses);
-  return link.up && address_plan.remove_first.empty() && address_plan.add.empty() && address_plan.remove.empty() &&
-         route_plan->remove.empty() && route_plan->replace.empty() && route_plan->add.empty();
+Refusal port_taken(const WireguardImage& image) {
+  return {.what = fmt::format("{}: UDP port {} is taken", image.interface, image.listen_port),
+          .hint = "choose another listen_port or stop the program that holds it"};
 }
 
-Result<void> apply_link(Links& links, const LinkState& link, const WireguardImage& image, Changes& changes) {
-  Interface at{links, link};
-  // Routes last, for they need the link up and their source addresses present.
-  for (const auto step : {apply_addresses, apply_up, apply_routes}) {
-    if (auto done = step(at, image, changes); !done) {
-      return done;
-    }
-  }
-  return {};
+Result<bool> is_applied(const Interface& at, const WireguardImage& image) {
+  KRAIT_TRY(const auto addresses, at.network.addresses(at.link.index));
+  KRAIT_TRY(const auto route_plan, plan_routes(at, image));
+  const AddressPlan address_plan = plan_addresses(addresses, image.addresses);
+  return at.link.up && address_plan.remove_first.empty() && address_plan.add.empty() && address_plan.remove.empty() &&
+         route_plan.remove.empty() && route_plan.replace.empty() && route_plan.add.empty();
+}
+
+Result<void> apply_link(const Interface& at, const WireguardImage& image, Changes& changes) {
+  KRAIT_TRY(auto lacking, apply_addresses(at, image, changes));
+  return apply_up(at, image, changes) ? apply_routes(at, image, lacking, changes) : Result<void>();
 }
 
 }  // namespace krait::wireguard

@@ -11,6 +11,8 @@ namespace krait::wireguard {
 using common::Family;
 using common::Ip;
 using common::Result;
+using netlink::Links;
+using netlink::Way;
 
 namespace {
 
@@ -80,12 +82,12 @@ std::uint32_t fitting_mtu(std::span<const Path> paths) {
   if (paths.empty()) {
     return kUsualMtuBytes;
   }
-  std::uint32_t fits = kMostMtuBytes;
+  std::uint32_t fits = kMaxMtuBytes;
   for (const Path& path : paths) {
     const std::uint32_t overhead = path.family == Family::v4 ? kOverIpv4Bytes : kOverIpv6Bytes;
     fits = std::min(fits, std::max(path.mtu_bytes, overhead) - overhead);
   }
-  return std::max(fits, kLeastMtuBytes);
+  return std::max(fits, kMinMtuBytes);
 }
 
 Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_index, const Destinations& to) {
@@ -93,14 +95,11 @@ Result<std::uint32_t> find_fitting_mtu(Underlay underlay, std::uint32_t own_inde
   if (to.others) {
     std::ranges::copy(somewhere(), std::back_inserter(asked));
   }
-  const auto ways = underlay.network.ways_to(asked);
-  if (!ways) {
-    return ways.error();
-  }
+  KRAIT_TRY(const auto ways, underlay.network.ways_to(asked));
   LinkMtus of_link(underlay.links);
   std::vector<Path> paths;
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    const Way& way = (*ways)[i];
+    const Way& way = ways[i];
     if (!way.reachable || way.index == own_index) {
       continue;
     }

@@ -7,9 +7,9 @@
 #include <span>
 
 #include "common/ip.h"
+#include "common/netlink/links.h"
+#include "common/netlink/network.h"
 #include "common/result.h"
-#include "krait/wireguard/link.h"
-#include "krait/wireguard/network.h"
 #include "krait/wireguard/sync.h"
 
 namespace krait::wireguard {
@@ -17,8 +17,8 @@ namespace krait::wireguard {
 // 1500 bytes of Ethernet less the larger overhead; wg-quick's too. Where the kernel knows of no way.
 inline constexpr std::uint32_t kUsualMtuBytes = 1420;
 // IPv6 takes no link below this (RFC 8200 5).
-inline constexpr std::uint32_t kLeastMtuBytes = 1280;
-inline constexpr std::uint32_t kMostMtuBytes = 65535;
+inline constexpr std::uint32_t kMinMtuBytes = 1280;
+inline constexpr std::uint32_t kMaxMtuBytes = 65535;
 
 // What WireGuard's packets are sent to.
 struct Destinations {
@@ -45,8 +45,8 @@ std::uint32_t fitting_mtu(std::span<const Path> paths);
 
 // Whom to ask.
 struct Underlay {
-  Network& network;
-  Links& links;
+  netlink::Network& network;
+  netlink::Links& links;
 };
 
 // Asks the kernel for the way to each destination: its route's MTU, or its link's. Not a path MTU that it has learned:

@@ -12,6 +12,8 @@ namespace {
 using common::Endpoint;
 using common::Family;
 using common::Ip;
+using netlink::Message;
+using netlink::parse_way;
 
 std::uint32_t fitting(std::vector<Path> paths) { return fitting_mtu(paths); }
 

@@ -8,7 +8,7 @@
 
 #include "common/fd.h"
 #include "common/file.h"
-#include "krait/wireguard/network.h"
+#include "common/netlink/network.h"
 
 namespace krait::wireguard {
 
@@ -27,12 +27,9 @@ common::Result<void> send_redirects_again() {
   if (sends_redirects()) {
     return {};
   }
-  auto network = Network::open();
-  auto links = network ? network->links() : network.error();
-  if (!links) {
-    return common::passed_on(links, "look for other interfaces of WireGuard's");
-  }
-  if (std::ranges::any_of(*links, [](const NetworkLink& link) { return link.kind == "wireguard"; })) {
+  auto network = netlink::Network::open();
+  KRAIT_TRY(auto links, network ? network->links() : network.error(), "look for other interfaces of WireGuard's");
+  if (std::ranges::any_of(links, [](const netlink::Link& link) { return link.kind == "wireguard"; })) {
     return {};
   }
   const common::Fd file(::open(kSetting, O_WRONLY | O_CLOEXEC));

@@ -8,12 +8,16 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "krait/wireguard/netlink.h"
+#include "common/netlink/socket.h"
 
 namespace krait::wireguard {
 
 using common::Error;
 using common::Result;
+using netlink::Message;
+using netlink::Network;
+using netlink::Rule;
+using netlink::Socket;
 
 namespace {
 
@@ -35,8 +39,8 @@ Message rule_message(std::uint16_t type, std::uint16_t flags, std::uint32_t prio
 
 }  // namespace
 
-std::optional<std::uint32_t> free_priority(std::span<const RoutingRule> rules) {
-  for (const RoutingRule& rule : rules) {
+std::optional<std::uint32_t> free_priority(std::span<const Rule> rules) {
+  for (const Rule& rule : rules) {
     const bool is_kernels =
         rule.priority == kLocalPriority || rule.priority == kMainPriority || rule.priority == kDefaultPriority;
     if (rule.family == common::Family::v4 && !is_kernels) {
@@ -48,24 +52,18 @@ std::optional<std::uint32_t> free_priority(std::span<const RoutingRule> rules) {
 
 Result<void> check_every_source() {
   auto network = Network::open();
-  auto rules = network ? network->rules() : network.error();
-  if (!rules) {
-    return common::passed_on(rules, "look for routing rules");
-  }
-  const bool has_rules =
-      std::ranges::any_of(*rules, [](const RoutingRule& rule) { return rule.family == common::Family::v4; });
+  KRAIT_TRY(auto rules, network ? network->rules() : network.error(), "look for routing rules");
+  const bool has_rules = std::ranges::any_of(rules, [](const Rule& rule) { return rule.family == common::Family::v4; });
   if (!has_rules) {
     return Error(common::ErrorCode::unsupported, "this kernel has no routing rules (CONFIG_IP_MULTIPLE_TABLES)");
   }
-  const auto priority = free_priority(*rules);
+  const auto priority = free_priority(rules);
   auto socket = Socket::open(NETLINK_ROUTE);
   if (!priority || !socket) {
     return socket ? Result<void>() : std::move(socket.error());
   }
   Message adds = rule_message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, *priority);
-  if (auto added = socket->request(adds); !added) {
-    return common::passed_on(added, "add a routing rule");
-  }
+  KRAIT_CHECK(socket->request(adds), "add a routing rule");
   Message removes = rule_message(RTM_DELRULE, 0, *priority);
   auto removed = socket->request(removes);
   return removed ? Result<void>() : common::passed_on(removed, "remove the routing rule");

@@ -8,8 +8,8 @@
 #include <optional>
 #include <span>
 
+#include "common/netlink/network.h"
 #include "common/result.h"
-#include "krait/wireguard/network.h"
 
 namespace krait::wireguard {
 
@@ -20,6 +20,6 @@ common::Result<void> check_every_source();
 
 // A priority that no IPv4 rule has, right before the main table's; none: there are rules beside the kernel's three, or
 // no place.
-std::optional<std::uint32_t> free_priority(std::span<const RoutingRule> rules);
+std::optional<std::uint32_t> free_priority(std::span<const netlink::Rule> rules);
 
 }  // namespace krait::wireguard

@@ -23,11 +23,14 @@
 #include <vector>
 
 #include "common/fd.h"
-#include "krait/wireguard/netlink.h"
+#include "common/netlink/socket.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
 namespace {
+
+using netlink::Message;
+using netlink::Socket;
 
 constexpr std::uint8_t kMask = 0xa5;
 
@@ -78,7 +81,7 @@ Secret masked(const PrivateKey& key) {
   return secret;
 }
 
-constexpr std::uint64_t kMostRegionBytes = std::uint64_t{1} << 30U;  // what is larger is a sanitizer's own
+constexpr std::uint64_t kMaxRegionBytes = std::uint64_t{1} << 30U;  // what is larger is a sanitizer's own
 
 struct Region {
   std::uint64_t first = 0;
@@ -93,7 +96,7 @@ std::vector<Region> regions() {
     Region region{.line = line};
     char rights[5] = "";
     if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s", &region.first, &region.end, rights) == 3 &&
-        rights[0] == 'r' && region.end - region.first <= kMostRegionBytes && line.find("[v") == std::string::npos) {
+        rights[0] == 'r' && region.end - region.first <= kMaxRegionBytes && line.find("[v") == std::string::npos) {
       found.push_back(region);
     }
   }

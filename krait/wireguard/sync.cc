@@ -11,6 +11,8 @@ using common::Prefix;
 using model::PublicKey;
 using model::WireguardImage;
 using model::WireguardPeer;
+using netlink::Address;
+using netlink::LinkRoute;
 
 namespace {
 
@@ -51,6 +53,11 @@ bool endpoint_needed(const PeerState& present, const WireguardPeer& wanted, cons
 
 bool is_link_local(const Ip& ip) {
   return ip.family == Family::v6 && ip.bytes[0] == 0xfe && (ip.bytes[1] & 0xc0) == 0x80;
+}
+
+// As krait sets addresses: alone in its network, with no other end.
+bool is_host(const Address& address) {
+  return address.prefix == Prefix::host(address.prefix.ip) && address.other_end == address.prefix.ip;
 }
 
 std::optional<Ip> first_of(std::span<const Ip> addresses, Family family) {
@@ -108,19 +115,19 @@ PeerPlan plan_peers(const DeviceState& device, const WireguardImage& image, cons
   return plan;
 }
 
-AddressPlan plan_addresses(std::span<const AddressState> present, std::span<const Ip> wanted) {
+AddressPlan plan_addresses(std::span<const Address> present, std::span<const Ip> wanted) {
   AddressPlan plan;
-  for (const AddressState& address : present) {
+  for (const Address& address : present) {
     const Ip& ip = address.prefix.ip;
-    const AddressState host{Prefix::host(ip), ip};
     const bool is_wanted = std::ranges::find(wanted, ip) != wanted.end();
-    if ((is_wanted && address == host) || (!is_wanted && is_link_local(ip))) {
+    if ((is_wanted && is_host(address)) || (!is_wanted && is_link_local(ip))) {
       continue;
     }
     (is_wanted && ip.family == Family::v6 ? plan.remove_first : plan.remove).push_back(address);
   }
   std::ranges::copy_if(wanted, std::back_inserter(plan.add), [&](const Ip& ip) {
-    return std::ranges::find(present, AddressState{Prefix::host(ip), ip}) == present.end();
+    return std::ranges::none_of(present,
+                                [&](const Address& address) { return address.prefix.ip == ip && is_host(address); });
   });
   return plan;
 }
@@ -145,7 +152,7 @@ bool RoutePlanner::find_wanted(const Prefix& prefix) {
   return next_ < wanted_.size() && wanted_[next_] == prefix;
 }
 
-void RoutePlanner::add(const RouteState& present) {
+void RoutePlanner::add(const LinkRoute& present) {
   if (!find_wanted(present.prefix) || is_own(present.prefix)) {
     if (present.protocol == kRouteProtocol) {
       plan_.remove.push_back(present);

@@ -9,14 +9,21 @@
 #include <vector>
 
 #include "common/ip.h"
+#include "common/netlink/address.h"
+#include "common/netlink/route.h"
 #include "krait/model/wireguard_image.h"
-#include "krait/wireguard/wireguard.h"
+#include "krait/wireguard/state.h"
 
 namespace krait::wireguard {
 
 // The protocol number that marks our routes (rtm_protocol), so that we remove no other's. Not in the kernel's
 // linux/rtnetlink.h nor in iproute2's rt_protos.
 inline constexpr std::uint8_t kRouteProtocol = 98;
+
+// The group of the links that krait makes: "krai". Of all that can mark a link only the group is there from the moment
+// at which the link is, so that an agent that is killed right after leaves none that the next one takes for a
+// stranger's.
+inline constexpr std::uint32_t kLinkGroup = 0x6b726169;
 
 // --- Peers
 
@@ -71,35 +78,22 @@ PeerPlan plan_peers(const DeviceState& device, const model::WireguardImage& imag
 
 // --- Addresses
 
-struct AddressState {
-  common::Prefix prefix;  // the address with its prefix length, host bits kept
-  common::Ip other_end;   // of a point-to-point address; else the address itself
-  auto operator<=>(const AddressState&) const = default;
-};
-
 // To be done in this order.
 struct AddressPlan {
-  std::vector<AddressState> remove_first;  // IPv6 cannot hold an address twice with different lengths or other ends
+  std::vector<netlink::Address> remove_first;  // IPv6 cannot hold an address twice with different lengths or other ends
   std::vector<common::Ip> add;
-  std::vector<AddressState> remove;  // IPv4: after adding, so that routes with this source survive
+  std::vector<netlink::Address> remove;  // IPv4: after adding, so that routes with this source survive
 };
 
 // Everything that the image does not have goes, except IPv6 link-local addresses.
-AddressPlan plan_addresses(std::span<const AddressState> present, std::span<const common::Ip> wanted);
+AddressPlan plan_addresses(std::span<const netlink::Address> present, std::span<const common::Ip> wanted);
 
 // --- Routes
 
-struct RouteState {
-  common::Prefix prefix;
-  std::optional<common::Ip> source;  // preferred source
-  std::uint8_t protocol = 0;
-  auto operator<=>(const RouteState&) const = default;
-};
-
 struct RoutePlan {
-  std::vector<RouteState> remove;
-  std::vector<RouteState> replace;  // present, but with another source or another protocol
-  std::vector<RouteState> add;
+  std::vector<netlink::LinkRoute> remove;
+  std::vector<netlink::LinkRoute> replace;  // present, but with another source or another protocol
+  std::vector<netlink::LinkRoute> add;
 };
 
 // Compares the routes of one family through the interface, in the main table and with the default metric, with the
@@ -110,7 +104,7 @@ class RoutePlanner {
   // `image` outlives the planner.
   RoutePlanner(const model::WireguardImage& image, common::Family family);
 
-  void add(const RouteState& present);  // in any order; ascending is the fastest
+  void add(const netlink::LinkRoute& present);  // in any order; ascending is the fastest
   // After the last one: adds what has to be done to `plan`.
   void finish(RoutePlan& plan);
 
@@ -121,7 +115,7 @@ class RoutePlanner {
 
   std::span<const common::Ip> addresses_;
   std::span<const common::Prefix> wanted_;  // ascending
-  RouteState ours_;                         // to any of them, but for the prefix
+  netlink::LinkRoute ours_;                 // to any of them, but for the prefix
   std::vector<char> is_present_;            // not bits: set for each route of a dump
   std::size_t next_ = 0;                    // where the next one is looked for first
   RoutePlan plan_;

@@ -17,13 +17,15 @@ using common::Prefix;
 using model::PublicKey;
 using model::WireguardImage;
 using model::WireguardPeer;
+using netlink::Address;
+using netlink::LinkRoute;
 
 constexpr std::int64_t kNow_s = 1'800'000'000;
 
 Ip ip(const char* text) { return Ip::parse(text).value(); }
 Prefix prefix(const char* text) { return Prefix::parse(text).value(); }
 Endpoint endpoint(const char* text) { return Endpoint::parse(text).value(); }
-AddressState address(const char* text) { return {prefix(text), prefix(text).ip}; }
+Address address(const char* text) { return {0, prefix(text), prefix(text).ip}; }
 
 PublicKey key(std::uint8_t number) {
   PublicKey key{};
@@ -222,7 +224,7 @@ TEST(PlanAddresses, CorrectsALengthInTheOrderThatEachFamilyNeeds) {
 }
 
 TEST(PlanAddresses, ReplacesAPointToPointAddress) {
-  const std::vector<AddressState> present = {{prefix("10.0.0.1/32"), ip("10.0.0.2")}};
+  const std::vector<Address> present = {{0, prefix("10.0.0.1/32"), ip("10.0.0.2")}};
   const std::vector wanted = {ip("10.0.0.1")};
   const auto plan = plan_addresses(present, wanted);
   EXPECT_EQ(plan.add, wanted);
@@ -244,11 +246,11 @@ WireguardImage routed(std::vector<Ip> addresses, std::vector<Prefix> routes) {
   return result;
 }
 
-RoutePlan plan_routes(std::span<const RouteState> present, const WireguardImage& image) {
+RoutePlan plan_routes(std::span<const LinkRoute> present, const WireguardImage& image) {
   RoutePlan plan;
   for (const Family family : {Family::v4, Family::v6}) {
     RoutePlanner planner(image, family);
-    for (const RouteState& route : present) {
+    for (const LinkRoute& route : present) {
       if (route.prefix.ip.family == family) {
         planner.add(route);
       }
@@ -261,13 +263,13 @@ RoutePlan plan_routes(std::span<const RouteState> present, const WireguardImage&
 TEST(PlanRoutes, GivesEachFamilyItsFirstAddressAsSource) {
   const auto plan = plan_routes({}, routed({ip("fd00::1"), ip("10.0.0.1"), ip("10.0.0.2"), ip("fd00::2")},
                                            {prefix("10.1.0.0/16"), prefix("fd01::/64")}));
-  EXPECT_EQ(plan.add, (std::vector<RouteState>{{prefix("10.1.0.0/16"), ip("10.0.0.1"), kRouteProtocol},
-                                               {prefix("fd01::/64"), ip("fd00::1"), kRouteProtocol}}));
+  EXPECT_EQ(plan.add, (std::vector<LinkRoute>{{prefix("10.1.0.0/16"), ip("10.0.0.1"), kRouteProtocol},
+                                              {prefix("fd01::/64"), ip("fd00::1"), kRouteProtocol}}));
 }
 
 TEST(PlanRoutes, NeedsNoSourceWithoutAnAddressOfTheFamily) {
   const auto plan = plan_routes({}, routed({ip("10.0.0.1")}, {prefix("fd01::/64")}));
-  EXPECT_EQ(plan.add, (std::vector<RouteState>{{prefix("fd01::/64"), std::nullopt, kRouteProtocol}}));
+  EXPECT_EQ(plan.add, (std::vector<LinkRoute>{{prefix("fd01::/64"), std::nullopt, kRouteProtocol}}));
 }
 
 TEST(PlanRoutes, LeavesOutItsOwnAddressesButNotPrefixesAroundThem) {
@@ -277,7 +279,7 @@ TEST(PlanRoutes, LeavesOutItsOwnAddressesButNotPrefixesAroundThem) {
 }
 
 TEST(PlanRoutes, RemovesOnlyItsOwnAndTakesOverWhatIsWanted) {
-  const std::vector<RouteState> present = {
+  const std::vector<LinkRoute> present = {
       {prefix("10.1.0.0/16"), ip("10.0.0.1"), kRouteProtocol},  // as wanted
       {prefix("10.2.0.0/16"), ip("10.0.0.9"), kRouteProtocol},  // an older source
       {prefix("10.3.0.0/16"), ip("10.0.0.1"), 3},               // another's, wanted
@@ -288,17 +290,17 @@ TEST(PlanRoutes, RemovesOnlyItsOwnAndTakesOverWhatIsWanted) {
       present, routed({ip("10.0.0.1")}, {prefix("10.1.0.0/16"), prefix("10.2.0.0/16"), prefix("10.3.0.0/16")}));
   EXPECT_TRUE(plan.add.empty());
   EXPECT_EQ(plan.remove, std::vector{present[3]});
-  EXPECT_EQ(plan.replace, (std::vector<RouteState>{{prefix("10.2.0.0/16"), ip("10.0.0.1"), kRouteProtocol},
-                                                   {prefix("10.3.0.0/16"), ip("10.0.0.1"), kRouteProtocol}}));
+  EXPECT_EQ(plan.replace, (std::vector<LinkRoute>{{prefix("10.2.0.0/16"), ip("10.0.0.1"), kRouteProtocol},
+                                                  {prefix("10.3.0.0/16"), ip("10.0.0.1"), kRouteProtocol}}));
 }
 
 TEST(PlanRoutes, TakesTheRoutesThatAreThereInAnyOrder) {
   const auto image = routed({ip("10.0.0.1"), ip("fd00::1")},
                             {prefix("10.1.0.0/16"), prefix("10.2.0.0/16"), prefix("fd01::/64"), prefix("fd02::/64")});
-  const RouteState first{prefix("10.1.0.0/16"), ip("10.0.0.1"), kRouteProtocol};
-  const RouteState second{prefix("10.2.0.0/16"), ip("10.0.0.1"), kRouteProtocol};
-  const RouteState third{prefix("fd01::/64"), ip("fd00::1"), kRouteProtocol};
-  const RouteState fourth{prefix("fd02::/64"), ip("fd00::1"), kRouteProtocol};
+  const LinkRoute first{prefix("10.1.0.0/16"), ip("10.0.0.1"), kRouteProtocol};
+  const LinkRoute second{prefix("10.2.0.0/16"), ip("10.0.0.1"), kRouteProtocol};
+  const LinkRoute third{prefix("fd01::/64"), ip("fd00::1"), kRouteProtocol};
+  const LinkRoute fourth{prefix("fd02::/64"), ip("fd00::1"), kRouteProtocol};
   const std::vector present = {fourth, second, third, first};
   const auto plan = plan_routes(present, image);
   EXPECT_TRUE(plan.add.empty() && plan.replace.empty() && plan.remove.empty());

@@ -17,8 +17,8 @@
 #include <thread>
 
 #include "common/fd.h"
-#include "krait/wireguard/link.h"
-#include "krait/wireguard/netlink.h"
+#include "common/netlink/links.h"
+#include "common/netlink/socket.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
@@ -30,6 +30,9 @@ using common::Fd;
 using common::Ip;
 using common::Prefix;
 using model::WireguardImage;
+using netlink::Links;
+using netlink::Message;
+using netlink::Socket;
 
 constexpr std::uint16_t kUdpPort = 7000;
 constexpr int kArrival_ms = 10'000;  // an emulated guest may be slow; a lost packet never arrives

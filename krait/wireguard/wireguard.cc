@@ -7,10 +7,10 @@
 #include <ctime>
 #include <utility>
 
+#include "common/netlink/links.h"
+#include "common/netlink/network.h"
 #include "krait/wireguard/device.h"
-#include "krait/wireguard/link.h"
 #include "krait/wireguard/link_sync.h"
-#include "krait/wireguard/network.h"
 #include "krait/wireguard/path_mtu.h"
 #include "krait/wireguard/rotation.h"
 #include "krait/wireguard/surplus.h"
@@ -22,12 +22,16 @@ using common::Error;
 using common::ErrorCode;
 using common::Result;
 using model::WireguardImage;
+using netlink::Link;
+using netlink::Links;
+using netlink::Network;
+using netlink::NewHome;
 
 namespace {
 
 constexpr const char* kKind = "wireguard";
 
-Error not_ours(const std::string& interface, const LinkState& link) {
+Error not_ours(const std::string& interface, const Link& link) {
   const std::string what = link.kind == kKind ? "a WireGuard interface that krait did not make"
                                               : fmt::format("not a WireGuard interface (it is {})",
                                                             link.kind.empty() ? "a network card" : link.kind);
@@ -37,37 +41,27 @@ Error not_ours(const std::string& interface, const LinkState& link) {
                       interface, what)};
 }
 
-bool is_marked(const LinkState& link) { return link.kind == kKind && link.group == kLinkGroup; }
+bool is_marked(const Link& link) { return link.kind == kKind && link.group == kLinkGroup; }
 
-// Both conversations and the interface that they are about.
+// The conversations and the interface that they are about.
 struct Session {
   Links links;
   Network network;
   Device device;
-  LinkState link;
+  Link link;
+
+  [[nodiscard]] Interface interface() { return {links, network, link}; }
 };
 
 Result<Session> open_session(const std::string& interface) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
+  KRAIT_TRY(auto links, Links::open());
+  KRAIT_TRY(auto link, links.find(interface));
+  if (link.kind != kKind) {
+    return not_ours(interface, link);
   }
-  auto link = links->find(interface);
-  if (!link) {
-    return std::move(link.error());
-  }
-  if (link->kind != kKind) {
-    return not_ours(interface, *link);
-  }
-  auto network = Network::open();
-  if (!network) {
-    return std::move(network.error());
-  }
-  auto device = Device::open();
-  if (!device) {
-    return std::move(device.error());
-  }
-  return Session{std::move(*links), std::move(*network), std::move(*device), std::move(*link)};
+  KRAIT_TRY(auto network, Network::open());
+  KRAIT_TRY(auto device, Device::open());
+  return Session{std::move(links), std::move(network), std::move(device), std::move(link)};
 }
 
 // A session, and what the device held when it began.
@@ -77,41 +71,27 @@ struct Reading {
 };
 
 Result<Reading> read_device(const std::string& interface) {
-  auto session = open_session(interface);
-  if (!session) {
-    return std::move(session.error());
-  }
-  auto state = session->device.read(session->link.index);
-  if (!state) {
-    return std::move(state.error());
-  }
-  return Reading{std::move(*session), std::move(*state)};
-}
-
-// Setting the port while the link is up, and bringing the link up, take the UDP port.
-Result<void> explain_port(Result<void> done, const WireguardImage& image) {
-  if (!done && done.error().sys_errno() == EADDRINUSE) {
-    return Error(ErrorCode::system,
-                 fmt::format("{}: UDP port {} is taken; choose another listen_port or stop the program that holds it",
-                             image.interface, image.listen_port),
-                 EADDRINUSE);
-  }
-  return done;
+  KRAIT_TRY(auto session, open_session(interface));
+  KRAIT_TRY(auto state, session.device.read(session.link.index));
+  return Reading{std::move(session), std::move(state)};
 }
 
 Result<void> apply_device(Session& session, const DeviceState& state, const WireguardImage& image,
                           const PrivateKey* key, Changes& changes) {
   if (state.listen_port != image.listen_port) {
-    auto set = explain_port(session.device.set_port(session.link.index, image.listen_port), image);
-    if (!set) {
+    auto set = session.device.set_port(session.link.index, image.listen_port);
+    if (!set && set.error().sys_errno() != EADDRINUSE) {
       return passed_on(set, fmt::format("set the port of {}", image.interface));
     }
-    changes.device = true;
+    // While the link is up the port that it has goes on being its own.
+    if (!set) {
+      changes.refused.push_back(port_taken(image));
+    }
+    changes.device = changes.device || set;
   }
   if (key != nullptr && state.public_key != key->public_key()) {
-    if (auto set = session.device.set_key(session.link.index, *key); !set) {
-      return passed_on(set, fmt::format("set the private key of {}", image.interface));
-    }
+    KRAIT_CHECK(session.device.set_key(session.link.index, *key),
+                fmt::format("set the private key of {}", image.interface));
     changes.device = true;
   }
   return {};
@@ -122,26 +102,22 @@ Result<PeerPlan> apply_peers(Session& session, const DeviceState& state, const W
   const WireguardImage followed = follow_announced(image, state);
   const auto before = previous != nullptr ? std::optional(follow_announced(*previous, state)) : std::nullopt;
   PeerPlan plan = plan_peers(state, followed, before ? &*before : nullptr, std::time(nullptr));
-  if (auto sent = session.device.update_peers(session.link.index, plan.updates); !sent) {
-    return passed_on(sent, fmt::format("set the peers of {}", image.interface));
-  }
+  KRAIT_CHECK(session.device.update_peers(session.link.index, plan.updates),
+              fmt::format("set the peers of {}", image.interface));
   changes.peers_added += plan.added;
   changes.peers_changed += plan.changed;
   return plan;
 }
 
 Result<Mtu> fit_mtu(Session& session, const std::string& interface, const Destinations& to) {
-  auto fitting = find_fitting_mtu({session.network, session.links}, session.link.index, to);
-  if (!fitting) {
-    return passed_on(fitting, fmt::format("find the MTU of {}", interface));
+  KRAIT_TRY(auto fitting, find_fitting_mtu({session.network, session.links}, session.link.index, to),
+            fmt::format("find the MTU of {}", interface));
+  if (fitting == session.link.mtu_bytes) {
+    return Mtu{fitting, false};
   }
-  if (*fitting == session.link.mtu_bytes) {
-    return Mtu{*fitting, false};
-  }
-  if (auto set = session.links.set_mtu(session.link.index, *fitting); !set) {
-    return passed_on(set, fmt::format("set the MTU of {} to {}", interface, *fitting));
-  }
-  return Mtu{*fitting, true};
+  KRAIT_CHECK(session.links.set_mtu(session.link.index, fitting),
+              fmt::format("set the MTU of {} to {}", interface, fitting));
+  return Mtu{fitting, true};
 }
 
 }  // namespace
@@ -154,24 +130,22 @@ Changes& Changes::operator+=(const Changes& other) {
   routes += other.routes;
   device = device || other.device;
   mtu_bytes = other.mtu_bytes != 0 ? other.mtu_bytes : mtu_bytes;
+  refused.insert(refused.end(), other.refused.begin(), other.refused.end());
   return *this;
 }
 
 Result<std::uint32_t> ensure_link(const std::string& interface, std::uint32_t own_index) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
-  }
-  auto link = links->find(interface);
+  KRAIT_TRY(auto links, Links::open());
+  auto link = links.find(interface);
   if (!link && link.error().code() == ErrorCode::not_found) {
-    auto added = links->add(interface, kKind);
+    auto added = links.add(interface, kKind, kLinkGroup);
     if (!added && added.error().sys_errno() == EOPNOTSUPP) {
       return no_wireguard();
     }
     if (!added && added.error().sys_errno() != EEXIST) {
       return passed_on(added, fmt::format("make the interface {}", interface));
     }
-    link = links->find(interface);
+    link = links.find(interface);
   }
   if (!link) {
     return std::move(link.error());
@@ -180,33 +154,22 @@ Result<std::uint32_t> ensure_link(const std::string& interface, std::uint32_t ow
     return not_ours(interface, *link);
   }
   if (link->group == 0) {  // another group than the default one is somebody's for a reason
-    if (auto marked = links->set_group(link->index, kLinkGroup); !marked) {
-      return passed_on(marked, fmt::format("mark the interface {} as krait's", interface));
-    }
+    KRAIT_CHECK(links.set_group(link->index, kLinkGroup), fmt::format("mark the interface {} as krait's", interface));
   }
   return link->index;
 }
 
 Result<std::uint32_t> link_index(const std::string& interface) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
-  }
-  auto link = links->find(interface);
-  if (!link) {
-    return std::move(link.error());
-  }
-  return link->index;
+  KRAIT_TRY(auto links, Links::open());
+  KRAIT_TRY(auto link, links.find(interface));
+  return link.index;
 }
 
 Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
-  }
-  auto link = index != 0 ? links->find(index) : links->find(interface);
+  KRAIT_TRY(auto links, Links::open());
+  auto link = index != 0 ? links.find(index) : links.find(interface);
   if (index != 0 && !link && link.error().code() == ErrorCode::not_found) {
-    link = links->find(interface);
+    link = links.find(interface);
   }
   if (!link) {
     return std::move(link.error());
@@ -216,42 +179,24 @@ Result<Whereabouts> find_link(const std::string& interface, std::uint32_t index)
 }
 
 Result<void> rename_link(std::uint32_t index, const std::string& name) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
-  }
-  auto renamed = links->rename(index, name);
-  if (renamed || renamed.error().sys_errno() != EBUSY || links->find(name)) {
+  KRAIT_TRY(auto links, Links::open());
+  auto renamed = links.rename(index, name);
+  if (renamed || renamed.error().sys_errno() != EBUSY || links.find(name)) {
     return renamed;
   }
-  auto down = links->set_down(index);
-  return down ? links->rename(index, name) : std::move(down);
-}
-
-Result<FirstFilterPrograms> first_filters(std::uint32_t index) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
-  }
-  return links->first_filters(index);
+  auto down = links.set_down(index);
+  return down ? links.rename(index, name) : std::move(down);
 }
 
 Result<Changes> withdraw(const WireguardImage& image) {
-  auto session = open_session(image.interface);
-  if (!session) {
-    return std::move(session.error());
-  }
-  const auto state = session->device.read(session->link.index);
-  if (!state) {
-    return state.error();
-  }
-  const WireguardImage followed = follow_announced(image, *state);
-  const PeerPlan plan = plan_withdrawal(*state, followed, PrivateKey::generate().public_key());
-  if (auto sent = session->device.update_peers(session->link.index, plan.updates); !sent) {
-    return passed_on(sent, fmt::format("remove peers from {}", image.interface));
-  }
+  KRAIT_TRY(auto session, open_session(image.interface));
+  KRAIT_TRY(const auto state, session.device.read(session.link.index));
+  const WireguardImage followed = follow_announced(image, state);
+  const PeerPlan plan = plan_withdrawal(state, followed, PrivateKey::generate().public_key());
+  KRAIT_CHECK(session.device.update_peers(session.link.index, plan.updates),
+              fmt::format("remove peers from {}", image.interface));
   Changes changes;
-  changes.public_key = state->public_key;
+  changes.public_key = state.public_key;
   changes.peers_changed = plan.changed;
   changes.peers_removed = plan.removed;
   return changes;
@@ -261,82 +206,52 @@ Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const 
   if (key != nullptr &&
       std::ranges::find(image.peers, key->public_key(), &model::WireguardPeer::public_key) != image.peers.end()) {
     return Error(ErrorCode::invalid_input, fmt::format("the peer {} has this host's own key; every host needs its own",
-                                                       to_base64(key->public_key())));
+                                                       model::key_text(key->public_key())));
   }
-  auto session = open_session(image.interface);
-  if (!session) {
-    return std::move(session.error());
-  }
-  const auto state = session->device.read(session->link.index);
-  if (!state) {
-    return state.error();
-  }
+  KRAIT_TRY(auto session, open_session(image.interface));
+  KRAIT_TRY(const auto state, session.device.read(session.link.index));
   Changes changes;
-  if (auto done = apply_device(*session, *state, image, key, changes); !done) {
-    return std::move(done.error());
-  }
-  const auto plan = apply_peers(*session, *state, image, previous, changes);
-  if (!plan) {
-    return plan.error();
-  }
+  KRAIT_CHECK(apply_device(session, state, image, key, changes));
+  KRAIT_TRY(const auto plan, apply_peers(session, state, image, previous, changes));
   // Before the addresses, for IPv6 takes none below 1280 bytes.
-  const auto mtu = fit_mtu(*session, image.interface, destinations_of(*state, plan->updates));
-  if (!mtu) {
-    return mtu.error();
-  }
-  changes.mtu_bytes = mtu->bytes;
-  changes.device = changes.device || mtu->changed;
-  if (auto done = explain_port(apply_link(session->links, session->link, image, changes), image); !done) {
-    return std::move(done.error());
-  }
+  KRAIT_TRY(const auto mtu, fit_mtu(session, image.interface, destinations_of(state, plan.updates)));
+  changes.mtu_bytes = mtu.bytes;
+  changes.device = changes.device || mtu.changed;
+  KRAIT_CHECK(apply_link(session.interface(), image, changes));
   return changes;
 }
 
-Result<bool> is_applied(const WireguardImage& image, const PrivateKey& key) {
-  auto session = open_session(image.interface);
-  if (!session) {
-    return std::move(session.error());
-  }
-  const auto device = session->device.is(session->link.index, image, key.public_key());
-  return device && *device ? is_applied(session->links, session->link, image) : device;
+Result<bool> is_applied(const WireguardImage& image, const model::PublicKey& key) {
+  KRAIT_TRY(auto session, open_session(image.interface));
+  const auto device = session.device.is(session.link.index, image, key);
+  return device && *device ? is_applied(session.interface(), image) : device;
 }
 
 Result<Mtu> fit_mtu(const std::string& interface) {
-  auto reading = read_device(interface);
-  if (!reading) {
-    return std::move(reading.error());
-  }
-  return fit_mtu(reading->session, interface, destinations_of(reading->state, {}));
+  KRAIT_TRY(auto reading, read_device(interface));
+  return fit_mtu(reading.session, interface, destinations_of(reading.state, {}));
 }
 
 Result<bool> has_rotated_peer(const WireguardImage& image) {
-  const auto reading = read_device(image.interface);
-  return reading ? Result<bool>(has_gone_over(image, reading->state)) : reading.error();
+  KRAIT_TRY(const auto reading, read_device(image.interface));
+  return has_gone_over(image, reading.state);
 }
 
 Result<void> change_key(const std::string& interface, const PrivateKey& key) {
-  auto session = open_session(interface);
-  if (!session) {
-    return std::move(session.error());
-  }
-  const auto state = session->device.read(session->link.index);
-  auto done = state ? session->device.set_key(session->link.index, key) : Result<void>(state.error());
-  if (!done) {
-    return passed_on(done, fmt::format("set the private key of {}", interface));
-  }
-  return session->device.call_peers(session->link.index, state->peers);
+  KRAIT_TRY(auto session, open_session(interface));
+  const std::string doing = fmt::format("set the private key of {}", interface);
+  KRAIT_TRY(const auto state, session.device.read(session.link.index), doing);
+  KRAIT_CHECK(session.device.set_key(session.link.index, key), doing);
+  return session.device.call_peers(session.link.index, state.peers);
 }
 
 Result<Status> status(const std::string& interface) {
-  auto reading = read_device(interface);
-  if (!reading) {
-    return std::move(reading.error());
-  }
-  Status status{.interface_index = reading->session.link.index,
-                .public_key = reading->state.public_key,
-                .listen_port = reading->state.listen_port,
+  KRAIT_TRY(auto reading, read_device(interface));
+  Status status{.interface_index = reading.session.link.index,
+                .public_key = reading.state.public_key,
+                .listen_port = reading.state.listen_port,
                 .peers = {}};
-  for (const PeerState& peer : reading->state.peers) {
+  for (const PeerState& peer : reading.state.peers) {
     status.peers.push_back(
         {peer.public_key, peer.endpoint, peer.last_handshake_s, peer.received_bytes, peer.sent_bytes});
   }
@@ -344,23 +259,17 @@ Result<Status> status(const std::string& interface) {
 }
 
 Result<std::vector<Surplus>> surplus(const std::string& interface, const WireguardImage& image) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
-  }
-  const auto link = links->find(interface);
+  KRAIT_TRY(auto links, Links::open());
+  const auto link = links.find(interface);
   if (link && link->kind != kKind) {
     return std::vector<Surplus>();
   }
-  const auto reading = read_device(interface);
-  return reading ? Result<std::vector<Surplus>>(surplus_of(reading->state, image)) : reading.error();
+  KRAIT_TRY(const auto reading, read_device(interface));
+  return surplus_of(reading.state, image);
 }
 
 Result<void> set_endpoints(const std::string& interface, std::span<const PeerEndpoint> endpoints) {
-  auto session = open_session(interface);
-  if (!session) {
-    return std::move(session.error());
-  }
+  KRAIT_TRY(auto session, open_session(interface));
   std::vector<PeerUpdate> updates;
   for (const PeerEndpoint& endpoint : endpoints) {
     PeerUpdate update;
@@ -369,33 +278,22 @@ Result<void> set_endpoints(const std::string& interface, std::span<const PeerEnd
     update.endpoint = endpoint.endpoint;
     updates.push_back(std::move(update));
   }
-  if (auto sent = session->device.update_peers(session->link.index, updates); !sent) {
-    return passed_on(sent, fmt::format("set endpoints of {}", interface));
-  }
+  KRAIT_CHECK(session.device.update_peers(session.link.index, updates), fmt::format("set endpoints of {}", interface));
   return {};
 }
 
 Result<void> remove_moved_link(const NewHome& home) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
-  }
-  const auto link = links->find(home);
-  if (!link) {
-    return link.error();
-  }
-  if (link->kind != kKind) {
+  KRAIT_TRY(auto links, Links::open());
+  KRAIT_TRY(const auto link, links.find(home));
+  if (link.kind != kKind) {
     return Error(ErrorCode::not_found, "there is another interface now");
   }
-  return links->remove(home);
+  return links.remove(home);
 }
 
 Result<void> remove_link(const std::string& interface) {
-  auto links = Links::open();
-  if (!links) {
-    return std::move(links.error());
-  }
-  auto link = links->find(interface);
+  KRAIT_TRY(auto links, Links::open());
+  auto link = links.find(interface);
   if (!link && link.error().code() == ErrorCode::not_found) {
     return {};
   }
@@ -405,7 +303,7 @@ Result<void> remove_link(const std::string& interface) {
   if (link->kind != kKind) {
     return not_ours(interface, *link);
   }
-  auto removed = links->remove(link->index);
+  auto removed = links.remove(link->index);
   if (!removed && removed.error().sys_errno() != ENODEV) {
     return passed_on(removed, fmt::format("remove the interface {}", interface));
   }

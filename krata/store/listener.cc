@@ -14,7 +14,7 @@ using common::Error;
 using common::ErrorCode;
 using common::Fd;
 using common::Result;
-using krait::agent::LockFile;
+using common::LockFile;
 
 namespace {
 

@@ -5,7 +5,7 @@
 
 #include "common/fd.h"
 #include "common/result.h"
-#include "krait/agent/lock_file.h"
+#include "common/event/lock_file.h"
 
 namespace krata::store {
 
@@ -26,11 +26,11 @@ class Listener {
   [[nodiscard]] common::Fd take() { return std::move(socket_); }
 
  private:
-  Listener(std::string path, krait::agent::LockFile lock, common::Fd socket)
+  Listener(std::string path, common::LockFile lock, common::Fd socket)
       : path_(std::move(path)), lock_(std::move(lock)), socket_(std::move(socket)) {}
 
   std::string path_;
-  krait::agent::LockFile lock_;
+  common::LockFile lock_;
   common::Fd socket_;
 };
 

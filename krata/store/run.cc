@@ -18,7 +18,7 @@ namespace krata::store {
 using common::Error;
 using common::Fd;
 using common::Result;
-using krait::agent::Loop;
+using common::Loop;
 
 namespace {
 

@@ -10,7 +10,7 @@ namespace krata::store {
 
 using common::Fd;
 using common::Result;
-using krait::agent::Loop;
+using common::Loop;
 
 namespace {
 

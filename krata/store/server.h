@@ -10,7 +10,7 @@
 
 #include "common/fd.h"
 #include "common/result.h"
-#include "krait/agent/loop.h"
+#include "common/event/loop.h"
 #include "krata/store/session.h"
 #include "krata/store/store.h"
 
@@ -35,7 +35,7 @@ class Server {
  public:
   // `listener` listens and does not block. The other things must outlive the server. `keeper` may be null. When changes
   // cannot be kept, the loop is stopped, nothing that follows from them leaves, and failure() says why.
-  static common::Result<std::unique_ptr<Server>> serve(krait::agent::Loop& loop, common::Fd listener, Store& store,
+  static common::Result<std::unique_ptr<Server>> serve(common::Loop& loop, common::Fd listener, Store& store,
                                                        ChangeKeeper* keeper, const ServerLimits& limits = {});
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -47,7 +47,7 @@ class Server {
  private:
   struct Client {
     common::Fd fd;
-    krait::agent::Loop::Token token = 0;
+    common::Loop::Token token = 0;
     std::uint32_t events = 0;  // that the loop waits for
     Inbox inbox;
     Outbox outbox;
@@ -56,7 +56,7 @@ class Server {
     bool is_dirty = false;  // listed in dirty_
   };
 
-  Server(krait::agent::Loop& loop, common::Fd listener, Store& store, ChangeKeeper* keeper, const ServerLimits& limits);
+  Server(common::Loop& loop, common::Fd listener, Store& store, ChangeKeeper* keeper, const ServerLimits& limits);
   common::Result<void> watch();
   void accept_some();
   void admit(common::Fd fd);
@@ -71,9 +71,9 @@ class Server {
   void close(ConnectionId id);
   [[nodiscard]] bool is_full(const Client& client) const;
 
-  krait::agent::Loop& loop_;
+  common::Loop& loop_;
   common::Fd listener_;
-  krait::agent::Loop::Token listener_token_ = 0;
+  common::Loop::Token listener_token_ = 0;
   Store& store_;
   ChangeKeeper* keeper_;
   ServerLimits limits_;

@@ -53,9 +53,8 @@ bool parse_within(const std::string& text, std::uint64_t least, std::uint64_t mo
 
 bool parse_sizes(Arguments args, lab::Plan& plan) {
   return (args.empty() || parse_number(args[0], plan.records_per_s)) &&
-         (args.size() < 2 ||
-          parse_within(args[1], lab::kFewestRecordBytes, lab::kMostRecordBytes, plan.record_bytes)) &&
-         (args.size() < 3 || parse_within(args[2], 1, lab::kMostSegments, plan.segments));
+         (args.size() < 2 || parse_within(args[1], lab::kFewestRecordBytes, lab::kMaxRecordBytes, plan.record_bytes)) &&
+         (args.size() < 3 || parse_within(args[2], 1, lab::kMaxSegments, plan.segments));
 }
 
 int run_traffic(Arguments args) {

@@ -45,7 +45,7 @@ enum class Signal : std::uint8_t { stop, pause };
 Signal next_signal(int signals);  // takes one signal that is waiting
 
 // Sends in a row before signals and what has come in are looked after: a pace that cannot be kept is due all the time.
-inline constexpr int kMostTurns = 64;
+inline constexpr int kMaxTurns = 64;
 
 // Says when records are due at a steady rate.
 class Pacer {

@@ -134,8 +134,8 @@ void State::announce() const {
   }
 }
 
-bool State::wait(const std::function<bool(const Counts&)>& holds, std::uint64_t most_ms) const {
-  const std::uint64_t end_ns = monotonic_ns() + most_ms * 1'000'000U;
+bool State::wait(const std::function<bool(const Counts&)>& holds, std::uint64_t max_ms) const {
+  const std::uint64_t end_ns = monotonic_ns() + max_ms * 1'000'000U;
   ++counts_->waiters;
   bool held = false;
   for (;;) {

@@ -58,7 +58,7 @@ class State {
   void announce() const;  // wakes who waits
 
   // Blocks until `holds` or the time is up; false then.
-  [[nodiscard]] bool wait(const std::function<bool(const Counts&)>& holds, std::uint64_t most_ms) const;
+  [[nodiscard]] bool wait(const std::function<bool(const Counts&)>& holds, std::uint64_t max_ms) const;
   [[nodiscard]] std::string json() const;
   // Records that the kernel got later than `after_ns` and not later than `until_ns`; of more than kTimes the last ones
   // only.

@@ -84,7 +84,7 @@ bool serve_stream(Stream& stream, Pacer& pacer, short events) {
   if (stream.blocked() && (events & POLLOUT) != 0 && !stream.write()) {
     return false;
   }
-  for (int turn = 0; turn < kMostTurns && !stream.blocked() && pacer.due(monotonic_ns()); ++turn) {
+  for (int turn = 0; turn < kMaxTurns && !stream.blocked() && pacer.due(monotonic_ns()); ++turn) {
     pacer.sent();
     if (!stream.write()) {
       return false;

@@ -15,14 +15,14 @@ inline constexpr std::uint64_t kRecordBytes = 1000;  // fits the MTU of a WireGu
 struct Plan {
   common::Endpoint endpoint;  // to listen on, or to send to
   std::string state_file;
-  std::uint64_t records_per_s = 200;
-  std::uint64_t record_bytes = kRecordBytes;  // UDP only: kFewestRecordBytes to kMostRecordBytes
-  std::uint64_t segments = 1;  // UDP only: records that go to the kernel in one piece, 1 to kMostSegments
+  std::uint64_t records_per_s = 50;
+  std::uint64_t record_bytes = kRecordBytes;  // UDP only: kFewestRecordBytes to kMaxRecordBytes
+  std::uint64_t segments = 1;                 // UDP only: records that go to the kernel in one piece, 1 to kMaxSegments
 };
 
 inline constexpr std::uint64_t kFewestRecordBytes = 16;
-inline constexpr std::uint64_t kMostRecordBytes = 65'000;
-inline constexpr std::uint64_t kMostSegments = 64;  // UDP_MAX_SEGMENTS of Linux before 6.9
+inline constexpr std::uint64_t kMaxRecordBytes = 65'000;
+inline constexpr std::uint64_t kMaxSegments = 64;  // UDP_MAX_SEGMENTS of Linux before 6.9
 
 // TCP: both ends send records at the plan's rate as soon as they are connected. The receiver serves one connection at a
 // time and takes a new one when it comes; the sender makes one connection and never another.

@@ -13,7 +13,7 @@
 namespace lab {
 namespace {
 
-constexpr std::uint64_t kMostMs = 10'000;
+constexpr std::uint64_t kMaxMs = 10'000;
 
 // Runs `work` in a child, which the destructor ends.
 class Child {
@@ -75,18 +75,18 @@ TEST_F(Traffic, TcpCountsBothDirectionsInSequence) {
   auto b = State::open(client.state_file);
   ASSERT_TRUE(a && b);
   Child serving([&] { return serve_tcp(server); });
-  ASSERT_TRUE(a->wait(is_listening, kMostMs));
+  ASSERT_TRUE(a->wait(is_listening, kMaxMs));
   const std::uint64_t before_ns = realtime_ns();
   Child sending([&] { return send_tcp(client); });
-  EXPECT_TRUE(a->wait([](const Counts& c) { return c.received >= 500; }, kMostMs));
-  EXPECT_TRUE(b->wait([](const Counts& c) { return c.received >= 500; }, kMostMs));
+  EXPECT_TRUE(a->wait([](const Counts& c) { return c.received >= 500; }, kMaxMs));
+  EXPECT_TRUE(b->wait([](const Counts& c) { return c.received >= 500; }, kMaxMs));
   EXPECT_EQ(a->counts().misplaced, 0U);
   EXPECT_EQ(b->counts().misplaced, 0U);
   EXPECT_EQ(a->counts().connections, 1U);
   EXPECT_GE(a->counts().first_ns, before_ns);
   EXPECT_LE(a->counts().last_ns, realtime_ns());
   sending.stop();
-  EXPECT_TRUE(a->wait([](const Counts& c) { return c.phase == Phase::closed; }, kMostMs));
+  EXPECT_TRUE(a->wait([](const Counts& c) { return c.phase == Phase::closed; }, kMaxMs));
   EXPECT_EQ(b->counts().phase, Phase::finished);
 }
 
@@ -97,15 +97,15 @@ TEST_F(Traffic, UdpLosesNothingOnceBothEndsPause) {
   auto b = State::open(client.state_file);
   ASSERT_TRUE(a && b);
   Child serving([&] { return serve_udp(server); });
-  ASSERT_TRUE(a->wait(is_listening, kMostMs));
+  ASSERT_TRUE(a->wait(is_listening, kMaxMs));
   Child sending([&] { return send_udp(client); });
-  EXPECT_TRUE(b->wait([](const Counts& c) { return c.received >= 500; }, kMostMs));
+  EXPECT_TRUE(b->wait([](const Counts& c) { return c.received >= 500; }, kMaxMs));
   for (const auto& state : {&a, &b}) {
     ::kill(static_cast<pid_t>((*state)->counts().pid.load()), SIGUSR1);
-    EXPECT_TRUE((*state)->wait([](const Counts& c) { return c.phase == Phase::paused; }, kMostMs));
+    EXPECT_TRUE((*state)->wait([](const Counts& c) { return c.phase == Phase::paused; }, kMaxMs));
   }
-  EXPECT_TRUE(a->wait([&](const Counts& c) { return c.received == b->counts().sent; }, kMostMs));
-  EXPECT_TRUE(b->wait([&](const Counts& c) { return c.received == a->counts().sent; }, kMostMs));
+  EXPECT_TRUE(a->wait([&](const Counts& c) { return c.received == b->counts().sent; }, kMaxMs));
+  EXPECT_TRUE(b->wait([&](const Counts& c) { return c.received == a->counts().sent; }, kMaxMs));
   EXPECT_EQ(a->counts().misplaced, 0U);
   EXPECT_EQ(b->counts().misplaced, 0U);
 }
@@ -119,12 +119,12 @@ TEST_F(Traffic, UdpRecordsThatTravelInOnePieceAreCountedOneByOne) {
   auto b = State::open(client.state_file);
   ASSERT_TRUE(a && b);
   Child serving([&] { return serve_udp(server); });
-  ASSERT_TRUE(a->wait(is_listening, kMostMs));
+  ASSERT_TRUE(a->wait(is_listening, kMaxMs));
   Child sending([&] { return send_udp(client); });
-  EXPECT_TRUE(a->wait([](const Counts& c) { return c.received >= 500; }, kMostMs));
+  EXPECT_TRUE(a->wait([](const Counts& c) { return c.received >= 500; }, kMaxMs));
   ::kill(static_cast<pid_t>(b->counts().pid.load()), SIGUSR1);
-  EXPECT_TRUE(b->wait([](const Counts& c) { return c.phase == Phase::paused; }, kMostMs));
-  EXPECT_TRUE(a->wait([&](const Counts& c) { return c.received == b->counts().sent; }, kMostMs));
+  EXPECT_TRUE(b->wait([](const Counts& c) { return c.phase == Phase::paused; }, kMaxMs));
+  EXPECT_TRUE(a->wait([&](const Counts& c) { return c.received == b->counts().sent; }, kMaxMs));
   EXPECT_EQ(a->counts().received % 20, 0U);
   EXPECT_EQ(a->counts().misplaced, 0U);
 }

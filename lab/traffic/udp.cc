@@ -16,7 +16,7 @@ namespace {
 
 static_assert(kFewestRecordBytes == sizeof(RecordHeader));
 
-constexpr std::size_t kMostDatagramBytes = 65'507;  // of IPv4 (RFC 768, RFC 791)
+constexpr std::size_t kMaxDatagramBytes = 65'507;  // of IPv4 (RFC 768, RFC 791)
 
 // Takes what waits, one datagram or several that GRO joined; false: nothing waits.
 bool take_records(int fd, const Plan& plan, const State& state, SocketAddress* from) {
@@ -85,9 +85,9 @@ common::Result<void> run_udp(const Plan& plan, bool listen) {
   if (!state || !signals || !fd) {
     return !state ? std::move(state.error()) : !signals ? std::move(signals.error()) : std::move(fd.error());
   }
-  if (plan.record_bytes * plan.segments > kMostDatagramBytes) {
+  if (plan.record_bytes * plan.segments > kMaxDatagramBytes) {
     return common::Error(common::ErrorCode::invalid_input,
-                         "the records of one piece have more than " + std::to_string(kMostDatagramBytes) + " bytes");
+                         "the records of one piece have more than " + std::to_string(kMaxDatagramBytes) + " bytes");
   }
   SocketAddress peer = listen ? SocketAddress{} : to_socket_address(plan.endpoint);
   bool paused = false;
@@ -112,7 +112,7 @@ common::Result<void> run_udp(const Plan& plan, bool listen) {
       }
       peer = from;
     }
-    for (int turn = 0; sending && turn < kMostTurns && pacer.due(monotonic_ns()); ++turn) {
+    for (int turn = 0; sending && turn < kMaxTurns && pacer.due(monotonic_ns()); ++turn) {
       for (std::uint64_t i = 0; i < plan.segments; ++i) {
         pacer.sent();
       }

@@ -170,7 +170,7 @@ Collisions collisions_of(const Hash& hash, const Attack& attack, std::uint64_t t
 }
 
 // Chance brings as many together; six times the deviation is more than it does in a million years of runs.
-std::uint64_t most_by_chance(std::uint64_t tries) {
+std::uint64_t max_by_chance(std::uint64_t tries) {
   const double expected = static_cast<double>(tries) / kBuckets;
   return static_cast<std::uint64_t>(expected + 6 * std::sqrt(expected) + 6);
 }
@@ -204,14 +204,14 @@ Collisions solve(const Hash& hash) {
 
 TEST(FlowHash, ASolverDoesNoBetterThanChance) {
   const Collisions found = solve(real_hash);
-  EXPECT_LE(found.buckets, most_by_chance(found.tries));
+  EXPECT_LE(found.buckets, max_by_chance(found.tries));
   EXPECT_EQ(found.hashes, 0U);
 }
 
 TEST(FlowHash, TheAddressPlanOfSitesLosesNothing) {
   std::mt19937_64 random(2);
   const Collisions found = collisions_of(real_hash, planned, 1'000'000, random);
-  EXPECT_LE(found.buckets, most_by_chance(found.tries));
+  EXPECT_LE(found.buckets, max_by_chance(found.tries));
   EXPECT_EQ(found.hashes, 0U);
 }
 

@@ -74,6 +74,29 @@ TEST_F(Icmp, OtherQueries) {
   EXPECT_TRUE(drops(out(Packet("10.90.0.2", "10.90.0.1").icmp(0, 0, 3)), KRAIT_REASON_NO_RULE));
 }
 
+// A neighbour with a flow of her own quotes a packet of it whose routing header ends at somebody else: that is whose
+// the kernel takes it for.
+TEST_F(Icmp, QuotedRoutingHeadersHideNobody) {
+  open();
+  const auto error = [](const Packet& quoted) { return Packet("fd90::1", "fd90::2").icmp_error(1, 4, quoted); };
+  const Packet plain = Packet("fd90::2", "fd90::1").extension(packets::kDestinationOptions);
+  Packet routed = plain;
+  routed.extension(packets::kRouting, 3, 4, 0).tcp(5432, 40000, kAck);
+  EXPECT_TRUE(drops(in(error(routed)), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+  Packet honest = plain;
+  EXPECT_TRUE(passes_by(in(error(honest.tcp(5432, 40000, kAck))), "web to db"));
+}
+
+// RFC 4443 2.1: all types below 128 are errors, whatever they mean.
+TEST_F(Icmp, UnknownErrorsAreErrors) {
+  open();
+  for (const std::uint8_t type : std::array<std::uint8_t, 3>{5, 100, 127}) {
+    EXPECT_TRUE(passes_by(in(Packet("fd90::1", "fd90::2").icmp_error(type, 0, answer_v6())), "web to db"));
+    EXPECT_TRUE(
+        drops(in(Packet("fd90::3", "fd90::2").icmp_error(type, 0, answer_v6())), KRAIT_REASON_ICMP_ERROR_UNRELATED));
+  }
+}
+
 TEST_F(Icmp, OtherTypesAreJudgedByThemselves) {
   policy({allow("redirect", kWeb, kDb, icmp(5))});
   EXPECT_TRUE(passes(in(Packet("10.90.0.1", "10.90.0.2").icmp(5))));

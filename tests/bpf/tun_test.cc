@@ -7,9 +7,7 @@
 #include <linux/if_tun.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
-#include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -24,6 +22,7 @@
 #include "krait/compile/compile.h"
 #include "krait/datapath/datapath.h"
 #include "tests/model/naive.h"
+#include "tests/own_namespaces.h"
 #include "tests/packets/packet.h"
 
 namespace krait::bpf_test {
@@ -79,26 +78,16 @@ Mesh mesh() {
   return mesh;
 }
 
-class Tun : public testing::Test {
+class Tun : public OwnNamespaces {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "skipped: making network namespaces needs root";
+    OwnNamespaces::SetUp();
+    if (is_unprepared()) {
+      return;
     }
-    ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
-    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-    bpffs_ = std::filesystem::temp_directory_path() / "krait-tun-test";
-    std::filesystem::create_directories(bpffs_);
-    ASSERT_EQ(::mount("tmpfs", bpffs_.c_str(), "tmpfs", 0, nullptr), 0);
-    bpffs_ /= "bpf";
     make_tun();
     add_ipv6();
     guard();
-  }
-  void TearDown() override {
-    if (!bpffs_.empty()) {
-      ::umount2(bpffs_.parent_path().c_str(), MNT_DETACH);
-    }
   }
 
   // What became of a packet that arrives with its first `head_bytes` in the head and the rest in pages.
@@ -189,7 +178,7 @@ class Tun : public testing::Test {
     const Mesh mine = mesh();
     const auto snapshot = compile::compile_snapshot(mine.bindings, mine.policy, 1);
     ASSERT_TRUE(snapshot) << snapshot.error().text();
-    auto opened = datapath::Datapath::open({kInterface, bpffs_.string(), 0, 4});
+    auto opened = datapath::Datapath::open({kInterface, (directory_ / "bpf").string(), 0, 4});
     ASSERT_TRUE(opened) << opened.error().text();
     datapath_ = std::move(*opened);
     ASSERT_TRUE(datapath_->publish(snapshot->image));
@@ -198,7 +187,6 @@ class Tun : public testing::Test {
     model_.publish(mine.policy, mine.bindings);
   }
 
-  std::filesystem::path bpffs_;
   common::Fd tun_;
   std::uint32_t index_ = 0;
   std::optional<datapath::Datapath> datapath_;

@@ -1,384 +1,19 @@
-// The kernel as the judge of the judges: on a host with a LAN and a WAN, a packet that was judged as a network's has to
-// be read from that network's interface, one that was judged as the host's by a socket of the host or by nobody, and
-// nothing leaves the tunnel as somebody whom it did not come from. TUNs stand for the tunnel and both links; they lie
-// in a network and mount namespace of their own.
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
+// Where packets go that were judged, and where those came from that leave by the tunnel.
 #include <map>
-#include <optional>
 #include <random>
-#include <set>
 
-#include "common/fd.h"
-#include "krait/abi/selector.h"
-#include "krait/agent/ways_behind.h"
-#include "krait/compile/compile.h"
-#include "krait/datapath/datapath.h"
-#include "krait/wireguard/network.h"
-#include "tests/packets/packet.h"
+#include "tests/bpf/whereabouts.h"
 
 namespace krait::bpf_test {
 namespace {
-
-using packets::Packet;
-
-// Where packets are put in and turn up again.
-enum class Where : std::uint8_t { tunnel, lan, wan, socket };
-
-// Identities by tag. Office lies behind this host on the LAN, depot on the WAN, branch behind bob.
-constexpr std::uint32_t kSrv = 1;  // this host
-constexpr std::uint32_t kBob = 2;
-constexpr std::uint32_t kMallory = 3;
-constexpr std::uint32_t kOffice = 4;
-constexpr std::uint32_t kDepot = 5;
-constexpr std::uint32_t kBranch = 6;
-constexpr std::uint16_t kPort = 137;
-
-constexpr const char* kAddresses = R"(
-link set lo up
-addr add 10.90.0.1/24 dev tunnel
-addr add fd90::3/16 dev tunnel nodad
-addr add 10.20.0.1/16 broadcast + dev lan
-addr add fd20::1/32 dev lan nodad
-addr add 198.51.100.1/24 dev wan
-addr add 10.40.0.1/16 broadcast + dev wan
-addr add fd40::1/32 dev wan nodad
-link set tunnel up
-link set lan up
-link set wan up
-route add fd8f::/16 dev tunnel
-route add 10.50.0.0/16 dev tunnel
-route add fd50::/32 dev tunnel
-)";
-
-std::vector<compile::Binding> bindings() {
-  const auto bind = [](const char* prefix, std::uint32_t tag, std::uint32_t host, bool routed) {
-    return compile::Binding{*common::Prefix::parse(prefix), tag - 1, host, routed};
-  };
-  return {bind("10.90.0.1/32", kSrv, 0, false),     bind("fd90::3/128", kSrv, 0, false),
-          bind("10.90.0.2/32", kBob, 1, false),     bind("fd90::2/128", kBob, 1, false),
-          bind("10.90.0.3/32", kMallory, 2, false), bind("fd8f::2/128", kMallory, 2, false),
-          bind("10.20.0.0/16", kOffice, 0, true),   bind("fd20::/32", kOffice, 0, true),
-          bind("10.40.0.0/16", kDepot, 0, true),    bind("fd40::/32", kDepot, 0, true),
-          bind("10.50.0.0/16", kBranch, 1, true),   bind("fd50::/32", kBranch, 1, true)};
-}
-
-// May `from` send kPort of `to` UDP? 0: everybody's.
-model::Rule allow(std::uint32_t from, std::uint32_t to) {
-  const auto subjects = [](std::uint32_t tag) {
-    return tag == 0 ? model::Subjects{true, {}} : model::Subjects{false, {tag - 1}};
-  };
-  return {.name = "rule",
-          .action = model::Action::allow,
-          .from = subjects(from),
-          .to = subjects(to),
-          .selectors = {{KRAIT_SELECTOR_UDP + kPort, KRAIT_SELECTOR_UDP + kPort}},
-          .expires = {},
-          .at = {}};
-}
-
-// RFC 1071.
-std::uint16_t folded(std::uint32_t sum) {
-  while (sum >> 16U != 0) {
-    sum = (sum & 0xffffU) + (sum >> 16U);
-  }
-  return static_cast<std::uint16_t>(~sum);
-}
-
-std::uint32_t sum_of(const packets::Bytes& bytes, std::size_t first, std::size_t count) {
-  std::uint32_t sum = 0;
-  for (std::size_t i = first; i < first + count; ++i) {
-    sum += std::to_integer<std::uint32_t>(bytes[i]) << ((i - first) % 2 == 0 ? 8U : 0U);
-  }
-  return sum;
-}
-
-void store(packets::Bytes& bytes, std::size_t at, std::uint16_t value) {
-  bytes[at] = static_cast<std::byte>(value >> 8U);
-  bytes[at + 1] = static_cast<std::byte>(value & 0xffU);
-}
-
-// A UDP packet whose checksums a stack accepts, and that can be told from all others.
-packets::Bytes sealed(Packet packet, std::uint64_t number) {
-  packets::Bytes mark(sizeof(number));
-  std::memcpy(mark.data(), &number, sizeof(number));
-  packets::Bytes bytes = packet.udp(kPort, kPort).payload(mark).ip();
-  const bool v4 = (bytes[0] & std::byte{0xf0}) == std::byte{0x40};
-  const std::size_t udp = v4 ? 4 * std::to_integer<std::size_t>(bytes[0] & std::byte{0x0f}) : 40;
-  if (v4) {
-    store(bytes, 10, 0);
-    store(bytes, 10, folded(sum_of(bytes, 0, udp)));
-  }
-  const std::size_t rest = bytes.size() - udp;
-  const std::uint32_t pseudo = sum_of(bytes, v4 ? 12 : 8, v4 ? 8 : 32) + 17 + static_cast<std::uint32_t>(rest);
-  store(bytes, udp + 6, folded(pseudo + sum_of(bytes, udp, rest)));
-  return bytes;
-}
-
-// What became of one packet.
-struct Fate {
-  std::set<Where> seen;  // where it turned up
-  // What the programs said of it, in both directions. The pair is named when it passed.
-  struct Judgement {
-    std::optional<krait_reason> reason;  // nothing: the program did not see it
-    std::uint32_t source = 0;
-    std::uint32_t destination = 0;
-  };
-  Judgement in;
-  Judgement out;
-};
-
-class Whereabouts : public testing::Test {
- protected:
-  void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "skipped: making network namespaces needs root";
-    }
-    ASSERT_EQ(::unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
-    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-    bpffs_ = std::filesystem::temp_directory_path() / "krait-whereabouts-test";
-    std::filesystem::create_directories(bpffs_);
-    ASSERT_EQ(::mount("tmpfs", bpffs_.c_str(), "tmpfs", 0, nullptr), 0);
-    for (const char* name : {"tunnel", "lan", "wan"}) {
-      ASSERT_NO_FATAL_FAILURE(make_tun(name));
-    }
-    ip(kAddresses);
-    set("ipv4/ip_forward", 1);
-    set("ipv6/conf/all/forwarding", 1);
-    ASSERT_NO_FATAL_FAILURE(listen());
-    ASSERT_NO_FATAL_FAILURE(guard());
-  }
-  void TearDown() override {
-    if (!bpffs_.empty()) {
-      ::umount2(bpffs_.c_str(), MNT_DETACH);
-    }
-  }
-
-  void policy(std::vector<model::Rule> rules) {
-    model::Policy policy;
-    policy.identities = {{"srv", kSrv, {}},       {"bob", kBob, {}},     {"mallory", kMallory, {}},
-                         {"office", kOffice, {}}, {"depot", kDepot, {}}, {"branch", kBranch, {}}};
-    policy.rules = std::move(rules);
-    const auto snapshot = compile::compile_snapshot(bindings(), policy, ++revision_);
-    ASSERT_TRUE(snapshot) << snapshot.error().text();
-    ASSERT_TRUE(datapath_->publish(snapshot->image));
-  }
-
-  // As the agent does.
-  void follow_routes() {
-    const std::vector networks{*common::Prefix::parse("10.20.0.0/16"), *common::Prefix::parse("fd20::/32"),
-                               *common::Prefix::parse("10.40.0.0/16"), *common::Prefix::parse("fd40::/32")};
-    auto network = wireguard::Network::open();
-    ASSERT_TRUE(network) << network.error().text();
-    const auto routes = network->routes();
-    ASSERT_TRUE(routes) << routes.error().text();
-    const auto found = agent::ways_behind(networks, *routes, ::if_nametoindex("tunnel"));
-    const auto set = datapath_->set_ways_behind(found.ways);
-    ASSERT_TRUE(set) << set.error().text();
-  }
-
-  // Commands of ip(8), a line each.
-  void ip(const std::string& commands) {
-    FILE* pipe = ::popen("ip -batch -", "w");
-    ASSERT_NE(pipe, nullptr);
-    std::fputs(commands.c_str(), pipe);
-    ASSERT_EQ(::pclose(pipe), 0) << commands;
-    if (datapath_) {
-      follow_routes();
-    }
-  }
-
-  static void set(const std::string& setting, int value) {
-    std::ofstream file("/proc/sys/net/" + setting);
-    ASSERT_TRUE(file << value << std::flush) << setting;
-  }
-
-  // Puts a packet in on an interface.
-  Fate send(Where from, const Packet& packet) {
-    return fate_of([&] {
-      const packets::Bytes bytes = sealed(packet, number_);
-      EXPECT_EQ(::write(tuns_[static_cast<std::size_t>(from)].get(), bytes.data(), bytes.size()),
-                static_cast<ssize_t>(bytes.size()));
-    });
-  }
-
-  enum class User : std::uint8_t { root, nobody };
-
-  // Has a socket of this host send, bound to an address that need not be one of the host's.
-  Fate speak(User user, const char* source, const char* destination) {
-    return fate_of([&] {
-      const uid_t uid = user == User::root ? 0 : 65534;
-      ASSERT_EQ(::syscall(SYS_setresuid, -1, uid, -1), 0);  // of this thread only, and with it its capabilities
-      send_bound(user, source, destination);
-      ASSERT_EQ(::syscall(SYS_setresuid, -1, 0, -1), 0);
-    });
-  }
-
- private:
-  void make_tun(const char* name) {
-    common::Fd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-    ASSERT_TRUE(tun.valid());
-    ifreq request{};
-    std::strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
-    request.ifr_flags = IFF_TUN | IFF_NO_PI;
-    ASSERT_EQ(::ioctl(tun.get(), TUNSETIFF, &request), 0);
-    tuns_.push_back(std::move(tun));
-  }
-
-  void listen() {
-    for (const int family : {AF_INET, AF_INET6}) {
-      common::Fd socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      const int on = 1;
-      sockaddr_in6 any{};
-      any.sin6_family = static_cast<sa_family_t>(family);
-      any.sin6_port = htons(kPort);
-      if (family == AF_INET6) {
-        ASSERT_EQ(::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)), 0);
-      }
-      ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&any),
-                       family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6)),
-                0);
-      sockets_.push_back(std::move(socket));
-    }
-  }
-
-  void guard() {
-    datapath::Options options{.interface = "tunnel", .bpffs = (bpffs_ / "bpf").string()};
-    options.rules = 4;
-    options.tables.pairs = 512;  // they are read twice a packet
-    auto opened = datapath::Datapath::open(options);
-    ASSERT_TRUE(opened) << opened.error().text();
-    datapath_ = std::move(*opened);
-    policy({allow(0, 0)});
-    follow_routes();
-    const auto attached = datapath_->attach(::if_nametoindex("tunnel"));
-    ASSERT_TRUE(attached) << attached.error().text();
-  }
-
-  void send_bound(User user, const char* source, const char* destination) const {
-    const int family = std::strchr(source, ':') == nullptr ? AF_INET : AF_INET6;
-    const bool v4 = family == AF_INET;
-    const common::Fd socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    const int on = 1;
-    const int option =
-        user == User::root ? (v4 ? IP_TRANSPARENT : IPV6_TRANSPARENT) : (v4 ? IP_FREEBIND : IPV6_FREEBIND);
-    ASSERT_EQ(::setsockopt(socket.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, option, &on, sizeof(on)), 0);
-    const auto address_of = [&](const char* text, std::uint16_t port) {
-      sockaddr_storage storage{};
-      storage.ss_family = static_cast<sa_family_t>(family);
-      auto* in = reinterpret_cast<sockaddr_in*>(&storage);
-      auto* in6 = reinterpret_cast<sockaddr_in6*>(&storage);
-      (v4 ? in->sin_port : in6->sin6_port) = htons(port);
-      EXPECT_EQ(::inet_pton(family, text, v4 ? static_cast<void*>(&in->sin_addr) : &in6->sin6_addr), 1);
-      return storage;
-    };
-    const socklen_t bytes = v4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-    const sockaddr_storage from = address_of(source, 0);
-    const sockaddr_storage to = address_of(destination, kPort);
-    ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&from), bytes), 0) << std::strerror(errno);
-    // Whether the kernel lets it go is the kernel's business.
-    [[maybe_unused]] const ssize_t sent =
-        ::sendto(socket.get(), &number_, sizeof(number_), 0, reinterpret_cast<const sockaddr*>(&to), bytes);
-  }
-
-  // All that a packet meets runs inside the call that sends it.
-  template <typename Sends>
-  Fate fate_of(const Sends& sends) {
-    ++number_;
-    const datapath::Counters before = counters();
-    sends();
-    const datapath::Counters after = counters();
-    Fate fate;
-    fate.in = judgement(before, after, KRAIT_INGRESS);
-    fate.out = judgement(before, after, KRAIT_EGRESS);
-    for (std::size_t i = 0; i < tuns_.size(); ++i) {
-      if (takes(tuns_[i], true)) {
-        fate.seen.insert(static_cast<Where>(i));
-      }
-    }
-    for (const common::Fd& socket : sockets_) {
-      if (takes(socket, false)) {
-        fate.seen.insert(Where::socket);
-      }
-    }
-    return fate;
-  }
-
-  // Reads all that waits there, and whether the packet is among it. An ICMP error that quotes the packet is not it.
-  bool takes(const common::Fd& fd, bool has_headers) const {
-    bool found = false;
-    std::array<std::byte, 2048> bytes{};
-    for (;;) {
-      const ssize_t count = ::read(fd.get(), bytes.data(), bytes.size());
-      if (count < static_cast<ssize_t>(sizeof(number_))) {
-        return found;
-      }
-      const bool v4 = (bytes[0] & std::byte{0xf0}) == std::byte{0x40};
-      const bool is_udp = !has_headers || bytes[v4 ? 9 : 6] == std::byte{17};
-      const std::byte* end = bytes.data() + count;
-      found = found || (is_udp && std::memcmp(end - sizeof(number_), &number_, sizeof(number_)) == 0);
-    }
-  }
-
-  datapath::Counters counters() {
-    auto counters = datapath_->counters();
-    EXPECT_TRUE(counters) << counters.error().text();
-    return counters ? std::move(*counters) : datapath::Counters{};
-  }
-
-  static Fate::Judgement judgement(const datapath::Counters& before, const datapath::Counters& after,
-                                   krait_direction direction) {
-    Fate::Judgement judgement;
-    for (int reason = 1; reason < KRAIT_REASON_COUNT; ++reason) {
-      if (after.drops[reason].by_direction[direction].packets != before.drops[reason].by_direction[direction].packets) {
-        judgement.reason = static_cast<krait_reason>(reason);
-      }
-    }
-    for (const datapath::PairCount& pair : after.pairs) {
-      const auto was = std::find_if(before.pairs.begin(), before.pairs.end(), [&](const datapath::PairCount& other) {
-        return other.source_tag == pair.source_tag && other.destination_tag == pair.destination_tag;
-      });
-      const std::uint64_t passed = pair.count[direction][KRAIT_ALLOW].packets;
-      if (passed != (was == before.pairs.end() ? 0 : was->count[direction][KRAIT_ALLOW].packets)) {
-        judgement = {KRAIT_ALLOWED, pair.source_tag, pair.destination_tag};
-      }
-    }
-    return judgement;
-  }
-
-  std::filesystem::path bpffs_;
-  std::vector<common::Fd> tuns_;  // by Where
-  std::vector<common::Fd> sockets_;
-  std::optional<datapath::Datapath> datapath_;
-  std::uint64_t revision_ = 0;
-  std::uint64_t number_ = 0x6b72616974000000;  // of the packet under way, which carries it
-};
-
-using Seen = std::set<Where>;
 
 // Routes as they come and go while packets are on their way.
 struct Weather {
   const char* name;
   const char* begins;
   const char* ends;
-  bool part_on_wan = false;  // of the office
+  bool part_on_wan = false;    // of the office
+  bool branch_on_lan = false;  // a part of it
 };
 constexpr Weather kWeathers[] = {
     {"fair", "", ""},
@@ -401,7 +36,7 @@ constexpr Weather kWeathers[] = {
     {"the host has more addresses", "addr add 10.20.7.7/32 dev lo\naddr add fd20:0:7::7/128 dev lo nodad\n",
      "addr del 10.20.7.7/32 dev lo\naddr del fd20:0:7::7/128 dev lo\n"},
     {"a peer's network is on the LAN", "route add 10.50.7.0/24 dev lan\nroute add fd50:0:7::/48 dev lan\n",
-     "route del 10.50.7.0/24 dev lan\nroute del fd50:0:7::/48 dev lan\n"},
+     "route del 10.50.7.0/24 dev lan\nroute del fd50:0:7::/48 dev lan\n", false, true},
 };
 
 class Traveller {
@@ -472,8 +107,31 @@ void expect_departure(const Weather& weather, Where from, const char* source, co
   EXPECT_EQ(fate.out.source, from == Where::wan ? kDepot : kSrv);
 }
 
-TEST_F(Whereabouts, PacketsGoWhereTheyWereJudgedToGoAndComeFromThere) {
+// Whether a source is the host's or somebody's behind the tunnel, and does not come in where it could be.
+bool is_outsider(const Weather& weather, Where from, std::string_view source) {
+  static const std::set<std::string_view> kInside{"10.90.0.1", "10.90.0.2", "10.90.0.3", "10.50.0.5",
+                                                  "fd90::3",   "fd90::2",   "fd8f::2",   "fd50::5"};
+  const bool in_part = source == "10.50.7.5" || source == "fd50:0:7::5";
+  return kInside.contains(source) || (in_part && !(weather.branch_on_lan && from == Where::lan));
+}
+
+// With the fence, whose addresses are behind the tunnel come in by it alone.
+void expect_fenced(const Weather& weather, Where from, const char* source, const Fate& fate) {
+  EXPECT_EQ(fate.in.reason == KRAIT_REASON_OUTSIDE_TUNNEL, is_outsider(weather, from, source));
+  if (is_outsider(weather, from, source)) {
+    EXPECT_EQ(fate.seen, Seen{});
+  }
+}
+
+class Travels : public Whereabouts, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutTheFence, Travels, testing::Bool());
+
+TEST_P(Travels, PacketsGoWhereTheyWereJudgedToGoAndComeFromThere) {
+  const bool is_fenced = GetParam();
   set("ipv4/conf/all/rp_filter", 0);
+  if (is_fenced) {
+    ASSERT_NO_FATAL_FAILURE(fence());
+  }
   Traveller traveller(1);
   std::map<std::uint32_t, int> arrived;
   std::map<std::uint32_t, int> departed;
@@ -488,6 +146,9 @@ TEST_F(Whereabouts, PacketsGoWhereTheyWereJudgedToGoAndComeFromThere) {
                                               : send(from, Packet(source, destination));
       from == Where::tunnel ? expect_arrival(weather, destination, fate)
                             : expect_departure(weather, from, source, fate);
+      if (is_fenced && (from == Where::lan || from == Where::wan)) {
+        expect_fenced(weather, from, source, fate);
+      }
       arrived[fate.in.destination] += from == Where::tunnel && !fate.seen.empty() ? 1 : 0;
       departed[fate.out.source] += from != Where::tunnel && fate.seen.contains(Where::tunnel) ? 1 : 0;
       ASSERT_FALSE(HasFailure());
@@ -501,11 +162,6 @@ TEST_F(Whereabouts, PacketsGoWhereTheyWereJudgedToGoAndComeFromThere) {
     EXPECT_GT(departed[tag], 2) << tag;
   }
 }
-
-struct Ends {
-  const char* source;
-  const char* destination;
-};
 
 // What a neighbour on the LAN or the underlay sends with addresses of this host.
 TEST_F(Whereabouts, NeighboursDoNotSpeakAsThisHost) {

@@ -7,20 +7,14 @@
 namespace krait::differential {
 
 common::Result<std::vector<packets::Bytes>> load_recording() {
-  auto file = inspect::PcapFile::open(KRAIT_RECORDING);
-  if (!file) {
-    return std::move(file.error());
-  }
+  KRAIT_TRY(auto file, inspect::PcapFile::open(KRAIT_RECORDING));
   std::vector<packets::Bytes> frames;
   for (;;) {
-    auto packet = file->next();
+    KRAIT_TRY(auto packet, file.next());
     if (!packet) {
-      return std::move(packet.error());
-    }
-    if (!*packet) {
       return frames;
     }
-    frames.push_back(inspect::frame_of(file->link_type(), **packet, datapath::PacketRunner::most_frame_bytes()));
+    frames.push_back(inspect::frame_of(file.link_type(), *packet, datapath::PacketRunner::max_frame_bytes()));
   }
 }
 

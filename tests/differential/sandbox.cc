@@ -118,23 +118,14 @@ Result<Sandbox> Sandbox::make() {
     return Error::from_errno(errno, "make a network namespace");
   }
   // No link-local addresses: they would add routes.
-  if (auto done = write_setting("ipv6/conf/default/addr_gen_mode", true); !done) {
-    return std::move(done.error());
-  }
+  KRAIT_CHECK(write_setting("ipv6/conf/default/addr_gen_mode", true));
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (auto done = bring_up(socket, "lo", kLoopback); !done) {
-    return std::move(done.error());
-  }
+  KRAIT_CHECK(bring_up(socket, "lo", kLoopback));
   std::array<Fd, 3> interfaces;
   for (std::uint32_t i = 0; i < interfaces.size(); ++i) {
-    auto tun = make_tun(kNames[i]);
-    if (!tun) {
-      return std::move(tun.error());
-    }
-    interfaces[i] = std::move(*tun);
-    if (auto done = bring_up(socket, kNames[i], kGuarded + i); !done) {
-      return std::move(done.error());
-    }
+    KRAIT_TRY(auto tun, make_tun(kNames[i]));
+    interfaces[i] = std::move(tun);
+    KRAIT_CHECK(bring_up(socket, kNames[i], kGuarded + i));
   }
   Fd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!netlink.valid()) {
@@ -171,24 +162,15 @@ Result<void> Sandbox::set(const naive::Routing& routing) {
            std::find(routes.begin(), routes.end(), route) != routes.end();
   };
   for (const naive::Route& route : routing_.routes) {
-    auto done = has(routing.routes, route) ? Result<void>() : change(RTM_DELROUTE, route);
-    if (!done) {
-      return done;
-    }
+    KRAIT_CHECK(has(routing.routes, route) ? Result<void>() : change(RTM_DELROUTE, route));
   }
   for (const naive::Route& route : routing.routes) {
-    auto done = has(routing_.routes, route) ? Result<void>() : change(RTM_NEWROUTE, route);
-    if (!done) {
-      return done;
-    }
+    KRAIT_CHECK(has(routing_.routes, route) ? Result<void>() : change(RTM_NEWROUTE, route));
   }
   for (const auto& [was, is, path] :
        {std::tuple{routing_.forwards_v4, routing.forwards_v4, "ipv4/conf/guarded/forwarding"},
         std::tuple{routing_.forwards_v6, routing.forwards_v6, "ipv6/conf/guarded/forwarding"}}) {
-    auto done = was == is ? Result<void>() : write_setting(path, is);
-    if (!done) {
-      return done;
-    }
+    KRAIT_CHECK(was == is ? Result<void>() : write_setting(path, is));
   }
   routing_ = routing;
   return {};

@@ -9,8 +9,8 @@
 #include <random>
 #include <string>
 
-#include "krait/agent/plan.h"
 #include "krait/datapath/packet_runner.h"
+#include "krait/plan/plan.h"
 #include "krait/wireguard/wireguard.h"
 #include "tests/packets/packet.h"
 
@@ -23,7 +23,7 @@ constexpr std::uint32_t kRules = 100'000;
 constexpr std::uint16_t kServicePort = 5432;
 constexpr std::uint32_t kPorts = 200;
 // What the agent and its maps may take of the 4 GiB; the rest is the kernel's and everybody else's.
-constexpr std::uint64_t kMostBytes = std::uint64_t{2} << 30U;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{2} << 30U;
 
 std::string v4(std::uint32_t host) { return fmt::format("10.{}.{}.{}", host >> 16U, host >> 8U & 0xffU, host & 0xffU); }
 std::string v6(std::uint32_t host) { return fmt::format("fd00::{:x}:{:x}", host >> 16U, host & 0xffffU); }
@@ -45,7 +45,7 @@ void write_mesh(const std::string& path, const std::string& policy) {
     key[0] = 1;
     key[1] = static_cast<std::uint8_t>(host);
     key[2] = static_cast<std::uint8_t>(host >> 8U);
-    file << "[[peer]]\n" << entry(host) << "public_key = \"" << wireguard::to_base64(key) << "\"\n";
+    file << "[[peer]]\n" << entry(host) << "public_key = \"" << model::key_text(key) << "\"\n";
   }
 }
 
@@ -105,11 +105,11 @@ TEST_F(Greatest, FitsIntoFourGibibytes) {
   const std::string config = folder_ / "krait.toml";
   write_policy(folder_ / "policy.toml");
   write_mesh(config, "policy.toml");
-  auto plan = agent::make_plan(config);
+  auto plan = plan::make_plan(config);
   ASSERT_TRUE(plan) << plan.error().text();
   EXPECT_EQ(plan->bindings.size(), 2 * kHosts);
   EXPECT_EQ(plan->snapshot.identity_classes, kIdentities + 1);
-  auto runner = datapath::PacketRunner::load(agent::pages_of(plan->snapshot));
+  auto runner = datapath::PacketRunner::load(plan::pages_of(plan->snapshot));
   ASSERT_TRUE(runner) << runner.error().text();
   ASSERT_TRUE(runner->publish(plan->snapshot.image));
   for (const auto& [from, to] : {std::pair(v4(0), v4(1)), std::pair(v6(0), v6(1))}) {
@@ -127,7 +127,7 @@ TEST_F(Greatest, FitsIntoFourGibibytes) {
   fmt::print("snapshot {} MiB, process at most {} MiB, maps {} MiB\n", plan->snapshot.image.size() >> 20U,
              own_bytes >> 20U, map_bytes >> 20U);
   EXPECT_GT(map_bytes, plan->snapshot.image.size()) << "the kernel says what maps take";
-  EXPECT_LT(own_bytes + map_bytes, kMostBytes);
+  EXPECT_LT(own_bytes + map_bytes, kMaxBytes);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace krait::naive {
 namespace {
 
 constexpr std::size_t kEthernetBytes = 14;
-constexpr std::size_t kMostExtensions = 8;
+constexpr std::size_t kMaxExtensions = 8;
 
 // Protocol numbers (IANA).
 constexpr std::uint8_t kHopByHop = 0;
@@ -138,7 +138,7 @@ class Reader {
       if (!extension || headers_.later_fragment) {
         return read_transport(rest, next);
       }
-      if (count == kMostExtensions) {
+      if (count == kMaxExtensions) {
         return fail(KRAIT_REASON_EXTENSION_HEADERS);
       }
       // RFC 8200 4.1: hop-by-hop options come first; a fragment header stands once.
@@ -148,7 +148,8 @@ class Reader {
       if (rest.size() < 8) {
         return fail_short();
       }
-      if (next == kRouting && (rest.at8(2) == 0 || rest.at8(3) != 0)) {  // its type, segments left
+      // Its type, segments left. Inside an error: the last segment may be anybody.
+      if (next == kRouting && (!outer() || rest.at8(2) == 0 || rest.at8(3) != 0)) {
         return fail(KRAIT_REASON_ROUTING_HEADER);
       }
       const std::size_t bytes = next == kFragment ? 8 : (rest.at8(1) + 1U) * 8U;
@@ -245,13 +246,10 @@ class Reader {
     if (rest.size() < 8) {
       return fail_short();
     }
-    const std::uint8_t type = rest.at8(0);
-    headers_.tuple.icmp_type = type;
+    headers_.tuple.icmp_type = rest.at8(0);
     headers_.tuple.identifier = rest.at16(4);
-    const common::Family family = headers_.tuple.source.family;
-    const bool error = family == common::Family::v4 ? type == 3 || type == 11 || type == 12 : type >= 1 && type <= 4;
-    if (outer() && error) {
-      const Headers inner = Reader(Place::inner).read(rest.from(8), family);
+    if (outer() && headers_.tuple.is_icmp_error()) {
+      const Headers inner = Reader(Place::inner).read(rest.from(8), headers_.tuple.source.family);
       if (inner.problem == KRAIT_ALLOWED && !inner.later_fragment) {
         headers_.spoken_of = inner.tuple;
       }
@@ -266,6 +264,11 @@ class Reader {
 }  // namespace
 
 bool Tuple::is_icmp() const { return protocol == (source.family == common::Family::v4 ? kIcmp : kIcmpv6); }
+
+bool Tuple::is_icmp_error() const {
+  const bool v4 = source.family == common::Family::v4;
+  return is_icmp() && (v4 ? icmp_type == 3 || icmp_type == 11 || icmp_type == 12 : icmp_type < 128);
+}
 
 std::uint32_t Tuple::selector() const {
   if (is_icmp()) {

@@ -23,6 +23,7 @@ struct Tuple {
   std::uint16_t identifier = 0;  // of an ICMP query or its reply
 
   [[nodiscard]] bool is_icmp() const;  // ICMP in IPv4 or ICMPv6 in IPv6
+  [[nodiscard]] bool is_icmp_error() const;
   [[nodiscard]] std::uint32_t selector() const;
 };
 

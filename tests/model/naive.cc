@@ -50,11 +50,6 @@ bool is_request(const Tuple& tuple) {
          (is_v6(tuple.source) ? type == 128 || type == 139 : type == 8 || type == 13 || type == 15 || type == 17);
 }
 
-bool is_error(const Tuple& tuple) {
-  const std::uint8_t type = tuple.icmp_type;
-  return tuple.is_icmp() && (is_v6(tuple.source) ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12);
-}
-
 bool may_open(const Tuple& tuple) { return !tuple.is_icmp() || is_request(tuple); }
 
 bool may_answer(const Tuple& tuple) { return !tuple.is_icmp() || request_answered_by(tuple).has_value(); }
@@ -253,7 +248,7 @@ std::vector<bool> Evaluator::expired_now() const {
   return expired;
 }
 
-bool Evaluator::Case::is_error() const { return naive::is_error(headers.tuple) && !headers.later_fragment; }
+bool Evaluator::Case::is_error() const { return headers.tuple.is_icmp_error() && !headers.later_fragment; }
 
 std::optional<Evaluator::Place> Evaluator::find(const common::Ip& ip) const {
   const compile::Binding* best = nullptr;

@@ -49,19 +49,27 @@ void put_ip(Bytes& bytes, const common::Ip& ip) {
 
 void append(Bytes& bytes, const Bytes& more) { bytes.insert(bytes.end(), more.begin(), more.end()); }
 
-// RFC 1071 over an IPv4 header whose checksum field is zero.
-std::uint16_t internet_checksum(const Bytes& header) {
+}  // namespace
+
+std::uint32_t sum_of_words(std::span<const std::byte> bytes) {
   std::uint32_t sum = 0;
-  for (std::size_t i = 0; i + 1 < header.size(); i += 2) {
-    sum += std::to_integer<std::uint32_t>(header[i]) << 8U | std::to_integer<std::uint32_t>(header[i + 1]);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    sum += std::to_integer<std::uint32_t>(bytes[i]) << (i % 2 == 0 ? 8U : 0U);
   }
-  while (sum > 0xffffU) {
-    sum = (sum & 0xffffU) + (sum >> 16U);
-  }
-  return static_cast<std::uint16_t>(~sum & 0xffffU);
+  return sum;
 }
 
-}  // namespace
+std::uint16_t internet_checksum(std::uint32_t sum) {
+  while (sum >> 16U != 0) {
+    sum = (sum & 0xffffU) + (sum >> 16U);
+  }
+  return static_cast<std::uint16_t>(~sum);
+}
+
+void store16(Bytes& bytes, std::size_t at, std::uint16_t value) {
+  bytes[at] = static_cast<std::byte>(value >> 8U);
+  bytes[at + 1] = static_cast<std::byte>(value & 0xffU);
+}
 
 Packet::Packet(const common::Ip& source, const common::Ip& destination) : source_(source), destination_(destination) {
   require(source.family == destination.family, "two families");
@@ -220,9 +228,7 @@ Bytes Packet::ipv4_header(std::size_t rest_bytes) const {
   put_ip(bytes, source_);
   put_ip(bytes, destination_);
   append(bytes, options_);
-  const std::uint16_t checksum = internet_checksum(bytes);
-  bytes[10] = static_cast<std::byte>(checksum >> 8U);
-  bytes[11] = static_cast<std::byte>(checksum & 0xffU);
+  store16(bytes, 10, internet_checksum(sum_of_words(bytes)));
   return bytes;
 }
 

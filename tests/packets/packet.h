@@ -38,6 +38,11 @@ inline constexpr std::uint8_t kSyn = 0x02;
 inline constexpr std::uint8_t kRst = 0x04;
 inline constexpr std::uint8_t kAck = 0x10;
 
+// RFC 1071: the words of 16 bits, a last byte filled up with zero; and the checksum of their sum.
+std::uint32_t sum_of_words(std::span<const std::byte> bytes);
+std::uint16_t internet_checksum(std::uint32_t sum);
+void store16(Bytes& bytes, std::size_t at, std::uint16_t value);  // big endian
+
 // One packet in the making; a plain value. Without a transport call it carries protocol 253 (RFC 3692: experiments).
 class Packet {
  public:

@@ -35,7 +35,7 @@ others() { on "$1" sh -c 'nft -s list ruleset && ip rule && ip -6 rule && ip rou
 same() { [[ $(others "$1") == "${before[$1]}" ]]; }
 finding() { on "$1" krait doctor -o json | jq -r --arg name "$2" --arg field "$3" 'first(.findings[] | select(.name == $name))[$field]'; }
 # mended HOST NAME: does what the doctor says.
-mended() { on "$1" sh -c "$(finding "$1" "$2" mend)"; }
+mended() { on "$1" sh -c "$(finding "$1" "$2" hint)"; }
 
 declare -A before=()
 hosts_begin
@@ -59,16 +59,16 @@ check "the doctor names the port" "$(finding db 'firewall: port' found)" test "$
 check "and what is open behind it" "$(finding db 'firewall: input' found)" test "$(finding db 'firewall: input' grade)" = warning
 check "a routing rule for part of the packets is no problem" "$(finding db routes found)" \
   test "$(finding db routes grade)" != problem
-check "the doctor's mend for the port is done" "$(finding db 'firewall: port' mend)" mended db "firewall: port"
-check "the doctor's mend for the interface is done" "$(finding db 'firewall: input' mend)" mended db "firewall: input"
+check "the doctor's hint for the port is done" "$(finding db 'firewall: port' hint)" mended db "firewall: port"
+check "the doctor's hint for the interface is done" "$(finding db 'firewall: input' hint)" mended db "firewall: input"
 check "the doctor has nothing more to say" "$(finding db 'firewall: port' found); $(finding db 'firewall: input' found)" \
   test "$(finding db 'firewall: port' grade)$(finding db 'firewall: input' grade)" = okok
 check "web pings db" "" until_true 20 on web ping -c 1 -W 2 10.90.0.2
 before[db]=$(others db)
 
-check "on office it names ufw's command" "$(finding office 'firewall: port' mend)" \
-  test "$(finding office 'firewall: port' mend)" = "ufw allow 51820/udp"
-check "and Docker's or ufw's chain for what is forwarded" "$(finding office 'firewall: forward' mend)" \
+check "on office it names ufw's command" "$(finding office 'firewall: port' hint)" \
+  test "$(finding office 'firewall: port' hint)" = "ufw allow 51820/udp"
+check "and Docker's or ufw's chain for what is forwarded" "$(finding office 'firewall: forward' hint)" \
   test "$(finding office 'firewall: forward' grade)" = problem
 
 for name in db office; do

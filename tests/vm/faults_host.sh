@@ -24,10 +24,10 @@ agent_start_with() {
 
 # --- a limit of the process: an allocation fails ---
 no_address_space() {
-  local revision most_kb
+  local revision max_kb
   fault_begin "no memory for a reload"
-  most_kb=$(awk '$1 == "VmPeak:" { print $2 + 4096 }' "/proc/${agent_pid[db]}/status")
-  check "an agent with 4 MB more of addresses than it takes starts" "$most_kb kB" agent_start_with "ulimit -v $most_kb"
+  max_kb=$(awk '$1 == "VmPeak:" { print $2 + 4096 }' "/proc/${agent_pid[db]}/status")
+  check "an agent with 4 MB more of addresses than it takes starts" "$max_kb kB" agent_start_with "ulimit -v $max_kb"
   revision=$(metric db krait_policy_revision)
   large_policy >"$lab_dir/large"
   on db cp "$lab_dir/large" /etc/krait/policy.toml
@@ -116,8 +116,8 @@ killed_by_the_kernel
 until=$(date -u -d "@$(($(date +%s) + 30 * 86400))" +%Y-%m-%dT%H:%M:%SZ)
 put_till "$until"
 check "a rule that ends in 30 days is in force" "" reload web db
-serve db udp 10.90.0.2:8000 till
-send web udp 10.90.0.2:8000 till 50
+serve db udp 10.90.0.2:8000 till "$rate"
+send web udp 10.90.0.2:8000 till "$rate"
 check "its traffic runs" "" traffic db more till 20 30
 year_ahead
 year_back

@@ -26,7 +26,7 @@ hostile_pins() {
   hostile_pin "program_ingress is a map" program_ingress 'ln drops program_ingress'
   hostile_pin "program_egress is the other program" program_egress 'ln program_ingress program_egress'
   hostile_pin "flows is another map" flows 'ln drops flows'
-  fault_end 50 # a table of flows that is lost leaves replies waiting for the initiator's next packet
+  fault_end "$rate" # a table of flows that is lost leaves replies waiting for the initiator's next packet
 }
 
 faults_begin

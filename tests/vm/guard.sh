@@ -23,7 +23,7 @@ wireguard_by_hand() {
   done
 }
 
-faults() { on db krait status -o json | jq -r '.faults[] | .what + "; " + .mend'; }
+faults() { on db krait status -o json | jq -r '.faults[] | .what + "; " + .hint'; }
 has_fault() { [[ $(faults) == *"$1"* ]]; }
 problem() { on db krait doctor | grep -qF "$1"; }
 
@@ -57,7 +57,7 @@ stranger=$(on db wg genkey | on db wg pubkey)
 on db wg set wg0 peer "$stranger" allowed-ips 10.90.0.99/32
 reload db
 check "allowed IPs that exceed krait.toml are a fault" "$(faults)" has_fault "lets the peer web send from 0.0.0.0/0"
-check "it says how to mend it" "" \
+check "it says how to fix it" "" \
   has_fault "wg set wg0 peer ${public_key[web]} allowed-ips 10.90.0.1/32,fd90::1/128; or"
 check "so is a peer that krait.toml does not have" "" has_fault "$stranger, and lets it send from 10.90.0.99/32"
 check "krait doctor names both" "" eval 'problem "lets the peer web send from 0.0.0.0/0" && problem "$stranger"'
@@ -83,6 +83,8 @@ check "and the drop is counted" "" rose db no_rule ingress "$before"
 # What the killed agent left looks like krait's own: its key is that of the files.
 on db cp /var/lib/krait/by-hand.key /var/lib/krait/host.key
 check "the agent is killed" "" kill_hard db "${agent_pid[db]}"
+check "krait down of another interface names this one, and nothing else" "$(on db krait down --iface wg9 2>&1)" \
+  test "$(on db krait down --iface wg9 2>&1)" = "already down; wg0 is still guarded: krait down --iface wg0"
 check "krait down" "$(on db krait down 2>&1)" eval '! on db test -e /run/krait/bpf/wg0'
 check "wg0 is as it was made" "" test "$(interface)" = "$as_made"
 check "and no longer guarded" "" traffic db more transfer 100 60

@@ -6,11 +6,11 @@ set -u
 
 idle_s=35
 # MB of the issue are 10^6 bytes, kB of /proc 1024.
-most_kb_100=$((10 * 1000 * 1000 / 1024))
-most_kb_10000=$((40 * 1000 * 1000 / 1024))
+max_kb_100=$((10 * 1000 * 1000 / 1024))
+max_kb_10000=$((40 * 1000 * 1000 / 1024))
 # The agent's one timer may go off once within each measurement, and two switches belong to a wake-up.
-most_switches=2
-most_ticks=1
+max_switches=2
+max_ticks=1
 
 # peers NUMBER: so many more [[peer]] tables, with keys that nobody has.
 peers() {
@@ -45,9 +45,9 @@ sleeps() {
   local switches_before ticks_before
   switches_before=$(switches) ticks_before=$(ticks)
   sleep "$2"
-  check "$1: it does not wake up" "$(($(switches) - switches_before)) context switches in $2 s, at most $most_switches" \
-    test $(($(switches) - switches_before)) -le $most_switches
-  check "$1: it takes no CPU" "$(($(ticks) - ticks_before)) ticks of 10 ms" test $(($(ticks) - ticks_before)) -le $most_ticks
+  check "$1: it does not wake up" "$(($(switches) - switches_before)) context switches in $2 s, at most $max_switches" \
+    test $(($(switches) - switches_before)) -le $max_switches
+  check "$1: it takes no CPU" "$(($(ticks) - ticks_before)) ticks of 10 ms" test $(($(ticks) - ticks_before)) -le $max_ticks
 }
 
 hosts_begin
@@ -57,7 +57,7 @@ put_policy "web db" "web db tcp/5432"
 check "the mesh is up" "" mesh_up web db
 check "db takes 100 peers" "" with_peers 100
 check "db has them" "" test "$(on db krait status -o json | jq '.peers | length')" = 100
-check "100 peers: at most $most_kb_100 kB" "$(memory)" test "$(status_of VmRSS)" -le $most_kb_100
+check "100 peers: at most $max_kb_100 kB" "$(memory)" test "$(status_of VmRSS)" -le $max_kb_100
 sleeps "100 peers, idle" $idle_s
 serve db tcp 10.90.0.2:5432 transfer
 send web tcp 10.90.0.2:5432 transfer 100000000
@@ -66,12 +66,12 @@ sleeps "100 peers, transfer" 10
 check "meanwhile it ran" "$(count db transfer received) records of 1000 bytes" traffic db more transfer 1000 30
 traffic web stop transfer
 for ((n = 0; n < 3; n++)); do reload db; done
-check "after more reloads no more" "$(memory)" test "$(status_of VmRSS)" -le $most_kb_100
+check "after more reloads no more" "$(memory)" test "$(status_of VmRSS)" -le $max_kb_100
 check "db takes 10,000 peers" "" with_peers 10000
 check "db has them" "" test "$(on db krait status -o json | jq '.peers | length')" = 10000
-check "10,000 peers: at most $most_kb_10000 kB" "$(memory)" test "$(status_of VmRSS)" -le $most_kb_10000
+check "10,000 peers: at most $max_kb_10000 kB" "$(memory)" test "$(status_of VmRSS)" -le $max_kb_10000
 for ((n = 0; n < 3; n++)); do reload db; done
-check "after more reloads no more" "$(memory)" test "$(status_of VmRSS)" -le $most_kb_10000
+check "after more reloads no more" "$(memory)" test "$(status_of VmRSS)" -le $max_kb_10000
 on db wg set wg0 peer "$(printf '%042dA=' 1)" remove
 check "10,000 peers: it looks once a minute" "" until_true 75 looked
 sleeps "10,000 peers, idle" 10

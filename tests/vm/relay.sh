@@ -83,7 +83,7 @@ addresses db lan 10.91.0.1/24
 addresses neighbour lan 10.91.0.2/24
 addresses neighbour lo 10.90.0.1/32
 on neighbour ip route add default via 10.91.0.1
-denied "a neighbour of db sends in web's name" db source_not_local egress \
+denied "a neighbour of db sends in web's name" db outside_tunnel ingress \
   on neighbour ping -c 1 -W 2 -I 10.90.0.1 10.90.0.3
 denied "a neighbour of db sends in its own name" db unknown_source egress on neighbour ping -c 1 -W 2 -I 10.91.0.2 10.90.0.3
 finish relay

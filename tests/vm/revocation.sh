@@ -38,8 +38,8 @@ for family in "ipv4 10.90.0.2" "ipv6 [fd90::2]"; do
   read -r family address <<<"$family"
   for protocol in tcp/5432 udp/9000; do
     name=$family-${protocol%/*}
-    serve db "${protocol%/*}" "$address:${protocol#*/}" "$name"
-    send web "${protocol%/*}" "$address:${protocol#*/}" "$name"
+    serve db "${protocol%/*}" "$address:${protocol#*/}" "$name" 200
+    send web "${protocol%/*}" "$address:${protocol#*/}" "$name" 200
     check "$name runs" "" traffic web wait "$name" 100 30
     cut_at db "$name" "${protocol%/*}" "$family"
     cut_at web "$name" "${protocol%/*}" "$family"

@@ -134,7 +134,7 @@ error_dropped() {
 }
 
 # hops HOST ADDRESS [traceroute's arguments]: the path, one word a hop.
-hops() { on "$1" traceroute -n -q 1 -w 2 -m 8 "${@:3}" "$2" 2>&1 | awk '$1 ~ /^[0-9]+$/ { print $2 }' | tr '\n' ' '; }
+hops() { on "$1" traceroute -n -q 1 -w 5 -m 8 "${@:3}" "$2" 2>&1 | awk '$1 ~ /^[0-9]+$/ { print $2 }' | tr '\n' ' '; }
 
 # traceroutes: the hops behind db answer "time exceeded" about a live flow, and bob "port unreachable".
 traceroutes() {
@@ -142,10 +142,10 @@ traceroutes() {
   put_policy "web db" "${granted[@]}" "site-a site-b udp/33434-33499 icmp/echo-request"
   reload web db
   forget_path_mtu
-  before=$(drops db reverse_path egress)
+  before=$(drops db reverse_path ingress)
   seen=$(hops alice 10.2.2.2)
   check "a router to whose address db has no route stays dark" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 * 10.2.2.2 "
-  check "its answer is counted" "db reverse_path egress" rose db reverse_path egress "$before"
+  check "its answer is counted" "db reverse_path ingress" rose db reverse_path ingress "$before"
   routes db 10.2.9.0/24 10.2.1.2 fd90:2:9::/64 fd90:2:1::2
   seen=$(hops alice 10.2.2.2)
   check "traceroute by UDP" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 10.2.1.2 10.2.9.2 10.2.2.2 "
@@ -156,6 +156,7 @@ traceroutes() {
   # A router whose address is nobody's may not speak, whatever it speaks of.
   addresses near west 198.51.100.1/32
   on near ip route replace default via 10.2.1.1 src 198.51.100.1
+  routes db 198.51.100.1/32 10.2.1.2
   before=$(drops db unknown_source egress)
   seen=$(hops alice 10.2.2.2)
   check "a router without an identity stays dark" "$seen" test "$seen" = "10.1.0.1 10.90.0.2 * 10.2.9.2 10.2.2.2 "
@@ -178,19 +179,38 @@ neighbours() {
   reload web db
   check "db pings web" "" on db ping -c 1 -W 5 10.90.0.1
   addresses carol lo fd90::2/128 10.90.0.2/32 fd90:2:1::99/128
-  denied "carol sends with db's IPv6 address" db reverse_path egress on carol ping -c 1 -W 2 -I fd90::2 fd90::1
+  denied "carol sends with db's IPv6 address" db outside_tunnel ingress on carol ping -c 1 -W 2 -I fd90::2 fd90::1
   denied "carol sends with an address of db's other network" db reverse_path egress \
     on carol ping -c 1 -W 2 -I fd90:2:1::99 fd90::1
   before=$(allowed db db web egress)
-  check "carol sends with db's IPv4 address: nothing passes" "" not on carol ping -c 1 -W 2 -I 10.90.0.2 10.90.0.1
-  check "carol sends with db's IPv4 address: the kernel takes it from nobody" "$before allowed before and after" \
-    test "$(allowed db db web egress)" = "$before"
+  denied "carol sends with db's IPv4 address" db outside_tunnel ingress on carol ping -c 1 -W 2 -I 10.90.0.2 10.90.0.1
+  check "nothing left as db" "$before allowed before and after" test "$(allowed db db web egress)" = "$before"
   on db nft 'add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; };
              add rule ip nat post oifname wg0 ip saddr 10.2.3.3 masquerade'
   check "carol pings web, masqueraded to db" "" on carol ping -c 1 -W 5 10.90.0.1
   check "she speaks as db then" "db -> web allowed: $before -> $(allowed db db web egress)" \
     test "$(allowed db db web egress)" -gt "$before"
+  on db nft 'add rule ip nat post oifname wg0 ip saddr 10.77.0.0/24 masquerade'
+  on db ip route add 10.77.0.0/24 dev eth0 # as if containers were there
+  addresses carol lo 10.77.0.5/32
+  denied "carol sends with a container's address, masqueraded to db" db reverse_path ingress \
+    on carol ping -c 1 -W 2 -I 10.77.0.5 10.90.0.1
+  on db ip route del 10.77.0.0/24 dev eth0
   on db nft delete table ip nat
+}
+
+# impostors FAMILY WEB ALICE DB NEAR: on db's lan2 carol has the addresses of web and of a host behind it. Nothing of hers
+# may pass for theirs: not to db, not through it to a network behind it.
+impostors() {
+  local family=$1 web=$2 alice=$3 db=$4 near=$5
+  addresses carol lo "$web/${6:-32}" "$alice/${6:-32}"
+  denied "$family: carol sends to db as web" db outside_tunnel ingress on carol ping -c 1 -W 2 -I "$web" "$db"
+  denied "$family: carol sends to db as alice" db outside_tunnel ingress on carol ping -c 1 -W 2 -I "$alice" "$db"
+  denied "$family: carol sends through db as alice" db outside_tunnel ingress on carol ping -c 1 -W 2 -I "$alice" "$near"
+  on carol ip addr del "$web/${6:-32}" dev lo
+  on carol ip addr del "$alice/${6:-32}" dev lo
+  check "$family: as herself she reaches db" "" on carol ping -c 1 -W 5 "$db"
+  check "$family: as herself she reaches near" "" on carol ping -c 1 -W 5 "$near"
 }
 
 # network_gone: what goes to a network behind db, whose own route is gone, does not follow a wider one.
@@ -222,11 +242,13 @@ forged IPv4 10.1.0.2 10.2.2.2
 forged IPv6 fd90:1::2 fd90:2:2::2
 traceroutes
 addresses alice lo 10.2.2.99/32
-denied "alice sends from an address of the other site" web source_not_local egress \
+denied "alice sends from an address of the other site" web outside_tunnel ingress \
   on alice ping -c 1 -W 2 -I 10.2.2.99 10.2.2.2
 check "no packet is counted for the gateways themselves" "" test "$(allowed db web db ingress)" = 0
 gateways_own IPv4 10.2.3.1
 gateways_own IPv6 "[fd90:2:3::1]"
 neighbours
+impostors IPv4 10.90.0.1 10.1.0.2 10.2.3.1 10.2.1.2
+impostors IPv6 fd90::1 fd90:1::2 fd90:2:3::1 fd90:2:1::2 128
 network_gone
 finish site_to_site

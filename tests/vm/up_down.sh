@@ -7,7 +7,9 @@ set -u
 
 # Prints what is left of krait on db.
 left_over() {
-  on db sh -c 'ls -d /sys/class/net/wg0 /run/krait/bpf /run/krait/krait.sock /run/krait/krait.sock.lock /run/krait/wg0.lock 2>/dev/null'
+  on db sh -c 'ls -d /sys/class/net/wg0 /run/krait/bpf /run/krait/krait.sock /run/krait/krait.sock.lock /run/krait/wg0.lock 2>/dev/null
+    tc qdisc show | grep clsact
+    for device in lo eth0; do tc filter show dev $device ingress; done'
 }
 nothing_left() { [[ -z $(left_over) ]]; }
 # The kernel's WireGuard turns it off for the whole host.

@@ -61,6 +61,21 @@ if [[ $(attachment db) == clsact ]]; then
   on db tc filter del dev wg0 ingress pref 1 protocol all handle 7 bpf
   mended "a filter put ahead, and taken off" "wg0 is as it should be again" eval '[[ -z $(faults) ]]'
 fi
+# Web's overlay address comes by the tunnel or not at all.
+fenced() {
+  local before
+  before=$(drops db outside_tunnel ingress)
+  on web ping -c 1 -W 1 -I 10.90.0.1 192.0.2.2 >/dev/null
+  rose db outside_tunnel ingress "$before"
+}
+check "the fence stands on eth0" "" fenced
+# A TCX link that the agent holds goes with its interface only.
+if [[ $(attachment db) == clsact ]]; then
+  on db tc qdisc del dev eth0 clsact
+  on db ip link add wakes type veth peer name wakes2
+  mended "fence removed" "the fence was taken off eth0" fenced
+  on db ip link del wakes
+fi
 on db umount -l /run/krait/bpf
 mended "pins unmounted" "pinned again" on db test -e /run/krait/bpf/wg0/snapshot
 on db mount -t tmpfs tmpfs /run/krait/bpf
@@ -113,15 +128,16 @@ on db ip link del wg0
 mended "deleted" "made anew with 2 peers" on db ip link show dev wg0
 check "deleted: attached before it has peers" "$(attachment db)" guarded
 
-# What is made anew cannot be set up while its port is another's.
+# What is made anew cannot be brought up while its port is another's.
 on db kill -STOP "${agent_pid[db]}"
 on db ip link del wg0
 serve db udp 192.0.2.2:51820 taker
 on db kill -CONT "${agent_pid[db]}"
-check "deleted, its port taken: a fault" "$(faults)" until_true 20 eval '[[ $(faults) == *"everything on it is denied"* ]]'
-check "deleted, its port taken: the stage is attached" "$(stage)" test "$(stage)" = attached
+check "deleted, its port taken: a fault" "$(faults)" until_true 20 eval '[[ $(faults) == *"wg0: UDP port 51820 is taken"* ]]'
+check "deleted, its port taken: it has its peers, and is down" "$(on db ip -br link show dev wg0)" \
+  eval '[[ $(on db wg show wg0 peers | wc -l) = 2 && $(on db ip -br link show dev wg0) == *DOWN* ]]'
 traffic db stop taker
-check "deleted, its port free again: mended within the minute" "" until_true 75 said "could not be set up before"
+check "deleted, its port free again: mended within the minute" "" until_true 75 said "takes what it refused before"
 check "deleted, its port free again: traffic goes on" "" until_true 30 pings
 
 # A stranger's takes the name of the one that was deleted.

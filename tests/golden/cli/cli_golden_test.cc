@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -36,12 +36,7 @@ std::vector<std::string> words_of(const std::string& line) {
 
 std::string read_from_start(const Fd& fd) {
   ::lseek(fd.get(), 0, SEEK_SET);
-  std::string text;
-  std::array<char, 4096> chunk;
-  for (ssize_t got = 0; (got = ::read(fd.get(), chunk.data(), chunk.size())) > 0;) {
-    text.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-  return text;
+  return common::read_to_end(fd.get(), std::size_t{1} << 20U, "what a command printed").value();
 }
 
 // Even root has no capability behind this: exec no longer gives any.

@@ -42,7 +42,7 @@ class GoldenConfig : public testing::TestWithParam<std::string> {};
 TEST_P(GoldenConfig, SaysWhatIsExpected) {
   const std::string& name = GetParam();
   ASSERT_TRUE(name.starts_with("policy_") || name.starts_with("mesh_")) << name;
-  const auto text = common::read_file(kFolder / (name + ".toml"), krait::config::kMostFileBytes);
+  const auto text = common::read_file(kFolder / (name + ".toml"), krait::config::kMaxFileBytes);
   ASSERT_TRUE(text) << text.error().text();
   const std::string said = said_about(name, *text);
   const std::string expectation = kFolder / (name + ".expected");
@@ -51,7 +51,7 @@ TEST_P(GoldenConfig, SaysWhatIsExpected) {
     ASSERT_TRUE(common::write_file(expectation, said, 0644));
     return;
   }
-  const auto expected = common::read_file(expectation, krait::config::kMostFileBytes);
+  const auto expected = common::read_file(expectation, krait::config::kMaxFileBytes);
   ASSERT_TRUE(expected) << expected.error().text();
   EXPECT_EQ(*expected, said);  // prints a difference line by line
 }

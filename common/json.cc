@@ -1,0 +1,38 @@
+#include "common/json.h"
+
+namespace common {
+
+const Json* find_member(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() ? nullptr : &*found;
+}
+
+std::optional<std::uint64_t> find_number(const Json& json, const char* key) {
+  const Json* found = find_member(json, key);
+  if (found == nullptr || !found->is_number_integer() ||
+      (!found->is_number_unsigned() && found->get<std::int64_t>() < 0)) {
+    return std::nullopt;
+  }
+  return found->get<std::uint64_t>();
+}
+
+std::uint64_t number_at(const Json& json, const char* key) { return find_number(json, key).value_or(0); }
+
+std::string text_at(const Json& json, const char* key, std::string_view otherwise) {
+  const Json* found = find_member(json, key);
+  return found != nullptr && found->is_string() ? found->get<std::string>() : std::string(otherwise);
+}
+
+const Json& object_at(const Json& json, const char* key) {
+  static const Json kNone = Json::object();
+  const Json* found = find_member(json, key);
+  return found != nullptr && found->is_object() ? *found : kNone;
+}
+
+const Json& list_at(const Json& json, const char* key) {
+  static const Json kNone = Json::array();
+  const Json* found = find_member(json, key);
+  return found != nullptr && found->is_array() ? *found : kNone;
+}
+
+}  // namespace common

@@ -1,0 +1,23 @@
+// JSON as all programs here use it, and how to read members of it. What was received may be another version's, or
+// nothing of ours: a member that is missing or of another kind, or the member of what is no object, reads as nothing.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace common {
+
+// ordered: people read what is written too, and the golden tests compare it.
+using Json = nlohmann::ordered_json;
+
+const Json* find_member(const Json& json, const char* key);                   // else nullptr
+std::optional<std::uint64_t> find_number(const Json& json, const char* key);  // whole and not negative
+std::uint64_t number_at(const Json& json, const char* key);                   // else 0
+std::string text_at(const Json& json, const char* key, std::string_view otherwise = "");
+const Json& object_at(const Json& json, const char* key);  // else an empty one
+const Json& list_at(const Json& json, const char* key);    // else an empty one
+
+}  // namespace common

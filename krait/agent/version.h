@@ -1,8 +1,0 @@
-// The version of every program of krait, from the build.
-#pragma once
-
-namespace krait::agent {
-
-inline constexpr const char* kVersion = KRAIT_VERSION;
-
-}  // namespace krait::agent

@@ -1,0 +1,303 @@
+#include "krait/enforce/enforcer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "krait/compile/compile.h"
+#include "krait/config/load.h"
+#include "krait/enforce/datapath_options.h"
+#include "krait/enforce/host_settings.h"
+#include "krait/enforce/key_files.h"
+#include "krait/enforce/own_link.h"
+#include "krait/enforce/steps.h"
+#include "krait/enforce/surplus_faults.h"
+#include "krait/wireguard/route_hints.h"
+
+namespace krait::enforce {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+Result<plan::Plan> plan_from(plan::Files files, const std::string& interface, plan::ClockKeeper& clock) {
+  const auto former = datapath::rule_records_in_force(datapath_options(interface));
+  const model::KnownTime known = clock.look({files.mesh.file, files.policy.file});
+  return plan::make_plan(std::move(files), {.now = known.now, .former = former});
+}
+
+// What can fail before anything but an interface that is down has changed.
+struct Prepared {
+  std::optional<wireguard::PrivateKey> key;  // none in guard mode
+  std::uint32_t interface_index = 0;
+};
+
+// `own_index`: of a link that the caller has managed all the while; 0: of none. One that krait did not make is refused
+// when it is to be managed.
+Result<Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool is_managed,
+                         std::uint32_t own_index) {
+  Prepared prepared;
+  if (is_managed) {
+    KRAIT_TRY(auto key, load_key(mesh.host), "read the private key");
+    prepared.key = std::move(key);
+    own_index = own_index != 0 ? own_index : unmarked_own_link(interface);
+  }
+  KRAIT_TRY(auto index, is_managed ? wireguard::ensure_link(interface, own_index) : wireguard::link_index(interface),
+            "find the interface " + interface);
+  prepared.interface_index = index;
+  return prepared;
+}
+
+const wireguard::PrivateKey* pointer_to(const std::optional<wireguard::PrivateKey>& key) {
+  return key ? &*key : nullptr;
+}
+
+}  // namespace
+
+std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh) {
+  return options.guarded_interface.value_or(mesh.host.interface);
+}
+
+Result<Enforcer> Enforcer::start(EnforcerOptions options) {
+  KRAIT_TRY(auto files, plan::load_files(options.config_file));
+  const std::string interface = interface_of(options, files.mesh);
+  const bool is_managed = !options.guarded_interface;
+  KRAIT_TRY(auto lock, lock_interface(interface));
+  plan::ClockKeeper clock;
+  KRAIT_TRY(auto plan, plan_from(std::move(files), interface, clock));
+  if (auto remembered = is_managed ? remember_settings(interface, lock) : Result<void>(); !remembered) {
+    return std::move(remembered.error());
+  }
+  KRAIT_TRY(auto prepared, prepare(interface, plan.mesh, is_managed, 0));
+  KRAIT_TRY(auto datapath, datapath::Datapath::open(datapath_options(interface, plan, is_managed)),
+            "open the data path of " + interface);
+  Enforcer enforcer(std::move(options), std::move(lock),
+                    {.interface = interface,
+                     .is_managed = is_managed,
+                     .datapath = std::move(datapath),
+                     .interface_index = prepared.interface_index},
+                    std::move(clock));
+  if (auto checked = wireguard::check_every_source(); !checked) {
+    enforcer.unchecked_sources_ = checked.error().text();
+  }
+  KRAIT_CHECK(enforcer.put_in_force(std::move(plan), pointer_to(prepared.key)));
+  enforcer.remember_time();
+  return enforcer;
+}
+
+Result<Enforcer::Ran> Enforcer::reconcile(Goal goal, const plan::Plan& plan, const wireguard::PrivateKey* key,
+                                          const MovedTo& moved_to) {
+  const bool looks_at_wireguard = goal == Goal::enforce && held_.is_managed;
+  KRAIT_TRY(auto sight, observe(held_, {.plan = plan,
+                                        .revision = last_.revision,
+                                        .key = !looks_at_wireguard ? std::nullopt
+                                               : key != nullptr    ? std::optional(key->public_key())
+                                                                   : held_.key,
+                                        .moved_to = moved_to}));
+  model::WireguardImage nobody;
+  nobody.interface = held_.interface;
+  const bool is_ending = goal == Goal::deny || goal == Goal::nothing;
+  const bool is_adopting = plan_.wireguard.interface.empty();
+  const Wanted wanted{.plan = plan,
+                      .wireguard = is_ending ? nobody : plan.wireguard,
+                      .key = key,
+                      .previous = is_adopting ? nullptr : &plan_.wireguard,
+                      .present_name = sight.name,
+                      .new_home = sight.new_home};
+  Work work(held_, wanted);
+  const auto planned = steps({.goal = goal, .is_managed = held_.is_managed}, sight.observed);
+  Outcome outcome = run(planned, work);
+  return Ran{std::move(sight), std::move(outcome), work.changes(), work.mended()};
+}
+
+// Looked at and not concluded from the steps: one may fail after it has switched.
+bool Enforcer::decides(const plan::Plan& plan) const {
+  return held_.datapath.is_published(plan.snapshot.image).value_or(false);
+}
+
+Result<void> Enforcer::put_in_force(plan::Plan plan, const wireguard::PrivateKey* key) {
+  plan::set_revision(plan.snapshot, held_.datapath.last_revision() + 1);
+  KRAIT_TRY(auto ran, reconcile(Goal::enforce, plan, key));
+  // The new policy decides even where its peers could not be set up: the next look must not put the former ones back.
+  if (decides(plan)) {
+    goal_ = Goal::enforce;
+    take_over(std::move(plan), ran.changes);
+    faults_ = step_faults(about(), ran.outcome);
+  }
+  if (ran.outcome.failed) {
+    return run_error(about(), ran.sight.observed, std::move(ran.outcome));
+  }
+  return {};
+}
+
+void Enforcer::take_over(plan::Plan plan, const wireguard::Changes& changes) {
+  last_ = {.revision = held_.datapath.revision(),
+           .rules = plan.policy.rules.size(),
+           .identities = plan.policy.identities.size(),
+           .peers = plan.mesh.peers.size(),
+           .changes = changes,
+           .warnings = plan.warnings};
+  last_.changes.mtu_bytes = held_.mtu_bytes;
+  plan.snapshot.image = {};
+  plan_ = std::move(plan);
+}
+
+// The files say what is in force, and the kernel still has it. What could not be put right is tried again.
+bool Enforcer::is_unchanged() {
+  if (goal_ != Goal::enforce || !faults().empty() || awaits_peers_keys() ||
+      !config::is_unchanged(options_.config_file, plan_.mesh.digest) ||
+      !config::is_unchanged(plan_.mesh.host.policy_file, plan_.policy.digest)) {
+    return false;
+  }
+  std::optional<model::PublicKey> key;
+  if (managed()) {
+    const auto loaded = load_key(plan_.mesh.host);
+    if (!loaded) {
+      return false;
+    }
+    key = loaded->public_key();
+  }
+  const auto sight = observe(held_, {.plan = plan_, .revision = last_.revision, .key = key});
+  return sight && sight->observed.place == Place::here && sight->observed.is_attached &&
+         sight->observed.is_in_force() && (sight->observed.is_applied || !managed()) &&
+         held_.datapath.revision() == last_.revision;
+}
+
+Result<control::Applied> Enforcer::stay() {
+  KRAIT_CHECK(follow_clock());
+  remember_time();
+  KRAIT_TRY(const auto records, held_.datapath.rule_records());
+  last_.changes = {};
+  last_.changes.mtu_bytes = held_.mtu_bytes;
+  last_.warnings = compile::expired_rules(plan_.policy, {.now = clock_.now().now, .former = records});
+  return last_;
+}
+
+Result<control::Applied> Enforcer::reload() {
+  if (is_unchanged()) {
+    return stay();
+  }
+  KRAIT_CHECK(check_name());
+  KRAIT_TRY(auto files, plan::load_files(options_.config_file));
+  if (const std::string wanted = interface_of(options_, files.mesh); wanted != interface()) {
+    return Error(
+        ErrorCode::invalid_input,
+        fmt::format("{}: the interface changed from {} to {}, which a reload cannot do; run krait down, then krait up",
+                    options_.config_file, interface(), wanted));
+  }
+  KRAIT_TRY(auto plan, plan_from(std::move(files), interface(), clock_));
+  KRAIT_TRY(auto prepared, prepare(interface(), plan.mesh, managed(), held_.interface_index));
+  held_.interface_index = prepared.interface_index;
+  KRAIT_CHECK(put_in_force(std::move(plan), pointer_to(prepared.key)));
+  remember_time();
+  return last_;
+}
+
+Sight Enforcer::look_for_it() const {
+  const auto where = wireguard::find_link(interface(), held_.interface_index);
+  Sight sight;
+  if (where && is_strangers(held_, *where)) {
+    sight.observed.place = Place::taken;
+  } else if (where) {
+    sight.name = where->name;
+    sight.observed.place = where->name == interface() ? Place::here : Place::renamed;
+  }
+  return sight;
+}
+
+Result<void> Enforcer::check_name() const { return enforce::check_name(about(), look_for_it()); }
+
+Inspection Enforcer::inspect(const MovedTo& moved_to) {
+  const bool were_refused = !held_.refused.empty();
+  auto anew = compile_what_is_lost();
+  const bool is_anew = anew && *anew;
+  auto ran =
+      anew ? reconcile(goal_, is_anew ? **anew : plan_, nullptr, moved_to) : Result<Ran>(std::move(anew.error()));
+  if (ran && is_anew) {
+    follow_policy(std::move(**anew));
+  }
+  if (!ran) {
+    faults_ = {{.what = ran.error().text(), .hint = {}}};
+    return {.mended = {}, .faults = faults()};
+  }
+  faults_ = place_faults(about(), ran->sight, ran->outcome, held_.was_removed_there);
+  std::ranges::move(step_faults(about(), ran->outcome), std::back_inserter(faults_));
+  if (!managed() && ran->sight.observed.place == Place::here && !ran->outcome.failed) {
+    std::ranges::move(surplus_faults(plan_, interface()), std::back_inserter(faults_));
+  }
+  return {.mended = tell(*ran, were_refused), .faults = faults()};
+}
+
+std::vector<std::string> Enforcer::tell(const Ran& ran, bool were_refused) {
+  std::vector<std::string> mended = ran.mended;
+  if (ran.outcome.has_done(Step::resume)) {
+    const std::string_view what = ran.sight.observed.place == Place::absent ? "was deleted by somebody else: made anew"
+                                                                            : "could not be set up before: set up now";
+    mended = {fmt::format("{} {} with {} peers", interface(), what, plan_.mesh.peers.size())};
+  } else if (ran.changes.any() && goal_ == Goal::enforce) {
+    mended.push_back(changes_text(interface(), ran.changes, were_refused));
+  }
+  for (const std::string& name : held_.surroundings.take_put_back()) {
+    mended.push_back(fmt::format("the fence was taken off {} by somebody else: put back", name));
+  }
+  return mended;
+}
+
+std::vector<control::Fault> Enforcer::faults() const {
+  std::vector<control::Fault> all = faults_;
+  if (held_.interface_index != 0) {
+    std::ranges::move(held_.surroundings.faults(), std::back_inserter(all));
+  }
+  std::ranges::move(refusal_faults(held_.refused), std::back_inserter(all));
+  return all;
+}
+
+Result<bool> Enforcer::follow_network() {
+  // Without the interface there is nothing to follow it for, and what has its name is not to be touched.
+  const auto where = wireguard::find_link(interface(), held_.interface_index);
+  if (held_.interface_index == 0 || !where || where->index != held_.interface_index) {
+    return false;
+  }
+  const bool is_fence_news = held_.surroundings.fence_off(held_.datapath, held_.interface_index);
+  auto is_way_news = held_.surroundings.set_ways(held_.datapath, plan_.mesh, held_.interface_index);
+  return is_way_news ? Result<bool>(*is_way_news || is_fence_news) : std::move(is_way_news);
+}
+
+Result<bool> Enforcer::fit_mtu() {
+  if (!managed() || held_.interface_index == 0 || !check_name()) {
+    return false;
+  }
+  KRAIT_TRY(const auto mtu, wireguard::fit_mtu(interface()));
+  held_.mtu_bytes = mtu.bytes;
+  held_.datapath.clamp_mss_to(mtu.bytes);
+  last_.changes.mtu_bytes = mtu.bytes;
+  return mtu.changed;
+}
+
+Result<void> Enforcer::drain() {
+  KRAIT_CHECK(check_name());
+  goal_ = Goal::deny;
+  KRAIT_TRY(auto ran, reconcile(Goal::deny, plan_, nullptr));
+  return ran.outcome.failed ? Result<void>(run_error(about(), ran.sight.observed, std::move(ran.outcome)))
+                            : Result<void>();
+}
+
+Result<void> Enforcer::remove() {
+  // Another interface that has the name is left alone; krait's own by another name would stay, and nothing judge it.
+  if (const Sight sight = look_for_it(); sight.observed.place == Place::renamed && managed()) {
+    return enforce::check_name(about(), sight);
+  }
+  KRAIT_TRY(auto ran, reconcile(Goal::nothing, plan_, nullptr));
+  lock_.remove_file();
+  if (ran.outcome.failed) {
+    return run_error(about(), ran.sight.observed, std::move(ran.outcome));
+  }
+  held_.interface_index = 0;
+  return {};
+}
+
+}  // namespace krait::enforce

@@ -1,0 +1,14 @@
+// What an agent without privileges over files needs and cannot make itself.
+#pragma once
+
+#include <string>
+
+#include "common/result.h"
+
+namespace krait::enforce {
+
+// Mounts the BPF file system for the pins and gives it, with what is pinned there, to the user of that name. Needs
+// root; not_found when there is no such user.
+common::Result<void> prepare_for(const std::string& user);
+
+}  // namespace krait::enforce
