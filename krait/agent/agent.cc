@@ -11,6 +11,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/answer.h"
 #include "common/event/clock_watch.h"
 #include "common/event/http.h"
 #include "common/event/loop.h"
@@ -110,12 +111,11 @@ std::optional<common::Answer> Service::on_control(std::string_view input, const 
       return std::nullopt;
     }
     const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", common::kMaxRequestBytes));
-    return common::Answer{control::json_line(control::error_json(error)), input.size(), true};
+    return common::Answer{common::json_line(common::error_json(error)), input.size(), true};
   }
   auto request = control::parse_request(input.substr(0, end));
   return common::Answer{
-      request ? answer_line(*request, client) : control::json_line(control::error_json(request.error())), end + 1,
-      false};
+      request ? answer_line(*request, client) : common::json_line(common::error_json(request.error())), end + 1, false};
 }
 
 std::optional<common::Answer> Service::on_http(std::string_view input) {
@@ -153,7 +153,7 @@ Result<void> Service::share() {
     return made ? Result<void>() : std::move(made.error());
   };
   auto done = add(shared_.metrics, [this] { return metrics_page(); });
-  return done ? add(shared_.status, [this] { return Result<std::string>(control::json_line(status())); })
+  return done ? add(shared_.status, [this] { return Result<std::string>(common::json_line(status())); })
               : std::move(done);
 }
 
@@ -167,7 +167,7 @@ std::string Service::answer_line(control::Request request, const common::Client&
   if (!client.may_change && request == control::Request::status) {
     return *shared_.status->get();
   }
-  std::string line = control::json_line(answer(request, client));
+  std::string line = common::json_line(answer(request, client));
   if (client.may_change) {
     read_anew();
   }
@@ -176,7 +176,7 @@ std::string Service::answer_line(control::Request request, const common::Client&
 
 control::Json Service::answer(control::Request request, const common::Client& client) {
   if (control::needs_right(request) && !client.may_change) {
-    return control::error_json(Error(ErrorCode::permission, common::refusal(rights_, kGroup)));
+    return common::error_json(Error(ErrorCode::permission, common::refusal(rights_, kGroup)));
   }
   switch (request) {
     case control::Request::reload:
@@ -202,7 +202,7 @@ control::Json Service::reload() {
   if (!applied) {
     log_.error("reload refused, revision " + fmt::format("{}", enforcer_.last().revision) + " stays in force:\n" +
                applied.error().text());
-    return control::error_json(applied.error());
+    return common::error_json(applied.error());
   }
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
@@ -217,7 +217,7 @@ control::Json Service::status() {
   auto state = enforcer_.state();
   if (!state) {
     log_.error("status: " + state.error().text());
-    return control::error_json(state.error());
+    return common::error_json(state.error());
   }
   endpoints_.annotate(*state);
   if (auto fault = metrics_ == nullptr ? std::nullopt : metrics_->fault()) {
@@ -231,7 +231,7 @@ control::Json Service::rules() {
   auto rules = enforcer_.rules();
   if (!rules) {
     log_.error("rules: " + rules.error().text());
-    return control::error_json(rules.error());
+    return common::error_json(rules.error());
   }
   return control::rules_json(*rules, enforcer_.policy());
 }
@@ -267,7 +267,7 @@ void Service::warn() {
 control::Json Service::down() {
   if (auto removed = enforcer_.remove(); !removed) {
     log_.error("down: " + removed.error().text());
-    return control::error_json(removed.error());
+    return common::error_json(removed.error());
   }
   log_.info(fmt::format("down: {} is no longer guarded", enforcer_.interface()));
   loop_.stop();
@@ -278,7 +278,7 @@ control::Json Service::rotate_key() {
   auto key = enforcer_.rotate_key();
   if (!key) {
     log_.error("key rotate: " + key.error().text());
-    return control::error_json(key.error());
+    return common::error_json(key.error());
   }
   const std::string text = model::key_text(*key);
   log_.info("the key is now the one whose public key is " + text);
@@ -288,7 +288,7 @@ control::Json Service::rotate_key() {
 control::Json Service::drain() {
   if (auto drained = enforcer_.drain(); !drained) {
     log_.error("down: " + drained.error().text());
-    return control::error_json(drained.error());
+    return common::error_json(drained.error());
   }
   log_.info(fmt::format("down: everything on {} is denied", enforcer_.interface()));
   loop_.stop();

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include "common/answer.h"
 #include "common/event/notify.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -23,7 +24,7 @@ int run(const krait::agent::Flags& flags) {
   }
   log.error(done.error().text());
   common::notify_failed(done.error().text());
-  return krait::control::exit_code(done.error());
+  return common::exit_code(done.error());
 }
 
 }  // namespace

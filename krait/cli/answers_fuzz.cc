@@ -2,12 +2,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/answer.h"
 #include "krait/cli/answers.h"
 #include "krait/inspect/event_text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace krait;
-  const auto answer = control::parse_json_object({reinterpret_cast<const char*>(data), size});
+  const auto answer = common::parse_json_object({reinterpret_cast<const char*>(data), size});
   if (answer) {
     static_cast<void>(cli::status_text(*answer));
     static_cast<void>(cli::rules_text(*answer));

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "common/answer.h"
 #include "krait/cli/command.h"
 #include "krait/plan/plan.h"
 
@@ -26,7 +27,7 @@ Result<void> check(const std::string& config, Output& output) {
   json["rules"] = policy.rules.size();
   json["tests"] = policy.tests.size();
   json["snapshot_bytes"] = plan.snapshot.image.size();
-  json["warnings"] = control::findings_json(plan.warnings);
+  json["warnings"] = common::findings_json(plan.warnings);
   output.warn(plan.warnings);
   output.report(fmt::format("ok: {} and {}\n"
                             "  host {} ({}) on {}, peers: {}, addresses and prefixes: {}\n"

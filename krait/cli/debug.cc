@@ -5,7 +5,7 @@
 
 namespace krait::cli {
 
-void add_debug(Shell& shell) {
+void add_debug(Shell& shell, const Inspections& inspections) {
   Command group = shell.group("debug", "Help with finding a fault");
   auto where =
       std::make_shared<InspectionFlags>(InspectionFlags{.config = kDefaultConfig, .socket = control::kDefaultSocket});
@@ -18,8 +18,7 @@ void add_debug(Shell& shell) {
   add_config_flag(command, where->config);
   add_socket_flag(command, where->socket);
   command.option("--output-file", *file, "The archive; default krait-debug-HOST-DATE.tar.gz, here");
-  shell.on(command,
-           [where, file, &shell](Output& output) { return shell.inspections().bundle(*where, *file, output); });
+  shell.on(command, [where, file, &inspections](Output& output) { return inspections.bundle(*where, *file, output); });
 }
 
 }  // namespace krait::cli

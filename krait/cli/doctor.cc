@@ -4,7 +4,7 @@
 
 namespace krait::cli {
 
-void add_doctor(Shell& shell) {
+void add_doctor(Shell& shell, const Inspections& inspections) {
   auto where =
       std::make_shared<InspectionFlags>(InspectionFlags{.config = kDefaultConfig, .socket = control::kDefaultSocket});
   Command command = shell.command(
@@ -14,7 +14,7 @@ void add_doctor(Shell& shell) {
       "Example:  sudo krait doctor");
   add_config_flag(command, where->config);
   add_socket_flag(command, where->socket);
-  shell.on(command, [where, &shell](Output& output) { return shell.inspections().examine(*where, output); });
+  shell.on(command, [where, &inspections](Output& output) { return inspections.examine(*where, output); });
 }
 
 }  // namespace krait::cli

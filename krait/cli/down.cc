@@ -66,7 +66,7 @@ Result<void> down(const DownFlags& flags, const Inspections& inspections, Output
 
 }  // namespace
 
-void add_down(Shell& shell) {
+void add_down(Shell& shell, const Inspections& inspections) {
   auto flags = std::make_shared<DownFlags>(
       DownFlags{.config = kDefaultConfig, .interface = {}, .socket = control::kDefaultSocket});
   Command command = shell.command("down", "End the agent and remove what it put in force",
@@ -81,7 +81,7 @@ void add_down(Shell& shell) {
   command.flag("--keep-enforcing", flags->keep_enforcing,
                "Take the peers away and deny everything, but leave the interface, its routes and the guard");
   add_socket_flag(command, flags->socket);
-  shell.on(command, [flags, &shell](Output& output) { return down(*flags, shell.inspections(), output); });
+  shell.on(command, [flags, &inspections](Output& output) { return down(*flags, inspections, output); });
 }
 
 }  // namespace krait::cli

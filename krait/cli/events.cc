@@ -4,7 +4,7 @@
 
 namespace krait::cli {
 
-void add_events(Shell& shell) {
+void add_events(Shell& shell, const Inspections& inspections) {
   auto flags = std::make_shared<EventsFlags>(EventsFlags{.socket = control::kDefaultSocket});
   Command command = shell.command(
       "events", "Show dropped packets, and what rules with log = true opened",
@@ -13,7 +13,7 @@ void add_events(Shell& shell) {
       "Example:  sudo krait events --follow");
   command.flag("-f,--follow", flags->follow, "Go on until interrupted");
   add_socket_flag(command, flags->socket);
-  shell.on(command, [flags, &shell](Output& output) { return shell.inspections().events(*flags, output); });
+  shell.on(command, [flags, &inspections](Output& output) { return inspections.events(*flags, output); });
 }
 
 }  // namespace krait::cli

@@ -8,11 +8,12 @@
 #include <optional>
 #include <string>
 
+#include "common/cli/command.h"
 #include "common/result.h"
 
 namespace krait::cli {
 
-class Output;
+using common::cli::Output;
 
 // What the flags of doctor and debug name.
 struct InspectionFlags {

@@ -21,7 +21,7 @@ Result<void> rotate(const std::string& socket, Output& output) {
 
 }  // namespace
 
-void add_key(Shell& shell) {
+void add_key(Shell& shell, const Inspections& inspections) {
   Command group = shell.group("key", "Go over to another key");
   auto config = std::make_shared<std::string>(kDefaultConfig);
   Command prepare =
@@ -31,7 +31,7 @@ void add_key(Shell& shell) {
                     "next_public_key of this host's [[peer]], and krait reload there. Then: krait key rotate.\n"
                     "Example:  sudo krait key next");
   add_config_flag(prepare, *config);
-  shell.on(prepare, [config, &shell](Output& output) { return shell.inspections().next_key(*config, output); });
+  shell.on(prepare, [config, &inspections](Output& output) { return inspections.next_key(*config, output); });
   auto socket = std::make_shared<std::string>(control::kDefaultSocket);
   Command go = shell.command(group, "rotate", "Go over to the key that krait key next made",
                              "Peers that know it follow at once, and nothing but a handshake lies between. On the "

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "common/answer.h"
 #include "common/fd.h"
 #include "common/file.h"
 
@@ -18,7 +19,7 @@ using common::Fd;
 constexpr std::size_t kMaxOutputBytes = std::size_t{64} << 20U;
 
 control::Json Ran::json() const {
-  auto object = control::parse_json_object(out);
+  auto object = common::parse_json_object(out);
   if (!object) {
     throw std::runtime_error("not one JSON object: " + out + err);
   }

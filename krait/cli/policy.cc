@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "common/answer.h"
 #include "krait/cli/command.h"
 #include "krait/plan/plan.h"
 
@@ -23,11 +24,11 @@ Result<void> check(const std::string& file, Output& output) {
                  {"identities", policy.identities.size()},
                  {"rules", policy.rules.size()},
                  {"tests", policy.tests.size()},
-                 {"warnings", control::findings_json(checked.warnings)}});
+                 {"warnings", common::findings_json(checked.warnings)}});
   return {};
 }
 
-void add_explain(Shell& shell, Command group) {
+void add_explain(Shell& shell, Command group, const Inspections& inspections) {
   auto flags = std::make_shared<ExplainFlags>();
   Command command = shell.command(
       group, "explain", "Say what a policy decides, and by which rule",
@@ -41,12 +42,12 @@ void add_explain(Shell& shell, Command group) {
                  {.required = true});
   command.option("--port", flags->port, "The destination port, for tcp, udp and sctp");
   command.option("--type", flags->type, "The type, for icmp and icmpv6: a name or a number");
-  shell.on(command, [flags, &shell](Output& output) { return shell.inspections().explain(*flags, output); });
+  shell.on(command, [flags, &inspections](Output& output) { return inspections.explain(*flags, output); });
 }
 
 }  // namespace
 
-void add_policy(Shell& shell) {
+void add_policy(Shell& shell, const Inspections& inspections) {
   Command group = shell.group("policy", "Check a policy, or explain what it decides");
   auto file = std::make_shared<std::string>();
   Command command = shell.command(group, "check", "Check a policy on its own",
@@ -54,7 +55,7 @@ void add_policy(Shell& shell) {
                                   "Example:  krait policy check policy.toml");
   command.option("FILE", *file, "The policy", {.required = true});
   shell.on(command, [file](Output& output) { return check(*file, output); });
-  add_explain(shell, group);
+  add_explain(shell, group, inspections);
 }
 
 }  // namespace krait::cli

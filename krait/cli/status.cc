@@ -1,6 +1,7 @@
 #include <memory>
 #include <string>
 
+#include "common/answer.h"
 #include "common/json.h"
 #include "krait/cli/answers.h"
 #include "krait/cli/command.h"
@@ -30,7 +31,7 @@ Result<void> reload(const std::string& socket, Output& output) {
     KRAIT_CHECK(rundir::mend_bpffs(rundir::kBpffs));
   }
   KRAIT_TRY(auto answer, control::ask(socket, control::Request::reload));
-  output.warn(control::findings_from_json(common::list_at(answer, "warnings")));
+  output.warn(common::findings_from_json(common::list_at(answer, "warnings")));
   output.report(reload_text(answer), answer);
   if (!common::list_at(answer, "faults").empty()) {
     output.found_problems();

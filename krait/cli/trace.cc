@@ -5,7 +5,7 @@
 
 namespace krait::cli {
 
-void add_trace(Shell& shell) {
+void add_trace(Shell& shell, const Inspections& inspections) {
   auto flags = std::make_shared<TraceFlags>(TraceFlags{.config = kDefaultConfig, .policy = {}, .pcap = {}});
   Command command = shell.command(
       "trace", "Run a capture's packets through the BPF program",
@@ -18,7 +18,7 @@ void add_trace(Shell& shell) {
                  "How packets pass the interface; auto: those from this host's own addresses and routes leave",
                  {.one_of = {"ingress", "egress", "auto"}});
   command.option("--pcap", flags->pcap, "The capture: pcap or pcapng, raw IP or Ethernet", {.required = true});
-  shell.on(command, [flags, &shell](Output& output) { return shell.inspections().trace(*flags, output); });
+  shell.on(command, [flags, &inspections](Output& output) { return inspections.trace(*flags, output); });
 }
 
 }  // namespace krait::cli

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "common/answer.h"
 #include "common/event/unix_socket.h"
 
 namespace krait::control {
@@ -85,12 +86,12 @@ Result<Json> ask(const std::string& socket_path, Request request) {
   KRAIT_TRY(auto fd, common::connect_unix(socket_path));
   KRAIT_CHECK(send_all(fd.get(), request_line(request)));
   KRAIT_TRY(auto line, receive_line(fd.get()));
-  auto json = parse_json_object(line);
+  auto json = common::parse_json_object(line);
   if (!json || json->value("version", Json()) != kProtocolVersion) {
     return Error(ErrorCode::system, "the agent's answer is not of this program's version; restart the agent");
   }
   if (json->contains("error")) {
-    return error_from_json(*json);
+    return common::error_from_json(*json);
   }
   return std::move(*json);
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "common/answer.h"
 #include "krait/abi/reasons.h"
 #include "krait/control/version.h"
 
@@ -25,14 +26,6 @@ constexpr std::array<std::pair<std::string_view, Request>, 6> kRequests{{{"statu
                                                                          {"down", Request::down},
                                                                          {"drain", Request::drain},
                                                                          {"rotate_key", Request::rotate_key}}};
-
-constexpr std::array<std::pair<std::string_view, ErrorCode>, 7> kCodes{{{"invalid_input", ErrorCode::invalid_input},
-                                                                        {"not_found", ErrorCode::not_found},
-                                                                        {"permission", ErrorCode::permission},
-                                                                        {"unsupported", ErrorCode::unsupported},
-                                                                        {"limit", ErrorCode::limit},
-                                                                        {"unavailable", ErrorCode::unavailable},
-                                                                        {"system", ErrorCode::system}}};
 
 constexpr std::int64_t kNsPerS = 1'000'000'000;
 
@@ -87,7 +80,7 @@ Json drops_json(const datapath::Counters& counters) {
 }  // namespace
 
 Result<Request> parse_request(std::string_view line) {
-  const auto json = parse_json_object(line);
+  const auto json = common::parse_json_object(line);
   if (!json) {
     return Error(ErrorCode::invalid_input, R"(a request is one JSON object on a line, as {"request":"status"})");
   }
@@ -105,60 +98,10 @@ Result<Request> parse_request(std::string_view line) {
 }
 
 std::string request_line(Request request) {
-  return json_line({{"version", kProtocolVersion}, {"request", name_in(kRequests, request)}});
+  return common::json_line({{"version", kProtocolVersion}, {"request", name_in(kRequests, request)}});
 }
 
 bool needs_right(Request request) { return request != Request::status; }
-
-Json error_json(const Error& error) {
-  Json json{{"version", kProtocolVersion}, {"error", error.text()}, {"code", name_in(kCodes, error.code())}};
-  json["diagnostics"] = findings_json(error.diagnostics());
-  return json;
-}
-
-Json findings_json(const std::vector<Diagnostic>& findings) {
-  Json list = Json::array();
-  for (const Diagnostic& finding : findings) {
-    list.push_back({{"file", finding.file},
-                    {"line", finding.line},
-                    {"column", finding.column},
-                    {"message", finding.message},
-                    {"hint", finding.hint}});
-  }
-  return list;
-}
-
-std::vector<Diagnostic> findings_from_json(const Json& list) {
-  std::vector<Diagnostic> findings;
-  for (const Json& finding : list) {
-    if (finding.is_object()) {
-      findings.push_back({text_at(finding, "file"), static_cast<std::uint32_t>(number_at(finding, "line")),
-                          static_cast<std::uint32_t>(number_at(finding, "column")), text_at(finding, "message"),
-                          text_at(finding, "hint")});
-    }
-  }
-  return findings;
-}
-
-Error error_from_json(const Json& json) {
-  auto findings = findings_from_json(list_at(json, "diagnostics"));
-  if (!findings.empty()) {
-    return Error::from_diagnostics(std::move(findings));
-  }
-  const std::string name = text_at(json, "code");
-  const std::string reason = text_at(json, "error", "the agent gave no reason");
-  for (const auto& [known, code] : kCodes) {
-    if (name == known) {
-      return {code, reason};
-    }
-  }
-  return {ErrorCode::system, reason};
-}
-
-int exit_code(const Error& error) {
-  // A policy that is too large is one that has to be written otherwise.
-  return error.code() == ErrorCode::invalid_input || error.code() == ErrorCode::limit ? 1 : 2;
-}
 
 Json status_json(const State& state, const model::Policy& policy, const AgentFacts& facts) {
   Json json{{"version", kProtocolVersion}};
@@ -208,7 +151,7 @@ Json applied_json(const Applied& applied) {
   for (const wireguard::Refusal& refusal : applied.changes.refused) {
     json["faults"].push_back({{"what", refusal.what}, {"hint", refusal.hint}});
   }
-  json["warnings"] = findings_json(applied.warnings);
+  json["warnings"] = common::findings_json(applied.warnings);
   return json;
 }
 
@@ -232,13 +175,6 @@ Json rules_json(const Rules& rules, const model::Policy& policy) {
     json["rules"].push_back(std::move(entry));
   }
   return json;
-}
-
-std::string json_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
-std::optional<Json> parse_json_object(std::string_view text) {
-  Json json = Json::parse(text, nullptr, false);
-  return json.is_object() ? std::optional<Json>(std::move(json)) : std::nullopt;
 }
 
 std::string_view reason_label(std::uint32_t reason) {

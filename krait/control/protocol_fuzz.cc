@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "common/answer.h"
 #include "krait/control/protocol.h"
 #include "tests/require.h"
 
@@ -18,13 +19,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto read = parse_request(again);
     require(read && *read == *request, "a request reads as it was written");
   }
-  const auto json = parse_json_object(line);
+  const auto json = common::parse_json_object(line);
   if (json) {
-    const common::Error error = error_from_json(*json);
-    const common::Error again = error_from_json(error_json(error));
+    const common::Error error = common::error_from_json(*json);
+    const common::Error again = common::error_from_json(common::error_json(error));
     require(again.code() == error.code() && again.diagnostics().size() == error.diagnostics().size(),
             "an error reads as it was written");
-    const std::string text = json_line(*json);
+    const std::string text = common::json_line(*json);
     require(text.find('\n') == text.size() - 1, "an answer is one line");
   }
   return 0;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/answer.h"
 #include "krait/abi/reasons.h"
 
 namespace krait::control {
@@ -44,29 +45,32 @@ TEST(NeedsRight, AllButTheStatus) {
 
 TEST(ErrorJson, BringsFindingsBackWithTheirPlaces) {
   const Error error = Error::from_diagnostics({{"policy.toml", 7, 3, "no such identity", "add it"}});
-  const Json json = error_json(error);
+  const Json json = common::error_json(error);
   EXPECT_EQ(json["version"], 1);
   EXPECT_EQ(json["diagnostics"][0]["line"], 7);
-  const Error back = error_from_json(json);
+  const Error back = common::error_from_json(json);
   EXPECT_EQ(back.code(), ErrorCode::invalid_input);
   EXPECT_EQ(back.text(), error.text());
 }
 
 TEST(ErrorJson, BringsTheCodeBack) {
-  const Error back = error_from_json(error_json(Error(ErrorCode::permission, "only root may do this")));
+  const Error back = common::error_from_json(common::error_json(Error(ErrorCode::permission, "only root may do this")));
   EXPECT_EQ(back.code(), ErrorCode::permission);
   EXPECT_EQ(back.text(), "only root may do this");
-  EXPECT_EQ(exit_code(back), 2);
-  EXPECT_EQ(exit_code(Error(ErrorCode::invalid_input, "")), 1);
-  EXPECT_EQ(exit_code(Error(ErrorCode::limit, "")), 1);
+  EXPECT_EQ(common::exit_code(back), 2);
+  EXPECT_EQ(common::exit_code(Error(ErrorCode::invalid_input, "")), 1);
+  EXPECT_EQ(common::exit_code(Error(ErrorCode::limit, "")), 1);
 }
 
 TEST(ErrorFromJson, TakesAnything) {
-  EXPECT_EQ(error_from_json(Json::object()).code(), ErrorCode::system);
-  EXPECT_EQ(error_from_json({{"error", 5}, {"diagnostics", {1, "x"}}}).code(), ErrorCode::system);
+  EXPECT_EQ(common::error_from_json(Json::object()).code(), ErrorCode::system);
+  EXPECT_EQ(common::error_from_json({{"error", 5}, {"diagnostics", {1, "x"}}}).code(), ErrorCode::system);
 }
 
-TEST(JsonLine, ReplacesWhatIsNoUtf8) { EXPECT_EQ(json_line({{"a", "x\xff"}}), "{\"a\":\"x\xef\xbf\xbd\"}\n"); }
+TEST(JsonLine, ReplacesWhatIsNoUtf8) {
+  EXPECT_EQ(common::json_line({{"a", "x\xff"}}), R"({"a":"x\ufffd"})"
+                                                 "\n");
+}
 
 State sample_state() {
   State state;

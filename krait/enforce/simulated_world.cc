@@ -16,7 +16,7 @@ Error failure(Step step) { return {ErrorCode::system, "made to fail: " + std::st
 
 Plan random_plan(Random& random) {
   Plan plan;
-  for (int& owner : plan.owner) {
+  for (int& owner : plan.owner.members) {
     owner = below(random, kPeers + 1) - 1;
   }
   for (int peer = 0; peer < kPeers; ++peer) {
@@ -212,7 +212,7 @@ bool World::move_back() {
   link = std::exchange(elsewhere, std::nullopt);
   meddled.programs = meddled.programs || link.has_value();
   if (link) {
-    meddled.addresses.fill(true);
+    meddled.addresses.members.fill(true);
   }
   return link.has_value();
 }

@@ -2,6 +2,7 @@
 // it. It knows what each step does, and nothing of the order in which steps come.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -23,12 +24,27 @@ constexpr int kNobody = -1;
 inline int below(Random& random, int bound) { return static_cast<int>(random() % static_cast<unsigned>(bound)); }
 inline bool one_in(Random& random, int chances) { return below(random, chances) == 0; }
 
+// One of each for so many peers or addresses, which are numbered as ints: kNobody is one.
+template <typename T, std::size_t kMembers>
+struct Row {
+  std::array<T, kMembers> members{};
+
+  T& at(int number) { return members.at(static_cast<std::size_t>(number)); }
+  [[nodiscard]] const T& at(int number) const { return members.at(static_cast<std::size_t>(number)); }
+  [[nodiscard]] bool has(const T& member) const { return std::ranges::find(members, member) != members.end(); }
+  bool operator==(const Row&) const = default;
+};
+template <typename T>
+using ByPeer = Row<T, kPeers>;
+template <typename T>
+using ByAddress = Row<T, kAddresses>;
+
 // A policy, with the addresses that its peers have.
 struct Plan {
-  std::array<int, kAddresses> owner{};  // a peer, or kNobody
-  std::array<bool, kPeers> is_open{};
-  std::array<bool, kPeers> has_network{};  // behind this host, for that peer to reach
-  bool is_big = false;                     // needs larger maps
+  ByAddress<int> owner{};  // a peer, or kNobody
+  ByPeer<bool> is_open{};
+  ByPeer<bool> has_network{};  // behind this host, for that peer to reach
+  bool is_big = false;         // needs larger maps
 };
 
 Plan random_plan(Random& random);
@@ -38,7 +54,7 @@ struct Maps {
   bool is_big = false;
   bool is_active = false;
   std::optional<std::size_t> policy{};  // a number in World::plans
-  std::array<bool, kPeers> ways{};
+  ByPeer<bool> ways{};
 };
 
 struct Link {
@@ -46,7 +62,7 @@ struct Link {
   bool is_named = true;
   bool is_up = false;
   bool has_settings = false;  // key, port, addresses, routes
-  std::array<int, kAddresses> allowed{kNobody, kNobody, kNobody, kNobody};
+  ByAddress<int> allowed{{kNobody, kNobody, kNobody, kNobody}};
 
   bool are_programs_on = false;
   bool is_guard_on = false;
@@ -57,13 +73,13 @@ struct Link {
 struct Meddled {
   bool programs = false;
   bool fence = false;
-  std::array<bool, kAddresses> addresses{};
+  ByAddress<bool> addresses{};
 };
 
 struct Passing {
-  std::array<std::array<bool, kAddresses>, kPeers> from{};  // a peer, by an address
-  std::array<bool, kPeers> to_network{};                    // behind this host, for a peer by an address of its own
-  bool forged = false;  // a peer's address from another interface, while the tunnel's answers
+  ByPeer<ByAddress<bool>> from{};  // a peer, by an address
+  ByPeer<bool> to_network{};       // behind this host, for a peer by an address of its own
+  bool forged = false;             // a peer's address from another interface, while the tunnel's answers
 };
 
 class World final : public StepPort {

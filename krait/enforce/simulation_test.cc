@@ -45,6 +45,8 @@ void tell(std::uint64_t seed, fmt::format_string<Values...> text, Values&&... va
   }
 }
 
+using Illegal = ByPeer<ByAddress<bool>>;
+
 // What must go on passing, or must not pass, while steps are carried out.
 class Watched final : public StepPort {
  public:
@@ -59,7 +61,7 @@ class Watched final : public StepPort {
         kept_.from.at(peer).at(address) =
             now.from.at(peer).at(address) && world_.is_legal(peer, address) && world_.is_allowed(plan, peer, address);
       }
-      const bool speaks = std::ranges::find(kept_.from.at(peer), true) != kept_.from.at(peer).end();
+      const bool speaks = kept_.from.at(peer).has(true);
       kept_.to_network.at(peer) = speaks && now.to_network.at(peer) && world_.plans[plan].has_network.at(peer);
     }
   }
@@ -73,7 +75,7 @@ class Watched final : public StepPort {
     }
     disturb();
     const Passing before = world_.passing();
-    const std::vector<bool> illegal_before = illegal(before);
+    const Illegal illegal_before = illegal(before);
     auto done = world_.carry_out(step);
     tell(seed_, "{}: {}", name_of(step), done ? "done" : done.error().text());
     const Passing after = world_.passing();
@@ -102,23 +104,24 @@ class Watched final : public StepPort {
     is_killed_ = one_in(random_, 40);
   }
 
-  [[nodiscard]] std::vector<bool> illegal(const Passing& passing) const {
-    std::vector<bool> found;
+  [[nodiscard]] Illegal illegal(const Passing& passing) const {
+    Illegal found;
     for (int peer = 0; peer < kPeers; ++peer) {
       for (int address = 0; address < kAddresses; ++address) {
-        found.push_back(passing.from.at(peer).at(address) && !world_.is_legal(peer, address));
+        found.at(peer).at(address) = passing.from.at(peer).at(address) && !world_.is_legal(peer, address);
       }
     }
     return found;
   }
 
-  void look_for_openings(Step step, const std::vector<bool>& illegal_before, const Passing& before,
-                         const Passing& after) {
-    const std::vector<bool> illegal_after = illegal(after);
-    for (int i = 0; i < kPeers * kAddresses; ++i) {
-      if (illegal_after[i] && !illegal_before[i] && !world_.meddled.programs &&
-          !world_.meddled.addresses.at(i % kAddresses)) {
-        note(fmt::format("{} opens peer {} by address {}", name_of(step), i / kAddresses, i % kAddresses));
+  void look_for_openings(Step step, const Illegal& illegal_before, const Passing& before, const Passing& after) {
+    const Illegal illegal_after = illegal(after);
+    for (int peer = 0; peer < kPeers; ++peer) {
+      for (int address = 0; address < kAddresses; ++address) {
+        if (illegal_after.at(peer).at(address) && !illegal_before.at(peer).at(address) && !world_.meddled.programs &&
+            !world_.meddled.addresses.at(address)) {
+          note(fmt::format("{} opens peer {} by address {}", name_of(step), peer, address));
+        }
       }
     }
     if (after.forged && !before.forged && !world_.meddled.fence) {
@@ -181,11 +184,11 @@ class History {
     switch (below(random_, 7)) {
       case 0:
         world_.kill_agent();
-        files_ = below(random_, kPlans);
+        files_ = a_plan();
         return start();
       case 1:
       case 2:
-        files_ = below(random_, kPlans);
+        files_ = a_plan();
         return reload();
       case 3:
         return clock();
@@ -195,6 +198,8 @@ class History {
         return inspect();
     }
   }
+
+  std::size_t a_plan() { return static_cast<std::size_t>(below(random_, static_cast<int>(kPlans))); }
 
   void start() {
     is_running_ = false;
@@ -330,7 +335,11 @@ class History {
 
 TEST(Simulation, NothingOpensAndNothingIsLostInAnyHistory) {
   const auto begun = std::chrono::steady_clock::now();
+#ifdef KRAIT_SANITIZED
+  constexpr std::uint64_t kHistories = 10'000;
+#else
   constexpr std::uint64_t kHistories = 100'000;
+#endif
   for (std::uint64_t seed = 0; seed < kHistories; ++seed) {
     const std::string violation = History(seed, std::nullopt).live();
     ASSERT_EQ(violation, "") << "history " << seed;
@@ -340,6 +349,7 @@ TEST(Simulation, NothingOpensAndNothingIsLostInAnyHistory) {
   EXPECT_LT(taken.count(), 60);
 }
 
+#ifndef KRAIT_SANITIZED
 // The first history that a wrong order of these two makes go wrong; none within the bound.
 std::optional<std::string> found(const Swap& defect) {
   for (std::uint64_t seed = 0; seed < 5'000; ++seed) {
@@ -407,6 +417,7 @@ TEST(Simulation, FindsAWrongOrderOfAnyTwoSteps) {
     EXPECT_EQ(found({first, second}).has_value(), !is_free) << name_of(second) << " before " << name_of(first);
   }
 }
+#endif
 
 }  // namespace
 }  // namespace krait::enforce::simulation

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "common/answer.h"
 #include "krait/inspect/event_text.h"
 #include "tests/require.h"
 
@@ -21,6 +22,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto json = inspect::event_json(input.event, inspect::EventNames(names),
                                         {.unix_ns = input.unix_ns, .boot_ns = input.boot_ns});
   require(!inspect::event_text(json).empty(), "an event has a text");
-  require(control::parse_json_object(control::json_line(json)).has_value(), "an event is one JSON object");
+  require(common::parse_json_object(common::json_line(json)).has_value(), "an event is one JSON object");
   return 0;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/answer.h"
 #include "krait/abi/selector.h"
 #include "krait/cli/krait_program.h"
 #include "krait/inspect/probe_packet.h"
@@ -99,7 +100,7 @@ class TraceTest : public testing::Test {
     std::istringstream lines(ran.out);
     std::vector<Json> result;
     for (std::string line; std::getline(lines, line);) {
-      result.push_back(control::parse_json_object(line).value_or(Json::object()));
+      result.push_back(common::parse_json_object(line).value_or(Json::object()));
     }
     return result;
   }

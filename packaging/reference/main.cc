@@ -29,8 +29,10 @@ constexpr std::array kForms{Form{"man", manual}, Form{"bash", reference::bash_co
 reference::Command describe(const std::string& program) {
   CLI::App app("", program);
   if (program == "krait") {
-    krait::cli::Shell shell(app);
-    krait::cli::add_commands(app, shell);
+    const krait::cli::Inspections inspections;
+    common::cli::introduce(app, krait::cli::about());
+    common::cli::Shell shell(app);
+    krait::cli::add_commands(shell, inspections);
     return reference::describe(app);
   }
   krait::agent::Flags flags;

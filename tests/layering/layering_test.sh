@@ -9,6 +9,7 @@ export LC_ALL=C
 # What a folder may include besides itself: folders, or single headers of them.
 declare -A may_include=(
   [common]=""
+  [common/cli]="common"
   [common/event]="common"
   [common/netlink]="common"
   [krait/abi]=""
@@ -25,17 +26,17 @@ declare -A may_include=(
   [krait/keeper]="common common/event common/netlink krait/model krait/control krait/enforce krait/wireguard"
   [krait/agent]="common common/event krait/abi krait/model krait/rundir krait/control krait/enforce krait/keeper"
   [krait/doctor]="common common/event common/netlink krait/abi krait/model krait/config krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard"
-  [krait/cli]="common common/event krait/abi krait/model krait/plan krait/rundir krait/control"
-  [krait/inspect]="common common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard krait/doctor krait/cli"
+  [krait/cli]="common common/cli common/event krait/abi krait/model krait/plan krait/rundir krait/control"
+  [krait/inspect]="common common/cli common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard krait/doctor krait/cli"
   [krata/store]="common common/event"
   [lab/traffic]="common"
-  [packaging/reference]="krait/agent krait/cli"
+  [packaging/reference]="common/cli krait/agent krait/cli"
 )
 
 # Who wraps a vendor's header: "FOLDER..." and whether headers of ours may show it.
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="common/netlink" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
-  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="krait/agent krait/cli krata/store packaging/reference"
+  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="common/cli krait/agent krata/store packaging/reference"
   [nlohmann]="common" [nftables]="krait/doctor" [archive.h]="krait/doctor"
   [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store"
 )
