@@ -55,16 +55,16 @@ TEST_F(File, ReadsADescriptorFromWhereItStands) {
 }
 
 TEST_F(File, ReadsAPipeToItsEnd) {
+  const std::string piece(100'000, 'x');  // more than a pipe holds: both ends have to go on several times
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
   const Fd out(ends[0]);
-  std::thread writer([in = Fd(ends[1])] {
+  std::thread writer([in = Fd(ends[1]), &piece] {
     for (int i = 0; i < 3; ++i) {
-      EXPECT_TRUE(write_all(in.get(), "abc", "a pipe"));
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      EXPECT_TRUE(write_all(in.get(), piece, "a pipe"));
     }
   });
-  EXPECT_EQ(read_to_end(out.get(), 100, "a pipe").value(), "abcabcabc");
+  EXPECT_EQ(read_to_end(out.get(), 3 * piece.size(), "a pipe").value(), piece + piece + piece);
   writer.join();
 }
 

@@ -16,6 +16,7 @@
 #include "common/fd.h"
 #include "common/netlink/network.h"
 #include "common/netlink/watch.h"
+#include "tests/own_veth.h"
 
 namespace netlink {
 namespace {
@@ -24,33 +25,13 @@ using common::ErrorCode;
 using common::Ip;
 using common::Prefix;
 
-constexpr const char* kInterface = "kraittest0";
-constexpr std::uint32_t kGroup = 0x6b726169;
 constexpr std::uint8_t kProtocol = 98;
 
 Ip ip(const std::string& text) { return Ip::parse(text).value(); }
 Prefix prefix(const std::string& text) { return Prefix::parse(text).value(); }
 
-class LinksTest : public testing::Test {
+class LinksTest : public krait::OwnVeth {
  protected:
-  void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "skipped: needs root";
-    }
-    ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << std::strerror(errno);
-    auto links = Links::open();
-    ASSERT_TRUE(links) << links.error().text();
-    links_.emplace(std::move(*links));
-    const auto added = links_->add(kInterface, "veth", kGroup);
-    ASSERT_TRUE(added) << added.error().text();
-  }
-
-  Link link() {
-    const auto found = links_->find(kInterface);
-    EXPECT_TRUE(found) << found.error().text();
-    return found ? *found : Link{};
-  }
-
   // How many IPv4 routes of ours go through the link.
   static std::size_t routes(std::uint32_t index) {
     auto network = Network::open();
@@ -60,8 +41,6 @@ class LinksTest : public testing::Test {
                                [&](const LinkRoute& route) { ours += route.protocol == kProtocol ? 1 : 0; }));
     return ours;
   }
-
-  std::optional<Links> links_;
 };
 
 TEST_F(LinksTest, FindsLinksAndSaysWhichDoNotExist) {

@@ -5,6 +5,7 @@
 
 #include "common/cli/command.h"
 #include "krait/cli/inspections.h"
+#include "krait/control/protocol.h"
 
 namespace krait::cli {
 

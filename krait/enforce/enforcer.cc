@@ -110,8 +110,21 @@ Result<Enforcer::Ran> Enforcer::reconcile(Goal goal, const plan::Plan& plan, con
                       .new_home = sight.new_home};
   Work work(held_, wanted);
   const auto planned = steps({.goal = goal, .is_managed = held_.is_managed}, sight.observed);
-  Outcome outcome = run(planned, work);
-  return Ran{std::move(sight), std::move(outcome), work.changes(), work.mended()};
+  Ran ran{std::move(sight), run(planned, work), work.changes(), work.mended()};
+  // apply fits the MTU too, and nobody tells of a path MTU that the kernel has learned.
+  if (looks_at_wireguard && ran.sight.observed.is_applied && !ran.outcome.failed) {
+    auto changed = fit_mtu();
+    if (!changed) {
+      ran.outcome.failed = FailedStep{.step = Step::apply, .error = std::move(changed.error())};
+    }
+    ran.changes.device = ran.changes.device || (changed && *changed);
+  }
+  return ran;
+}
+
+Result<void> Enforcer::result_of(Ran ran) const {
+  return ran.outcome.failed ? Result<void>(run_error(about(), ran.sight.observed, std::move(ran.outcome)))
+                            : Result<void>();
 }
 
 // Looked at and not concluded from the steps: one may fail after it has switched.
@@ -128,10 +141,7 @@ Result<void> Enforcer::put_in_force(plan::Plan plan, const wireguard::PrivateKey
     take_over(std::move(plan), ran.changes);
     faults_ = step_faults(about(), ran.outcome);
   }
-  if (ran.outcome.failed) {
-    return run_error(about(), ran.sight.observed, std::move(ran.outcome));
-  }
-  return {};
+  return result_of(std::move(ran));
 }
 
 void Enforcer::take_over(plan::Plan plan, const wireguard::Changes& changes) {
@@ -148,8 +158,7 @@ void Enforcer::take_over(plan::Plan plan, const wireguard::Changes& changes) {
 
 // The files say what is in force, and the kernel still has it. What could not be put right is tried again.
 bool Enforcer::is_unchanged() {
-  if (goal_ != Goal::enforce || !faults().empty() || awaits_peers_keys() ||
-      !config::is_unchanged(options_.config_file, plan_.mesh.digest) ||
+  if (goal_ != Goal::enforce || !faults().empty() || !config::is_unchanged(options_.config_file, plan_.mesh.digest) ||
       !config::is_unchanged(plan_.mesh.host.policy_file, plan_.policy.digest)) {
     return false;
   }
@@ -163,8 +172,7 @@ bool Enforcer::is_unchanged() {
   }
   const auto sight = observe(held_, {.plan = plan_, .revision = last_.revision, .key = key});
   return sight && sight->observed.place == Place::here && sight->observed.is_attached &&
-         sight->observed.is_in_force() && (sight->observed.is_applied || !managed()) &&
-         held_.datapath.revision() == last_.revision;
+         sight->observed.is_in_force() && (sight->observed.is_applied || !managed());
 }
 
 Result<control::Applied> Enforcer::stay() {
@@ -197,19 +205,10 @@ Result<control::Applied> Enforcer::reload() {
   return last_;
 }
 
-Sight Enforcer::look_for_it() const {
-  const auto where = wireguard::find_link(interface(), held_.interface_index);
-  Sight sight;
-  if (where && is_strangers(held_, *where)) {
-    sight.observed.place = Place::taken;
-  } else if (where) {
-    sight.name = where->name;
-    sight.observed.place = where->name == interface() ? Place::here : Place::renamed;
-  }
-  return sight;
+Result<void> Enforcer::check_name() const {
+  const auto sight = locate(held_);
+  return sight ? enforce::check_name(about(), *sight) : Result<void>();  // what cannot be read is for others to report
 }
-
-Result<void> Enforcer::check_name() const { return enforce::check_name(about(), look_for_it()); }
 
 Inspection Enforcer::inspect(const MovedTo& moved_to) {
   const bool were_refused = !held_.refused.empty();
@@ -282,20 +281,19 @@ Result<void> Enforcer::drain() {
   KRAIT_CHECK(check_name());
   goal_ = Goal::deny;
   KRAIT_TRY(auto ran, reconcile(Goal::deny, plan_, nullptr));
-  return ran.outcome.failed ? Result<void>(run_error(about(), ran.sight.observed, std::move(ran.outcome)))
-                            : Result<void>();
+  return result_of(std::move(ran));
 }
 
 Result<void> Enforcer::remove() {
   // Another interface that has the name is left alone; krait's own by another name would stay, and nothing judge it.
-  if (const Sight sight = look_for_it(); sight.observed.place == Place::renamed && managed()) {
-    return enforce::check_name(about(), sight);
+  if (const auto sight = locate(held_); sight && sight->observed.place == Place::renamed) {
+    KRAIT_CHECK(enforce::check_name(about(), *sight));
   }
   KRAIT_TRY(auto ran, reconcile(Goal::nothing, plan_, nullptr));
-  lock_.remove_file();
-  if (ran.outcome.failed) {
-    return run_error(about(), ran.sight.observed, std::move(ran.outcome));
+  if (ran.outcome.has_done(Step::detach)) {  // until then the interface is this agent's
+    lock_.remove_file();
   }
+  KRAIT_CHECK(result_of(std::move(ran)));
   held_.interface_index = 0;
   return {};
 }

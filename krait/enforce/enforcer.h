@@ -109,6 +109,7 @@ class Enforcer {
   };
   common::Result<Ran> reconcile(Goal goal, const plan::Plan& plan, const wireguard::PrivateKey* key,
                                 const MovedTo& moved_to = {});
+  [[nodiscard]] common::Result<void> result_of(Ran ran) const;
   common::Result<void> put_in_force(plan::Plan plan, const wireguard::PrivateKey* key);
   void take_over(plan::Plan plan, const wireguard::Changes& changes);
   // Whether packets are judged by it now, or would be if there were any.
@@ -121,7 +122,6 @@ class Enforcer {
   void follow_policy(plan::Plan plan);
   [[nodiscard]] bool is_unchanged();
   common::Result<control::Applied> stay();
-  [[nodiscard]] Sight look_for_it() const;
   [[nodiscard]] common::Result<void> check_name() const;
   std::vector<std::string> tell(const Ran& ran, bool were_refused);
   [[nodiscard]] control::Stage stage() const;

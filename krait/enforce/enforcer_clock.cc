@@ -84,9 +84,7 @@ Result<bool> Enforcer::follow_clock() {
   KRAIT_TRY(auto plan, compile_anew());
   KRAIT_TRY(auto ran, reconcile(Goal::enforce_policy, plan, nullptr));
   follow_policy(std::move(plan));
-  if (ran.outcome.failed) {
-    return run_error(about(), ran.sight.observed, std::move(ran.outcome));
-  }
+  KRAIT_CHECK(result_of(std::move(ran)));
   return true;
 }
 

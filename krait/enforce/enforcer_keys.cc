@@ -30,10 +30,7 @@ Result<model::PublicKey> Enforcer::rotate_key() {
   return *held_.key;
 }
 
-bool Enforcer::awaits_peers_keys() const {
-  return managed() && std::ranges::any_of(plan_.mesh.peers,
-                                          [](const model::Peer& peer) { return peer.next_public_key.has_value(); });
-}
+bool Enforcer::awaits_peers_keys() const { return managed() && awaits_keys(plan_.wireguard); }
 
 Result<bool> Enforcer::follow_peers_keys() {
   if (held_.interface_index == 0 || !check_name()) {

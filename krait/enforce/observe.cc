@@ -13,12 +13,6 @@ using common::Result;
 
 namespace {
 
-// Peers that have announced a key may go over to it at any moment, and their addresses with them.
-bool awaits_keys(const model::WireguardImage& image) {
-  return std::ranges::any_of(image.peers,
-                             [](const model::WireguardPeer& peer) { return peer.next_public_key.has_value(); });
-}
-
 bool is_applied(const Held& held, const Looking& looking) {
   if (!looking.key || held.key != looking.key || !held.refused.empty() || awaits_keys(looking.plan.wireguard)) {
     return false;
@@ -58,26 +52,38 @@ bool is_strangers(const Held& held, const wireguard::Whereabouts& where) {
   return held.is_managed && where.index != held.interface_index && !where.is_marked;
 }
 
-Result<Sight> observe(Held& held, const Looking& looking) {
+bool awaits_keys(const model::WireguardImage& image) {
+  return std::ranges::any_of(image.peers,
+                             [](const model::WireguardPeer& peer) { return peer.next_public_key.has_value(); });
+}
+
+Result<Sight> locate(const Held& held) {
   Sight sight;
   const auto where = wireguard::find_link(held.interface, held.interface_index);
-  if (!where && where.error().code() != ErrorCode::not_found) {
-    return where.error();
+  if (!where) {
+    return where.error().code() == ErrorCode::not_found ? Result<Sight>(sight) : where.error();
   }
-  KRAIT_CHECK(look_at_policy(held, looking, sight.observed));
-  if (where && !is_strangers(held, *where)) {
-    held.was_removed_there = false;
-    held.interface_index = where->index;
-    sight.name = where->name;
-    sight.observed.place = where->name == held.interface ? Place::here : Place::renamed;
-    sight.observed.is_attached = held.datapath.is_attached(where->index);
-    sight.observed.is_applied = sight.observed.place == Place::here && is_applied(held, looking);
+  if (is_strangers(held, *where)) {
+    sight.observed.place = Place::taken;
     return sight;
   }
-  look_for_it_elsewhere(held, looking, sight);
-  if (where && sight.observed.place == Place::absent) {
-    sight.observed.place = Place::taken;
+  sight.name = where->name;
+  sight.interface_index = where->index;
+  sight.observed.place = where->name == held.interface ? Place::here : Place::renamed;
+  return sight;
+}
+
+Result<Sight> observe(Held& held, const Looking& looking) {
+  KRAIT_TRY(auto sight, locate(held));
+  KRAIT_CHECK(look_at_policy(held, looking, sight.observed));
+  if (sight.interface_index == 0) {
+    look_for_it_elsewhere(held, looking, sight);
+    return sight;
   }
+  held.was_removed_there = false;
+  held.interface_index = sight.interface_index;
+  sight.observed.is_attached = held.datapath.is_attached(sight.interface_index);
+  sight.observed.is_applied = sight.observed.place == Place::here && is_applied(held, looking);
   return sight;
 }
 

@@ -31,11 +31,18 @@ struct Looking {
 struct Sight {
   Observed observed;
   std::string name;                            // of the interface now, where it is here
+  std::uint32_t interface_index = 0;           // likewise
   std::optional<netlink::NewHome> new_home{};  // where it was moved
 };
 
+// Where the interface is, and nothing else of the sight; one that moved counts as absent. A failure is another than
+// that it cannot be found.
+common::Result<Sight> locate(const Held& held);
 // Notes in `held` which interface it is now.
 common::Result<Sight> observe(Held& held, const Looking& looking);
+
+// Peers that have announced a key may go over to it at any moment, and their addresses with them.
+bool awaits_keys(const model::WireguardImage& image);
 
 // Found by the interface's name, or by its number: krait did not make it.
 bool is_strangers(const Held& held, const wireguard::Whereabouts& where);

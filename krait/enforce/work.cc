@@ -147,7 +147,6 @@ Result<void> Work::get_ahead() {
       datapath::Datapath::open(datapath_options(held_.interface, wanted_.plan, held_.is_managed), datapath::Open::load);
   KRAIT_CHECK(anew ? anew->attach(held_.interface_index) : Result<datapath::Mended>(std::move(anew.error())), what);
   held_.datapath = std::move(*anew);
-  held_.surroundings.fence_off(held_.datapath, held_.interface_index);
   mended_.push_back(what + ": krait's are first again");
   return {};
 }

@@ -5,18 +5,16 @@
 #include <gtest/gtest.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 
 #include "common/netlink/attributes.h"
 #include "common/netlink/socket.h"
 #include "krait/wireguard/path_mtu.h"
 #include "krait/wireguard/wireguard.h"
+#include "tests/own_veth.h"
 
 namespace krait::wireguard {
 namespace {
@@ -34,35 +32,24 @@ using netlink::Network;
 using netlink::RouteChange;
 using netlink::Socket;
 
-constexpr const char* kInterface = "kraittest0";
+static_assert(OwnVeth::kGroup == kLinkGroup);
 
 Ip ip(const std::string& text) { return Ip::parse(text).value(); }
 Prefix prefix(const std::string& text) { return Prefix::parse(text).value(); }
 
-class LinkSyncTest : public testing::Test {
+class LinkSyncTest : public OwnVeth {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) {
-      GTEST_SKIP() << "skipped: needs root";
+    OwnVeth::SetUp();
+    if (is_unprepared()) {
+      return;
     }
-    ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << std::strerror(errno);
-    auto links = Links::open();
-    ASSERT_TRUE(links) << links.error().text();
-    links_.emplace(std::move(*links));
     auto network = Network::open();
     ASSERT_TRUE(network) << network.error().text();
     network_.emplace(std::move(*network));
-    const auto added = links_->add(kInterface, "veth", kLinkGroup);
-    ASSERT_TRUE(added) << added.error().text();
     image_.interface = kInterface;
     image_.addresses = {ip("10.90.0.1"), ip("fd90::1")};
     image_.routes = {prefix("10.20.0.0/16"), prefix("10.90.0.2/32"), prefix("fd90::2/128")};
-  }
-
-  Link link() {
-    const auto found = links_->find(kInterface);
-    EXPECT_TRUE(found) << found.error().text();
-    return found ? *found : Link{};
   }
 
   common::Result<void> apply_image(Changes& changes) {
@@ -124,7 +111,6 @@ class LinkSyncTest : public testing::Test {
 
   using Texts = std::vector<std::string>;
   using Refusals = std::vector<Refusal>;
-  std::optional<Links> links_;
   std::optional<Network> network_;
   WireguardImage image_;
 };
