@@ -167,7 +167,7 @@ class Writer {
     const std::uint64_t first = blocks_;
     blocks_ += rounded_up(bytes, erofs::kBlockBytes) / erofs::kBlockBytes;
     return blocks_ <= kMaxBlocks ? Result<std::uint32_t>(static_cast<std::uint32_t>(first))
-                                  : Error(ErrorCode::limit, "the image is larger than EROFS can be");
+                                 : Error(ErrorCode::limit, "the image is larger than EROFS can be");
   }
 
   Result<void> place_data() {

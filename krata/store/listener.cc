@@ -13,8 +13,8 @@ namespace krata::store {
 using common::Error;
 using common::ErrorCode;
 using common::Fd;
-using common::Result;
 using common::LockFile;
+using common::Result;
 
 namespace {
 

@@ -3,9 +3,9 @@
 
 #include <string>
 
+#include "common/event/lock_file.h"
 #include "common/fd.h"
 #include "common/result.h"
-#include "common/event/lock_file.h"
 
 namespace krata::store {
 

@@ -17,8 +17,8 @@ namespace krata::store {
 
 using common::Error;
 using common::Fd;
-using common::Result;
 using common::Loop;
+using common::Result;
 
 namespace {
 

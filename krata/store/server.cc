@@ -9,8 +9,8 @@
 namespace krata::store {
 
 using common::Fd;
-using common::Result;
 using common::Loop;
+using common::Result;
 
 namespace {
 

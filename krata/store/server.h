@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/event/loop.h"
 #include "common/fd.h"
 #include "common/result.h"
-#include "common/event/loop.h"
 #include "krata/store/session.h"
 #include "krata/store/store.h"
 

@@ -42,11 +42,12 @@ std::vector<std::string> command_of(DaemonKind kind, const Quota& quota, const s
             fmt::format("-A{}", quota.permissions),
             fmt::format("-S{}", quota.node_size)};
   }
-  write_text(folder + "/conf", fmt::format("pid-file = {0}/pid\npersistent = false\nxenstored-kva = {0}/ring-0\n"
-                                           "xenstored-port = {0}/port-0\nxenstored-log-file = {0}/log\n"
-                                           "access-log-file = {0}/access-log\nquota-maxentity = {1}\nquota-maxwatch = {2}\n"
-                                           "quota-transaction = {3}\n",
-                                           folder, quota.nodes, quota.watches, quota.transactions));
+  write_text(folder + "/conf",
+             fmt::format("pid-file = {0}/pid\npersistent = false\nxenstored-kva = {0}/ring-0\n"
+                         "xenstored-port = {0}/port-0\nxenstored-log-file = {0}/log\n"
+                         "access-log-file = {0}/access-log\nquota-maxentity = {1}\nquota-maxwatch = {2}\n"
+                         "quota-transaction = {3}\n",
+                         folder, quota.nodes, quota.watches, quota.transactions));
   return {program_of(kind), "--no-fork", "--config-file", folder + "/conf"};
 }
 

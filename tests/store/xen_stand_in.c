@@ -1,9 +1,11 @@
 /*
- * Stands in for libxenctrl, libxenevtchn and libxengnttab (by LD_PRELOAD), so that Debian's store daemons run without Xen.
+ * Stands in for libxenctrl, libxenevtchn and libxengnttab (by LD_PRELOAD), so that Debian's store daemons run without
+ * Xen.
  *
- * In the folder $XEN_STAND_IN a file ring-N of one page is the ring of domain N, ring-0 and port-0 stand for xsd_kva and
- * xsd_port, and the FIFO "events" brings events to the daemon: each is a port as a 32-bit number, 100 + N for domain N.
- * Nobody is told when the daemon signals a port: who waits for it looks at the ring. The daemon's socket is "socket".
+ * In the folder $XEN_STAND_IN a file ring-N of one page is the ring of domain N, ring-0 and port-0 stand for xsd_kva
+ * and xsd_port, and the FIFO "events" brings events to the daemon: each is a port as a 32-bit number, 100 + N for
+ * domain N. Nobody is told when the daemon signals a port: who waits for it looks at the ring. The daemon's socket is
+ * "socket".
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
