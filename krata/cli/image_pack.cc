@@ -23,35 +23,23 @@ struct PackFlags : ImageFlags {
 };
 
 Result<void> pack(const PackFlags& flags, Output& output) {
-  auto name = image::parse_source(flags.source, flags.registry);
-  if (!name) {
-    return name.error();
-  }
-  auto platform = platform_of(flags);
-  if (!platform) {
-    return platform.error();
-  }
+  KRAIT_TRY(auto name, image::parse_source(flags.source, flags.registry));
+  KRAIT_TRY(auto platform, platform_of(flags));
   image::PackOptions options{.file = flags.file,
                              .format = flags.format == "erofs" ? image::Format::erofs : image::Format::squashfs,
-                             .platform = *std::move(platform)};
+                             .platform = std::move(platform)};
   const std::string folder = image::folder_of(flags.file);
   image::ScratchKeeper keeper(folder);
-  const auto source = image::open_source(*name, settings_of(flags), keeper, folder);
-  if (!source) {
-    return source.error();
-  }
+  KRAIT_TRY(const auto source, image::open_source(name, settings_of(flags), keeper, folder));
   const auto progress = make_progress(output.json());
-  const auto packed = image::pack(**source, options, *progress);
-  if (!packed) {
-    return packed.error();
-  }
+  KRAIT_TRY(const auto packed, image::pack(*source, options, *progress));
   report(output,
-         fmt::format("{}: {}, {}, from {}", flags.file, image::format_name(packed->format),
-                     size_text(packed->file_bytes), packed->digest.text()),
-         {{"digest", packed->digest.text()},
-          {"format", image::format_name(packed->format)},
-          {"bytes", packed->file_bytes},
-          {"config", Json::parse(packed->config_text, nullptr, false)}});
+         fmt::format("{}: {}, {}, from {}", flags.file, image::format_name(packed.format), size_text(packed.file_bytes),
+                     packed.digest.text()),
+         {{"digest", packed.digest.text()},
+          {"format", image::format_name(packed.format)},
+          {"bytes", packed.file_bytes},
+          {"config", Json::parse(packed.config_text, nullptr, false)}});
   return {};
 }
 

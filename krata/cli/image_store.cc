@@ -35,14 +35,14 @@ struct StoreFlags : ImageFlags {
 using Flags = std::shared_ptr<StoreFlags>;
 
 Result<std::unique_ptr<image::Store>> open_store(const ImageFlags& flags) {
-  const auto folder = store_folder(flags);
-  return folder ? image::Store::open(*folder) : folder.error();
+  KRAIT_TRY(const auto folder, store_folder(flags));
+  return image::Store::open(folder);
 }
 
 // How the store names an image: a reference in full.
 Result<std::string> full_name(const std::string& name, const ImageFlags& flags) {
-  const auto reference = image::Reference::parse(name, flags.registry.empty() ? kLocalHost : flags.registry);
-  return reference ? Result<std::string>(reference->text()) : reference.error();
+  KRAIT_TRY(const auto reference, image::Reference::parse(name, flags.registry.empty() ? kLocalHost : flags.registry));
+  return reference.text();
 }
 
 Json stored_json(const image::StoredImage& image) {
@@ -54,55 +54,37 @@ Json stored_json(const image::StoredImage& image) {
 
 Result<void> bring(const image::SourceName& source_name, const std::string& name, const StoreFlags& flags,
                    Output& output) {
-  const auto platform = platform_of(flags);
-  if (!platform) {
-    return platform.error();
-  }
-  const auto store = open_store(flags);
-  if (!store) {
-    return store.error();
-  }
-  const auto folder = store_folder(flags);
-  const auto source = image::open_source(source_name, settings_of(flags), **store, *folder);
-  if (!source) {
-    return source.error();
-  }
+  KRAIT_TRY(const auto platform, platform_of(flags));
+  KRAIT_TRY(const auto store, open_store(flags));
+  KRAIT_TRY(const auto folder, store_folder(flags));
+  KRAIT_TRY(const auto source, image::open_source(source_name, settings_of(flags), *store, folder));
   const auto progress = make_progress(output.json());
-  const auto brought = (*store)->bring(**source, name, *platform, *progress);
-  if (!brought) {
-    return brought.error();
-  }
-  report(output, fmt::format("{}: {}", brought->name, brought->manifest.digest.text()), stored_json(*brought));
+  KRAIT_TRY(const auto brought, store->bring(*source, name, platform, *progress));
+  report(output, fmt::format("{}: {}", brought.name, brought.manifest.digest.text()), stored_json(brought));
   return {};
 }
 
 Result<void> pull(const StoreFlags& flags, Output& output) {
-  const auto reference = image::Reference::parse(flags.name, flags.registry);
-  return reference ? bring(*reference, reference->text(), flags, output) : reference.error();
+  KRAIT_TRY(const auto reference, image::Reference::parse(flags.name, flags.registry));
+  return bring(reference, reference.text(), flags, output);
 }
 
 Result<void> import(const StoreFlags& flags, Output& output) {
-  const auto source = image::parse_source(flags.source, flags.registry);
-  if (!source) {
-    return source.error();
-  }
-  if (std::holds_alternative<image::Reference>(*source)) {
+  KRAIT_TRY(const auto source, image::parse_source(flags.source, flags.registry));
+  if (std::holds_alternative<image::Reference>(source)) {
     return Error(ErrorCode::invalid_input,
                  "import takes oci:DIR[:TAG] or docker-archive:FILE; see krata image pull for registries");
   }
-  const auto name = full_name(flags.name, flags);
-  return name ? bring(*source, *name, flags, output) : name.error();
+  KRAIT_TRY(const auto name, full_name(flags.name, flags));
+  return bring(source, name, flags, output);
 }
 
 Result<void> list(const StoreFlags& flags, Output& output) {
-  const auto store = open_store(flags);
-  const auto images = store ? (*store)->list() : store.error();
-  if (!images) {
-    return images.error();
-  }
+  KRAIT_TRY(const auto store, open_store(flags));
+  KRAIT_TRY(const auto images, store->list());
   std::string text;
   Json json = Json::array();
-  for (const image::StoredImage& image : *images) {
+  for (const image::StoredImage& image : images) {
     text += fmt::format("{}{}  {}  {}  {:%Y-%m-%d %H:%M}", text.empty() ? "" : "\n", image.name,
                         image.manifest.digest.short_text(), image.platform.text(),
                         fmt::gmtime(static_cast<std::time_t>(image.stored_s)));
@@ -113,22 +95,16 @@ Result<void> list(const StoreFlags& flags, Output& output) {
 }
 
 Result<void> show(const StoreFlags& flags, Output& output) {
-  const auto name = full_name(flags.name, flags);
-  if (!name) {
-    return name.error();
-  }
-  const auto store = open_store(flags);
-  auto image = store ? (*store)->image(*name) : store.error();
-  const auto resolved = image ? (*store)->resolve(*image) : image.error();
-  if (!resolved) {
-    return resolved.error();
-  }
-  Json json = stored_json(*image);
-  json["config"] = Json::parse(resolved->config_text, nullptr, false);
+  KRAIT_TRY(const auto name, full_name(flags.name, flags));
+  KRAIT_TRY(const auto store, open_store(flags));
+  KRAIT_TRY(const auto image, store->image(name));
+  KRAIT_TRY(const auto resolved, store->resolve(image));
+  Json json = stored_json(image);
+  json["config"] = Json::parse(resolved.config_text, nullptr, false);
   json["layers"] = Json::array();
-  std::string text = fmt::format("{}\n  manifest {}\n  platform {}", image->name, image->manifest.digest.text(),
-                                 image->platform.text());
-  for (const image::Descriptor& layer : resolved->manifest.layers) {
+  std::string text =
+      fmt::format("{}\n  manifest {}\n  platform {}", image.name, image.manifest.digest.text(), image.platform.text());
+  for (const image::Descriptor& layer : resolved.manifest.layers) {
     json["layers"].push_back({{"digest", layer.digest.text()}, {"bytes", layer.size_bytes}});
     text += fmt::format("\n  layer {} {}", layer.digest.text(), size_text(layer.size_bytes));
   }
@@ -138,31 +114,22 @@ Result<void> show(const StoreFlags& flags, Output& output) {
 }
 
 Result<void> remove(const StoreFlags& flags, Output& output) {
-  const auto store = open_store(flags);
-  if (!store) {
-    return store.error();
-  }
+  KRAIT_TRY(const auto store, open_store(flags));
   Json removed = Json::array();
   for (const std::string& word : flags.names) {
-    const auto name = full_name(word, flags);
-    auto done = name ? (*store)->remove(*name) : name.error();
-    if (!done) {
-      return done;
-    }
-    removed.push_back(*name);
+    KRAIT_TRY(const auto name, full_name(word, flags));
+    KRAIT_CHECK(store->remove(name));
+    removed.push_back(name);
   }
   report(output, "removed; krata image prune frees what no image needs", {{"removed", std::move(removed)}});
   return {};
 }
 
 Result<void> prune(const StoreFlags& flags, Output& output) {
-  const auto store = open_store(flags);
-  const auto pruned = store ? (*store)->prune() : store.error();
-  if (!pruned) {
-    return pruned.error();
-  }
-  report(output, fmt::format("removed {} blobs, {}", pruned->blobs, size_text(pruned->freed_bytes)),
-         {{"blobs", pruned->blobs}, {"freed_bytes", pruned->freed_bytes}});
+  KRAIT_TRY(const auto store, open_store(flags));
+  KRAIT_TRY(const auto pruned, store->prune());
+  report(output, fmt::format("removed {} blobs, {}", pruned.blobs, size_text(pruned.freed_bytes)),
+         {{"blobs", pruned.blobs}, {"freed_bytes", pruned.freed_bytes}});
   return {};
 }
 

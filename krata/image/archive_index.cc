@@ -27,8 +27,8 @@ std::string joined(const std::vector<std::string>& parts) {
 }
 
 Result<std::string> clean(std::string_view path) {
-  const auto parts = clean_path(path);
-  return parts ? Result<std::string>(joined(*parts)) : parts.error();
+  KRAIT_TRY(const auto parts, clean_path(path));
+  return joined(parts);
 }
 
 // A symbolic link's target is seen from the link's folder.
@@ -46,47 +46,38 @@ Result<ArchiveIndex> ArchiveIndex::read(ByteSource& source) {
   ArchiveIndex index;
   TarReader reader(source);
   for (std::size_t members = 0;; ++members) {
-    const auto entry = reader.next();
+    KRAIT_TRY(const auto entry, reader.next());
     if (!entry) {
-      return entry.error();
-    }
-    if (!*entry) {
       return index;
     }
     if (members == kMaxMembers) {
       return Error(ErrorCode::limit, fmt::format("more than {} members, which no image has", kMaxMembers));
     }
-    auto path = clean((*entry)->path);
-    if (!path) {
-      return path.error();
-    }
-    index.members_.erase(*path);
-    index.links_.erase(*path);
-    if ((*entry)->type == EntryType::file && !reader.has_holes()) {
-      index.members_[*path] = {.offset = reader.data_offset(), .size_bytes = (*entry)->size_bytes};
-    } else if ((*entry)->type == EntryType::symlink || (*entry)->type == EntryType::hard_link) {
-      auto target = target_of(**entry, *path);
-      if (!target) {
-        return target.error();
-      }
-      index.links_[*path] = *std::move(target);
+    KRAIT_TRY(auto path, clean(entry->path));
+    index.members_.erase(path);
+    index.links_.erase(path);
+    if (entry->type == EntryType::file && !reader.has_holes()) {
+      index.members_[path] = {.offset = reader.data_offset(), .size_bytes = entry->size_bytes};
+    } else if (entry->type == EntryType::symlink || entry->type == EntryType::hard_link) {
+      KRAIT_TRY(auto target, target_of(*entry, path));
+      index.links_[path] = std::move(target);
     }
   }
 }
 
 Result<Member> ArchiveIndex::find(const std::string& path) const {
-  auto wanted = clean(path);
-  for (int hops = 0; wanted && hops < kMaxHops; ++hops) {
-    if (const auto member = members_.find(*wanted); member != members_.end()) {
+  KRAIT_TRY(auto wanted, clean(path));
+  for (int hops = 0; hops < kMaxHops; ++hops) {
+    if (const auto member = members_.find(wanted); member != members_.end()) {
       return member->second;
     }
-    const auto link = links_.find(*wanted);
+    const auto link = links_.find(wanted);
     if (link == links_.end()) {
       return refused("the archive has no file \"{}\"", printable(path));
     }
     wanted = link->second;
   }
-  return wanted ? refused("\"{}\" leads through too many links", printable(path)) : std::move(wanted.error());
+  return refused("\"{}\" leads through too many links", printable(path));
 }
 
 }  // namespace krata::image

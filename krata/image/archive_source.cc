@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/file.h"
 #include "krata/image/archive_index.h"
 #include "krata/image/decompress.h"
 #include "krata/image/json.h"
@@ -33,28 +34,20 @@ Result<Fd> copy_of(const Fd& fd) {
 }
 
 Result<Blob> part_of(const Blob& whole, const Member& member) {
-  auto fd = copy_of(whole.fd);
-  return fd ? Result<Blob>(
-                  Blob{.fd = *std::move(fd), .offset = whole.offset + member.offset, .size_bytes = member.size_bytes})
-            : fd.error();
+  KRAIT_TRY(auto fd, copy_of(whole.fd));
+  return Blob{.fd = std::move(fd), .offset = whole.offset + member.offset, .size_bytes = member.size_bytes};
 }
 
 Result<bool> is_compressed(const Blob& blob) {
   std::array<char, kMagicBytes> start{};
-  const auto got = BlobSource(blob).read(start);
-  if (!got) {
-    return got.error();
-  }
-  const std::string_view text(start.data(), *got);
+  KRAIT_TRY(const auto got, BlobSource(blob).read(start));
+  const std::string_view text(start.data(), got);
   return text.starts_with("\x1f\x8b") || text.starts_with("\x28\xb5\x2f\xfd");
 }
 
 // What `blob` holds, in a file without a name.
 Result<Blob> unpacked(const Blob& blob, const std::string& scratch_folder) {
-  auto fd = unnamed_file(scratch_folder);
-  if (!fd) {
-    return fd.error();
-  }
+  KRAIT_TRY(auto fd, unnamed_file(scratch_folder));
   BlobSource outside(blob);
   const auto inside = decompressed(outside);
   const std::uint64_t most =
@@ -62,52 +55,35 @@ Result<Blob> unpacked(const Blob& blob, const std::string& scratch_folder) {
   std::vector<char> room(std::size_t{256} << 10U);
   std::uint64_t bytes = 0;
   for (;;) {
-    const auto got = inside->read(room);
-    if (!got) {
-      return got.error();
+    KRAIT_TRY(const auto got, inside->read(room));
+    if (got == 0) {
+      return Blob{.fd = std::move(fd), .offset = 0, .size_bytes = bytes};
     }
-    if (*got == 0) {
-      return Blob{.fd = *std::move(fd), .offset = 0, .size_bytes = bytes};
-    }
-    if (bytes + *got > most) {
+    if (bytes + got > most) {
       return Error(ErrorCode::limit, fmt::format("{} bytes unpack to more than {}", blob.size_bytes, most));
     }
-    if (auto written = write_at(fd->get(), bytes, {room.data(), *got}); !written) {
-      return passed_on(written, "unpack the archive");
-    }
-    bytes += *got;
+    KRAIT_CHECK(common::write_all_at(fd.get(), bytes, {room.data(), got}, "the unpacked archive"));
+    bytes += got;
   }
 }
 
 Result<Blob> plain(Blob blob, const std::string& scratch_folder) {
-  const auto compressed = is_compressed(blob);
-  if (!compressed) {
-    return compressed.error();
-  }
-  return *compressed ? unpacked(blob, scratch_folder) : Result<Blob>(std::move(blob));
+  KRAIT_TRY(const auto compressed, is_compressed(blob));
+  return compressed ? unpacked(blob, scratch_folder) : Result<Blob>(std::move(blob));
 }
 
 Result<std::string> read_member(const Blob& archive, const ArchiveIndex& index, const std::string& path) {
-  const auto member = index.find(path);
-  if (!member) {
-    return member.error();
-  }
-  if (member->size_bytes > limits::kDocumentBytes) {
-    return Error(ErrorCode::limit, fmt::format("\"{}\" has {} bytes, more than {}", printable(path), member->size_bytes,
+  KRAIT_TRY(const auto member, index.find(path));
+  if (member.size_bytes > limits::kDocumentBytes) {
+    return Error(ErrorCode::limit, fmt::format("\"{}\" has {} bytes, more than {}", printable(path), member.size_bytes,
                                                limits::kDocumentBytes));
   }
-  const auto blob = part_of(archive, *member);
-  if (!blob) {
-    return blob.error();
-  }
-  std::string text(blob->size_bytes, '\0');
-  BlobSource source(*blob);
+  KRAIT_TRY(const auto blob, part_of(archive, member));
+  std::string text(blob.size_bytes, '\0');
+  BlobSource source(blob);
   for (std::size_t have = 0; have < text.size();) {
-    const auto got = source.read({text.data() + have, text.size() - have});
-    if (!got) {
-      return got.error();
-    }
-    have += *got;
+    KRAIT_TRY(const auto got, source.read({text.data() + have, text.size() - have}));
+    have += got;
   }
   return text;
 }
@@ -119,14 +95,11 @@ struct Saved {
 };
 
 Result<Saved> parse_saved(std::string_view text) {
-  const auto list = parse_array(text, "manifest.json");
-  if (!list) {
-    return list.error();
+  KRAIT_TRY(const auto list, parse_array(text, "manifest.json"));
+  if (list.size() != 1) {
+    return refused("manifest.json has {} images, not one; save one image to a file", list.size());
   }
-  if (list->size() != 1) {
-    return refused("manifest.json has {} images, not one; save one image to a file", list->size());
-  }
-  const Json& image = list->front();
+  const Json& image = list.front();
   const auto config = text_in(image, "Config");
   const Json& layers = member(image, "Layers");
   if (!config || (!layers.is_array() && !layers.is_null())) {
@@ -183,8 +156,8 @@ class ArchiveSource : public Source {
  public:
   static Result<std::unique_ptr<Source>> open(Blob archive, const std::string& scratch_folder) {
     auto made = std::unique_ptr<ArchiveSource>(new ArchiveSource(std::move(archive)));
-    auto read = made->read(scratch_folder);
-    return read ? Result<std::unique_ptr<Source>>(std::move(made)) : read.error();
+    KRAIT_CHECK(made->read(scratch_folder));
+    return made;
   }
 
   Result<std::vector<Descriptor>> root() override { return std::vector<Descriptor>{manifest_}; }
@@ -205,11 +178,8 @@ class ArchiveSource : public Source {
         return refused("the archive has no layer {}", wanted.digest.text());
       }
       const Blob& blob = blobs_[static_cast<std::size_t>(found - layers_.begin())];
-      auto copy = part_of(blob, {.offset = 0, .size_bytes = blob.size_bytes});
-      if (!copy) {
-        return copy.error();
-      }
-      blobs.push_back(*std::move(copy));
+      KRAIT_TRY(auto copy, part_of(blob, {.offset = 0, .size_bytes = blob.size_bytes}));
+      blobs.push_back(std::move(copy));
     }
     return blobs;
   }
@@ -219,34 +189,24 @@ class ArchiveSource : public Source {
 
   Result<void> read(const std::string& scratch_folder) {
     BlobSource bytes(archive_);
-    const auto index = ArchiveIndex::read(bytes);
-    if (!index) {
-      return index.error();
-    }
-    const auto saved_text = read_member(archive_, *index, "manifest.json");
-    const auto saved = saved_text ? parse_saved(*saved_text) : saved_text.error();
-    if (!saved) {
-      return saved.error();
-    }
-    auto config_text = read_member(archive_, *index, saved->config);
-    if (!config_text) {
-      return config_text.error();
-    }
-    config_text_ = *std::move(config_text);
+    KRAIT_TRY(const auto index, ArchiveIndex::read(bytes));
+    KRAIT_TRY(const auto saved_text, read_member(archive_, index, "manifest.json"));
+    KRAIT_TRY(const auto saved, parse_saved(saved_text));
+    KRAIT_TRY(auto config_text, read_member(archive_, index, saved.config));
+    config_text_ = std::move(config_text);
     config_ = descriptor(kDockerConfig, ContentDigest::of(config_text_), config_text_.size());
-    if (auto good = check_config_name(saved->config, config_.digest); !good) {
-      return good;
-    }
-    const auto config = parse_config(config_text_);
-    if (!config) {
-      return config.error();
-    }
-    if (auto opened = open_layers(*index, *saved, *config, scratch_folder); !opened) {
-      return opened;
-    }
+    KRAIT_CHECK(check_config_name(saved.config, config_.digest));
+    KRAIT_TRY(const auto config, parse_config(config_text_));
+    KRAIT_CHECK(open_layers(index, saved, config, scratch_folder));
     manifest_text_ = manifest_text(config_, layers_);
     manifest_ = descriptor(kDockerManifest, ContentDigest::of(manifest_text_), manifest_text_.size());
     return {};
+  }
+
+  Result<Blob> layer_of(const ArchiveIndex& index, const std::string& path, const std::string& scratch_folder) {
+    KRAIT_TRY(const auto member, index.find(path));
+    KRAIT_TRY(auto part, part_of(archive_, member));
+    return plain(std::move(part), scratch_folder);
   }
 
   Result<void> open_layers(const ArchiveIndex& index, const Saved& saved, const ImageConfig& config,
@@ -256,14 +216,9 @@ class ArchiveSource : public Source {
                      config.diff_ids.size());
     }
     for (std::size_t i = 0; i < saved.layers.size(); ++i) {
-      const auto member = index.find(saved.layers[i]);
-      auto part = member ? part_of(archive_, *member) : member.error();
-      auto layer = part ? plain(*std::move(part), scratch_folder) : part.error();
-      if (!layer) {
-        return passed_on(layer, fmt::format("layer {}", i + 1));
-      }
-      layers_.push_back(descriptor(kDockerLayer, config.diff_ids[i], layer->size_bytes));
-      blobs_.push_back(*std::move(layer));
+      KRAIT_TRY(auto layer, layer_of(index, saved.layers[i], scratch_folder), fmt::format("layer {}", i + 1));
+      layers_.push_back(descriptor(kDockerLayer, config.diff_ids[i], layer.size_bytes));
+      blobs_.push_back(std::move(layer));
     }
     return {};
   }
@@ -280,13 +235,10 @@ class ArchiveSource : public Source {
 }  // namespace
 
 Result<std::unique_ptr<Source>> open_archive(const ArchiveName& name, const std::string& scratch_folder) {
-  auto file = open_blob(name.file, "the archive");
-  auto archive = file ? plain(*std::move(file), scratch_folder) : std::move(file.error());
-  if (!archive) {
-    return passed_on(archive, printable(name.file));
-  }
-  auto source = ArchiveSource::open(*std::move(archive), scratch_folder);
-  return source ? std::move(source) : passed_on(source, printable(name.file));
+  KRAIT_TRY(auto file, open_blob(name.file, "the archive"), printable(name.file));
+  KRAIT_TRY(auto archive, plain(std::move(file), scratch_folder), printable(name.file));
+  KRAIT_TRY(auto source, ArchiveSource::open(std::move(archive), scratch_folder), printable(name.file));
+  return source;
 }
 
 }  // namespace krata::image

@@ -148,14 +148,11 @@ std::optional<Challenge> parse_challenge(std::string_view header) {
 }
 
 Result<std::optional<Credentials>> find_credentials(std::string_view text, const Reference& reference) {
-  const auto json = parse_object(text, "the file of credentials");
-  if (!json) {
-    return json.error();
-  }
+  KRAIT_TRY(const auto json, parse_object(text, "the file of credentials"));
   const std::string name = reference.host + "/" + reference.repository;
   const Json* best = nullptr;
   std::string best_key;
-  const Json& auths = member(*json, "auths");
+  const Json& auths = member(json, "auths");
   if (auths.is_object()) {
     for (const auto& [key, entry] : auths.items()) {
       const std::string_view plain = plain_key(key);
@@ -167,11 +164,11 @@ Result<std::optional<Credentials>> find_credentials(std::string_view text, const
     }
   }
   if (best != nullptr) {
-    auto found = credentials_in(*best, best_key);
-    return found ? Result<std::optional<Credentials>>(std::optional(*std::move(found))) : found.error();
+    KRAIT_TRY(auto found, credentials_in(*best, best_key));
+    return std::optional(std::move(found));
   }
-  const bool has_helper = member(*json, "credHelpers").contains(reference.host) ||
-                          (text_in(*json, "credsStore") && auths.is_object() && auths.contains(reference.host));
+  const bool has_helper = member(json, "credHelpers").contains(reference.host) ||
+                          (text_in(json, "credsStore") && auths.is_object() && auths.contains(reference.host));
   if (has_helper) {
     return Error(
         ErrorCode::unsupported,
@@ -187,13 +184,10 @@ std::string basic_authorization(const Credentials& credentials) {
 }
 
 Result<std::string> parse_token(std::string_view text) {
-  const auto json = parse_object(text, "the token server's answer");
-  if (!json) {
-    return json.error();
-  }
-  auto token = text_in(*json, "token");
+  KRAIT_TRY(const auto json, parse_object(text, "the token server's answer"));
+  auto token = text_in(json, "token");
   if (!token || token->empty()) {
-    token = text_in(*json, "access_token");
+    token = text_in(json, "access_token");
   }
   const bool good = token && !token->empty() && std::ranges::all_of(*token, [](char c) {
                       return c > 0x20 && static_cast<unsigned char>(c) < 0x7f;

@@ -66,11 +66,8 @@ Result<std::string> read_document(const Blob& blob, const ContentDigest& digest,
   std::string text(size_bytes, '\0');
   BlobSource source(blob);
   for (std::size_t have = 0; have < text.size();) {
-    const auto got = source.read({text.data() + have, text.size() - have});
-    if (!got) {
-      return got.error();
-    }
-    have += *got;
+    KRAIT_TRY(const auto got, source.read({text.data() + have, text.size() - have}));
+    have += got;
   }
   ContentHasher hasher(digest.algorithm);
   hasher.add(text);

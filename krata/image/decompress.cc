@@ -33,12 +33,9 @@ class Input {
       begin_ = end_ = 0;
     }
     while (end_ - begin_ < least && !ended_) {
-      const auto got = source_.read({bytes_.data() + end_, bytes_.size() - end_});
-      if (!got) {
-        return got.error();
-      }
-      ended_ = *got == 0;
-      end_ += *got;
+      KRAIT_TRY(const auto got, source_.read({bytes_.data() + end_, bytes_.size() - end_}));
+      ended_ = got == 0;
+      end_ += got;
     }
     return {};
   }
@@ -63,9 +60,7 @@ class Decoder {
 class Plain : public Decoder {
  public:
   Result<std::size_t> decode(Input& input, std::span<char> room) override {
-    if (auto filled = input.fill(1); !filled) {
-      return filled.error();
-    }
+    KRAIT_CHECK(input.fill(1));
     const std::size_t bytes = std::min(input.rest().size(), room.size());
     std::memcpy(room.data(), input.rest().data(), bytes);
     input.take(bytes);
@@ -85,9 +80,7 @@ class Gzip : public Decoder {
       return Error(ErrorCode::system, "start zlib");
     }
     for (;;) {
-      if (auto filled = input.fill(1); !filled) {
-        return filled.error();
-      }
+      KRAIT_CHECK(input.fill(1));
       if (input.rest().empty()) {
         return within_ ? refused("the gzip stream is cut short") : Result<std::size_t>(0);
       }
@@ -146,9 +139,7 @@ class Zstd : public Decoder {
     }
     ZSTD_outBuffer out{.dst = room.data(), .size = room.size(), .pos = 0};
     while (out.pos == 0) {
-      if (auto filled = input.fill(1); !filled) {
-        return filled.error();
-      }
+      KRAIT_CHECK(input.fill(1));
       ZSTD_inBuffer in{.src = input.rest().data(), .size = input.rest().size(), .pos = 0};
       const bool at_end = in.size == 0;
       const std::size_t status = ::ZSTD_decompressStream(context_.get(), &out, &in);
@@ -194,14 +185,9 @@ class Decompressed : public ByteSource {
 
   Result<std::size_t> read(std::span<char> room) override {
     if (!decoder_) {
-      if (auto filled = input_.fill(kMagicBytes); !filled) {
-        return filled.error();
-      }
-      auto decoder = decoder_for(input_.rest());
-      if (!decoder) {
-        return decoder.error();
-      }
-      decoder_ = *std::move(decoder);
+      KRAIT_CHECK(input_.fill(kMagicBytes));
+      KRAIT_TRY(auto decoder, decoder_for(input_.rest()));
+      decoder_ = std::move(decoder);
     }
     return room.empty() ? Result<std::size_t>(0) : decoder_->decode(input_, room);
   }

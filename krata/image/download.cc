@@ -104,17 +104,14 @@ Result<void> try_once(Shared& shared, HttpClient& client, PartialBlob& partial) 
     }
     return put;
   };
-  const auto answer = shared.registry.get(client, "blobs/" + blob.digest.text(), headers, take);
-  if (!answer) {
-    return answer.error();
-  }
-  if (answer->status == kRangeNotSatisfiable) {
+  KRAIT_TRY(const auto answer, shared.registry.get(client, "blobs/" + blob.digest.text(), headers, take));
+  if (answer.status == kRangeNotSatisfiable) {
     auto restarted = partial.restart();
     return restarted ? Result<void>(Error(ErrorCode::unavailable, "the registry has no such part")) : restarted;
   }
-  if (answer->status != kOk && answer->status != kPartial) {
-    const std::string text = fmt::format("the registry answers {}", status_text(*answer));
-    return answer->status >= 500 || answer->status == 429 ? Error(ErrorCode::unavailable, text) : refused("{}", text);
+  if (answer.status != kOk && answer.status != kPartial) {
+    const std::string text = fmt::format("the registry answers {}", status_text(answer));
+    return answer.status >= 500 || answer.status == 429 ? Error(ErrorCode::unavailable, text) : refused("{}", text);
   }
   return partial.have_bytes() == blob.size_bytes
              ? Result<void>()
@@ -142,21 +139,16 @@ Result<void> fill(Shared& shared, HttpClient& client, PartialBlob& partial) {
 
 Result<Blob> bring(Shared& shared, HttpClient& client, const Descriptor& descriptor) {
   for (bool again : {true, false}) {
-    auto partial = shared.keeper.begin(descriptor);
-    if (!partial) {
-      return partial.error();
-    }
+    KRAIT_TRY(auto partial, shared.keeper.begin(descriptor));
     // Somebody else may have brought it while we waited for the turn.
-    auto found = shared.keeper.find(descriptor);
-    if (!found || *found) {
-      return found ? Result<Blob>(std::move(**found)) : std::move(found.error());
+    KRAIT_TRY(auto found, shared.keeper.find(descriptor));
+    if (found) {
+      return *std::move(found);
     }
-    const bool was_begun = partial->have_bytes() > 0;
-    shared.moved(descriptor, partial->have_bytes());
-    if (auto filled = fill(shared, client, *partial); !filled) {
-      return filled.error();
-    }
-    auto kept = shared.keeper.keep(*std::move(partial));
+    const bool was_begun = partial.have_bytes() > 0;
+    shared.moved(descriptor, partial.have_bytes());
+    KRAIT_CHECK(fill(shared, client, partial));
+    auto kept = shared.keeper.keep(std::move(partial));
     // What an earlier process left may be damaged: without it things may be right.
     if (kept || !was_begun || !again) {
       return kept;
@@ -166,16 +158,11 @@ Result<Blob> bring(Shared& shared, HttpClient& client, const Descriptor& descrip
 }
 
 Result<void> bring_one(Shared& shared, HttpClient& client, const Descriptor& descriptor) {
-  auto found = shared.keeper.find(descriptor);
-  if (!found) {
-    return found.error();
-  }
-  auto blob = *found ? Result<Blob>(std::move(**found)) : bring(shared, client, descriptor);
-  if (!blob) {
-    return passed_on(blob, fmt::format("layer {}", descriptor.digest.short_text()));
-  }
+  KRAIT_TRY(auto found, shared.keeper.find(descriptor));
+  KRAIT_TRY(auto blob, found ? Result<Blob>(std::move(*found)) : bring(shared, client, descriptor),
+            fmt::format("layer {}", descriptor.digest.short_text()));
   shared.moved(descriptor, descriptor.size_bytes);
-  shared.done(descriptor.digest, *std::move(blob));
+  shared.done(descriptor.digest, std::move(blob));
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/file.h"
 #include "krata/image/erofs_format.h"
 #include "krata/image/text.h"
 #include "krata/image/tree_order.h"
@@ -46,9 +47,7 @@ class Appender {
   Result<void> put(std::uint64_t offset, std::string_view bytes) {
     const std::uint64_t end = at_ + pending_.size();
     if (offset < end || offset > end + erofs::kBlockBytes || pending_.size() >= kPieceBytes) {
-      if (auto flushed = flush(); !flushed) {
-        return flushed;
-      }
+      KRAIT_CHECK(flush());
     }
     if (pending_.empty()) {
       at_ = offset;
@@ -58,7 +57,7 @@ class Appender {
     return {};
   }
   Result<void> flush() {
-    auto written = write_at(fd_, at_, pending_);
+    auto written = common::write_all_at(fd_, at_, pending_, "the image");
     pending_.clear();
     return written;
   }
@@ -80,9 +79,7 @@ class Writer {
     Result<void> (Writer::* const steps[])() = {&Writer::place_inodes, &Writer::place_data, &Writer::write_inodes,
                                                 &Writer::write_super};
     for (const auto step : steps) {
-      if (auto done = (this->*step)(); !done) {
-        return passed_on(done, "write the EROFS");
-      }
+      KRAIT_CHECK((this->*step)(), "write the EROFS");
     }
     return {};
   }
@@ -137,13 +134,10 @@ class Writer {
     std::uint64_t at = erofs::kSuperOffset + erofs::kSuperBytes;
     for (const NumberedNode& place : order_) {
       const Node& node = tree_.at(place.id);
-      const auto xattrs = erofs::xattr_bytes(node.xattrs.get());
-      if (!xattrs) {
-        return xattrs.error();
-      }
+      KRAIT_TRY(const auto xattrs, erofs::xattr_bytes(node.xattrs.get()));
       Placed& placed = placed_[place.id];
       placed.data_bytes = data_bytes(place);
-      const std::uint64_t head = erofs::kInodeBytes + xattrs->size();
+      const std::uint64_t head = erofs::kInodeBytes + xattrs.size();
       choose_layout(node, head, placed);
       at = rounded_up(at, erofs::kInodeBytes);
       const std::uint64_t tail =
@@ -180,11 +174,8 @@ class Writer {
                                       ? placed.data_bytes / erofs::kBlockBytes * erofs::kBlockBytes
                                       : placed.data_bytes;
       if (whole > 0) {
-        const auto first = take_blocks(whole);
-        if (!first) {
-          return first.error();
-        }
-        placed.first_block = *first;
+        KRAIT_TRY(const auto first, take_blocks(whole));
+        placed.first_block = first;
       }
     }
     return {};
@@ -193,12 +184,8 @@ class Writer {
   Result<void> copy(const Content& content, std::uint64_t from, std::uint64_t bytes, std::uint64_t to) {
     while (bytes > 0) {
       buffer_.resize(std::min(bytes, kPieceBytes));
-      if (auto read = spool_.read(content, from, buffer_.data(), buffer_.size()); !read) {
-        return read;
-      }
-      if (auto put = data_.put(to, buffer_); !put) {
-        return put;
-      }
+      KRAIT_CHECK(spool_.read(content, from, buffer_.data(), buffer_.size()));
+      KRAIT_CHECK(data_.put(to, buffer_));
       from += buffer_.size();
       to += buffer_.size();
       bytes -= buffer_.size();
@@ -216,14 +203,9 @@ class Writer {
         map.push_back(erofs::kNoBlock);
         continue;
       }
-      const auto first = take_blocks(bytes);
-      if (!first) {
-        return first.error();
-      }
-      map.push_back(*first);
-      if (auto copied = copy(node.content, at, bytes, *first * erofs::kBlockBytes); !copied) {
-        return copied.error();
-      }
+      KRAIT_TRY(const auto first, take_blocks(bytes));
+      map.push_back(first);
+      KRAIT_CHECK(copy(node.content, at, bytes, first * erofs::kBlockBytes));
     }
     return erofs::block_map_bytes(map);
   }
@@ -235,18 +217,14 @@ class Writer {
     const std::uint64_t whole = placed.data_bytes - tail;
     const std::uint64_t to = placed.first_block * erofs::kBlockBytes;
     if (node.kind == Kind::file) {
-      if (auto copied = copy(node.content, 0, whole, to); !copied) {
-        return copied.error();
-      }
+      KRAIT_CHECK(copy(node.content, 0, whole, to));
       std::string rest(tail, '\0');
-      auto read = spool_.read(node.content, whole, rest.data(), tail);
-      return read ? Result<std::string>(std::move(rest)) : read.error();
+      KRAIT_CHECK(spool_.read(node.content, whole, rest.data(), tail));
+      return rest;
     }
     const std::string bytes = node.kind == Kind::directory ? erofs::directory_bytes(names(place)) : node.target;
     if (whole > 0) {
-      if (auto put = data_.put(to, std::string_view(bytes).substr(0, whole)); !put) {
-        return put.error();
-      }
+      KRAIT_CHECK(data_.put(to, std::string_view(bytes).substr(0, whole)));
     }
     return bytes.substr(whole);
   }
@@ -254,13 +232,9 @@ class Writer {
   Result<void> write_inodes() {
     std::uint32_t count = 0;
     for (const NumberedNode& place : order_) {
-      if (auto written = write_inode(place, ++count); !written) {
-        return written;
-      }
+      KRAIT_CHECK(write_inode(place, ++count));
     }
-    if (auto flushed = metadata_.flush(); !flushed) {
-      return flushed;
-    }
+    KRAIT_CHECK(metadata_.flush());
     return data_.flush();
   }
 
@@ -268,14 +242,11 @@ class Writer {
     const Node& node = tree_.at(place.id);
     const Placed& placed = placed_[place.id];
     const bool in_chunks = placed.layout == erofs::Layout::chunks;
-    const auto behind = in_chunks ? write_chunks(node, placed) : write_flat(place, placed);
-    const auto xattrs = erofs::xattr_bytes(node.xattrs.get());
-    if (!behind || !xattrs) {
-      return behind ? xattrs.error() : behind.error();
-    }
+    KRAIT_TRY(const auto behind, in_chunks ? write_chunks(node, placed) : write_flat(place, placed));
+    KRAIT_TRY(const auto xattrs, erofs::xattr_bytes(node.xattrs.get()));
     const bool is_device = node.kind == Kind::character || node.kind == Kind::block || node.kind == Kind::fifo;
     const erofs::Inode inode{.layout = placed.layout,
-                             .xattr_bytes = xattrs->size(),
+                             .xattr_bytes = xattrs.size(),
                              .mode = erofs::mode_of(node),
                              .size_bytes = placed.data_bytes,
                              .where = in_chunks   ? placed.chunk_bits
@@ -287,20 +258,15 @@ class Writer {
                              .mtime_s = node.mtime_s,
                              .mtime_ns = node.mtime_ns,
                              .links = node.kind == Kind::directory ? directory_links(tree_, place.id) : node.links};
-    auto put = metadata_.put(placed.offset, erofs::inode_bytes(inode) + *xattrs);
-    const std::uint64_t end = placed.offset + erofs::kInodeBytes + xattrs->size();
-    if (put && !behind->empty()) {
-      put = metadata_.put(in_chunks ? rounded_up(end, kChunkMapAlign) : end, *behind);
-    }
-    return put;
+    KRAIT_CHECK(metadata_.put(placed.offset, erofs::inode_bytes(inode) + xattrs));
+    const std::uint64_t end = placed.offset + erofs::kInodeBytes + xattrs.size();
+    return behind.empty() ? Result<void>() : metadata_.put(in_chunks ? rounded_up(end, kChunkMapAlign) : end, behind);
   }
 
   Result<void> write_super() {
     const std::string bytes = erofs::super_bytes(
         {.root = number(kRoot), .inodes = order_.size(), .blocks = blocks_, .has_chunks = has_chunks_});
-    if (auto put = write_at(fd_, erofs::kSuperOffset, bytes); !put) {
-      return put;
-    }
+    KRAIT_CHECK(common::write_all_at(fd_, erofs::kSuperOffset, bytes, "the image"));
     return ::ftruncate(fd_, static_cast<off_t>(blocks_ * erofs::kBlockBytes)) == 0
                ? Result<void>()
                : Error::from_errno(errno, "pad the end");

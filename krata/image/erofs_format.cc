@@ -141,9 +141,7 @@ Result<std::string> xattr_bytes(const Xattrs* xattrs) {
   Bytes bytes;
   bytes.zeros(kXattrHeadBytes);
   for (const auto& [name, value] : *xattrs) {
-    if (auto put = put_xattr(name, value, bytes); !put) {
-      return put.error();
-    }
+    KRAIT_CHECK(put_xattr(name, value, bytes));
   }
   if (bytes.size() > kMaxXattrBytes) {
     return Error(ErrorCode::limit,

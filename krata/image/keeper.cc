@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/file.h"
 #include "krata/image/spool.h"
 #include "krata/image/text.h"
 
@@ -22,9 +23,7 @@ Result<void> PartialBlob::put(std::string_view piece) {
     return refused("{} has more than the {} bytes that it is said to have", descriptor_.digest.short_text(),
                    descriptor_.size_bytes);
   }
-  if (auto written = write_at(fd_.get(), have_bytes_, piece); !written) {
-    return passed_on(written, descriptor_.digest.short_text());
-  }
+  KRAIT_CHECK(common::write_all_at(fd_.get(), have_bytes_, piece, descriptor_.digest.short_text()));
   hasher_.add(piece);
   have_bytes_ += piece.size();
   return {};
@@ -49,16 +48,12 @@ Result<void> PartialBlob::verify() const {
 Result<std::optional<Blob>> ScratchKeeper::find(const Descriptor& /*descriptor*/) { return std::optional<Blob>(); }
 
 Result<PartialBlob> ScratchKeeper::begin(const Descriptor& descriptor) {
-  auto fd = unnamed_file(folder_);
-  return fd ? Result<PartialBlob>(
-                  PartialBlob(*std::move(fd), descriptor, ContentHasher(descriptor.digest.algorithm), 0))
-            : fd.error();
+  KRAIT_TRY(auto fd, unnamed_file(folder_));
+  return PartialBlob(std::move(fd), descriptor, ContentHasher(descriptor.digest.algorithm), 0);
 }
 
 Result<Blob> ScratchKeeper::keep(PartialBlob partial) {
-  if (auto good = partial.verify(); !good) {
-    return good.error();
-  }
+  KRAIT_CHECK(partial.verify());
   return Blob{.fd = partial.take_fd(), .offset = 0, .size_bytes = partial.descriptor().size_bytes};
 }
 

@@ -97,23 +97,15 @@ Result<void> LayerApplier::apply(const Entry& entry, const Content& content) {
 }
 
 Result<void> LayerApplier::apply_within(const Entry& entry, const Content& content) {
-  auto parts = clean_path(entry.path);
-  if (!parts) {
-    return parts.error();
-  }
-  if (auto good = check(entry); !good) {
-    return good;
-  }
-  if (parts->empty()) {
+  KRAIT_TRY(auto parts, clean_path(entry.path));
+  KRAIT_CHECK(check(entry));
+  if (parts.empty()) {
     return apply_root(entry);
   }
-  const std::string name = std::move(parts->back());
-  parts->pop_back();
-  const auto folder = resolve(tree_, *parts);
-  if (!folder) {
-    return folder.error();
-  }
-  return name.starts_with(kWhiteout) ? white_out(*folder, name) : put(*folder, name, entry, content);
+  const std::string name = std::move(parts.back());
+  parts.pop_back();
+  KRAIT_TRY(const auto folder, resolve(tree_, parts));
+  return name.starts_with(kWhiteout) ? white_out(folder, name) : put(folder, name, entry, content);
 }
 
 Result<void> LayerApplier::apply_root(const Entry& entry) {
@@ -137,20 +129,14 @@ Result<void> LayerApplier::white_out(const Place& folder, const std::string& nam
 
 // The target's last part is not followed: a hard link to a symbolic link is one.
 Result<NodeId> LayerApplier::link_target(const Entry& entry) {
-  auto parts = clean_path(entry.link);
-  if (!parts) {
-    return parts.error();
-  }
-  if (parts->empty()) {
+  KRAIT_TRY(auto parts, clean_path(entry.link));
+  if (parts.empty()) {
     return refused("a hard link to the root");
   }
-  const std::string name = std::move(parts->back());
-  parts->pop_back();
-  const auto folder = resolve(tree_, *parts);
-  if (!folder) {
-    return folder.error();
-  }
-  const Child* child = folder->id ? tree_.find(*folder->id, name) : nullptr;
+  const std::string name = std::move(parts.back());
+  parts.pop_back();
+  KRAIT_TRY(const auto folder, resolve(tree_, parts));
+  const Child* child = folder.id ? tree_.find(*folder.id, name) : nullptr;
   if (child == nullptr) {
     return refused("a hard link to \"{}\", which is not there", printable(entry.link));
   }
@@ -162,25 +148,22 @@ Result<NodeId> LayerApplier::link_target(const Entry& entry) {
 
 Result<void> LayerApplier::put(const Place& folder, const std::string& name, const Entry& entry,
                                const Content& content) {
-  const auto directory = make_folders(tree_, folder, number_);
-  if (!directory) {
-    return directory.error();
-  }
-  const Child* old = tree_.find(*directory, name);
+  KRAIT_TRY(const auto directory, make_folders(tree_, folder, number_));
+  const Child* old = tree_.find(directory, name);
   if (old != nullptr && entry.type == EntryType::directory && tree_.at(old->id).kind == Kind::directory) {
-    tree_.mark(*directory, name, number_);
+    tree_.mark(directory, name, number_);
     return tree_.restat(old->id, node_of(entry, content));
   }
   if (folder.parts.size() + 1 > limits::kDepth) {
     return Error(ErrorCode::limit, fmt::format("the path is deeper than {} folders", limits::kDepth));
   }
-  tree_.remove(*directory, name);
+  tree_.remove(directory, name);
   if (entry.type == EntryType::hard_link) {
-    const auto target = link_target(entry);
-    return target ? tree_.link(*directory, name, *target, number_) : target.error();
+    KRAIT_TRY(const auto target, link_target(entry));
+    return tree_.link(directory, name, target, number_);
   }
-  const auto added = tree_.add(*directory, name, node_of(entry, content), number_);
-  return added ? Result<void>() : added.error();
+  KRAIT_CHECK(tree_.add(directory, name, node_of(entry, content), number_));
+  return {};
 }
 
 }  // namespace krata::image

@@ -43,16 +43,13 @@ LayerStream::LayerStream(Blob blob, const Descriptor& descriptor, std::optional<
 LayerStream::~LayerStream() = default;
 
 Result<std::size_t> LayerStream::read(std::span<char> room) {
-  auto got = inside_->read(room);
-  if (!got) {
-    return got;
-  }
-  unpacked_bytes_ += *got;
+  KRAIT_TRY(auto got, inside_->read(room));
+  unpacked_bytes_ += got;
   const std::uint64_t most = limits::kBombFreeBytes + limits::kBombRatio * blob_.size_bytes;
   if (unpacked_bytes_ > most) {
     return Error(ErrorCode::limit, fmt::format("a layer of {} bytes unpacks to more than {}", blob_.size_bytes, most));
   }
-  inner_.add({room.data(), *got});
+  inner_.add({room.data(), got});
   return got;
 }
 
@@ -63,21 +60,15 @@ Result<void> LayerStream::finish() {
   }
   std::vector<char> room(std::size_t{128} << 10U);
   for (;;) {
-    const auto got = read(room);
-    if (!got) {
-      return got.error();
-    }
-    if (*got == 0) {
+    KRAIT_TRY(const auto got, read(room));
+    if (got == 0) {
       break;
     }
   }
   // The decompressor may have ended before the bytes did.
   for (;;) {
-    const auto got = outside_->read(room);
-    if (!got) {
-      return got.error();
-    }
-    if (*got == 0) {
+    KRAIT_TRY(const auto got, outside_->read(room));
+    if (got == 0) {
       break;
     }
   }

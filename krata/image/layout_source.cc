@@ -27,18 +27,15 @@ class LayoutSource : public Source {
   Result<std::vector<Descriptor>> root() override { return root_; }
 
   Result<std::string> document(const Descriptor& descriptor) override {
-    const auto blob = open(descriptor);
-    return blob ? read_document(*blob, descriptor.digest, descriptor.size_bytes) : blob.error();
+    KRAIT_TRY(const auto blob, open(descriptor));
+    return read_document(blob, descriptor.digest, descriptor.size_bytes);
   }
 
   Result<std::vector<Blob>> layers(std::span<const Descriptor> descriptors, Progress& /*progress*/) override {
     std::vector<Blob> blobs;
     for (const Descriptor& descriptor : descriptors) {
-      auto blob = open(descriptor);
-      if (!blob) {
-        return blob.error();
-      }
-      blobs.push_back(*std::move(blob));
+      KRAIT_TRY(auto blob, open(descriptor));
+      blobs.push_back(std::move(blob));
     }
     return blobs;
   }
@@ -103,32 +100,17 @@ Result<std::vector<Descriptor>> select(std::vector<Descriptor> all, const Layout
 }  // namespace
 
 Result<std::unique_ptr<Source>> open_layout(const LayoutName& name) {
-  const auto version_text = read_text(name.folder, "oci-layout");
-  if (!version_text) {
-    return version_text.error();
-  }
-  const auto version = parse_object(*version_text, "oci-layout");
-  if (!version) {
-    return version.error();
-  }
-  if (text_in(*version, "imageLayoutVersion") != "1.0.0") {
+  KRAIT_TRY(const auto version_text, read_text(name.folder, "oci-layout"));
+  KRAIT_TRY(const auto version, parse_object(version_text, "oci-layout"));
+  if (text_in(version, "imageLayoutVersion") != "1.0.0") {
     return Error(ErrorCode::unsupported,
                  fmt::format("{} is an image layout of another version than 1.0.0", printable(name.folder)));
   }
-  const auto text = read_text(name.folder, "index.json");
-  if (!text) {
-    return text.error();
-  }
-  auto document = parse_document(*text, kOciIndex);
-  if (!document) {
-    return passed_on(document, "index.json");
-  }
-  auto* index = std::get_if<Index>(&*document);
-  auto root = select(std::move(index->manifests), name);
-  if (!root) {
-    return root.error();
-  }
-  return std::make_unique<LayoutSource>(name.folder, *std::move(root));
+  KRAIT_TRY(const auto text, read_text(name.folder, "index.json"));
+  KRAIT_TRY(auto document, parse_document(text, kOciIndex), "index.json");
+  auto* index = std::get_if<Index>(&document);
+  KRAIT_TRY(auto root, select(std::move(index->manifests), name));
+  return std::make_unique<LayoutSource>(name.folder, std::move(root));
 }
 
 }  // namespace krata::image

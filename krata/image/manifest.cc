@@ -51,15 +51,12 @@ Result<Descriptor> descriptor(const Json& json, std::string_view what, std::uint
   if (!digest_text || !size) {
     return refused("{} has no digest or no size", what);
   }
-  auto digest = ContentDigest::parse(*digest_text);
-  if (!digest) {
-    return passed_on(digest, std::string(what));
-  }
+  KRAIT_TRY(auto digest, ContentDigest::parse(*digest_text), std::string(what));
   if (*size > max_bytes) {
     return Error(ErrorCode::limit, fmt::format("{} has {} bytes, more than {}", what, *size, max_bytes));
   }
   return Descriptor{.media_type = text_in(json, "mediaType").value_or(""),
-                    .digest = *std::move(digest),
+                    .digest = std::move(digest),
                     .size_bytes = *size,
                     .platform = platform_in(json),
                     .ref_name = text_in(member(json, "annotations"), "org.opencontainers.image.ref.name").value_or("")};
@@ -75,11 +72,8 @@ Result<std::vector<Descriptor>> descriptors(const Json& list, std::string_view w
   }
   std::vector<Descriptor> found;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    auto one = descriptor(list[i], fmt::format("{} {}", what, i + 1), max_bytes);
-    if (!one) {
-      return one.error();
-    }
-    found.push_back(*std::move(one));
+    KRAIT_TRY(auto one, descriptor(list[i], fmt::format("{} {}", what, i + 1), max_bytes));
+    found.push_back(std::move(one));
   }
   return found;
 }
@@ -100,32 +94,22 @@ Result<void> check_layer(const Descriptor& layer, std::size_t number) {
 }
 
 Result<Document> manifest(const Json& json) {
-  auto config = descriptor(member(json, "config"), "the configuration", limits::kDocumentBytes);
-  if (!config) {
-    return config.error();
-  }
-  if (!is_in(kConfigTypes, config->media_type)) {
+  KRAIT_TRY(auto config, descriptor(member(json, "config"), "the configuration", limits::kDocumentBytes));
+  if (!is_in(kConfigTypes, config.media_type)) {
     return unsupported(
-        fmt::format("this is no container image: its configuration is {}", printable(config->media_type)));
+        fmt::format("this is no container image: its configuration is {}", printable(config.media_type)));
   }
-  auto layers = descriptors(member(json, "layers"), "layer", limits::kLayers, limits::kLayerBytes);
-  if (!layers) {
-    return layers.error();
+  KRAIT_TRY(auto layers, descriptors(member(json, "layers"), "layer", limits::kLayers, limits::kLayerBytes));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    KRAIT_CHECK(check_layer(layers[i], i + 1));
   }
-  for (std::size_t i = 0; i < layers->size(); ++i) {
-    if (auto good = check_layer((*layers)[i], i + 1); !good) {
-      return good.error();
-    }
-  }
-  return Manifest{.config = *std::move(config), .layers = *std::move(layers)};
+  return Manifest{.config = std::move(config), .layers = std::move(layers)};
 }
 
 Result<Document> index(const Json& json) {
-  auto manifests = descriptors(member(json, "manifests"), "manifest", limits::kIndexEntries, limits::kDocumentBytes);
-  if (!manifests) {
-    return manifests.error();
-  }
-  return Index{.manifests = *std::move(manifests)};
+  KRAIT_TRY(auto manifests,
+            descriptors(member(json, "manifests"), "manifest", limits::kIndexEntries, limits::kDocumentBytes));
+  return Index{.manifests = std::move(manifests)};
 }
 
 // What the text is by its own word or its members; the kind that `media_type` says must be the same.
@@ -144,43 +128,34 @@ Result<std::string> kind_of(const Json& json, std::string_view media_type) {
 }  // namespace
 
 Result<Document> parse_document(std::string_view text, std::string_view media_type) {
-  auto json = parse_object(text, "the manifest");
-  if (!json) {
-    return json.error();
-  }
-  const auto version = number_in(*json, "schemaVersion");
+  KRAIT_TRY(auto json, parse_object(text, "the manifest"));
+  const auto version = number_in(json, "schemaVersion");
   if (version == 1) {
     return unsupported("the image is of Docker's schema 1, which is not verifiable; push it again with a newer tool");
   }
   if (version != 2) {
     return refused("the manifest's schemaVersion is not 2");
   }
-  if (json->contains("manifests") && (json->contains("layers") || json->contains("config"))) {
+  if (json.contains("manifests") && (json.contains("layers") || json.contains("config"))) {
     return refused("the manifest is an index and an image at once");
   }
-  auto kind = kind_of(*json, media_type);
-  if (!kind) {
-    return kind.error();
+  KRAIT_TRY(auto kind, kind_of(json, media_type));
+  if (is_in(kIndexTypes, kind)) {
+    return index(json);
   }
-  if (is_in(kIndexTypes, *kind)) {
-    return index(*json);
+  if (is_in(kManifestTypes, kind)) {
+    return manifest(json);
   }
-  if (is_in(kManifestTypes, *kind)) {
-    return manifest(*json);
-  }
-  return unsupported(fmt::format("the manifest is of a kind that is not known: {}", printable(*kind)));
+  return unsupported(fmt::format("the manifest is of a kind that is not known: {}", printable(kind)));
 }
 
 Result<ImageConfig> parse_config(std::string_view text) {
-  auto json = parse_object(text, "the configuration");
-  if (!json) {
-    return json.error();
-  }
-  ImageConfig config{.platform = {.os = text_in(*json, "os").value_or(""),
-                                  .architecture = text_in(*json, "architecture").value_or(""),
-                                  .variant = text_in(*json, "variant").value_or("")},
+  KRAIT_TRY(auto json, parse_object(text, "the configuration"));
+  ImageConfig config{.platform = {.os = text_in(json, "os").value_or(""),
+                                  .architecture = text_in(json, "architecture").value_or(""),
+                                  .variant = text_in(json, "variant").value_or("")},
                      .diff_ids = {}};
-  const Json& rootfs = member(*json, "rootfs");
+  const Json& rootfs = member(json, "rootfs");
   const Json& diff_ids = member(rootfs, "diff_ids");
   if (text_in(rootfs, "type") != "layers" || (!diff_ids.is_array() && !diff_ids.is_null())) {
     return refused("the configuration has no rootfs of layers");
@@ -189,11 +164,9 @@ Result<ImageConfig> parse_config(std::string_view text) {
     return Error(ErrorCode::limit, fmt::format("{} diff_ids are more than {}", diff_ids.size(), limits::kLayers));
   }
   for (const Json& diff_id : diff_ids) {
-    auto digest = ContentDigest::parse(diff_id.is_string() ? diff_id.get<std::string>() : "");
-    if (!digest) {
-      return passed_on(digest, "a diff_id of the configuration");
-    }
-    config.diff_ids.push_back(*std::move(digest));
+    KRAIT_TRY(auto digest, ContentDigest::parse(diff_id.is_string() ? diff_id.get<std::string>() : ""),
+              "a diff_id of the configuration");
+    config.diff_ids.push_back(std::move(digest));
   }
   return config;
 }

@@ -20,38 +20,22 @@ using common::Result;
 namespace {
 
 Result<Packed> pack_now(Source& source, const PackOptions& options, Progress& progress) {
-  auto file = NewFile::create(options.file);
-  if (!file) {
-    return file.error();
-  }
-  auto image = resolve_image(source, options.platform);
-  if (!image) {
-    return image.error();
-  }
-  auto layers = source.layers(image->manifest.layers, progress);
-  if (!layers) {
-    return layers.error();
-  }
-  const auto unpacked = unpack(*image, *std::move(layers), folder_of(options.file), progress);
-  if (!unpacked) {
-    return unpacked.error();
-  }
+  KRAIT_TRY(auto file, NewFile::create(options.file));
+  KRAIT_TRY(auto image, resolve_image(source, options.platform));
+  KRAIT_TRY(auto layers, source.layers(image.manifest.layers, progress));
+  KRAIT_TRY(const auto unpacked, unpack(image, std::move(layers), folder_of(options.file), progress));
   progress.begun(fmt::format("write {}", options.file));
   const auto write = options.format == Format::squashfs ? write_squashfs : write_erofs;
-  if (auto written = write(unpacked->tree, unpacked->spool, file->fd()); !written) {
-    return written.error();
-  }
+  KRAIT_CHECK(write(unpacked.tree, unpacked.spool, file.fd()));
   struct stat status{};
-  if (::fstat(file->fd(), &status) != 0) {
+  if (::fstat(file.fd(), &status) != 0) {
     return Error::from_errno(errno, fmt::format("stat {}", options.file));
   }
-  if (auto published = file->publish(); !published) {
-    return published.error();
-  }
-  return Packed{.digest = std::move(image->manifest_descriptor.digest),
+  KRAIT_CHECK(file.publish());
+  return Packed{.digest = std::move(image.manifest_descriptor.digest),
                 .format = options.format,
                 .file_bytes = static_cast<std::uint64_t>(status.st_size),
-                .config_text = std::move(image->config_text)};
+                .config_text = std::move(image.config_text)};
 }
 
 }  // namespace

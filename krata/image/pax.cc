@@ -95,9 +95,7 @@ Result<void> set_map(const Record& record, Pax& pax) {
   std::string_view rest = record.value;
   while (!rest.empty()) {
     const auto comma = rest.find(',');
-    if (auto added = add_number(record, rest.substr(0, comma), pax); !added) {
-      return added;
-    }
+    KRAIT_CHECK(add_number(record, rest.substr(0, comma), pax));
     rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
   }
   return {};
@@ -172,13 +170,8 @@ Result<void> set(const Record& record, Pax& pax) {
 
 Result<void> parse_pax(std::string_view records, Pax& pax) {
   while (!records.empty()) {
-    const auto record = take_record(records);
-    if (!record) {
-      return record.error();
-    }
-    if (auto done = set(*record, pax); !done) {
-      return done;
-    }
+    KRAIT_TRY(const auto record, take_record(records));
+    KRAIT_CHECK(set(record, pax));
   }
   return {};
 }

@@ -106,11 +106,8 @@ bool names_host(std::string_view first, bool followed) {
 // Takes "@DIGEST" and ":TAG" off the end of `rest`.
 Result<void> take_tag(std::string_view& rest, Reference& reference) {
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
-    auto digest = ContentDigest::parse(rest.substr(at + 1));
-    if (!digest) {
-      return digest.error();
-    }
-    reference.digest = *std::move(digest);
+    KRAIT_TRY(auto digest, ContentDigest::parse(rest.substr(at + 1)));
+    reference.digest = std::move(digest);
     rest = rest.substr(0, at);
   }
   const auto colon = rest.rfind(':');
@@ -152,9 +149,7 @@ Result<Reference> Reference::parse(std::string_view text, std::string_view defau
     return refused("\"{}\" names no registry; write HOST/NAME, for example registry.example/{}, or set KRATA_REGISTRY",
                    printable(text), printable(text));
   }
-  if (auto taken = take_tag(rest, reference); !taken) {
-    return passed_on(taken, printable(text));
-  }
+  KRAIT_CHECK(take_tag(rest, reference), printable(text));
   if (!split_host(reference.host).good) {
     return refused("\"{}\": \"{}\" is no host", printable(text), printable(reference.host));
   }
@@ -195,11 +190,8 @@ Result<SourceName> parse_source(std::string_view text, std::string_view default_
     }
     return name;
   }
-  auto reference = Reference::parse(text, default_registry);
-  if (!reference) {
-    return reference.error();
-  }
-  return *std::move(reference);
+  KRAIT_TRY(auto reference, Reference::parse(text, default_registry));
+  return reference;
 }
 
 }  // namespace krata::image

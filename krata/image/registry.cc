@@ -107,9 +107,7 @@ Result<HttpAnswer> Registry::follow(HttpClient& client, HttpRequest request, con
     if (!next) {
       return refused("the registry leads to \"{}\", which is no URL of HTTP", printable(answer->redirect_url));
     }
-    if (auto good = check_hop(*here, *next); !good) {
-      return good.error();
-    }
+    KRAIT_CHECK(check_hop(*here, *next));
     request.url = answer->redirect_url;
     here = next;
   }
@@ -118,15 +116,11 @@ Result<HttpAnswer> Registry::follow(HttpClient& client, HttpRequest request, con
 
 Result<HttpAnswer> Registry::get(HttpClient& client, const std::string& path, const std::vector<std::string>& headers,
                                  const TakeBody& take) {
-  if (auto found = find_scheme(client); !found) {
-    return passed_on(found, reference_.host);
-  }
+  KRAIT_CHECK(find_scheme(client), reference_.host);
   const std::string url = fmt::format("{}://{}/v2/{}/{}", scheme(), reference_.host, reference_.repository, path);
   auto answer = follow(client, {.url = url, .headers = headers, .form = {}}, take);
   if (answer && answer->status == kUnauthorized) {
-    if (auto proven = authenticate(client, *answer); !proven) {
-      return passed_on(proven, reference_.host);
-    }
+    KRAIT_CHECK(authenticate(client, *answer), reference_.host);
     answer = follow(client, {.url = url, .headers = headers, .form = {}}, take);
     if (answer && answer->status == kUnauthorized) {
       return refused("{}: the registry does not let {} pull {}; log in with other credentials", reference_.host,
@@ -144,11 +138,8 @@ Result<void> Registry::authenticate(HttpClient& client, const HttpAnswer& refusa
   }
   std::string value;
   if (challenge->bearer) {
-    const auto token = fetch_token(client, *challenge);
-    if (!token) {
-      return token.error();
-    }
-    value = "Bearer " + *token;
+    KRAIT_TRY(const auto token, fetch_token(client, *challenge));
+    value = "Bearer " + token;
   } else if (credentials_ && !credentials_->user.empty()) {
     value = basic_authorization(*credentials_);
   } else {

@@ -34,11 +34,8 @@ Result<std::optional<Credentials>> read_credentials(const Reference& reference, 
       // What cannot be read is as good as not there: others' home folders, for example.
       continue;
     }
-    auto found = find_credentials(*text, reference);
-    if (!found) {
-      return passed_on(found, file);
-    }
-    if (*found) {
+    KRAIT_TRY(auto found, find_credentials(*text, reference), file);
+    if (found) {
       return found;
     }
   }
@@ -94,15 +91,12 @@ RegistrySettings settings_from_environment() {
 }
 
 Result<std::unique_ptr<Registry>> Registry::open(const Reference& reference, const RegistrySettings& settings) {
-  auto credentials = read_credentials(reference, settings.credential_files);
-  if (!credentials) {
-    return credentials.error();
-  }
+  KRAIT_TRY(auto credentials, read_credentials(reference, settings.credential_files));
   auto registry = std::unique_ptr<Registry>(new Registry(reference));
   registry->plain_http_ = settings.plain_http;
   registry->trust_ = settings.trust;
   registry->trust_.authorities_pem += read_authorities(reference.host, settings.certificate_folders);
-  registry->credentials_ = *std::move(credentials);
+  registry->credentials_ = std::move(credentials);
   return registry;
 }
 

@@ -45,28 +45,23 @@ class RegistrySource : public Source {
 
   Result<std::vector<Descriptor>> root() override {
     const Reference& wanted = registry_->reference();
-    auto fetched = fetch("manifests/" + wanted.wanted(), limits::kDocumentBytes);
-    if (!fetched) {
-      return passed_on(fetched, wanted.text());
-    }
+    KRAIT_TRY(auto fetched, fetch("manifests/" + wanted.wanted(), limits::kDocumentBytes), wanted.text());
     ContentHasher hasher(wanted.digest ? wanted.digest->algorithm : DigestAlgorithm::sha256);
-    hasher.add(fetched->text);
+    hasher.add(fetched.text);
     Descriptor descriptor;
     descriptor.digest = hasher.digest();
     if (wanted.digest && descriptor.digest != *wanted.digest) {
       return refused("what the registry gives for {} is {}", wanted.text(), descriptor.digest.text());
     }
-    if (auto honest = check_said_digest(*fetched, descriptor.digest); !honest) {
-      return honest.error();
-    }
-    const std::string type = fetched->answer.headers["content-type"];
+    KRAIT_CHECK(check_said_digest(fetched, descriptor.digest));
+    const std::string type = fetched.answer.headers["content-type"];
     descriptor.media_type = type.substr(0, type.find_first_of("; "));
-    descriptor.size_bytes = fetched->text.size();
+    descriptor.size_bytes = fetched.text.size();
     if (!is_manifest(descriptor.media_type)) {
       descriptor.media_type.clear();  // "application/json" of simple servers: the text itself must say it
     }
     root_ = descriptor;
-    root_text_ = std::move(fetched->text);
+    root_text_ = std::move(fetched.text);
     return std::vector<Descriptor>{descriptor};
   }
 
@@ -79,20 +74,18 @@ class RegistrySource : public Source {
       return Error(ErrorCode::limit, fmt::format("{} has {} bytes, more than {}", descriptor.digest.short_text(),
                                                  descriptor.size_bytes, limits::kDocumentBytes));
     }
-    auto fetched = fetch(kind + descriptor.digest.text(), descriptor.size_bytes);
-    if (!fetched) {
-      return passed_on(fetched, descriptor.digest.short_text());
-    }
-    if (fetched->text.size() != descriptor.size_bytes) {
+    KRAIT_TRY(auto fetched, fetch(kind + descriptor.digest.text(), descriptor.size_bytes),
+              descriptor.digest.short_text());
+    if (fetched.text.size() != descriptor.size_bytes) {
       return refused("{} has {} bytes, not the {} that it is said to have", descriptor.digest.short_text(),
-                     fetched->text.size(), descriptor.size_bytes);
+                     fetched.text.size(), descriptor.size_bytes);
     }
     ContentHasher hasher(descriptor.digest.algorithm);
-    hasher.add(fetched->text);
+    hasher.add(fetched.text);
     if (const ContentDigest found = hasher.digest(); found != descriptor.digest) {
       return refused("what the registry gives for {} is {}", descriptor.digest.text(), found.text());
     }
-    return std::move(fetched->text);
+    return std::move(fetched.text);
   }
 
   Result<std::vector<Blob>> layers(std::span<const Descriptor> descriptors, Progress& progress) override {
@@ -106,15 +99,12 @@ class RegistrySource : public Source {
       text += piece;
       return text.size() > max_bytes ? refused("the registry sends more than {} bytes", max_bytes) : Result<void>();
     };
-    auto answer = registry_->get(client_, path, {accept_header()}, take);
-    if (!answer) {
-      return answer.error();
+    KRAIT_TRY(auto answer, registry_->get(client_, path, {accept_header()}, take));
+    if (answer.status == 200) {
+      return Fetched{.text = std::move(text), .answer = std::move(answer)};
     }
-    if (answer->status == 200) {
-      return Fetched{.text = std::move(text), .answer = *std::move(answer)};
-    }
-    const std::string what = fmt::format("the registry answers {}", status_text(*answer));
-    return answer->status >= 500 ? Error(ErrorCode::unavailable, what) : refused("{}", what);
+    const std::string what = fmt::format("the registry answers {}", status_text(answer));
+    return answer.status >= 500 ? Error(ErrorCode::unavailable, what) : refused("{}", what);
   }
 
   // distribution-spec, "Pulling manifests": Docker-Content-Digest.
@@ -140,15 +130,9 @@ class RegistrySource : public Source {
 
 Result<std::unique_ptr<Source>> open_registry(const Reference& reference, const RegistrySettings& settings,
                                               Keeper& keeper) {
-  auto registry = Registry::open(reference, settings);
-  if (!registry) {
-    return registry.error();
-  }
-  auto client = (*registry)->client();
-  if (!client) {
-    return client.error();
-  }
-  return std::make_unique<RegistrySource>(*std::move(registry), *std::move(client), keeper);
+  KRAIT_TRY(auto registry, Registry::open(reference, settings));
+  KRAIT_TRY(auto client, registry->client());
+  return std::make_unique<RegistrySource>(std::move(registry), std::move(client), keeper);
 }
 
 }  // namespace krata::image

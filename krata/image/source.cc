@@ -23,26 +23,17 @@ struct Found {
 };
 
 Result<Found> find_manifest(Source& source, const Platform& platform) {
-  auto offered = source.root();
-  for (int depth = 0; offered && depth < limits::kIndexDepth; ++depth) {
-    auto chosen = choose(*offered, platform);
-    if (!chosen) {
-      return chosen.error();
+  KRAIT_TRY(auto offered, source.root());
+  for (int depth = 0; depth < limits::kIndexDepth; ++depth) {
+    KRAIT_TRY(auto chosen, choose(offered, platform));
+    KRAIT_TRY(auto text, source.document(chosen), "the manifest");
+    KRAIT_TRY(auto document, parse_document(text, chosen.media_type));
+    if (auto* manifest = std::get_if<Manifest>(&document)) {
+      return Found{.descriptor = std::move(chosen), .text = std::move(text), .manifest = std::move(*manifest)};
     }
-    auto text = source.document(*chosen);
-    if (!text) {
-      return passed_on(text, "the manifest");
-    }
-    auto document = parse_document(*text, chosen->media_type);
-    if (!document) {
-      return document.error();
-    }
-    if (auto* manifest = std::get_if<Manifest>(&*document)) {
-      return Found{.descriptor = *std::move(chosen), .text = *std::move(text), .manifest = std::move(*manifest)};
-    }
-    *offered = std::move(std::get<Index>(*document).manifests);
+    offered = std::move(std::get<Index>(document).manifests);
   }
-  return offered ? refused("indexes name indexes, {} deep", limits::kIndexDepth) : std::move(offered.error());
+  return refused("indexes name indexes, {} deep", limits::kIndexDepth);
 }
 
 // Images of before platforms say nothing of theirs.
@@ -60,30 +51,19 @@ Result<void> check_platform(const ImageConfig& config, const Platform& wanted) {
 }  // namespace
 
 Result<Resolved> resolve_image(Source& source, const Platform& platform) {
-  auto found = find_manifest(source, platform);
-  if (!found) {
-    return found.error();
+  KRAIT_TRY(auto found, find_manifest(source, platform));
+  KRAIT_TRY(auto config_text, source.document(found.manifest.config), "the configuration");
+  KRAIT_TRY(auto config, parse_config(config_text));
+  KRAIT_CHECK(check_platform(config, platform));
+  if (config.diff_ids.size() != found.manifest.layers.size()) {
+    return refused("the manifest has {} layers, the configuration diff_ids of {}", found.manifest.layers.size(),
+                   config.diff_ids.size());
   }
-  auto config_text = source.document(found->manifest.config);
-  if (!config_text) {
-    return passed_on(config_text, "the configuration");
-  }
-  auto config = parse_config(*config_text);
-  if (!config) {
-    return config.error();
-  }
-  if (auto fits = check_platform(*config, platform); !fits) {
-    return fits.error();
-  }
-  if (config->diff_ids.size() != found->manifest.layers.size()) {
-    return refused("the manifest has {} layers, the configuration diff_ids of {}", found->manifest.layers.size(),
-                   config->diff_ids.size());
-  }
-  return Resolved{.manifest_descriptor = std::move(found->descriptor),
-                  .manifest_text = std::move(found->text),
-                  .manifest = std::move(found->manifest),
-                  .config_text = *std::move(config_text),
-                  .config = *std::move(config)};
+  return Resolved{.manifest_descriptor = std::move(found.descriptor),
+                  .manifest_text = std::move(found.text),
+                  .manifest = std::move(found.manifest),
+                  .config_text = std::move(config_text),
+                  .config = std::move(config)};
 }
 
 }  // namespace krata::image

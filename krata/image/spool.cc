@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "common/file.h"
 #include "krata/image/limits.h"
 #include "krata/image/text.h"
 
@@ -51,8 +52,8 @@ Result<Fd> unnamed_file(const std::string& folder) {
 }
 
 Result<Spool> Spool::create(const std::string& folder) {
-  auto fd = unnamed_file(folder);
-  return fd ? Result<Spool>(Spool(*std::move(fd))) : fd.error();
+  KRAIT_TRY(auto fd, unnamed_file(folder));
+  return Spool(std::move(fd));
 }
 
 Result<Content> Spool::begin(std::uint64_t size_bytes) {
@@ -76,9 +77,7 @@ Result<void> Spool::put(std::uint64_t offset, std::string_view piece) {
     const auto part = std::min<std::size_t>(piece.size(), kPage - at % kPage);
     if (!is_zero(piece.substr(0, part))) {
       if (pending_at_ + pending_.size() != at || pending_.size() >= kPendingBytes) {
-        if (auto flushed = flush(); !flushed) {
-          return flushed;
-        }
+        KRAIT_CHECK(flush());
         pending_at_ = at;
       }
       pending_.append(piece.substr(0, part));
@@ -89,31 +88,14 @@ Result<void> Spool::put(std::uint64_t offset, std::string_view piece) {
   return {};
 }
 
-Result<void> write_at(int fd, std::uint64_t offset, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR) {
-      continue;
-    }
-    if (put < 0) {
-      return Error::from_errno(errno, "write");
-    }
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-    offset += static_cast<std::uint64_t>(put);
-  }
-  return {};
-}
-
 Result<void> Spool::flush() {
-  auto written = write_at(fd_.get(), pending_at_, pending_);
+  auto written = common::write_all_at(fd_.get(), pending_at_, pending_, "the image's files beside it");
   pending_.clear();
-  return written ? written : passed_on(written, "put the image's files beside it");
+  return written;
 }
 
 Result<void> Spool::end() {
-  if (auto flushed = flush(); !flushed) {
-    return flushed;
-  }
+  KRAIT_CHECK(flush());
   if (::ftruncate(fd_.get(), static_cast<off_t>(end_)) != 0) {
     return Error::from_errno(errno, "write the image's files beside it");
   }

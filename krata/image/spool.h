@@ -41,9 +41,6 @@ class Spool {
   std::uint64_t pending_at_ = 0;
 };
 
-// Writes all of `bytes` at `offset`. Errors: system.
-common::Result<void> write_at(int fd, std::uint64_t offset, std::string_view bytes);
-
 // A file without a name in `folder`, readable and writable by its owner.
 common::Result<common::Fd> unnamed_file(const std::string& folder);
 

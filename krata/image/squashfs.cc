@@ -116,9 +116,7 @@ class Writer {
     Result<void> (Writer::* const steps[])() = {&Writer::open,         &Writer::write_data,   &Writer::number,
                                                 &Writer::write_inodes, &Writer::write_tables, &Writer::close};
     for (const auto step : steps) {
-      if (auto done = (this->*step)(); !done) {
-        return passed_on(done, "write the squashfs");
-      }
+      KRAIT_CHECK((this->*step)(), "write the squashfs");
     }
     return {};
   }
@@ -141,19 +139,13 @@ class Writer {
     sqfs_compressor_config_init(&config, SQFS_COMP_ZSTD, kBlockBytes, 0);
     config.level = kZstdLevel;
     sqfs_compressor_t* compressor = nullptr;
-    if (auto made = check(sqfs_compressor_create(&config, &compressor), "start zstd"); !made) {
-      return made;
-    }
+    KRAIT_CHECK(check(sqfs_compressor_create(&config, &compressor), "start zstd"));
     compressor_.reset(compressor);
     config.flags |= SQFS_COMP_FLAG_UNCOMPRESS;
-    if (auto made = check(sqfs_compressor_create(&config, &compressor), "start zstd"); !made) {
-      return made;
-    }
+    KRAIT_CHECK(check(sqfs_compressor_create(&config, &compressor), "start zstd"));
     decompressor_.reset(compressor);
     sqfs_super_init(&super_, kBlockBytes, 0, SQFS_COMP_ZSTD);
-    if (auto put = check(sqfs_super_write(&super_, file_.get()), "write the head"); !put) {
-      return put;
-    }
+    KRAIT_CHECK(check(sqfs_super_write(&super_, file_.get()), "write the head"));
     const int options = compressor_->write_options(compressor_.get(), file_.get());
     if (options > 0) {
       super_.flags |= SQFS_FLAG_COMPRESSOR_OPTIONS;
@@ -179,33 +171,27 @@ class Writer {
     description.file = file_.get();
     description.uncmp = decompressor_.get();
     sqfs_block_processor_t* created = nullptr;
-    if (auto made = check(sqfs_block_processor_create_ex(&description, &created), "start the compressors"); !made) {
-      return made;
-    }
+    KRAIT_CHECK(check(sqfs_block_processor_create_ex(&description, &created), "start the compressors"));
     const Owned<sqfs_block_processor_t> processor(created);
     raw_inodes_.resize(tree_.max_nodes());
     for (const NumberedNode& place : order_) {
       if (tree_.at(place.id).kind == Kind::file) {
-        if (auto put = write_file(*processor, place.id); !put) {
-          return put;
-        }
+        KRAIT_CHECK(write_file(*processor, place.id));
       }
     }
     return check(sqfs_block_processor_finish(processor.get()), "write files");
   }
 
   Result<void> write_file(sqfs_block_processor_t& processor, NodeId id) {
-    auto done = check(sqfs_block_processor_begin_file(&processor, &raw_inodes_[id].inode, nullptr, 0), "begin a file");
+    KRAIT_CHECK(check(sqfs_block_processor_begin_file(&processor, &raw_inodes_[id].inode, nullptr, 0), "begin a file"));
     const Content& content = tree_.at(id).content;
     buffer_.resize(kBlockBytes);
-    for (std::uint64_t at = 0; done && at < content.size_bytes; at += buffer_.size()) {
+    for (std::uint64_t at = 0; at < content.size_bytes; at += buffer_.size()) {
       const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), content.size_bytes - at));
-      done = spool_.read(content, at, buffer_.data(), bytes);
-      if (done) {
-        done = check(sqfs_block_processor_append(&processor, buffer_.data(), bytes), "write a file");
-      }
+      KRAIT_CHECK(spool_.read(content, at, buffer_.data(), bytes));
+      KRAIT_CHECK(check(sqfs_block_processor_append(&processor, buffer_.data(), bytes), "write a file"));
     }
-    return done ? check(sqfs_block_processor_end_file(&processor), "end a file") : done;
+    return check(sqfs_block_processor_end_file(&processor), "end a file");
   }
 
   Result<void> number() {
@@ -229,9 +215,7 @@ class Writer {
     }
     super_.inode_table_start = file_.size_bytes();
     for (const NumberedNode& place : order_) {
-      if (auto put = write_inode(place); !put) {
-        return put;
-      }
+      KRAIT_CHECK(write_inode(place));
     }
     super_.root_inode_ref = references_[kRoot];
     return {};
@@ -241,7 +225,8 @@ class Writer {
     if (!node.xattrs) {
       return kNoXattrs;
     }
-    auto done = check(sqfs_xattr_writer_begin(xattrs_.get(), 0), "write extended attributes");
+    constexpr const char* kWhat = "write extended attributes";
+    KRAIT_CHECK(check(sqfs_xattr_writer_begin(xattrs_.get(), 0), kWhat));
     for (const auto& [name, value] : *node.xattrs) {
       const bool is_kept = name.starts_with("user.") || name.starts_with("trusted.") || name.starts_with("security.");
       if (!is_kept || name.ends_with('.')) {
@@ -249,35 +234,23 @@ class Writer {
                      fmt::format("squashfs cannot keep the extended attribute \"{}\"; erofs can: --format erofs",
                                  printable(name)));
       }
-      if (done) {
-        done = check(sqfs_xattr_writer_add(xattrs_.get(), name.c_str(), value.data(), value.size()),
-                     "write extended attributes");
-      }
+      KRAIT_CHECK(check(sqfs_xattr_writer_add(xattrs_.get(), name.c_str(), value.data(), value.size()), kWhat));
     }
     sqfs_u32 index = kNoXattrs;
-    if (done) {
-      done = check(sqfs_xattr_writer_end(xattrs_.get(), &index), "write extended attributes");
-    }
-    return done ? Result<std::uint32_t>(index) : done.error();
+    KRAIT_CHECK(check(sqfs_xattr_writer_end(xattrs_.get(), &index), kWhat));
+    return index;
   }
 
   Result<Inode> directory_inode(const NumberedNode& place, std::uint32_t xattrs) {
-    auto done = check(sqfs_dir_writer_begin(directories_.get(), 0), "begin a folder");
+    KRAIT_CHECK(check(sqfs_dir_writer_begin(directories_.get(), 0), "begin a folder"));
     for (const auto& [name, child] : *tree_.at(place.id).children) {
       const Node& node = tree_.at(child.id);
-      if (done) {
-        done =
-            check(sqfs_dir_writer_add_entry(directories_.get(), name.c_str(), numbers_[child.id], references_[child.id],
-                                            static_cast<sqfs_u16>(type_bits(node.kind) | node.mode)),
-                  "write a folder");
-      }
+      KRAIT_CHECK(
+          check(sqfs_dir_writer_add_entry(directories_.get(), name.c_str(), numbers_[child.id], references_[child.id],
+                                          static_cast<sqfs_u16>(type_bits(node.kind) | node.mode)),
+                "write a folder"));
     }
-    if (done) {
-      done = check(sqfs_dir_writer_end(directories_.get()), "end a folder");
-    }
-    if (!done) {
-      return done.error();
-    }
+    KRAIT_CHECK(check(sqfs_dir_writer_end(directories_.get()), "end a folder"));
     // The root's parent has the number behind the last one.
     const auto parent = place.id == kRoot ? static_cast<std::uint32_t>(order_.size() + 1) : numbers_[place.parent];
     return Inode(sqfs_dir_writer_create_inode(directories_.get(), directory_links(tree_, place.id), xattrs, parent));
@@ -285,17 +258,10 @@ class Writer {
 
   Result<void> write_inode(const NumberedNode& place) {
     const Node& node = tree_.at(place.id);
-    const auto xattrs = write_xattrs(node);
-    if (!xattrs) {
-      return xattrs.error();
-    }
+    KRAIT_TRY(const auto xattrs, write_xattrs(node));
     Inode inode;
     if (node.kind == Kind::directory) {
-      auto made = directory_inode(place, *xattrs);
-      if (!made) {
-        return made.error();
-      }
-      inode = *std::move(made);
+      KRAIT_TRY(inode, directory_inode(place, xattrs));
     } else if (node.kind == Kind::file) {
       inode.reset(std::exchange(raw_inodes_[place.id].inode, nullptr));
     } else {
@@ -304,8 +270,8 @@ class Writer {
     if (!inode) {
       return check(SQFS_ERROR_ALLOC, "write an inode");
     }
-    if (*xattrs != kNoXattrs && node.kind != Kind::directory) {
-      sqfs_inode_set_xattr_index(inode.get(), *xattrs);
+    if (xattrs != kNoXattrs && node.kind != Kind::directory) {
+      sqfs_inode_set_xattr_index(inode.get(), xattrs);
     }
     if (node.kind == Kind::file && node.links > 1) {
       sqfs_inode_make_extended(inode.get());
@@ -323,9 +289,7 @@ class Writer {
     if (uid == SQFS_ERROR_OVERFLOW || gid == SQFS_ERROR_OVERFLOW) {
       return Error(ErrorCode::limit, "squashfs keeps at most 65535 different owners; erofs keeps more: --format erofs");
     }
-    if (auto known = check(std::min(uid, gid), "write an owner"); !known) {
-      return known;
-    }
+    KRAIT_CHECK(check(std::min(uid, gid), "write an owner"));
     sqfs_u64 block = 0;
     sqfs_u32 offset = 0;
     sqfs_meta_writer_get_position(inode_table_.get(), &block, &offset);
@@ -334,33 +298,22 @@ class Writer {
   }
 
   Result<void> write_tables() {
-    auto done = check(sqfs_meta_writer_flush(inode_table_.get()), "write the inodes");
-    if (done) {
-      done = check(sqfs_meta_writer_flush(directory_table_.get()), "write the folders");
-    }
+    KRAIT_CHECK(check(sqfs_meta_writer_flush(inode_table_.get()), "write the inodes"));
+    KRAIT_CHECK(check(sqfs_meta_writer_flush(directory_table_.get()), "write the folders"));
     super_.directory_table_start = file_.size_bytes();
-    if (done) {
-      done = check(sqfs_meta_write_write_to_file(directory_table_.get()), "write the folders");
-    }
-    if (done) {
-      done = check(sqfs_frag_table_write(fragments_.get(), file_.get(), &super_, compressor_.get()),
-                   "write the fragments");
-    }
-    if (done) {
-      done = check(sqfs_id_table_write(ids_.get(), file_.get(), &super_, compressor_.get()), "write the owners");
-    }
-    if (done) {
-      done = check(sqfs_xattr_writer_flush(xattrs_.get(), file_.get(), &super_, compressor_.get()),
-                   "write extended attributes");
-    }
-    return done;
+    KRAIT_CHECK(check(sqfs_meta_write_write_to_file(directory_table_.get()), "write the folders"));
+    KRAIT_CHECK(
+        check(sqfs_frag_table_write(fragments_.get(), file_.get(), &super_, compressor_.get()), "write the fragments"));
+    KRAIT_CHECK(check(sqfs_id_table_write(ids_.get(), file_.get(), &super_, compressor_.get()), "write the owners"));
+    return check(sqfs_xattr_writer_flush(xattrs_.get(), file_.get(), &super_, compressor_.get()),
+                 "write extended attributes");
   }
 
   Result<void> close() {
     super_.bytes_used = file_.size_bytes();
-    auto done = check(sqfs_super_write(&super_, file_.get()), "write the head");
+    KRAIT_CHECK(check(sqfs_super_write(&super_, file_.get()), "write the head"));
     const std::uint64_t padded = (file_.size_bytes() + kDeviceBlockBytes - 1) / kDeviceBlockBytes * kDeviceBlockBytes;
-    return done ? check(file_.get()->truncate(file_.get(), padded), "pad the end") : done;
+    return check(file_.get()->truncate(file_.get(), padded), "pad the end");
   }
 
   // An inode that the library makes, and fills while blocks are being compressed.

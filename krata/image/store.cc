@@ -53,14 +53,11 @@ Result<PartialBlob> resume(Fd fd, const Descriptor& descriptor) {
   BlobSource source(blob);
   std::vector<char> room(std::size_t{256} << 10U);
   for (;;) {
-    const auto got = source.read(room);
-    if (!got) {
-      return got.error();
-    }
-    if (*got == 0) {
+    KRAIT_TRY(const auto got, source.read(room));
+    if (got == 0) {
       return PartialBlob(std::move(blob.fd), descriptor, std::move(hasher), have);
     }
-    hasher.add({room.data(), *got});
+    hasher.add({room.data(), got});
   }
 }
 
@@ -74,25 +71,19 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& folder) {
     return refused("{} is no store of images, and not empty", folder);
   }
   for (const char* part : {"", "/blobs/sha256", "/blobs/sha512", "/partial", "/names"}) {
-    if (auto made = make_folders(folder + part); !made) {
-      return made.error();
-    }
+    KRAIT_CHECK(make_folders(folder + part));
   }
   Fd lock(::open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock.valid()) {
     return Error::from_errno(errno, fmt::format("open {}/lock", folder));
   }
-  if (auto locked = lock_file(lock.get(), LOCK_SH, "lock the store"); !locked) {
-    return locked.error();
-  }
+  KRAIT_CHECK(lock_file(lock.get(), LOCK_SH, "lock the store"));
   const auto version = common::read_file(mark, kMaxNameFileBytes);
   if (version && *version != kMark) {
     return Error(ErrorCode::unsupported, fmt::format("{} is a store of another version of krata", folder));
   }
   if (!version) {
-    if (auto written = common::write_file(mark, kMark, 0644); !written) {
-      return written.error();
-    }
+    KRAIT_CHECK(common::write_file(mark, kMark, 0644));
   }
   return std::unique_ptr<Store>(new Store(folder, std::move(lock)));
 }
@@ -134,9 +125,7 @@ Result<PartialBlob> Store::begin(const Descriptor& descriptor) {
     if (!fd.valid()) {
       return Error::from_errno(errno, fmt::format("create {}", path));
     }
-    if (auto locked = lock_file(fd.get(), LOCK_EX, "wait for another krata that fetches the same"); !locked) {
-      return locked.error();
-    }
+    KRAIT_CHECK(lock_file(fd.get(), LOCK_EX, "wait for another krata that fetches the same"));
     // Who had it before us may have finished it: then its name is another file's, or nobody's.
     struct stat ours{};
     struct stat named{};
@@ -145,11 +134,8 @@ Result<PartialBlob> Store::begin(const Descriptor& descriptor) {
     if (!is_named) {
       continue;
     }
-    auto there = find(descriptor);
-    if (!there) {
-      return std::move(there.error());
-    }
-    if (*there) {
+    KRAIT_TRY(auto there, find(descriptor));
+    if (there) {
       ::unlink(path.c_str());  // nobody will need it: who asks finds the whole one
     }
     return resume(std::move(fd), descriptor);
@@ -170,118 +156,81 @@ Result<Blob> Store::keep(PartialBlob partial) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
     return Error::from_errno(errno, fmt::format("rename {} to {}", from, to));
   }
-  if (auto synced = sync_folder_of(to); !synced) {
-    return synced.error();
-  }
-  auto kept = find(partial.descriptor());
-  if (!kept) {
-    return kept.error();
-  }
-  return *kept ? Result<Blob>(std::move(**kept)) : Error(ErrorCode::system, fmt::format("{} is gone", to));
+  KRAIT_CHECK(sync_folder_of(to));
+  KRAIT_TRY(auto kept, find(partial.descriptor()));
+  return kept ? Result<Blob>(std::move(*kept)) : Error(ErrorCode::system, fmt::format("{} is gone", to));
 }
 
 Result<void> Store::keep_text(const Descriptor& descriptor, std::string_view text) {
-  auto there = find(descriptor);
-  if (!there || *there) {
-    return there ? Result<void>() : std::move(there.error());
-  }
-  auto partial = begin(descriptor);
-  if (!partial) {
-    return partial.error();
-  }
-  if (there = find(descriptor); there && *there) {
+  KRAIT_TRY(auto there, find(descriptor));
+  if (there) {
     return {};
   }
-  if (auto put = partial->restart(); !put) {
-    return put;
+  KRAIT_TRY(auto partial, begin(descriptor));
+  KRAIT_TRY(there, find(descriptor));
+  if (there) {
+    return {};
   }
-  if (auto put = partial->put(text); !put) {
-    return put;
-  }
-  auto kept = keep(*std::move(partial));
-  return kept ? Result<void>() : std::move(kept.error());
+  KRAIT_CHECK(partial.restart());
+  KRAIT_CHECK(partial.put(text));
+  KRAIT_CHECK(keep(std::move(partial)));
+  return {};
 }
 
 Result<void> Store::copy(const Blob& from, const Descriptor& descriptor) {
-  auto there = find(descriptor);
-  if (!there || *there) {
-    return there ? Result<void>() : std::move(there.error());
-  }
-  auto partial = begin(descriptor);
-  if (!partial) {
-    return partial.error();
-  }
-  if (there = find(descriptor); there && *there) {
+  KRAIT_TRY(auto there, find(descriptor));
+  if (there) {
     return {};
   }
-  if (auto restarted = partial->restart(); !restarted) {
-    return restarted;
+  KRAIT_TRY(auto partial, begin(descriptor));
+  KRAIT_TRY(there, find(descriptor));
+  if (there) {
+    return {};
   }
+  KRAIT_CHECK(partial.restart());
   BlobSource source(from);
   std::vector<char> room(std::size_t{256} << 10U);
   for (;;) {
-    const auto got = source.read(room);
-    if (!got) {
-      return got.error();
-    }
-    if (*got == 0) {
+    KRAIT_TRY(const auto got, source.read(room));
+    if (got == 0) {
       break;
     }
-    if (auto put = partial->put({room.data(), *got}); !put) {
-      return put;
-    }
+    KRAIT_CHECK(partial.put({room.data(), got}));
   }
-  auto kept = keep(*std::move(partial));
-  return kept ? Result<void>() : std::move(kept.error());
+  KRAIT_CHECK(keep(std::move(partial)));
+  return {};
 }
 
 Result<void> Store::keep_layers(Source& source, const std::vector<Descriptor>& layers, Progress& progress) {
-  const auto blobs = source.layers(layers, progress);
-  if (!blobs) {
-    return blobs.error();
-  }
+  KRAIT_TRY(const auto blobs, source.layers(layers, progress));
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (auto copied = copy((*blobs)[i], layers[i]); !copied) {
-      return passed_on(copied, fmt::format("layer {} of {}", i + 1, layers.size()));
-    }
+    KRAIT_CHECK(copy(blobs[i], layers[i]), fmt::format("layer {} of {}", i + 1, layers.size()));
   }
   return {};
 }
 
 Result<StoredImage> Store::bring(Source& source, const std::string& name, const Platform& platform,
                                  Progress& progress) {
-  const auto resolved = resolve_image(source, platform);
-  if (!resolved) {
-    return resolved.error();
-  }
-  if (auto kept = keep_layers(source, resolved->manifest.layers, progress); !kept) {
-    return kept.error();
-  }
-  for (const auto& [descriptor, text] : {std::pair(&resolved->manifest.config, &resolved->config_text),
-                                         std::pair(&resolved->manifest_descriptor, &resolved->manifest_text)}) {
-    if (auto kept = keep_text(*descriptor, *text); !kept) {
-      return kept.error();
-    }
+  KRAIT_TRY(const auto resolved, resolve_image(source, platform));
+  KRAIT_CHECK(keep_layers(source, resolved.manifest.layers, progress));
+  for (const auto& [descriptor, text] : {std::pair(&resolved.manifest.config, &resolved.config_text),
+                                         std::pair(&resolved.manifest_descriptor, &resolved.manifest_text)}) {
+    KRAIT_CHECK(keep_text(*descriptor, *text));
   }
   StoredImage image{.name = name,
                     .platform = platform,
-                    .manifest = resolved->manifest_descriptor,
+                    .manifest = resolved.manifest_descriptor,
                     .stored_s = common::now().unix_ns / kNsPerS};
   const std::string path = name_path(name);
-  if (auto written = common::write_file(path, stored_text(image), 0644); !written) {
-    return written.error();
-  }
-  auto synced = sync_folder_of(path);
-  return synced ? Result<StoredImage>(std::move(image)) : std::move(synced.error());
+  KRAIT_CHECK(common::write_file(path, stored_text(image), 0644));
+  KRAIT_CHECK(sync_folder_of(path));
+  return image;
 }
 
 Result<std::vector<StoredImage>> Store::list() {
-  const auto files = files_in(folder_ + "/names");
-  if (!files) {
-    return files.error();
-  }
+  KRAIT_TRY(const auto files, files_in(folder_ + "/names"));
   std::vector<StoredImage> images;
-  for (const std::string& file : *files) {
+  for (const std::string& file : files) {
     if (!file.ends_with(".json")) {
       continue;  // being written
     }
@@ -290,11 +239,8 @@ Result<std::vector<StoredImage>> Store::list() {
     if (!text && text.error().code() == ErrorCode::not_found) {
       continue;  // removed meanwhile
     }
-    auto image = text ? parse_stored(*text, path) : text.error();
-    if (!image) {
-      return image.error();
-    }
-    images.push_back(*std::move(image));
+    KRAIT_TRY(auto image, text ? parse_stored(*text, path) : text.error());
+    images.push_back(std::move(image));
   }
   std::ranges::sort(images, {}, &StoredImage::name);
   return images;
@@ -313,12 +259,9 @@ Result<StoredImage> Store::image(const std::string& name) {
 
 Result<Resolved> Store::resolve(const StoredImage& image) {
   const auto read = [this](const Descriptor& descriptor) -> Result<std::string> {
-    const auto blob = find(descriptor);
-    if (!blob) {
-      return blob.error();
-    }
-    return *blob ? read_document(**blob, descriptor.digest, descriptor.size_bytes)
-                 : refused("the store lacks {}; pull the image again", descriptor.digest.short_text());
+    KRAIT_TRY(const auto blob, find(descriptor));
+    return blob ? read_document(*blob, descriptor.digest, descriptor.size_bytes)
+                : refused("the store lacks {}; pull the image again", descriptor.digest.short_text());
   };
   Resolved resolved{
       .manifest_descriptor = image.manifest, .manifest_text = {}, .manifest = {}, .config_text = {}, .config = {}};
@@ -329,13 +272,8 @@ Result<Resolved> Store::resolve(const StoredImage& image) {
   }
   resolved.manifest_text = *std::move(text);
   resolved.manifest = std::get<Manifest>(*std::move(document));
-  auto config_text = read(resolved.manifest.config);
-  auto config = config_text ? parse_config(*config_text) : config_text.error();
-  if (!config) {
-    return config.error();
-  }
-  resolved.config_text = *std::move(config_text);
-  resolved.config = *std::move(config);
+  KRAIT_TRY(resolved.config_text, read(resolved.manifest.config));
+  KRAIT_TRY(resolved.config, parse_config(resolved.config_text));
   return resolved;
 }
 
@@ -348,19 +286,13 @@ Result<void> Store::remove(const std::string& name) {
 }
 
 Result<std::vector<std::string>> Store::needed_blobs() {
-  const auto images = list();
-  if (!images) {
-    return images.error();
-  }
+  KRAIT_TRY(const auto images, list());
   std::vector<std::string> paths;
-  for (const StoredImage& image : *images) {
-    auto resolved = resolve(image);
-    if (!resolved) {
-      return passed_on(resolved, image.name);
-    }
+  for (const StoredImage& image : images) {
+    KRAIT_TRY(auto resolved, resolve(image), image.name);
     paths.push_back(blob_path(image.manifest.digest));
-    paths.push_back(blob_path(resolved->manifest.config.digest));
-    for (const Descriptor& layer : resolved->manifest.layers) {
+    paths.push_back(blob_path(resolved.manifest.config.digest));
+    for (const Descriptor& layer : resolved.manifest.layers) {
       paths.push_back(blob_path(layer.digest));
     }
   }
@@ -368,23 +300,13 @@ Result<std::vector<std::string>> Store::needed_blobs() {
 }
 
 Result<Pruned> Store::prune() {
-  if (auto locked =
-          lock_file(lock_.get(), LOCK_EX | LOCK_NB, "another krata uses the store; try again when it is done");
-      !locked) {
-    return locked.error();
-  }
-  const auto needed = needed_blobs();
-  if (!needed) {
-    return needed.error();
-  }
-  const std::set<std::string> kept(needed->begin(), needed->end());
+  KRAIT_CHECK(lock_file(lock_.get(), LOCK_EX | LOCK_NB, "another krata uses the store; try again when it is done"));
+  KRAIT_TRY(const auto needed, needed_blobs());
+  const std::set<std::string> kept(needed.begin(), needed.end());
   Pruned pruned;
   for (const char* part : {"/blobs/sha256/", "/blobs/sha512/", "/partial/"}) {
-    const auto files = files_in(folder_ + part);
-    if (!files) {
-      return files.error();
-    }
-    for (const std::string& file : *files) {
+    KRAIT_TRY(const auto files, files_in(folder_ + part));
+    for (const std::string& file : files) {
       const std::string path = folder_ + part + file;
       struct stat status{};
       if (kept.contains(path) || ::stat(path.c_str(), &status) != 0) {

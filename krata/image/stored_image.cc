@@ -28,22 +28,19 @@ std::string stored_text(const StoredImage& image) {
 }
 
 Result<StoredImage> parse_stored(std::string_view text, const std::string& path) {
-  const auto json = parse_object(text, path);
-  if (!json) {
-    return json.error();
-  }
-  auto digest = ContentDigest::parse(text_in(*json, "digest").value_or(""));
-  auto platform = Platform::parse(text_in(*json, "platform").value_or(""));
-  const auto name = text_in(*json, "name");
-  const auto size = number_in(*json, "size");
+  KRAIT_TRY(const auto json, parse_object(text, path));
+  auto digest = ContentDigest::parse(text_in(json, "digest").value_or(""));
+  auto platform = Platform::parse(text_in(json, "platform").value_or(""));
+  const auto name = text_in(json, "name");
+  const auto size = number_in(json, "size");
   if (!digest || !platform || !name || !size) {
     return refused("{} is damaged; remove it", path);
   }
   StoredImage image{.name = *name, .platform = *std::move(platform), .manifest = {}, .stored_s = 0};
-  image.manifest.media_type = text_in(*json, "mediaType").value_or("");
+  image.manifest.media_type = text_in(json, "mediaType").value_or("");
   image.manifest.digest = *std::move(digest);
   image.manifest.size_bytes = *size;
-  image.stored_s = static_cast<std::int64_t>(std::min(number_in(*json, "stored_s").value_or(0), kMaxUnixS));
+  image.stored_s = static_cast<std::int64_t>(std::min(number_in(json, "stored_s").value_or(0), kMaxUnixS));
   return image;
 }
 

@@ -186,8 +186,8 @@ Result<GnuSparse> parse_gnu_sparse(const TarBlock& block) {
     return refused("a sparse file's size is no number");
   }
   GnuSparse sparse{.segments = {}, .size_bytes = *size, .goes_on = block.at(kSparseGoesOn) != '\0'};
-  auto added = add_segments(block, kSparse, sparse);
-  return added ? Result<GnuSparse>(std::move(sparse)) : added.error();
+  KRAIT_CHECK(add_segments(block, kSparse, sparse));
+  return sparse;
 }
 
 Result<void> parse_gnu_sparse_more(const TarBlock& block, GnuSparse& sparse) {

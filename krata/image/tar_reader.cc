@@ -53,15 +53,12 @@ Result<EntryType> type_of(const TarHeader& header) {
 Result<bool> TarReader::fill(char* room, std::size_t bytes) {
   std::size_t have = 0;
   while (have < bytes) {
-    const auto got = source_.read({room + have, bytes - have});
-    if (!got) {
-      return got.error();
-    }
-    if (*got == 0) {
+    KRAIT_TRY(const auto got, source_.read({room + have, bytes - have}));
+    if (got == 0) {
       return have == 0 ? Result<bool>(false) : cut_short();
     }
-    have += *got;
-    offset_ += *got;
+    have += got;
+    offset_ += got;
   }
   return true;
 }
@@ -70,22 +67,17 @@ Result<bool> TarReader::fill(char* room, std::size_t bytes) {
 Result<void> TarReader::pass(std::uint64_t bytes, std::uint64_t file_offset, const Take* take) {
   chunk_.resize(kChunkBytes);
   while (bytes > 0) {
-    const auto got =
-        source_.read({chunk_.data(), static_cast<std::size_t>(std::min<std::uint64_t>(bytes, chunk_.size()))});
-    if (!got) {
-      return got.error();
-    }
-    if (*got == 0) {
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, chunk_.size()));
+    KRAIT_TRY(const auto got, source_.read({chunk_.data(), most}));
+    if (got == 0) {
       return cut_short();
     }
     if (take != nullptr) {
-      if (auto taken = (*take)(file_offset, {chunk_.data(), *got}); !taken) {
-        return taken;
-      }
+      KRAIT_CHECK((*take)(file_offset, {chunk_.data(), got}));
     }
-    bytes -= *got;
-    file_offset += *got;
-    offset_ += *got;
+    bytes -= got;
+    file_offset += got;
+    offset_ += got;
   }
   return {};
 }
@@ -97,31 +89,22 @@ Result<void> TarReader::skip() {
 }
 
 Result<std::optional<TarHeader>> TarReader::next_header() {
-  auto filled = fill(block_.data(), block_.size());
-  if (!filled) {
-    return filled.error();
-  }
-  if (*filled && is_zero(block_)) {
-    filled = fill(block_.data(), block_.size());
-    if (!filled) {
-      return filled.error();
-    }
-    if (*filled && !is_zero(block_)) {
+  KRAIT_TRY(auto filled, fill(block_.data(), block_.size()));
+  if (filled && is_zero(block_)) {
+    KRAIT_TRY(filled, fill(block_.data(), block_.size()));
+    if (filled && !is_zero(block_)) {
       return refused("the archive goes on behind an empty block");
     }
     return std::optional<TarHeader>();
   }
-  if (!*filled) {
+  if (!filled) {
     return std::optional<TarHeader>();
   }
-  auto header = parse_tar_header(block_);
-  if (!header) {
-    return header.error();
+  KRAIT_TRY(auto header, parse_tar_header(block_));
+  if (header.size_bytes > kMaxBytes) {
+    return refused("\"{}\" has {} bytes", printable(header.name), header.size_bytes);
   }
-  if (header->size_bytes > kMaxBytes) {
-    return refused("\"{}\" has {} bytes", printable(header->name), header->size_bytes);
-  }
-  return std::optional(*std::move(header));
+  return std::optional(std::move(header));
 }
 
 Result<std::string> TarReader::read_extension(const TarHeader& header) {
@@ -130,11 +113,8 @@ Result<std::string> TarReader::read_extension(const TarHeader& header) {
                                                header.size_bytes, limits::kExtendedHeaderBytes));
   }
   std::string text(header.size_bytes + padding_of(header.size_bytes), '\0');
-  const auto filled = fill(text.data(), text.size());
-  if (!filled) {
-    return filled.error();
-  }
-  if (!*filled && !text.empty()) {
+  KRAIT_TRY(const auto filled, fill(text.data(), text.size()));
+  if (!filled && !text.empty()) {
     return cut_short();
   }
   text.resize(header.size_bytes);
@@ -147,45 +127,34 @@ Result<bool> TarReader::extend(const TarHeader& header, Extended& extended) {
   if (!kExtensions.contains(header.type)) {
     return false;
   }
-  auto text = read_extension(header);
-  if (!text) {
-    return text.error();
-  }
+  KRAIT_TRY(auto text, read_extension(header));
   if (header.type == 'x') {
     extended.pax = {};
-    auto parsed = parse_pax(*text, extended.pax);
-    return parsed ? Result<bool>(true) : parsed.error();
+    KRAIT_CHECK(parse_pax(text, extended.pax));
+    return true;
   }
   if (header.type == 'L' || header.type == 'K') {
-    text->resize(std::min(text->find('\0'), text->size()));
-    (header.type == 'L' ? extended.name : extended.link) = *std::move(text);
+    text.resize(std::min(text.find('\0'), text.size()));
+    (header.type == 'L' ? extended.name : extended.link) = std::move(text);
   }
   return true;  // 'g' is of no entry in particular; nothing that it can say is used by images
 }
 
 Result<std::optional<Entry>> TarReader::next() {
-  if (auto skipped = skip(); !skipped) {
-    return skipped.error();
-  }
+  KRAIT_CHECK(skip());
   Extended extended;
   std::uint64_t extension_bytes = 0;
   for (;;) {
-    auto header = next_header();
+    KRAIT_TRY(auto header, next_header());
     if (!header) {
-      return header.error();
-    }
-    if (!*header) {
       return std::optional<Entry>();
     }
-    const auto only_extends = extend(**header, extended);
+    KRAIT_TRY(const auto only_extends, extend(*header, extended));
     if (!only_extends) {
-      return only_extends.error();
+      KRAIT_TRY(auto entry, entry_of(*std::move(header), std::move(extended)));
+      return std::optional(std::move(entry));
     }
-    if (!*only_extends) {
-      auto entry = entry_of(**std::move(header), std::move(extended));
-      return entry ? Result<std::optional<Entry>>(std::optional(*std::move(entry))) : entry.error();
-    }
-    extension_bytes += kTarBlock + (*header)->size_bytes;
+    extension_bytes += kTarBlock + header->size_bytes;
     if (extension_bytes > 4 * limits::kExtendedHeaderBytes) {
       return Error(ErrorCode::limit, "an entry of the archive has more extended headers than any real one's");
     }
@@ -204,15 +173,12 @@ Result<Entry> TarReader::entry_of(TarHeader header, Extended extended) {
   if (pax.is_sparse() && pax.sparse_path) {
     header.name = *pax.sparse_path;
   }
-  const auto type = type_of(header);
-  if (!type) {
-    return type.error();
-  }
+  KRAIT_TRY(const auto type, type_of(header));
   if (header.uid > UINT32_MAX || header.gid > UINT32_MAX || header.size_bytes > kMaxBytes) {
     return refused("\"{}\": owner {}:{} or size {} is larger than Linux has them", printable(header.name), header.uid,
                    header.gid, header.size_bytes);
   }
-  Entry entry{.type = *type,
+  Entry entry{.type = type,
               .path = std::move(header.name),
               .link = std::move(header.link),
               .mode = header.mode,
@@ -238,25 +204,16 @@ Result<Entry> TarReader::entry_of(TarHeader header, Extended extended) {
 
 Result<void> TarReader::find_segments(const TarHeader& header, Pax& pax, Entry& entry) {
   if (header.type == 'S') {
-    auto sparse = read_gnu_sparse();
-    if (!sparse) {
-      return sparse.error();
-    }
-    segments_ = std::move(sparse->segments);
-    entry.size_bytes = sparse->size_bytes;
+    KRAIT_TRY(auto sparse, read_gnu_sparse());
+    segments_ = std::move(sparse.segments);
+    entry.size_bytes = sparse.size_bytes;
   } else if (pax.is_sparse()) {
     if (pax.sparse_map_in_data) {
-      auto numbers = read_map();
-      if (!numbers) {
-        return numbers.error();
-      }
-      pax.sparse_numbers = *std::move(numbers);
+      KRAIT_TRY(auto numbers, read_map());
+      pax.sparse_numbers = std::move(numbers);
     }
-    auto segments = segments_of(pax.sparse_numbers);
-    if (!segments) {
-      return segments.error();
-    }
-    segments_ = *std::move(segments);
+    KRAIT_TRY(auto segments, segments_of(pax.sparse_numbers));
+    segments_ = std::move(segments);
     entry.size_bytes = pax.sparse_size_bytes.value_or(entry.size_bytes);
   } else {
     return {};
@@ -270,16 +227,11 @@ Result<void> TarReader::find_segments(const TarHeader& header, Pax& pax, Entry& 
 Result<GnuSparse> TarReader::read_gnu_sparse() {
   auto sparse = parse_gnu_sparse(block_);
   while (sparse && sparse->goes_on) {
-    const auto filled = fill(block_.data(), block_.size());
+    KRAIT_TRY(const auto filled, fill(block_.data(), block_.size()));
     if (!filled) {
-      return filled.error();
-    }
-    if (!*filled) {
       return cut_short();
     }
-    if (auto more = parse_gnu_sparse_more(block_, *sparse); !more) {
-      return more.error();
-    }
+    KRAIT_CHECK(parse_gnu_sparse_more(block_, *sparse));
   }
   return sparse;
 }
@@ -292,9 +244,9 @@ Result<std::uint64_t> TarReader::read_map_number(std::string& line) {
     if (left_ < kTarBlock || line.size() > kMaxDigits) {
       return refused("a sparse file's map is broken");
     }
-    const auto filled = fill(block_.data(), block_.size());
-    if (!filled || !*filled) {
-      return filled ? cut_short() : filled.error();
+    KRAIT_TRY(const auto filled, fill(block_.data(), block_.size()));
+    if (!filled) {
+      return cut_short();
     }
     left_ -= kTarBlock;
     line.append(block_.data(), block_.size());
@@ -312,20 +264,14 @@ Result<std::uint64_t> TarReader::read_map_number(std::string& line) {
 Result<std::vector<std::uint64_t>> TarReader::read_map() {
   std::string line;
   std::vector<std::uint64_t> numbers;
-  const auto count = read_map_number(line);
-  if (!count) {
-    return count.error();
-  }
-  if (*count > limits::kSparseSegments) {
+  KRAIT_TRY(const auto count, read_map_number(line));
+  if (count > limits::kSparseSegments) {
     return Error(ErrorCode::limit,
-                 fmt::format("a sparse file has {} parts, more than {}", *count, limits::kSparseSegments));
+                 fmt::format("a sparse file has {} parts, more than {}", count, limits::kSparseSegments));
   }
-  for (std::uint64_t i = 0; i < 2 * *count; ++i) {
-    const auto number = read_map_number(line);
-    if (!number) {
-      return number.error();
-    }
-    numbers.push_back(*number);
+  for (std::uint64_t i = 0; i < 2 * count; ++i) {
+    KRAIT_TRY(const auto number, read_map_number(line));
+    numbers.push_back(number);
   }
   return numbers;
 }
@@ -351,9 +297,7 @@ Result<void> TarReader::read(const Take& take) {
   }
   for (const Segment& segment : segments_) {
     left_ -= segment.bytes;
-    if (auto passed = pass(segment.bytes, segment.offset, &take); !passed) {
-      return passed;
-    }
+    KRAIT_CHECK(pass(segment.bytes, segment.offset, &take));
   }
   return {};
 }

@@ -68,12 +68,8 @@ Result<NodeId> Tree::add(NodeId directory, std::string_view name, Node node, std
   if (size() >= limits::kNodes) {
     return Error(ErrorCode::limit, fmt::format("the image has more than {} files and folders", limits::kNodes));
   }
-  if (auto good = check_name(name); !good) {
-    return good.error();
-  }
-  if (auto spent = spend(name.size() + text_of(node)); !spent) {
-    return spent.error();
-  }
+  KRAIT_CHECK(check_name(name));
+  KRAIT_CHECK(spend(name.size() + text_of(node)));
   node.links = 1;
   if (node.kind == Kind::directory) {
     node.children = std::make_unique<Children>();
@@ -91,12 +87,8 @@ Result<NodeId> Tree::add(NodeId directory, std::string_view name, Node node, std
 }
 
 Result<void> Tree::link(NodeId directory, std::string_view name, NodeId id, std::uint32_t layer) {
-  if (auto good = check_name(name); !good) {
-    return good;
-  }
-  if (auto spent = spend(name.size()); !spent) {
-    return spent;
-  }
+  KRAIT_CHECK(check_name(name));
+  KRAIT_CHECK(spend(name.size()));
   ++nodes_[id].links;
   nodes_[directory].children->emplace(name, Child{.id = id, .layer = layer});
   return {};
@@ -161,9 +153,7 @@ Result<void> Tree::remove_older_children(NodeId directory, std::uint32_t layer) 
   while (!open.empty()) {
     Children& children = *nodes_[open.back()].children;
     open.pop_back();
-    if (auto taken = take_steps(children.size() + 1); !taken) {
-      return taken;
-    }
+    KRAIT_CHECK(take_steps(children.size() + 1));
     for (auto child = children.begin(); child != children.end();) {
       const auto here = child++;
       if (here->second.layer != layer) {
@@ -186,9 +176,7 @@ void Tree::mark(NodeId directory, std::string_view name, std::uint32_t layer) {
 Result<void> Tree::restat(NodeId id, const Node& like) {
   Node& node = nodes_[id];
   const std::size_t before = text_of(node) - node.target.size();
-  if (auto spent = spend(text_of(like)); !spent) {
-    return spent;
-  }
+  KRAIT_CHECK(spend(text_of(like)));
   text_bytes_ -= before;
   node.mode = like.mode;
   node.uid = like.uid;

@@ -95,9 +95,7 @@ Result<Place> resolve(Tree& tree, const std::vector<std::string>& parts) {
   while (!ahead.empty()) {
     std::string name = std::move(ahead.front());
     ahead.pop_front();
-    if (auto taken = tree.take_steps(1); !taken) {
-      return taken.error();
-    }
+    KRAIT_CHECK(tree.take_steps(1));
     if (name == "..") {
       way.leave();
       continue;
@@ -130,11 +128,8 @@ Result<NodeId> make_folders(Tree& tree, const Place& place, std::uint32_t layer)
       Node folder;
       folder.kind = Kind::directory;
       folder.mode = 0755;
-      auto made = tree.add(here, name, std::move(folder), layer);
-      if (!made) {
-        return made;
-      }
-      here = *made;
+      KRAIT_TRY(auto made, tree.add(here, name, std::move(folder), layer));
+      here = made;
       continue;
     }
     const NodeId next = child->id;

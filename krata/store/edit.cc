@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ranges>
 
+#include "common/result.h"
+
 namespace krata::store {
 
 namespace {
@@ -141,18 +143,15 @@ Answer<Edit> plan_set_permissions(const View& view, const std::string& path, Per
   if (!view.actor.is_privileged() && permissions.size() > view.quota.permissions) {
     return std::unexpected(Refusal::enospc);
   }
-  const auto node = permitted(view, path, Access::write);
-  if (!node) {
-    return std::unexpected(node.error());
-  }
-  const SharedPermissions former = (*node)->permissions;
+  KRAIT_TRY(const auto node, permitted(view, path, Access::write));
+  const SharedPermissions former = node->permissions;
   if (!owns(*former, view.actor)) {
     return std::unexpected(Refusal::eacces);
   }
   if (!view.actor.is_privileged() && permissions.front().domain != former->front().domain) {
     return std::unexpected(Refusal::eperm);
   }
-  const std::size_t bytes = size_of(**node) + permissions.size() * kPermissionBytes - former->size() * kPermissionBytes;
+  const std::size_t bytes = size_of(*node) + permissions.size() * kPermissionBytes - former->size() * kPermissionBytes;
   if (is_too_large(view, bytes)) {
     return std::unexpected(Refusal::enospc);
   }

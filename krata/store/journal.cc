@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "common/digest.h"
+#include "common/file.h"
 #include "krata/store/record.h"
 
 namespace krata::store {
@@ -55,35 +57,6 @@ std::uint64_t check_of(std::uint64_t epoch, std::uint64_t place, unsigned kind, 
   digester.add(bytes_of(where));
   digester.add(payload);
   return digester.digest().low;
-}
-
-Result<void> write_all(int fd, std::string_view bytes, std::size_t at) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
-    if (put < 0 && errno != EINTR) {
-      return Error::from_errno(errno, "write");
-    }
-    const auto written = static_cast<std::size_t>(std::max<ssize_t>(put, 0));
-    bytes.remove_prefix(written);
-    at += written;
-  }
-  return {};
-}
-
-Result<std::string> read_all(int fd) {
-  struct stat about{};
-  if (::fstat(fd, &about) != 0) {
-    return Error::from_errno(errno, "look at the file");
-  }
-  std::string bytes(static_cast<std::size_t>(about.st_size), '\0');
-  for (std::size_t at = 0; at < bytes.size();) {
-    const ssize_t got = ::pread(fd, bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
-    if (got <= 0) {
-      return Error::from_errno(got == 0 ? EIO : errno, "read");
-    }
-    at += static_cast<std::size_t>(got);
-  }
-  return bytes;
 }
 
 // Goes over a file's records for as long as they are whole.
@@ -149,12 +122,8 @@ std::uint64_t epoch_of(std::string_view bytes) {
 
 Result<std::unique_ptr<Journal>> Journal::open(const std::string& folder, Store& store, std::size_t min_log_bytes) {
   std::unique_ptr<Journal> journal(new Journal(store, min_log_bytes));
-  if (auto opened = journal->open_files(folder); !opened) {
-    return common::passed_on(opened, "open the state in " + folder);
-  }
-  if (auto restored = journal->restore(); !restored) {
-    return common::passed_on(restored, "restore the state in " + folder);
-  }
+  KRAIT_CHECK(journal->open_files(folder), "open the state in " + folder);
+  KRAIT_CHECK(journal->restore(), "restore the state in " + folder);
   return journal;
 }
 
@@ -182,11 +151,8 @@ Result<void> Journal::open_files(const std::string& folder) {
 Result<void> Journal::restore() {
   std::array<std::string, 2> contents;
   for (std::size_t i = 0; i < files_.size(); ++i) {
-    auto read = read_all(files_.at(i).fd.get());
-    if (!read) {
-      return common::passed_on(read, files_.at(i).path);
-    }
-    contents.at(i) = std::move(*read);
+    KRAIT_TRY(contents.at(i),
+              common::read_to_end(files_.at(i).fd.get(), std::numeric_limits<std::size_t>::max(), files_.at(i).path));
     files_.at(i).epoch = epoch_of(contents.at(i));
   }
   current_ = files_[1].epoch > files_[0].epoch ? 1 : 0;
@@ -200,14 +166,9 @@ Result<void> Journal::restore() {
   }
   Records records(contents.at(current_));
   while (const auto record = records.next()) {
-    const auto changes = read_changes(record->payload);
-    if (!changes) {
-      return Error(changes.error()).with_context(file.path);
-    }
-    for (const Change& change : *changes) {
-      if (auto restored = store_.restore(change); !restored) {
-        return common::passed_on(restored, file.path);
-      }
+    KRAIT_TRY(const auto changes, read_changes(record->payload), file.path);
+    for (const Change& change : changes) {
+      KRAIT_CHECK(store_.restore(change), file.path);
     }
     if (record->kind == kStateEnd) {
       state_bytes_ = records.end();
@@ -227,9 +188,7 @@ Result<void> Journal::write_record(File& file, unsigned kind, std::string_view p
                         .check = check_of(file.epoch, file.records, kind, payload)};
   std::string record(bytes_of(head));
   record.append(payload);
-  if (auto written = write_all(file.fd.get(), record, file.bytes); !written) {
-    return common::passed_on(written, file.path);
-  }
+  KRAIT_CHECK(common::write_all_at(file.fd.get(), file.bytes, record, file.path));
   file.bytes += record.size();
   ++file.records;
   return {};
@@ -247,22 +206,16 @@ Result<void> Journal::rewrite() {
   if (::ftruncate(file.fd.get(), 0) != 0) {
     return Error::from_errno(errno, "empty " + file.path);
   }
-  if (auto written = write_all(file.fd.get(), bytes_of(head), 0); !written) {
-    return common::passed_on(written, file.path);
-  }
+  KRAIT_CHECK(common::write_all_at(file.fd.get(), 0, bytes_of(head), file.path));
   std::string payload;
   for (const Change& change : store_.saved()) {
     append_change(payload, change);
     if (payload.size() >= kMaxStateRecordBytes) {
-      if (auto written = write_record(file, kState, payload); !written) {
-        return written;
-      }
+      KRAIT_CHECK(write_record(file, kState, payload));
       payload.clear();
     }
   }
-  if (auto written = write_record(file, kStateEnd, payload); !written) {
-    return written;
-  }
+  KRAIT_CHECK(write_record(file, kStateEnd, payload));
   state_bytes_ = file.bytes;
   File& old = current();
   current_ = next;

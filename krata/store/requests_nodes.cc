@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/result.h"
 #include "krata/store/store.h"
 
 namespace krata::store {
@@ -58,15 +59,10 @@ Answer<const Node*> Store::node_of(Turn& turn, Answer<std::string_view> given) {
   if (!given) {
     return std::unexpected(given.error());
   }
-  const auto path = path_of(turn, *given);
-  if (!path) {
-    return std::unexpected(path.error());
-  }
-  if (auto looked = look_at(turn, *path); !looked) {
-    return std::unexpected(looked.error());
-  }
-  const auto node = permitted(view_of(turn), *path, Access::read);
-  return node ? node : refused(turn, *path, node.error());
+  KRAIT_TRY(const auto path, path_of(turn, *given));
+  KRAIT_CHECK(look_at(turn, path));
+  const auto node = permitted(view_of(turn), path, Access::read);
+  return node ? node : refused(turn, path, node.error());
 }
 
 Store::Payload Store::directory(Turn& turn) {

@@ -31,9 +31,7 @@ Server::Server(Loop& loop, Fd listener, Store& store, ChangeKeeper* keeper, cons
 Result<std::unique_ptr<Server>> Server::serve(Loop& loop, Fd listener, Store& store, ChangeKeeper* keeper,
                                               const ServerLimits& limits) {
   std::unique_ptr<Server> server(new Server(loop, std::move(listener), store, keeper, limits));
-  if (auto watched = server->watch(); !watched) {
-    return common::passed_on(watched, "serve the socket");
-  }
+  KRAIT_CHECK(server->watch(), "serve the socket");
   return server;
 }
 

@@ -87,7 +87,7 @@ breaches() {
 
 # In krata/store only wire.cc sees Xen's header, and only these files have effects.
 store_breaches() {
-  local effects='journal|listener|server|run|main'
+  local effects='journal|server|run|main'
   [[ -d $1/krata/store ]] || return 0
   { sources "$1/krata/store" | grep -vE '/wire\.cc$' | xargs -r grep -HE '^ *# *include *<xen/' |
       sed 's/$/   <- only wire.cc includes it/'

@@ -213,7 +213,7 @@ TEST(Program, EndsWithItsFilesAndServesAPathOnce) {
     const int status = std::system(command.c_str());
     EXPECT_EQ(WEXITSTATUS(status), 2);
     std::ifstream said(program.socket() + ".said");
-    EXPECT_NE(std::string(std::istreambuf_iterator<char>(said), {}).find("another store already serves"),
+    EXPECT_NE(std::string(std::istreambuf_iterator<char>(said), {}).find("another process already serves"),
               std::string::npos);
   }
   EXPECT_EQ(program.end(SIGTERM), 0);
