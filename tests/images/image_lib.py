@@ -8,8 +8,11 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tarfile
 import tempfile
+import time
+import unittest
 
 OCI = "application/vnd.oci.image."
 LAYER = OCI + "layer.v1.tar+gzip"
@@ -212,3 +215,33 @@ def differences(expected, found, ignore=()):
         if one != other:
             lines.append(f"{path}: expected {one}, found {other}")
     return lines
+
+
+# The tests' tools that are not called as Debian's package.
+PACKAGE_OF = {"unsquashfs": "squashfs-tools", "fsck.erofs": "erofs-utils", "htpasswd": "apache2-utils"}
+
+
+def require(*tools):
+    """Ends the tests, as failed, where they cannot run as they should: a tool that lacks is no reason to test less."""
+    missing = sorted({PACKAGE_OF.get(tool, tool) for tool in tools if not shutil.which(tool)})
+    if missing:
+        sys.exit(f"these tests need the Debian packages {' '.join(missing)}; ./x test installs them")
+    if os.geteuid() != 0:
+        sys.exit("these tests need root: they make devices and owners, and mount")
+
+
+class Timed(unittest.TextTestResult):
+    """Says of each test how long it took."""
+
+    def startTest(self, test):
+        self.began = time.monotonic()
+        super().startTest(test)
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        self.stream.writeln(f"    {time.monotonic() - self.began:.2f} s")
+
+
+def main():
+    """Runs the tests of the file that was started."""
+    unittest.main(testRunner=unittest.TextTestRunner(verbosity=2, resultclass=Timed))

@@ -264,4 +264,5 @@ class OracleTest(unittest.TestCase):
 
 if __name__ == "__main__":
     KRATA = os.path.abspath(sys.argv.pop(1))
-    unittest.main(verbosity=2)
+    require("umoci", "skopeo", "buildah", "unsquashfs", "fsck.erofs", "zstd")
+    main()

@@ -511,4 +511,5 @@ class StoreTest(Base):
 
 if __name__ == "__main__":
     KRATA = os.path.abspath(sys.argv.pop(1))
-    unittest.main(verbosity=2)
+    require("skopeo", "docker-registry", "htpasswd", "openssl", "unsquashfs")
+    main()
