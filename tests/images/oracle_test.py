@@ -216,6 +216,18 @@ class OracleTest(unittest.TestCase):
         must("umoci", "repack", "--image", layout + ":t", bundle)
         self.same_as_umoci("t")
 
+    def test_umoci_inserts_a_file(self):
+        """Such a layer ends with the last file's data, neither padded nor closed."""
+        layout, file = self.layout.path, self.scratch + "/file"
+        os.rename(layout, layout + ".unused")
+        must("umoci", "init", "--layout", layout)
+        must("umoci", "new", "--image", layout + ":t")
+        for size in (3, 512, 700, 0):
+            with open(file, "wb") as made:
+                made.write(os.urandom(size))
+            must("umoci", "insert", "--image", layout + ":t", file, f"/etc/of{size}")
+        self.same_as_umoci("t", ignore=[("/etc", "mtime")])
+
     def test_buildah_makes_it(self):
         layout = self.layout.path
         os.rename(layout, layout + ".unused")
