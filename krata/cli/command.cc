@@ -19,9 +19,11 @@ int exit_code(const Error& error) {
              : 1;
 }
 
+}  // namespace
+
 common::cli::About about() {
   return {.name = "krata",
-          .version = kVersion,
+          .version = KRAIT_VERSION,
           .description = "krata: runs OCI containers as Xen guests, each with a kernel of its own.",
           .footer =
               "Example:  krata image pack registry.example/alpine:3 alpine.squashfs\n"
@@ -30,7 +32,7 @@ common::cli::About about() {
           .exit_code = exit_code};
 }
 
-}  // namespace
+void add_commands(Shell& shell) { add_image(shell); }
 
 void report(Output& output, std::string_view text, Json json) {
   json["version"] = common::kAnswerVersion;
@@ -38,6 +40,6 @@ void report(Output& output, std::string_view text, Json json) {
   output.report_line(text, json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n");
 }
 
-int run(int argc, const char* const* argv) { return common::cli::run(argc, argv, about(), add_image); }
+int run(int argc, const char* const* argv) { return common::cli::run(argc, argv, about(), add_commands); }
 
 }  // namespace krata::cli

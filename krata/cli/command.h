@@ -14,13 +14,15 @@ using common::cli::Output;
 using common::cli::Shell;
 using image::Json;
 
-inline constexpr const char* kVersion = "0.1.0";
-
 // Reports with the answer's version. What images say of themselves is in it, of which an object may have many members:
 // hence not the ordered JSON of other programs, which looks for each among all before it.
 void report(Output& output, std::string_view text, Json json);
 
-// Each in the file of its name.
+// What --help says of the program.
+common::cli::About about();
+
+// All commands; each group in the file of its name.
+void add_commands(Shell& shell);
 void add_image(Shell& shell);
 
 // Parses, runs, prints; the exit code.

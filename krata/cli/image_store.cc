@@ -23,9 +23,6 @@ using common::Result;
 
 namespace {
 
-// Of names without a host that never came from a registry.
-constexpr const char* kLocalHost = "localhost";
-
 struct StoreFlags : ImageFlags {
   std::string source;
   std::string name;
@@ -33,17 +30,6 @@ struct StoreFlags : ImageFlags {
 };
 
 using Flags = std::shared_ptr<StoreFlags>;
-
-Result<std::unique_ptr<image::Store>> open_store(const ImageFlags& flags) {
-  KRAIT_TRY(const auto folder, store_folder(flags));
-  return image::Store::open(folder);
-}
-
-// How the store names an image: a reference in full.
-Result<std::string> full_name(const std::string& name, const ImageFlags& flags) {
-  KRAIT_TRY(const auto reference, image::Reference::parse(name, flags.registry.empty() ? kLocalHost : flags.registry));
-  return reference.text();
-}
 
 Json stored_json(const image::StoredImage& image) {
   return {{"name", image.name},
@@ -90,7 +76,8 @@ Result<void> list(const StoreFlags& flags, Output& output) {
                         fmt::gmtime(static_cast<std::time_t>(image.stored_s)));
     json.push_back(stored_json(image));
   }
-  report(output, text, {{"images", std::move(json)}});
+  report(output, text.empty() ? "no images; krata image pull and import bring them" : text,
+         {{"images", std::move(json)}});
   return {};
 }
 

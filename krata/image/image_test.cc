@@ -144,18 +144,6 @@ TEST(TreeTest, RemovedNodesAreUsedAgain) {
   }
 }
 
-TEST(TreeTest, NodesAreBounded) {
-  Tree tree;
-  for (std::size_t i = 1; i < limits::kNodes; ++i) {
-    ASSERT_TRUE(tree.add(kRoot, std::to_string(i), {}, 1));
-  }
-  const auto more = tree.add(kRoot, "one", {}, 1);
-  ASSERT_FALSE(more.has_value());
-  EXPECT_EQ(more.error().text(), "the image has more than 1048576 files and folders");
-  tree.remove(kRoot, "7");
-  EXPECT_TRUE(tree.add(kRoot, "one", {}, 1));
-}
-
 TEST(TreeTest, WhatAWhiteoutAsksForIsBounded) {
   Tree tree;
   EXPECT_TRUE(tree.take_steps(limits::kSteps));

@@ -17,6 +17,7 @@
 #include "common/file.h"
 #include "krata/image/limits.h"
 #include "krata/image/store_files.h"
+#include "krata/image/stored_source.h"
 #include "krata/image/text.h"
 
 namespace krata::image {
@@ -258,23 +259,8 @@ Result<StoredImage> Store::image(const std::string& name) {
 }
 
 Result<Resolved> Store::resolve(const StoredImage& image) {
-  const auto read = [this](const Descriptor& descriptor) -> Result<std::string> {
-    KRAIT_TRY(const auto blob, find(descriptor));
-    return blob ? read_document(*blob, descriptor.digest, descriptor.size_bytes)
-                : refused("the store lacks {}; pull the image again", descriptor.digest.short_text());
-  };
-  Resolved resolved{
-      .manifest_descriptor = image.manifest, .manifest_text = {}, .manifest = {}, .config_text = {}, .config = {}};
-  auto text = read(image.manifest);
-  auto document = text ? parse_document(*text, image.manifest.media_type) : text.error();
-  if (!document || !std::holds_alternative<Manifest>(*document)) {
-    return document ? refused("{} is no manifest", image.manifest.digest.short_text()) : document.error();
-  }
-  resolved.manifest_text = *std::move(text);
-  resolved.manifest = std::get<Manifest>(*std::move(document));
-  KRAIT_TRY(resolved.config_text, read(resolved.manifest.config));
-  KRAIT_TRY(resolved.config, parse_config(resolved.config_text));
-  return resolved;
+  StoredSource source(*this, image.manifest);
+  return resolve_image(source, image.platform);
 }
 
 Result<void> Store::remove(const std::string& name) {

@@ -417,6 +417,26 @@ class StoreTest(Base):
         self.image("prune")
         self.assertEqual(self.blobs(), [])
 
+    def test_packs_what_it_has(self):
+        digest = self.layout.image([small("shared"), small("a")], tag="one", platform=("linux", "arm64"))
+        source, there = f"oci:{self.layout.path}:one", ("--platform", "linux/arm64")
+        self.image("import", source, "app:one", *there)
+        self.pack(source, *there)
+        with open(self.scratch + "/packed", "rb") as file:
+            expected = file.read()
+        self.assertEqual(self.pack("store:app:one", "--store", self.store)["digest"], digest)
+        with open(self.scratch + "/packed", "rb") as file:
+            self.assertEqual(file.read(), expected)
+        self.refused("store:app:one", "is for linux/arm64, not for linux/amd64", "--store", self.store, "--platform", "linux/amd64")
+        self.refused("store:app:two", "there is no image localhost/app:two", "--store", self.store)
+        layer = self.image("show", "app:one")["layers"][0]["digest"]
+        with open(f"{self.store}/blobs/{layer.replace(':', '/')}", "r+b") as file:
+            file.seek(4)  # gzip's time: it unpacks to the same
+            file.write(b"xxxx")
+        self.refused("store:app:one", "is said to be sha256:.* is sha256:", "--store", self.store)
+        os.unlink(f"{self.store}/blobs/{layer.replace(':', '/')}")
+        self.refused("store:app:one", "the store lacks sha256:.*; pull the image again", "--store", self.store)
+
     def test_not_a_store(self):
         os.makedirs(self.store)
         with open(self.store + "/precious", "w"):
