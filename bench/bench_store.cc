@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/extent.h"
 #include "bench/measure.h"
 #include "bench/table.h"
 #include "tests/store/debian_daemon.h"
@@ -66,6 +67,8 @@ double resident_mb(pid_t process) {
   file >> all >> resident;
   return resident * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e6;
 }
+
+constexpr int kRounds = 7;  // the median of so many is printed
 
 struct Figures {
   std::vector<double> read_us, write_us, transaction_us, watch_us;
@@ -124,6 +127,19 @@ std::vector<std::string> row(const std::string& name, const Figures& figures) {
           fmt::format("{:.1f}", figures.resident_mb)};
 }
 
+// Each beside xenstored's.
+void print_aims(const Figures& ours, const Figures& theirs) {
+  const auto aim = [](const char* what, const std::vector<double>& our_us, const std::vector<double>& their_us) {
+    const double ratio = median(our_us) / median(their_us);
+    fmt::print("{}", krait::bench::aim_line(fmt::format("krata-store: {} within xenstored's time", what), ratio <= 1,
+                                            fmt::format("{:.2f}", ratio)));
+  };
+  aim("a read", ours.read_us, theirs.read_us);
+  aim("a write", ours.write_us, theirs.write_us);
+  aim("a transaction", ours.transaction_us, theirs.transaction_us);
+  aim("an event", ours.watch_us, theirs.watch_us);
+}
+
 struct Side {
   std::string name;
   std::string socket;
@@ -134,7 +150,7 @@ struct Side {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool is_smallest = argc > 1 && std::string_view(argv[1]) == "--smallest";
+  const auto extent = krait::bench::extent_of(argc, argv);
   const OurProgram plain(false);
   const OurProgram kept(true);
   const auto xenstored = DebianDaemon::start(DaemonKind::xenstored, Quota{}, 0);
@@ -147,9 +163,9 @@ int main(int argc, char** argv) {
   if (oxenstored != nullptr) {
     sides.push_back({"oxenstored", oxenstored->socket(), oxenstored->process()});
   }
-  for (int round = 0; round < (is_smallest ? 1 : 7); ++round) {
+  for (int round = 0; round < extent.rounds(kRounds); ++round) {
     for (Side& side : sides) {
-      measure(side.socket, is_smallest ? 50 : 3000, side.figures);
+      measure(side.socket, extent.smallest ? 50 : 3000, side.figures);
     }
   }
   krait::bench::Table table{
@@ -158,6 +174,13 @@ int main(int argc, char** argv) {
     side.figures.resident_mb = resident_mb(side.process);
     table.rows.push_back(row(side.name, side.figures));
   }
-  fmt::print("{}", krait::bench::markdown(table));
+  fmt::print("## Store\n\n{}\n", krait::bench::markdown(table));
+  if (xenstored != nullptr && !extent.smallest) {
+    print_aims(sides[0].figures, sides[2].figures);
+  }
+  if (const auto written = krait::bench::write_csv(table, extent.folder, "store"); !written) {
+    fmt::print(stderr, "bench_store: {}\n", written.error().text());
+    return 2;
+  }
   return 0;
 }

@@ -69,7 +69,7 @@ TEST_F(File, ReadsAPipeToItsEnd) {
 }
 
 TEST_F(File, WritesAtAnOffset) {
-  const Fd file(::open((folder_ + "/at").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  const Fd file(::open(path("at").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   ASSERT_TRUE(write_all_at(file.get(), 3, "def", "a file"));
   ASSERT_TRUE(write_all_at(file.get(), 0, "abc", "a file"));
   EXPECT_EQ(read_to_end(file.get(), 10, "a file").value(), "abcdef") << "the descriptor stands where it stood";

@@ -1,7 +1,6 @@
 #include "krata/store/journal.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,6 +130,8 @@ Result<void> Journal::open_files(const std::string& folder) {
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
     return Error::from_errno(errno, "make the folder");
   }
+  KRAIT_TRY(lock_,
+            common::LockFile::take(folder + "/state.0", "another store uses it; stop that one or give another folder"));
   for (std::size_t i = 0; i < files_.size(); ++i) {
     File& file = files_.at(i);
     file.path = folder + "/state." + std::to_string(i);
@@ -138,11 +139,6 @@ Result<void> Journal::open_files(const std::string& folder) {
     if (!file.fd.valid()) {
       return Error::from_errno(errno, "open " + file.path);
     }
-  }
-  if (::flock(files_.front().fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    return errno == EWOULDBLOCK
-               ? Error(ErrorCode::unavailable, "another store uses it; stop that one or give another folder")
-               : Error::from_errno(errno, "lock " + files_.front().path);
   }
   return {};
 }

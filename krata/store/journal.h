@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "common/event/lock_file.h"
 #include "common/fd.h"
 #include "common/result.h"
 #include "krata/store/server.h"
@@ -50,6 +52,7 @@ class Journal : public ChangeKeeper {
 
   Store& store_;
   std::size_t min_log_bytes_;
+  std::optional<common::LockFile> lock_;
   std::array<File, 2> files_;
   std::size_t current_ = 0;
   std::size_t state_bytes_ = 0;  // of the whole state at the begin of the current file
