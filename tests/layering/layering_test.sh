@@ -32,7 +32,7 @@ declare -A may_include=(
   [krata/cli]="common common/cli krata/image"
   [krata/store]="common common/event"
   [lab/traffic]="common"
-  [packaging/reference]="common/cli krait/agent krait/cli"
+  [packaging/reference]="common/cli krait/agent krait/cli krata/cli krata/store"
 )
 
 # Who wraps a vendor's header: "FOLDER..." and whether headers of ours may show it.
