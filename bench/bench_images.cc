@@ -129,6 +129,9 @@ class Registry {
 std::vector<std::string> files_for(std::uint64_t bytes) {
   std::vector<std::string> files;
   for (const char* folder : {"/usr/lib", "/usr/bin", "/usr/share"}) {
+    if (bytes < kMb) {
+      break;
+    }
     std::vector<std::pair<std::string, std::uintmax_t>> here;
     std::error_code error;
     for (fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, error), end;
