@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,8 @@ Result<std::size_t> read_into(int fd, std::span<char> bytes, std::string_view na
 // Reads to the end. Fails with limit beyond `max_bytes`.
 Result<std::string> read_to_end(int fd, std::size_t max_bytes, std::string_view name);
 Result<void> write_all(int fd, std::string_view bytes, std::string_view name);
+// The same at `offset`, wherever the descriptor stands.
+Result<void> write_all_at(int fd, std::uint64_t offset, std::string_view bytes, std::string_view name);
 
 // The directory that `path` stands in; "." when it names none.
 std::string directory_of(const std::string& path);

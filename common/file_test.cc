@@ -68,6 +68,14 @@ TEST_F(File, ReadsAPipeToItsEnd) {
   writer.join();
 }
 
+TEST_F(File, WritesAtAnOffset) {
+  const Fd file(::open(path("at").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_TRUE(write_all_at(file.get(), 3, "def", "a file"));
+  ASSERT_TRUE(write_all_at(file.get(), 0, "abc", "a file"));
+  EXPECT_EQ(read_to_end(file.get(), 10, "a file").value(), "abcdef") << "the descriptor stands where it stood";
+  EXPECT_EQ(write_all_at(-1, 0, "a", "the image").error().text(), "write the image (Bad file descriptor)");
+}
+
 TEST_F(File, SaysWhatItCouldNotReadOrWrite) {
   EXPECT_EQ(read_to_end(-1, 1, "the key file x").error().text(), "read the key file x (Bad file descriptor)");
   EXPECT_EQ(write_all(-1, "a", "the key file x").error().text(), "write the key file x (Bad file descriptor)");

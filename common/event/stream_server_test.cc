@@ -204,7 +204,13 @@ TEST(ControlSocketTest, ReplacesAStaleSocketAndRefusesOtherFiles) {
   }
   ASSERT_EQ(::rename((path + ".kept").c_str(), path.c_str()), 0);
   EXPECT_EQ(connect_unix(path).error().code(), ErrorCode::unavailable);
-  EXPECT_TRUE(ControlSocket::listen(path, "a hint"));
+  {
+    const auto own = ControlSocket::listen(path, "a hint", 0600);
+    ASSERT_TRUE(own) << own.error().text();
+    struct stat found{};
+    ASSERT_EQ(::stat(path.c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 0777U, 0600U);
+  }
   EXPECT_EQ(connect_unix(path).error().code(), ErrorCode::unavailable);
   std::filesystem::create_directory(path);
   EXPECT_FALSE(ControlSocket::listen(path, "a hint"));

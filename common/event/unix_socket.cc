@@ -35,8 +35,8 @@ Result<Fd> make_socket(int extra_flags) {
 
 // The socket's file gets the descriptor's mode less the umask: a chmod(2) afterwards would go by the name, which may be
 // another file's by then.
-bool bind_for_all(const Fd& listener, const sockaddr_un& address) {
-  if (::fchmod(listener.get(), 0666) != 0) {
+bool bind_with_mode(const Fd& listener, const sockaddr_un& address, unsigned mode) {
+  if (::fchmod(listener.get(), mode) != 0) {
     return false;
   }
   const mode_t umask = ::umask(0);
@@ -49,7 +49,7 @@ bool bind_for_all(const Fd& listener, const sockaddr_un& address) {
 
 }  // namespace
 
-Result<ControlSocket> ControlSocket::listen(const std::string& path, std::string_view hint) {
+Result<ControlSocket> ControlSocket::listen(const std::string& path, std::string_view hint, unsigned mode) {
   KRAIT_TRY(auto address, address_of(path));
   KRAIT_CHECK(make_own_directory_of(path, hint));
   KRAIT_TRY(auto lock,
@@ -60,7 +60,7 @@ Result<ControlSocket> ControlSocket::listen(const std::string& path, std::string
   }
   ::unlink(path.c_str());  // of a process that was killed: its lock was free
   KRAIT_TRY(auto listener, make_socket(SOCK_NONBLOCK));
-  if (!bind_for_all(listener, address) || ::listen(listener.get(), 64) != 0) {
+  if (!bind_with_mode(listener, address, mode) || ::listen(listener.get(), 64) != 0) {
     return Error::from_errno(errno, "listen on " + path);
   }
   return ControlSocket(path, std::move(lock), std::move(listener));

@@ -12,10 +12,11 @@ namespace common {
 // A listening socket and the lock that says there is only one. Move-only; the destructor removes both files.
 class ControlSocket {
  public:
-  // Makes the directory (0755) when it is missing, takes the lock <path>.lock, replaces a stale socket and listens;
-  // anybody may connect. Fails with unavailable when another process holds the lock, and with permission in a directory
-  // that somebody else may write to (make_own_directory_of, with `hint`). Sets the process's umask for a moment.
-  static Result<ControlSocket> listen(const std::string& path, std::string_view hint);
+  // Makes the directory (0755) when it is missing, takes the lock <path>.lock, replaces a stale socket and listens.
+  // `mode` is the socket's: with 0666 anybody may connect, with 0600 root and this process's user. Fails with
+  // unavailable when another process holds the lock, and with permission in a directory that somebody else may write to
+  // (make_own_directory_of, with `hint`). Sets the process's umask for a moment.
+  static Result<ControlSocket> listen(const std::string& path, std::string_view hint, unsigned mode = 0666);
 
   ControlSocket(ControlSocket&& other) noexcept = default;
   ControlSocket& operator=(ControlSocket&&) = delete;

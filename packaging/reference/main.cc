@@ -1,56 +1,98 @@
-// Run at build time: prints the manual page or a shell's completion of krait or krait-agent, from the command line that
-// the program itself parses, so that neither can tell anything else.
+// Run at build time: prints the manual page or a shell's completion of a program, from the command line that the
+// program itself parses, so that neither can tell anything else.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include <array>
 #include <cstdio>
+#include <string>
 #include <string_view>
 
 #include "krait/agent/flags.h"
 #include "krait/cli/command.h"
+#include "krata/cli/command.h"
+#include "krata/store/flags.h"
 #include "packaging/reference/reference.h"
 
 namespace {
 
-struct Form {
-  std::string_view name;
-  std::string (*write)(const reference::Command&, const std::string&);
-};
+using reference::Command;
 
-std::string manual(const reference::Command& root, const std::string& program) {
-  return program == "krait" ? reference::manual(root, program, "identity policy on a WireGuard mesh", 1)
-                            : reference::manual(root, program, "keeps one interface as krait.toml says", 8);
+Command describe_krait() {
+  CLI::App app;
+  const krait::cli::Inspections inspections;
+  common::cli::introduce(app, krait::cli::about());
+  common::cli::Shell shell(app);
+  krait::cli::add_commands(shell, inspections);
+  return reference::describe(app);
 }
 
-constexpr std::array kForms{Form{"man", manual}, Form{"bash", reference::bash_completion},
-                            Form{"zsh", reference::zsh_completion}, Form{"fish", reference::fish_completion}};
-
-reference::Command describe(const std::string& program) {
-  CLI::App app("", program);
-  if (program == "krait") {
-    const krait::cli::Inspections inspections;
-    common::cli::introduce(app, krait::cli::about());
-    common::cli::Shell shell(app);
-    krait::cli::add_commands(shell, inspections);
-    return reference::describe(app);
-  }
+Command describe_krait_agent() {
+  CLI::App app("", "krait-agent");
   krait::agent::Flags flags;
   krait::agent::add_flags(app, flags);
   return reference::describe(app);
 }
 
+Command describe_krata() {
+  CLI::App app;
+  common::cli::introduce(app, krata::cli::about());
+  common::cli::Shell shell(app);
+  krata::cli::add_commands(shell);
+  return reference::describe(app);
+}
+
+Command describe_krata_store() {
+  CLI::App app("", "krata-store");
+  krata::store::Flags flags;
+  krata::store::add_flags(app, flags);
+  return reference::describe(app);
+}
+
+constexpr const char* kKraitPages =
+    ".BR krait (1),\n.BR krait\\-agent (8),\n.BR krait.toml (5),\n.BR policy.toml (5);\n"
+    "the folder /usr/share/doc/krait\n";
+constexpr const char* kKrataPages = ".BR krata (1),\n.BR krata\\-store (8)\n";
+
+struct Program {
+  std::string_view name;
+  Command (*describe)();
+  reference::Page page;
+};
+
+constexpr std::array kPrograms{
+    Program{"krait", describe_krait, {"identity policy on a WireGuard mesh", 1, kKraitPages}},
+    Program{"krait-agent", describe_krait_agent, {"keeps one interface as krait.toml says", 8, kKraitPages}},
+    Program{"krata", describe_krata, {"OCI containers as Xen guests", 1, kKrataPages}},
+    Program{"krata-store",
+            describe_krata_store,
+            {"the tree of names and values that domain 0 and zones share", 8, kKrataPages}}};
+
+std::string reference_of(std::string_view form, const Program& program) {
+  const Command root = program.describe();
+  const std::string name(program.name);
+  if (form == "man") {
+    return reference::manual(root, name, program.page);
+  }
+  if (form == "bash") {
+    return reference::bash_completion(root, name);
+  }
+  if (form == "zsh") {
+    return reference::zsh_completion(root, name);
+  }
+  return form == "fish" ? reference::fish_completion(root, name) : "";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view wanted = argc == 3 ? argv[1] : "";
-  const std::string program = argc == 3 ? argv[2] : "";
-  for (const Form& form : kForms) {
-    if (form.name == wanted && (program == "krait" || program == "krait-agent")) {
-      fmt::print("{}", form.write(describe(program), program));
+  for (const Program& program : kPrograms) {
+    const std::string text = argc == 3 && argv[2] == program.name ? reference_of(argv[1], program) : "";
+    if (!text.empty()) {
+      fmt::print("{}", text);
       return std::fflush(stdout) == 0 ? 0 : 2;
     }
   }
-  fmt::print(stderr, "usage: krait_reference man|bash|zsh|fish krait|krait-agent\n");
+  fmt::print(stderr, "usage: krait_reference man|bash|zsh|fish krait|krait-agent|krata|krata-store\n");
   return 1;
 }

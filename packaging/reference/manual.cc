@@ -63,13 +63,13 @@ std::string verbatim(const std::string& text) { return ".PP\n.nf\n" + plain(text
 
 }  // namespace
 
-std::string manual(const Command& root, const std::string& program, const std::string& summary, int section) {
+std::string manual(const Command& root, const std::string& program, const Page& about) {
   std::string title = program;
   for (char& letter : title) {
     letter = static_cast<char>(letter >= 'a' && letter <= 'z' ? letter - 'a' + 'A' : letter);
   }
-  std::string page = fmt::format(".TH \"{}\" \"{}\" \"\" \"krait\" \"\"\n", plain(title), section);
-  page += fmt::format(".SH NAME\n{} \\- {}\n.SH SYNOPSIS\n", plain(program), plain(summary));
+  std::string page = fmt::format(".TH \"{}\" \"{}\" \"\" \"krait\" \"\"\n", plain(title), about.section);
+  page += fmt::format(".SH NAME\n{} \\- {}\n.SH SYNOPSIS\n", plain(program), plain(about.summary));
   page += fmt::format(".B {}\n{}[OPTIONS]\n", plain(program), root.commands.empty() ? "" : "COMMAND ");
   page += ".SH DESCRIPTION\n" + plain(root.help) + "\n" + verbatim(root.more);
   if (!root.options.empty()) {
@@ -84,10 +84,7 @@ std::string manual(const Command& root, const std::string& program, const std::s
                           command->more.empty() ? "" : verbatim(command->more));
     }
   }
-  page +=
-      ".SH SEE ALSO\n.BR krait (1),\n.BR krait\\-agent (8),\n.BR krait.toml (5),\n.BR policy.toml (5);\n"
-      "the folder /usr/share/doc/krait\n";
-  return page;
+  return page + ".SH SEE ALSO\n" + about.see_also;
 }
 
 }  // namespace reference

@@ -32,8 +32,15 @@ struct Command {
 // `app` is not parsed, only read.
 Command describe(const CLI::App& app);
 
-// The text in the named form; `program` is the command's name. A line of the manual page's section NAME is `summary`.
-std::string manual(const Command& root, const std::string& program, const std::string& summary, int section);
+// What a manual page says besides the command line.
+struct Page {
+  const char* summary;   // its section NAME
+  int section;           // of the manual
+  const char* see_also;  // roff
+};
+
+// The text in the named form; `program` is the command's name.
+std::string manual(const Command& root, const std::string& program, const Page& about);
 std::string bash_completion(const Command& root, const std::string& program);
 std::string zsh_completion(const Command& root, const std::string& program);
 std::string fish_completion(const Command& root, const std::string& program);

@@ -10,12 +10,13 @@ trap 'rm -rf "$work"' EXIT
 failed=0
 fault() { echo "$*" && failed=1; }
 
-for program in krait krait-agent; do
+programs=(krait krait-agent krata krata-store)
+for program in "${programs[@]}"; do
   for form in man bash zsh fish; do "$bin/krait_reference" "$form" "$program" >"$work/$program.$form"; done
 done
 
-# commands PATH...: the commands in the help of `krait PATH...`.
-commands() { "$bin/krait" "$@" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'; }
+# commands PROGRAM PATH...: the commands in the help of `PROGRAM PATH...`.
+commands() { "$bin/$1" "${@:2}" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'; }
 # options PROGRAM PATH...
 options() { "$@" --help | sed -n '/^Options:/,/^$/s/^ *\(-[^ ]*\).*/\1/p' | tr ',' '\n'; }
 
@@ -31,20 +32,31 @@ expect() {
   done
 }
 
-found=0
-while read -r -a path; do
-  found=$((found + 1))
-  mapfile -t words < <(options "$bin/krait" "${path[@]}")
-  for form in man bash zsh fish; do expect krait "$form" "${path[-1]}" "${words[@]}"; done
-  expect krait man "krait ${path[*]}"
-done < <(for name in $(commands); do echo "$name"; for below in $(commands "$name"); do echo "$name $below"; done; done)
-((found > 10)) || fault "the help of krait shows only $found commands"
-mapfile -t words < <(options "$bin/krait-agent")
-for form in man bash zsh fish; do expect krait-agent "$form" "${words[@]}"; done
+# paths PROGRAM: the commands of two levels, a line each.
+paths() { for name in $(commands "$1"); do echo "$name"; for below in $(commands "$1" "$name"); do echo "$name $below"; done; done; }
+
+# expect_commands PROGRAM LEAST: each of its commands, of which there are more than LEAST, with its options.
+expect_commands() {
+  local found=0
+  local -a path words
+  while read -r -a path; do
+    found=$((found + 1))
+    mapfile -t words < <(options "$bin/$1" "${path[@]}")
+    for form in man bash zsh fish; do expect "$1" "$form" "${path[-1]}" "${words[@]}"; done
+    expect "$1" man "$1 ${path[*]}"
+  done < <(paths "$1")
+  ((found > $2)) || fault "the help of $1 shows only $found commands"
+}
+expect_commands krait 10
+expect_commands krata 6
+for program in krait-agent krata-store; do
+  mapfile -t words < <(options "$bin/$program")
+  for form in man bash zsh fish; do expect "$program" "$form" "${words[@]}"; done
+done
 
 # A flag takes no value: neither shown as one nor, in bash, completed with files.
 for page in "$work"/*.man; do
-  flags=$(sed 's/\\-/-/g; s/\\f.//g' "$page" | grep -E -e '--(keep-enforcing|version|help) TEXT') || true
+  flags=$(sed 's/\\-/-/g; s/\\f.//g' "$page" | grep -E -e '--(keep-enforcing|plain-http|without-xen|version|help) TEXT') || true
   [[ -z $flags ]] || fault "${page##*/}: a flag is shown with a value: $flags"
 done
 
@@ -64,17 +76,20 @@ completes() {
   "${function//-/_}"
   [[ " ${COMPREPLY[*]} " == *" $2 "* ]] || fault "'$line' is completed to '${COMPREPLY[*]}', not to $2"
 }
-# shellcheck source=/dev/null
-. "$work/krait.bash"
-# shellcheck source=/dev/null
-. "$work/krait-agent.bash"
+for program in "${programs[@]}"; do
+  # shellcheck source=/dev/null
+  . "$work/$program.bash"
+done
 completes "krait sta" status
 completes "krait policy ch" check
 completes "krait policy explain --fr" --from
 completes "krait status -o js" json
 completes "krait-agent --conf" --config
-if command -v zsh >/dev/null; then for program in krait krait-agent; do zsh -n "$work/$program.zsh" || failed=1; done; fi
-if command -v fish >/dev/null; then for program in krait krait-agent; do fish -n "$work/$program.fish" || failed=1; done; fi
+completes "krata image pa" pack
+completes "krata image pack --form" --format
+completes "krata-store --st" --state
+if command -v zsh >/dev/null; then for program in "${programs[@]}"; do zsh -n "$work/$program.zsh" || failed=1; done; fi
+if command -v fish >/dev/null; then for program in "${programs[@]}"; do fish -n "$work/$program.fish" || failed=1; done; fi
 
 # The test can fail.
 before=$failed

@@ -1,0 +1,3 @@
+#include "krata/cli/command.h"
+
+int main(int argc, char** argv) { return krata::cli::run(argc, argv); }

@@ -1,0 +1,75 @@
+#include "krata/image/json.h"
+
+#include "krata/image/limits.h"
+#include "krata/image/text.h"
+
+namespace krata::image {
+
+namespace {
+
+// How deep the text nests at most, whether or not it is JSON.
+std::size_t nesting(std::string_view text) {
+  std::size_t depth = 0;
+  std::size_t most = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        quoted = false;
+      }
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{' || c == '[') {
+      most = std::max(most, ++depth);
+    } else if ((c == '}' || c == ']') && depth > 0) {
+      --depth;
+    }
+  }
+  return most;
+}
+
+common::Result<Json> parse(std::string_view text, std::string_view what) {
+  if (text.size() > limits::kDocumentBytes) {
+    return refused("{} is larger than {} bytes", what, limits::kDocumentBytes);
+  }
+  if (nesting(text) > limits::kJsonDepth) {
+    return refused("{} is nested deeper than {}", what, limits::kJsonDepth);
+  }
+  return Json::parse(text, nullptr, false);
+}
+
+}  // namespace
+
+common::Result<Json> parse_object(std::string_view text, std::string_view what) {
+  auto json = parse(text, what);
+  return json && !json->is_object() ? refused("{} is no JSON object", what) : json;
+}
+
+common::Result<Json> parse_array(std::string_view text, std::string_view what) {
+  auto json = parse(text, what);
+  return json && !json->is_array() ? refused("{} is no JSON list", what) : json;
+}
+
+const Json& member(const Json& object, const char* key) {
+  static const Json null;
+  if (!object.is_object()) {
+    return null;
+  }
+  const auto found = object.find(key);
+  return found == object.end() ? null : *found;
+}
+
+std::optional<std::string> text_in(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  return value.is_string() ? std::optional(value.get<std::string>()) : std::nullopt;
+}
+
+std::optional<std::uint64_t> number_in(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  return value.is_number_unsigned() ? std::optional(value.get<std::uint64_t>()) : std::nullopt;
+}
+
+}  // namespace krata::image

@@ -1,0 +1,41 @@
+#include "krata/store/run.h"
+
+#include <csignal>
+#include <memory>
+
+#include "common/event/loop.h"
+#include "common/event/timer.h"
+#include "common/event/unix_socket.h"
+#include "common/memory.h"
+#include "krata/store/journal.h"
+#include "krata/store/no_rings.h"
+#include "krata/store/server.h"
+
+namespace krata::store {
+
+using common::Result;
+
+namespace {
+
+constexpr unsigned kSocketMode = 0600;  // who connects speaks for domain 0
+
+}  // namespace
+
+Result<void> run(const Options& options) {
+  KRAIT_TRY(const auto loop, common::Loop::create());
+  KRAIT_TRY(const auto signals,
+            common::Signals::receive(*loop, {SIGTERM, SIGINT}, [&loop](int /*number*/) { loop->stop(); }));
+  KRAIT_TRY(auto socket, common::ControlSocket::listen(options.socket, "name another one with --socket", kSocketMode));
+  NoRings rings;
+  Store store(rings, Quota{}, !options.state.empty());
+  std::unique_ptr<Journal> journal;
+  if (!options.state.empty()) {
+    KRAIT_TRY(journal, Journal::open(options.state, store));
+    common::release_free_memory();  // it has read whole files
+  }
+  KRAIT_TRY(const auto server, Server::serve(*loop, socket.take(), store, journal.get()));
+  KRAIT_CHECK(loop->run());
+  return server->failure();
+}
+
+}  // namespace krata::store
