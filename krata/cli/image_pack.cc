@@ -5,9 +5,9 @@
 #include <string_view>
 #include <utility>
 
+#include "common/file.h"
 #include "krata/cli/image_flags.h"
 #include "krata/cli/progress.h"
-#include "krata/image/new_file.h"
 #include "krata/image/open_source.h"
 #include "krata/image/pack.h"
 #include "krata/image/stored_source.h"
@@ -58,7 +58,7 @@ Result<void> pack(const PackFlags& flags, Output& output) {
   }
   KRAIT_TRY(const auto name, image::parse_source(flags.source, flags.registry));
   KRAIT_TRY(auto platform, platform_of(flags));
-  const std::string folder = image::folder_of(flags.file);
+  const std::string folder = common::directory_of(flags.file);
   image::ScratchKeeper keeper(folder);
   KRAIT_TRY(const auto source, image::open_source(name, settings_of(flags), keeper, folder));
   return pack_from(*source, flags, std::move(platform), output);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "common/base64.h"
 #include "krata/image/json.h"
 #include "krata/image/text.h"
 
@@ -14,45 +15,6 @@ using common::ErrorCode;
 using common::Result;
 
 namespace {
-
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string to_base64(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    const std::string_view part = text.substr(i, 3);
-    std::uint32_t bits = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      bits = bits << 8U | (j < part.size() ? static_cast<unsigned char>(part[j]) : 0U);
-    }
-    for (std::size_t j = 0; j < 4; ++j) {
-      out += j <= part.size() ? kBase64[bits >> (18U - 6U * j) & 63U] : '=';
-    }
-  }
-  return out;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  while (text.ends_with('=')) {
-    text.remove_suffix(1);
-  }
-  std::string out;
-  std::uint32_t bits = 0;
-  unsigned have = 0;
-  for (const char c : text) {
-    const auto digit = kBase64.find(c);
-    if (digit == std::string_view::npos) {
-      return std::nullopt;
-    }
-    bits = bits << 6U | static_cast<std::uint32_t>(digit);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out += static_cast<char>(bits >> have & 0xffU);
-    }
-  }
-  return out;
-}
 
 bool equals_ignoring_case(std::string_view one, std::string_view other) {
   return std::ranges::equal(one, other, [](char a, char b) { return (a | 32) == (b | 32); });
@@ -109,13 +71,14 @@ Result<Credentials> credentials_in(const Json& entry, std::string_view key) {
                     .password = text_in(entry, "password").value_or(""),
                     .identity_token = text_in(entry, "identitytoken").value_or("")};
   if (const auto auth = text_in(entry, "auth"); auth && !auth->empty()) {
-    const auto decoded = from_base64(*auth);
-    const auto colon = decoded ? decoded->find(':') : std::string::npos;
+    const auto bytes = common::from_base64(*auth);
+    const std::string decoded = bytes ? std::string(bytes->begin(), bytes->end()) : "";
+    const auto colon = decoded.find(':');
     if (colon == std::string::npos) {
       return refused("the auth of {} is no base64 of USER:PASSWORD", printable(key));
     }
-    found.user = decoded->substr(0, colon);
-    found.password = decoded->substr(colon + 1);
+    found.user = decoded.substr(0, colon);
+    found.password = decoded.substr(colon + 1);
     while (found.password.ends_with('\0')) {
       found.password.pop_back();
     }
@@ -180,7 +143,8 @@ Result<std::optional<Credentials>> find_credentials(std::string_view text, const
 }
 
 std::string basic_authorization(const Credentials& credentials) {
-  return "Basic " + to_base64(credentials.user + ":" + credentials.password);
+  const std::string plain = credentials.user + ":" + credentials.password;
+  return "Basic " + common::to_base64({reinterpret_cast<const std::uint8_t*>(plain.data()), plain.size()});
 }
 
 Result<std::string> parse_token(std::string_view text) {

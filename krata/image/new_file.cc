@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/file.h"
+
 namespace krata::image {
 
 using common::Error;
@@ -20,22 +22,17 @@ constexpr int kMode = 0644;
 
 }  // namespace
 
-std::string folder_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
 Result<NewFile> NewFile::create(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     return Error(common::ErrorCode::invalid_input, fmt::format("{} is there and is no regular file", path));
   }
-  Fd fd(::open(folder_of(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kMode));
+  Fd fd(::open(common::directory_of(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kMode));
   if (fd.valid()) {
     return NewFile(std::move(fd), path, {});
   }
   if (errno != EOPNOTSUPP && errno != EISDIR) {
-    return Error::from_errno(errno, fmt::format("create a file in {}", folder_of(path)));
+    return Error::from_errno(errno, fmt::format("create a file in {}", common::directory_of(path)));
   }
   std::string scratch = fmt::format("{}.{}.new", path, ::getpid());
   ::unlink(scratch.c_str());
@@ -70,7 +67,7 @@ Result<void> NewFile::publish() {
     return Error::from_errno(errno, fmt::format("rename {} to {}", scratch_, path_));
   }
   scratch_.clear();
-  const Fd folder(::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd folder(::open(common::directory_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid() || ::fsync(folder.get()) != 0) {
     return Error::from_errno(errno, fmt::format("sync the folder of {}", path_));
   }

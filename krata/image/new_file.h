@@ -32,7 +32,4 @@ class NewFile {
   std::string scratch_;  // its name until then; empty: none
 };
 
-// The folder that `path` lies in.
-std::string folder_of(const std::string& path);
-
 }  // namespace krata::image

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/file.h"
 #include "common/memory.h"
 #include "krata/image/erofs.h"
 #include "krata/image/new_file.h"
@@ -23,7 +24,7 @@ Result<Packed> pack_now(Source& source, const PackOptions& options, Progress& pr
   KRAIT_TRY(auto file, NewFile::create(options.file));
   KRAIT_TRY(auto image, resolve_image(source, options.platform));
   KRAIT_TRY(auto layers, source.layers(image.manifest.layers, progress));
-  KRAIT_TRY(const auto unpacked, unpack(image, std::move(layers), folder_of(options.file), progress));
+  KRAIT_TRY(const auto unpacked, unpack(image, std::move(layers), common::directory_of(options.file), progress));
   progress.begun(fmt::format("write {}", options.file));
   const auto write = options.format == Format::squashfs ? write_squashfs : write_erofs;
   KRAIT_CHECK(write(unpacked.tree, unpacked.spool, file.fd()));

@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include "common/fd.h"
-#include "krata/image/new_file.h"
+#include "common/file.h"
 
 namespace krata::image {
 
@@ -38,7 +38,7 @@ Result<void> lock_file(int fd, int how, const char* what) {
 }
 
 Result<void> sync_folder_of(const std::string& path) {
-  const Fd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd folder(::open(common::directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return folder.valid() && ::fsync(folder.get()) == 0
              ? Result<void>()
              : Error::from_errno(errno, fmt::format("sync the folder of {}", path));

@@ -71,7 +71,15 @@ class Records {
     }
   }
 
-  [[nodiscard]] bool is_ours() const { return is_ours_; }
+  // Whether what is behind the last whole record is the beginning of one.
+  [[nodiscard]] bool is_cut_off() const {
+    RecordHead head;
+    if (bytes_.size() - at_ < sizeof(head)) {
+      return true;
+    }
+    std::memcpy(&head, bytes_.data() + at_, sizeof(head));
+    return bytes_.size() - at_ - sizeof(head) < head.bytes;
+  }
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   [[nodiscard]] std::uint64_t place() const { return place_; }
   [[nodiscard]] std::size_t end() const { return at_; }
@@ -117,6 +125,22 @@ std::uint64_t epoch_of(std::string_view bytes) {
   return 0;
 }
 
+// Whether this is what is there of the first state of all, whose writer did not come to the end: nobody was answered
+// from it. An empty file is.
+bool is_unfinished_first(std::string_view bytes) {
+  const FileHead first{.epoch = 1, .check = check_of(1)};
+  if (bytes.size() < sizeof(first)) {
+    return bytes_of(first).starts_with(bytes);
+  }
+  Records records(bytes);
+  while (const auto record = records.next()) {
+    if (record->kind == kStateEnd) {
+      return false;
+    }
+  }
+  return records.epoch() == first.epoch && records.is_cut_off();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Journal>> Journal::open(const std::string& folder, Store& store, std::size_t min_log_bytes) {
@@ -154,7 +178,7 @@ Result<void> Journal::restore() {
   current_ = files_[1].epoch > files_[0].epoch ? 1 : 0;
   File& file = current();
   if (file.epoch == 0) {
-    const bool is_new = contents[0].empty() && contents[1].empty();
+    const bool is_new = contents[0].empty() && is_unfinished_first(contents[1]);
     return is_new ? rewrite()
                   : Error(ErrorCode::invalid_input,
                           "neither of its files holds a whole state of this version; move them "

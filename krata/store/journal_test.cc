@@ -234,6 +234,28 @@ TEST(Journal, IsOneStoresOnly) {
   EXPECT_EQ(other.journal.error().code(), common::ErrorCode::unavailable) << other.journal.error().text();
 }
 
+TEST(Journal, BeginsAnewWhereTheFirstStateWasNotFinished) {
+  const Folder folder;
+  {
+    ASSERT_TRUE(Kept(folder).journal.has_value());
+  }
+  const std::string whole = contents(folder.file(1));
+  ASSERT_GT(whole.size(), 24U) << "a head and more";
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    put(folder.file(1), std::string_view(whole).substr(0, size));
+    const Kept again(folder);
+    ASSERT_TRUE(again.journal.has_value()) << size << " bytes: " << again.journal.error().text();
+    ASSERT_EQ(contents(folder.file(1)), whole);
+    ASSERT_EQ(contents(folder.file(0)), "");
+  }
+  std::string damaged = whole;
+  damaged.back() = static_cast<char>(damaged.back() ^ 1);
+  put(folder.file(1), damaged);
+  const Kept refused(folder);
+  ASSERT_FALSE(refused.journal.has_value()) << "it may have been whole";
+  EXPECT_EQ(refused.journal.error().code(), common::ErrorCode::invalid_input);
+}
+
 TEST(Journal, RefusesFilesThatItDidNotWrite) {
   const Folder folder;
   fs::create_directory(folder.state());
