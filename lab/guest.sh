@@ -26,20 +26,19 @@ guest_qemu() {
   local seconds=$1 accelerator=$2 series=$3 initramfs=$4 parameters=$5 qemu=$cache_dir/qemu/usr
   shift 5
   local -a machine=(-accel kvm -cpu host -smp 2)
-  local -A shift_of=([icount]=2 [icount-1ns]=0)
-  local plain_cpu="qemu64,-cx16,+rdrand"
+  local cpu="qemu64,-cx16,+rdrand"
+  local -A shift_of=([virtual]=2 [icount]=2 [icount-1ns]=0)
   # no_timer_check: on a busy machine the emulated timer comes too late for the kernel's test of it, and it panics.
   # Without cmpxchg16b: 6.12 crashed in the emulation of it (QEMU 7.2). A plain CPU: the vector instructions that WireGuard's
   # ciphers would choose cost more to emulate than they save.
   case $accelerator in
-    tcg) machine=(-accel "tcg,thread=multi" -cpu "$plain_cpu" -smp 2) ;;
-    # The guest's time passes with its instructions, four nanoseconds each, and jumps while it waits: a script takes as long as its
-    # work, and what else the machine does disturbs no time that it measures.
-    virtual) machine=(-accel "tcg,thread=single" -icount "shift=2,sleep=off" -cpu "$plain_cpu" -smp 1) ;;
-    # The same for benchmarks, with every instruction of a new CPU; an instruction takes four nanoseconds, or one. Without ERMS and
-    # FSRM, for every byte that "rep movsb" moves counts as an instruction.
-    icount*)
-      machine=(-accel "tcg,thread=single" -icount "shift=${shift_of[$accelerator]},sleep=off" -cpu "max,-cx16,-erms,-fsrm" -smp 1)
+    tcg) machine=(-accel "tcg,thread=multi" -cpu "$cpu" -smp 2) ;;
+    # The guest's time passes with its instructions, four nanoseconds each or one, and jumps while it waits: a script takes as long
+    # as its work, and what else the machine does disturbs no time that it measures. Benchmarks (icount) have every instruction of a
+    # new CPU, but for ERMS and FSRM: every byte that "rep movsb" moves counts as an instruction.
+    virtual | icount*)
+      [[ $accelerator == virtual ]] || cpu="max,-cx16,-erms,-fsrm"
+      machine=(-accel "tcg,thread=single" -icount "shift=${shift_of[$accelerator]},sleep=off" -cpu "$cpu" -smp 1)
       ;;
   esac
   timeout --foreground --kill-after=5 "$seconds" "$qemu/bin/qemu-system-x86_64" -L "$qemu/share/qemu" -L "$qemu/share/seabios" \

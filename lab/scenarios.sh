@@ -8,11 +8,15 @@ scenario_seconds=1200 # the longest takes half of it where two run at a time
 
 # Scenarios in which CPUs race. They get two, in real time; the others one, in virtual time (see guest_qemu).
 racing_scenarios=(floods real_traffic revocation)
+is_racing() { [[ " ${racing_scenarios[*]} " == *" $1 "* ]]; }
+
+# What ./x builds for a guest.
+lab_programs=(krait krait-agent krait-inspect krait-lab-json krait-lab-traffic)
 
 # The programs that go into a guest.
 guest_programs() {
   local name
-  for name in krait krait-agent krait-inspect krait-lab-json krait-lab-traffic wireguard_device_test program_test; do
+  for name in "${lab_programs[@]}" wireguard_device_test program_test; do
     find "$root_dir/build/release" -type f -name "$name" -perm -u+x
   done
 }
@@ -59,7 +63,7 @@ run_scenario() {
 scenario_accelerator() {
   local found
   found=$(guest_accelerator)
-  [[ $found != tcg || " ${racing_scenarios[*]} " == *" $(basename "$1" .sh) "* ]] || found=virtual
+  [[ $found != tcg ]] || is_racing "$(basename "$1" .sh)" || found=virtual
   echo "$found"
 }
 
