@@ -107,8 +107,9 @@ check "the clock goes back: nor one after krait down" "" has_ended "$(drops web 
 date -s "@$(($(date +%s) + 7200))" >/dev/null
 for name in web db; do on "$name" rm /var/lib/krait/latest_time; done
 reload web db
-# db's interface is a new one, as krait down took the other away: web shakes hands again after 15 s without an answer.
-check "the owner says that this clock is right: it runs again" "$(clock_faults)" traffic db more till 20 40
+# db's interface is a new one, as krait down took the other away, and web shakes hands again after 15 s without an answer.
+check "web shakes hands with db's new interface" "" until_true 40 shook_hands db web
+check "the owner says that this clock is right: it runs again" "$(clock_faults)" traffic db more till 20 15
 check "the owner says that this clock is right: no fault is left" "$(clock_faults)" test -z "$(clock_faults)"
 traffic web stop till
 traffic db stop till
