@@ -17,13 +17,12 @@ constexpr const char* kFooter =
 
 }  // namespace
 
-void add_flags(CLI::App& app, Flags& flags) {
+void add_flags(CLI::App& app, Options& options) {
   app.description(kDescription);
   app.footer(kFooter);
-  app.add_option("--socket", flags.options.socket, "The Unix socket to serve")->required();
-  app.add_flag("--without-xen", flags.without_xen, "Serve the socket alone, with no hypervisor")->required();
-  app.add_option("--state", flags.options.state,
-                 "The folder to keep the state in across a restart; without it none is kept");
+  app.add_option("--socket", options.socket, "The Unix socket to serve")->required();
+  app.add_flag("--without-xen")->description("Serve the socket alone, with no hypervisor")->required();
+  app.add_option("--state", options.state, "The folder to keep the state in across a restart; without it none is kept");
   app.set_version_flag("--version", "krata-store " KRAIT_VERSION);
 }
 

@@ -9,12 +9,7 @@ class App;
 
 namespace krata::store {
 
-struct Flags {
-  Options options;
-  bool without_xen = false;
-};
-
-// What the program is and takes; parsing fills `flags`, which must outlive it.
-void add_flags(CLI::App& app, Flags& flags);
+// What the program is and takes; parsing fills `options`, which must outlive it.
+void add_flags(CLI::App& app, Options& options);
 
 }  // namespace krata::store

@@ -20,11 +20,11 @@ int serve(const krata::store::Options& options) {
 
 int main(int argc, char** argv) {
   CLI::App app("", "krata-store");
-  krata::store::Flags flags;
-  krata::store::add_flags(app, flags);
+  krata::store::Options options;
+  krata::store::add_flags(app, options);
   try {
     app.parse(argc, argv);
-    return serve(flags.options);
+    return serve(options);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;
   }

@@ -18,36 +18,33 @@ namespace {
 
 using reference::Command;
 
+// Of a program with commands.
+template <typename AddCommands>
+Command describe_commands(const common::cli::About& about, AddCommands add_commands) {
+  CLI::App app;
+  common::cli::introduce(app, about);
+  common::cli::Shell shell(app);
+  add_commands(shell);
+  return reference::describe(app);
+}
+
+// Of a program with flags alone.
+template <typename Flags>
+Command describe_flags(const char* name, void (*add_flags)(CLI::App&, Flags&)) {
+  CLI::App app("", name);
+  Flags flags;
+  add_flags(app, flags);
+  return reference::describe(app);
+}
+
 Command describe_krait() {
-  CLI::App app;
   const krait::cli::Inspections inspections;
-  common::cli::introduce(app, krait::cli::about());
-  common::cli::Shell shell(app);
-  krait::cli::add_commands(shell, inspections);
-  return reference::describe(app);
+  return describe_commands(krait::cli::about(),
+                           [&](common::cli::Shell& shell) { krait::cli::add_commands(shell, inspections); });
 }
-
-Command describe_krait_agent() {
-  CLI::App app("", "krait-agent");
-  krait::agent::Flags flags;
-  krait::agent::add_flags(app, flags);
-  return reference::describe(app);
-}
-
-Command describe_krata() {
-  CLI::App app;
-  common::cli::introduce(app, krata::cli::about());
-  common::cli::Shell shell(app);
-  krata::cli::add_commands(shell);
-  return reference::describe(app);
-}
-
-Command describe_krata_store() {
-  CLI::App app("", "krata-store");
-  krata::store::Flags flags;
-  krata::store::add_flags(app, flags);
-  return reference::describe(app);
-}
+Command describe_krait_agent() { return describe_flags("krait-agent", krait::agent::add_flags); }
+Command describe_krata() { return describe_commands(krata::cli::about(), krata::cli::add_commands); }
+Command describe_krata_store() { return describe_flags("krata-store", krata::store::add_flags); }
 
 constexpr const char* kKraitPages =
     ".BR krait (1),\n.BR krait\\-agent (8),\n.BR krait.toml (5),\n.BR policy.toml (5);\n"
