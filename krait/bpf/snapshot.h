@@ -81,8 +81,8 @@ static __always_inline const struct krait_entry* find_entry(const struct view* v
   return entry ? entry : find_in_bucket(view, (__u32)(hash >> 32), address_be, length);
 }
 
-/* The first n bits of a double word, n from 0 to 64, and on either side of these 65 as many as keep what is read within
- * them. */
+/* krait_masks_be[64 + n] has the first n bits of a double word, below it are none and above all of them: an address's
+ * two halves are masked from 64 places apart. */
 #define MASK(n) bpf_cpu_to_be64(~0ULL << (64 - (n)))
 #define MASKS(n) \
   MASK(n), MASK((n) + 1), MASK((n) + 2), MASK((n) + 3), MASK((n) + 4), MASK((n) + 5), MASK((n) + 6), MASK((n) + 7)

@@ -32,11 +32,17 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto text = common::read_to_end(STDIN_FILENO, kMaxDocumentBytes, "standard input");
-  if (!text) return fail(text.error().text());
+  if (!text) {
+    return fail(text.error().text());
+  }
   const common::Json document = common::Json::parse(*text, nullptr, false);
-  if (document.is_discarded()) return fail("standard input is no JSON document");
+  if (document.is_discarded()) {
+    return fail("standard input is no JSON document");
+  }
   const auto found = lab::find_path(document, argv[1]);
-  if (!found) return fail(found.error().text());
+  if (!found) {
+    return fail(found.error().text());
+  }
   for (const common::Json* json : *found) {
     std::string line = argc == 2 ? lab::plain(*json) : "";
     for (int i = 2; i < argc; ++i) {

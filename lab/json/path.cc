@@ -17,7 +17,9 @@ Found members_of(const Found& from, std::string_view name) {
   const std::string key(name);
   Found found;
   for (const Json* json : from) {
-    if (const Json* member = common::find_member(*json, key.c_str())) found.push_back(member);
+    if (const Json* member = common::find_member(*json, key.c_str())) {
+      found.push_back(member);
+    }
   }
   return found;
 }
@@ -40,10 +42,16 @@ common::Result<Found> elements_of(const Found& from, std::string_view which) {
   };
   Found found;
   for (const Json* json : from) {
-    if (json->is_object() && equals != std::string_view::npos && is_named(*json)) found.push_back(json);
-    if (!json->is_array()) continue;
+    if (json->is_object() && equals != std::string_view::npos && is_named(*json)) {
+      found.push_back(json);
+    }
+    if (!json->is_array()) {
+      continue;
+    }
     for (std::size_t i = 0; i < json->size(); ++i) {
-      if (is_index ? i == index : is_named((*json)[i])) found.push_back(&(*json)[i]);
+      if (is_index ? i == index : is_named((*json)[i])) {
+        found.push_back(&(*json)[i]);
+      }
     }
   }
   return found;
@@ -55,12 +63,15 @@ std::string plain(const Json& value) { return value.is_string() ? value.get<std:
 
 common::Result<Found> find_path(const Json& document, std::string_view path) {
   Found found = {&document};
-  if (path == ".") return found;
+  if (path == ".") {
+    return found;
+  }
   while (!path.empty()) {
     if (path.front() == '[') {
       const std::size_t end = path.find(']');
-      if (end == std::string_view::npos)
+      if (end == std::string_view::npos) {
         return common::Error(common::ErrorCode::invalid_input, "a bracket is left open");
+      }
       KRAIT_TRY(found, elements_of(found, path.substr(1, end - 1)));
       path.remove_prefix(end + 1);
       continue;

@@ -13,9 +13,13 @@ const common::Json kDocument = common::Json::parse(R"({
 // What the path names, with spaces between.
 std::string named(std::string_view path) {
   const auto found = lab::find_path(kDocument, path);
-  if (!found) return found.error().text();
+  if (!found) {
+    return found.error().text();
+  }
   std::string text;
-  for (const common::Json* json : *found) text += (text.empty() ? "" : " ") + lab::plain(*json);
+  for (const common::Json* json : *found) {
+    text += (text.empty() ? "" : " ") + lab::plain(*json);
+  }
   return text;
 }
 
@@ -32,8 +36,9 @@ TEST(Path, NamesMembersAndElements) {
 }
 
 TEST(Path, LeadsNowhere) {
-  for (const char* path : {"none", "stage.none", "stage[]", "faults[2]", "agent[pid=13]", "faults.what"})
+  for (const char* path : {"none", "stage.none", "stage[]", "faults[2]", "agent[pid=13]", "faults.what"}) {
     EXPECT_EQ(named(path), "") << path;
+  }
 }
 
 TEST(Path, MakesNoSense) {
