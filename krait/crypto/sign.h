@@ -31,8 +31,8 @@ class SigningKey {
   static SigningKey generate();
   static SigningKey of(Secret seed);
   // The seed's file, with the rules of Secret::load().
-  static common::Result<SigningKey> load(const std::string& path);
-  [[nodiscard]] common::Result<void> save(const std::string& path) const;
+  static common::Result<SigningKey> load(const std::string& path, std::string_view made_by);
+  [[nodiscard]] common::Result<void> save(const std::string& path) const { return seed_.save(path); }
 
   [[nodiscard]] const VerifyKey& verify_key() const { return verify_key_; }
   // What is signed is `domain`, a zero byte and the message. `domain`: 1..32 ASCII characters that no other purpose
