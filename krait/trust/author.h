@@ -1,0 +1,83 @@
+// The whole of what is signed, as an administrator's machine and the coordinator hold it. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "krait/model/policy.h"
+#include "krait/trust/state.h"
+
+namespace krait::trust {
+
+// The hosts' tree: bindings with their addresses and routes, and what was taken back.
+class HostsBook {
+ public:
+  // Fails where a name, key, address or route is another host's, saying whose.
+  [[nodiscard]] common::Result<void> put(const HostBinding& binding);  // adds or replaces the host of that name
+  void remove(std::string_view name);                                  // nothing where it is not
+  void take_back(const crypto::Hash& grant_or_joined);                 // a token, or who came with it
+  [[nodiscard]] const HostBinding* find(std::string_view name) const;
+  [[nodiscard]] const std::map<std::string, HostBinding, std::less<>>& hosts() const { return hosts_; }
+  [[nodiscard]] const Tree& tree() const { return tree_; }
+  [[nodiscard]] crypto::Hash root() const { return tree_.root(); }
+
+  // All leaves, as they are stored and sent; load() refuses what is no book.
+  [[nodiscard]] Bytes save() const;
+  static common::Result<HostsBook> load(BytesView bytes);
+
+ private:
+  std::map<std::string, HostBinding, std::less<>> hosts_;
+  std::map<model::PublicKey, std::string> keys_;
+  Tree tree_;
+};
+
+// The policy's tree: identities, their rows, settings.
+class PolicyBook {
+ public:
+  // Of a policy that was checked (krait/plan); its identities have their tags.
+  static common::Result<PolicyBook> of(const model::Policy& policy, const Settings& settings);
+  [[nodiscard]] const Tree& tree() const { return tree_; }
+  [[nodiscard]] const std::map<std::string, Tree, std::less<>>& rows() const { return rows_; }  // by identity, "*" too
+  [[nodiscard]] crypto::Hash root() const { return tree_.root(); }
+
+  [[nodiscard]] Bytes save() const;
+  static common::Result<PolicyBook> load(BytesView bytes);
+
+  // Whether any rule lets one of them open anything to the other, either way, whatever denies it: whom a host is told
+  // of.
+  [[nodiscard]] bool may_talk(std::string_view identity, std::string_view other) const;
+
+ private:
+  std::map<std::string, Tree, std::less<>> rows_;
+  Tree tree_;
+};
+
+// All that the coordinator hands out of.
+struct Network {
+  std::vector<Signed<AdminList>> lists;  // all, from the first
+  HostsBook hosts_book;
+  Signed<HostsStatement> hosts;
+  PolicyBook policy_book;
+  Signed<PolicyStatement> policy;
+  std::map<std::string, Joined> joined;                  // by host
+  std::map<std::string, Signed<KeyChange>> key_changes;  // by host
+};
+
+// The state for one host, bound or joined: itself, everybody with an identity that may talk with one of its own, and
+// the proofs. `list_version`: the host's anchor's. Fails with not_found when there is no such host.
+common::Result<State> state_for(const Network& network, std::string_view host, std::uint64_t list_version,
+                                std::vector<Advice> advice = {});
+
+// What a host that joins may say of itself, and what the coordinator asks before it takes a host in: the grant is an
+// admin's of that list, not taken back, not expired by `now_s`; identity, routes and addresses are as it says.
+common::Result<void> check_join(const Signed<Grant>& grant, const Signed<JoinedHost>& host, const AdminList& list,
+                                const HostsBook& book, std::int64_t now_s);
+
+// Whether a key of that list may sign a statement of that kind.
+bool may_sign_hosts(const AdminList& list, const crypto::VerifyKey& key);
+bool may_sign_policy(const AdminList& list, const crypto::VerifyKey& key);
+
+}  // namespace krait::trust
