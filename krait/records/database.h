@@ -47,10 +47,10 @@ class Database {
   // says that others were in the way.
   virtual common::Result<void> transact(const std::function<common::Result<void>()>& work) = 0;
 
-  // Readable when another coordinator may have committed; -1: ask once in a while.
+  // Readable when another coordinator may have committed; -1: ask once in a while. Another one after each connect.
   [[nodiscard]] virtual int notice_fd() const { return -1; }
-  // Takes in what has come there.
-  virtual common::Result<void> take_notices() { return {}; }
+  // Whether one has, as far as has come there; to be asked after each run() too, which may have taken that in.
+  virtual common::Result<bool> take_notices() { return false; }
   // In a transaction: tells the others once it is committed.
   virtual common::Result<void> notify() { return {}; }
   // A copy that is consistent, into a new file; unsupported where the database has its own tools.

@@ -85,14 +85,16 @@ class Postgresql final : public Database {
 
   [[nodiscard]] int notice_fd() const override { return hears_ ? PQsocket(connection_.get()) : -1; }
 
-  Result<void> take_notices() override {
+  Result<bool> take_notices() override {
     if (PQconsumeInput(connection_.get()) != 1) {
       return lost();
     }
+    bool some = false;
     while (PGnotify* notice = PQnotifies(connection_.get())) {
+      some = true;
       PQfreemem(notice);
     }
-    return {};
+    return some;
   }
 
   Result<void> notify() override { return hears_ ? Database::run(fmt::format("NOTIFY {}", kChannel)) : Result<void>(); }

@@ -70,7 +70,11 @@ class Sqlite final : public Database {
     if (::access(path.c_str(), F_OK) == 0) {
       return Error(ErrorCode::invalid_input, path + " exists already; name a new file");
     }
-    return Database::run("VACUUM INTO $1", {Value::of(path)});
+    std::string quoted;
+    for (const char c : path) {
+      quoted += c == '\'' ? "''" : std::string(1, c);
+    }
+    return Database::run(fmt::format("VACUUM INTO '{}'", quoted));
   }
 
   [[nodiscard]] std::string_view bytes_type() const override { return "BLOB"; }
