@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,16 @@ class HostsBook {
  public:
   // Fails where a name, key, address or route is another host's, saying whose.
   [[nodiscard]] common::Result<void> put(const HostBinding& binding);  // adds or replaces the host of that name
-  void remove(std::string_view name);                                  // nothing where it is not
-  void take_back(const crypto::Hash& grant_or_joined);                 // a token, or who came with it
+  [[nodiscard]] common::Result<void> is_free(const HostBinding& binding) const;  // whether put() would
+  void remove(std::string_view name);                                            // nothing where it is not
+  void take_back(const crypto::Hash& grant_or_joined);                           // a token, or who came with it
   [[nodiscard]] const HostBinding* find(std::string_view name) const;
   [[nodiscard]] const std::map<std::string, HostBinding, std::less<>>& hosts() const { return hosts_; }
+  [[nodiscard]] bool was_taken_back(const crypto::Hash& grant_or_joined) const {
+    return removed_.contains(grant_or_joined);
+  }
+  // Names of hosts that have the identity, or a route of it.
+  [[nodiscard]] const std::set<std::string>& hosts_of(const std::string& identity) const;
   [[nodiscard]] const Tree& tree() const { return tree_; }
   [[nodiscard]] crypto::Hash root() const { return tree_.root(); }
 
@@ -29,8 +36,14 @@ class HostsBook {
   static common::Result<HostsBook> load(BytesView bytes);
 
  private:
+  void enter(const HostBinding& binding);
+
   std::map<std::string, HostBinding, std::less<>> hosts_;
   std::map<model::PublicKey, std::string> keys_;
+  std::map<common::Prefix, std::string> addresses_;
+  std::map<common::Prefix, std::string> routes_;
+  std::map<std::string, std::set<std::string>> by_identity_;
+  std::set<crypto::Hash> removed_;
   Tree tree_;
 };
 
@@ -48,10 +61,13 @@ class PolicyBook {
 
   // Whether any rule lets one of them open anything to the other, either way, whatever denies it: whom a host is told
   // of.
-  [[nodiscard]] bool may_talk(std::string_view identity, std::string_view other) const;
+  [[nodiscard]] bool may_talk(const std::string& identity, const std::string& other) const;
 
  private:
+  void add_row(const std::string& name, std::uint32_t tag, Tree row);
+
   std::map<std::string, Tree, std::less<>> rows_;
+  std::set<std::pair<std::string, std::string>> allowed_;  // both ways round
   Tree tree_;
 };
 
@@ -75,6 +91,10 @@ common::Result<State> state_for(const Network& network, std::string_view host, s
 // admin's of that list, not taken back, not expired by `now_s`; identity, routes and addresses are as it says.
 common::Result<void> check_join(const Signed<Grant>& grant, const Signed<JoinedHost>& host, const AdminList& list,
                                 const HostsBook& book, std::int64_t now_s);
+
+// The part of it that needs no tree, for whoever has only the list: all but that nothing was taken back or is
+// another's.
+common::Result<void> check_vouched(const Signed<Grant>& grant, const Signed<JoinedHost>& host, const AdminList& list);
 
 // Whether a key of that list may sign a statement of that kind.
 bool may_sign_hosts(const AdminList& list, const crypto::VerifyKey& key);

@@ -153,6 +153,7 @@ struct PairRule {
 inline constexpr std::string_view kAnyIdentity = "*";
 struct PairRules {
   std::string other;
+  std::uint32_t tag = 0;        // of the other identity; 0 for "*" only
   std::vector<PairRule> rules;  // ascending by name, then forward first
   bool operator==(const PairRules&) const = default;
 };

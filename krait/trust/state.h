@@ -14,7 +14,7 @@
 
 namespace krait::trust {
 
-inline constexpr std::size_t kMaxStateBytes = std::size_t{64} << 20U;
+inline constexpr std::size_t kMaxStateBytes = std::size_t{32} << 20U;
 
 // A host that came with a token and that no administrator's tree has yet.
 struct Joined {
@@ -54,7 +54,7 @@ struct Anchor {
   crypto::Hash hosts_root{};         // of that revision
   std::uint64_t policy_revision = 0;
   crypto::Hash policy_root{};
-  std::map<std::string, std::uint64_t> key_serials;  // the newest KeyChange seen of each host
+  std::map<crypto::VerifyKey, std::uint64_t> key_serials{};  // the newest KeyChange seen, by the host's key
   bool operator==(const Anchor&) const = default;
 };
 Bytes encode_anchor(const Anchor& anchor);

@@ -8,10 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/result.h"
@@ -33,6 +32,11 @@ Key settings_place();                       // -> Settings
 // and of an identity's row:
 Key pair_place(std::string_view other);  // -> PairRules
 
+struct Leaf {
+  Key key{};
+  Bytes value;
+};
+
 // A node of a tree or of a part of one; nodes are shared and never change.
 struct Node;
 using NodePtr = std::shared_ptr<const Node>;  // null: no leaves
@@ -46,10 +50,9 @@ struct Node {
   };
   Kind kind = Kind::pruned;
   crypto::Hash hash{};
-  Key key{};      // leaf, stub
-  Bytes value{};  // leaf
-  NodePtr left;   // branch: the keys whose next bit is 0
-  NodePtr right;
+  NodePtr left;                      // of a branch: the keys whose next bit is 0
+  NodePtr right;                     // and 1
+  std::unique_ptr<const Leaf> leaf;  // of a leaf; of a stub, whose value is the hash of the leaf's
 };
 
 crypto::Hash hash_of(const NodePtr& node);
@@ -65,7 +68,7 @@ class Tree {
   void for_each(const std::function<void(const Key& key, const Bytes& value)>& visit) const;  // ascending by key
   [[nodiscard]] const NodePtr& node() const { return node_; }
 
-  // From leaves in any order; the last one of a key counts.
+  // From leaves in any order. Of several with one key some one stays.
   static Tree of(std::vector<std::pair<Key, Bytes>> leaves);
 
  private:
@@ -105,7 +108,7 @@ Part whole_of(const Tree& tree);
 // is left out: what has changed costs, not what there is.
 Bytes encode_part(const Part& part, const Part* known = nullptr);
 
-// Reads a part from hostile bytes; at most `max_bytes` of values. Refuses any other encoding of the same part, and
+// Reads a part from hostile bytes. Takes memory in proportion to them and to `known`. Refuses what no tree has, and
 // what leaves something out that `known` does not have.
 common::Result<Part> parse_part(BytesView bytes, const Part* known = nullptr);
 
