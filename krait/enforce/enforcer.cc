@@ -39,12 +39,13 @@ struct Prepared {
 
 // `own_index`: of a link that the caller has managed all the while; 0: of none. One that krait did not make is refused
 // when it is to be managed.
-Result<Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool is_managed,
+Result<Prepared> prepare(const std::string& interface, const plan::Plan& plan, bool is_managed,
                          std::uint32_t own_index) {
   Prepared prepared;
   if (is_managed) {
-    KRAIT_TRY(auto key, load_key(mesh.host), "read the private key");
+    KRAIT_TRY(auto key, load_key(plan.mesh.host), "read the private key");
     prepared.key = std::move(key);
+    KRAIT_CHECK(wireguard::check_preshared_keys(plan.wireguard));
     own_index = own_index != 0 ? own_index : unmarked_own_link(interface);
   }
   KRAIT_TRY(auto index, is_managed ? wireguard::ensure_link(interface, own_index) : wireguard::link_index(interface),
@@ -73,7 +74,7 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   if (auto remembered = is_managed ? remember_settings(interface, lock) : Result<void>(); !remembered) {
     return std::move(remembered.error());
   }
-  KRAIT_TRY(auto prepared, prepare(interface, plan.mesh, is_managed, 0));
+  KRAIT_TRY(auto prepared, prepare(interface, plan, is_managed, 0));
   KRAIT_TRY(auto datapath, datapath::Datapath::open(datapath_options(interface, plan, is_managed)),
             "open the data path of " + interface);
   Enforcer enforcer(std::move(options), std::move(lock),
@@ -165,6 +166,10 @@ bool Enforcer::is_unchanged() {
       !config::is_unchanged(plan_.mesh.host.policy_file, plan_.policy.digest)) {
     return false;
   }
+  // A preshared key's file may hold another one.
+  if (std::ranges::any_of(plan_.mesh.peers, [](const auto& peer) { return !peer.preshared_key_file.empty(); })) {
+    return false;
+  }
   std::optional<model::PublicKey> key;
   if (managed()) {
     const auto loaded = load_key(plan_.mesh.host);
@@ -206,7 +211,7 @@ Result<control::Applied> Enforcer::put_files_in_force(plan::Files files, std::op
                     enforce::source_file(options_), interface(), wanted));
   }
   KRAIT_TRY(auto plan, plan_from(std::move(files), interface(), clock_));
-  KRAIT_TRY(auto prepared, prepare(interface(), plan.mesh, managed(), held_.interface_index));
+  KRAIT_TRY(auto prepared, prepare(interface(), plan, managed(), held_.interface_index));
   held_.interface_index = prepared.interface_index;
   if (keep) {
     KRAIT_CHECK(keep());

@@ -64,7 +64,7 @@ struct Rule {
   // Where this host has a lease from its coordinator: an end besides, in Unix time as Expiry::Kind::at.
   std::optional<std::int64_t> lease_ends_s{};
   bool outlasts_lease = false;  // holds too while no coordinator has confirmed the policy for the lease's length
-  Position at;          // of its [[rule]]
+  Position at;                  // of its [[rule]]
 };
 
 struct PolicyTest {

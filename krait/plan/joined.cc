@@ -96,6 +96,7 @@ model::Peer peer_of(const trust::KnownHost& host, const Carried& carried) {
   if (host.endpoint && !carried.carries(host.endpoint->ip)) {
     peer.endpoint = host.endpoint;
   }
+  peer.keepalive_s = host.keepalive_s;
   peer.addresses = addresses_of(host.binding);
   peer.routes = routes_of(host.binding);
   return peer;
