@@ -5,8 +5,8 @@
 
 #include <map>
 
+#include "krait/trust/network_test.h"
 #include "krait/trust/node.h"
-#include "krait/trust/test_network.h"
 
 namespace krait::trust {
 namespace {

@@ -26,6 +26,7 @@ enum class Kind : std::uint8_t {
   state = 65,
   hosts_book = 66,
   policy_book = 67,
+  kept = 68,
 };
 
 inline constexpr std::int64_t kMaxSeconds = 253'402'300'799;  // the end of the year 9999
@@ -173,7 +174,7 @@ void describe_selectors(Codec& codec, Value& selectors) {
 template <typename Codec, Like<PairRule> Value>
 void describe(Codec& codec, Value& value) {
   codec.text(value.name, kMaxRuleNameBytes);
-  codec.require(is_rule_name(value.name), "a rule's name that is none");
+  codec.require(is_rule_name(value.name) && !value.name.starts_with(kOwnRules), "a rule's name that is none");
   codec.truth(value.forward);
   bool allows = value.action == model::Action::allow;
   codec.truth(allows);

@@ -149,6 +149,9 @@ struct PairRule {
   bool operator==(const PairRule&) const = default;
 };
 
+// How the names of rules begin that krait itself adds on a host; nobody else's do.
+inline constexpr std::string_view kOwnRules = "krait:";
+
 // All rules between a row's identity and another one; kAnyIdentity for "*".
 inline constexpr std::string_view kAnyIdentity = "*";
 struct PairRules {

@@ -10,7 +10,7 @@
 
 #include "common/file.h"
 #include "krait/trust/describe.h"
-#include "krait/trust/test_network.h"
+#include "krait/trust/network_test.h"
 
 namespace krait::trust {
 namespace {

@@ -75,9 +75,11 @@ class RowsMaker {
 
  private:
   Result<void> add(const model::Rule& rule) {
-    if (!is_rule_name(rule.name)) {
-      return Error(ErrorCode::invalid_input,
-                   fmt::format("the rule \"{}\" has a name of more than {} bytes", rule.name, kMaxRuleNameBytes));
+    if (!is_rule_name(rule.name) || rule.name.starts_with(kOwnRules)) {
+      return Error(
+          ErrorCode::invalid_input,
+          fmt::format("the rule \"{}\" cannot be signed: its name has more than {} bytes or begins with \"{}\"",
+                      rule.name, kMaxRuleNameBytes, kOwnRules));
     }
     const auto to = names_of(policy_, rule.to);
     for (const std::string& from : names_of(policy_, rule.from)) {

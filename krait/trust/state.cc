@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "krait/trust/describe.h"
+#include "krait/trust/kept.h"
 
 namespace krait::trust {
 
@@ -197,6 +198,25 @@ Result<Anchor> parse_anchor(BytesView bytes) {
   }
   KRAIT_CHECK(reader.finish());
   return anchor;
+}
+
+Bytes encode_kept(const Anchor& anchor, const State& state) {
+  Writer writer;
+  describe_kind(writer, Kind::kept);
+  writer.blob(encode_anchor(anchor));
+  writer.blob(encode_state(state));
+  return writer.take();
+}
+
+Result<std::pair<Anchor, State>> parse_kept(BytesView bytes) {
+  Reader reader(bytes, "the kept state");
+  describe_kind(reader, Kind::kept);
+  const BytesView of_anchor = reader.blob(kMaxKeptBytes);
+  const BytesView of_state = reader.blob(kMaxStateBytes);
+  KRAIT_CHECK(reader.finish());
+  KRAIT_TRY(auto anchor, parse_anchor(of_anchor));
+  KRAIT_TRY(auto state, parse_state(of_state));
+  return std::pair(std::move(anchor), std::move(state));
 }
 
 }  // namespace krait::trust

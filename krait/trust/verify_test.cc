@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "krait/trust/test_network.h"
+#include "krait/trust/network_test.h"
 
 namespace krait::trust {
 namespace {
