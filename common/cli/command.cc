@@ -96,6 +96,10 @@ void Command::options(const std::string& names, std::vector<std::string>& values
   app_->add_option(names, values, help)->required();
 }
 
+void Command::more_options(const std::string& names, std::vector<std::string>& values, const std::string& help) {
+  app_->add_option(names, values, help);
+}
+
 void Command::flag(const std::string& names, bool& value, const std::string& help) {
   app_->add_flag(names, value, help);
 }

@@ -62,6 +62,7 @@ class Command {
   void option(const std::string& names, std::optional<std::string>& value, const std::string& help);
   void option(const std::string& names, std::optional<std::uint32_t>& value, const std::string& help);
   void options(const std::string& names, std::vector<std::string>& values, const std::string& help);  // at least one
+  void more_options(const std::string& names, std::vector<std::string>& values, const std::string& help);  // none too
   void flag(const std::string& names, bool& value, const std::string& help);
 
  private:

@@ -38,6 +38,7 @@ void add_commands(Shell& shell, const Inspections& inspections) {
   add_debug(shell, inspections);
   add_key(shell, inspections);
   add_keygen(shell, inspections);
+  add_join(shell, inspections);
   add_version(shell);
 }
 

@@ -34,6 +34,7 @@ void add_doctor(Shell& shell, const Inspections& inspections);
 void add_debug(Shell& shell, const Inspections& inspections);  // with bundle
 void add_key(Shell& shell, const Inspections& inspections);    // with next and rotate
 void add_keygen(Shell& shell, const Inspections& inspections);
+void add_join(Shell& shell, const Inspections& inspections);  // with leave
 void add_version(Shell& shell);
 
 // What the help says of all of it.

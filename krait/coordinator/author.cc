@@ -132,7 +132,7 @@ Result<std::string> admin_key_file(const std::string& given) {
 
 Result<crypto::SigningKey> load_admin_key(const std::string& given) {
   KRAIT_TRY(const auto file, admin_key_file(given));
-  auto key = crypto::SigningKey::load(file);
+  auto key = crypto::SigningKey::load(file, "krait-coordinator init");
   if (!key && key.error().code() == ErrorCode::not_found) {
     return Error(ErrorCode::not_found,
                  fmt::format("there is no administrator's key in {}; this is to be done where it is", file));

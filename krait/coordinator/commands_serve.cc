@@ -129,8 +129,8 @@ Result<void> restore(const ServerOptions& options, const std::string& file, Outp
     std::vector<fleet::Row> rows;
     KRAIT_TRY(revision, ledger.read_since(0, rows));
     fleet::Network network;
-    KRAIT_TRY(const auto whole, network.absorb(rows), "read the backup");
-    KRAIT_TRY(const auto lines, store.verify_audit());
+    KRAIT_CHECK(network.absorb(rows), "read the backup");
+    KRAIT_CHECK(store.verify_audit());
     if (::access(to.c_str(), F_OK) == 0) {
       // Held while it is replaced: no coordinator serves it.
       KRAIT_TRY(const auto current, records::open_sqlite(to, true));

@@ -86,7 +86,7 @@ Result<void> write_first_revision(const Founding& founding, const std::vector<fl
   KRAIT_TRY(auto store, records::Store::create(std::move(database)));
   StoreLedger ledger(store);
   fleet::Network network;
-  KRAIT_TRY(const auto concerned, network.absorb(rows));
+  KRAIT_CHECK(network.absorb(rows));
   KRAIT_TRY(const auto committed, ledger.commit({0, founding.admin_name, "the network is made", at_s, rows}));
   return committed ? Result<void>() : Error(ErrorCode::unavailable, "somebody else makes a network in this database");
 }
@@ -110,7 +110,7 @@ Result<Founded> found_network(const Founding& founding) {
   const bool has_key = ::access(founding.admin_key_file.c_str(), F_OK) == 0;
   KRAIT_CHECK(common::make_directory_of(common::directory_of(founding.admin_key_file), 0700));
   KRAIT_CHECK(common::make_directory_of(founding.admin_key_file, 0700));
-  KRAIT_TRY(const auto key, has_key ? crypto::SigningKey::load(founding.admin_key_file)
+  KRAIT_TRY(const auto key, has_key ? crypto::SigningKey::load(founding.admin_key_file, "krait-coordinator init")
                                     : Result<crypto::SigningKey>(crypto::SigningKey::generate()));
   auto written = write_first_revision(founding, first_rows(founding, settings, network, key), settings.made_s);
   if (written) {

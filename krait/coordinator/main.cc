@@ -1,4 +1,4 @@
-#include "common/memory.h"
+#include "common/process.h"
 #include "krait/coordinator/command.h"
 
 int main(int argc, char** argv) {

@@ -104,7 +104,7 @@ void Service::push(Session& session) {
   if (host == nullptr || host->waits_for_approval) {
     return;
   }
-  auto state = network_->state_for(*host, 1);
+  auto state = network_->state_for(*host, 0);
   if (!state) {
     refuse(session, state.error());
     return;

@@ -210,7 +210,7 @@ void Service::on(SessionId /*id*/, Session& session, wire::Watch& watch) {
   if (host->waits_for_approval) {
     return;
   }
-  auto state = network_->state_for(*host, 1);
+  auto state = network_->state_for(*host, 0);
   if (!state) {
     refuse(session, state.error());
     return;
