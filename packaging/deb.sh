@@ -13,18 +13,28 @@ tree=$work/krait
 mkdir -p "$tree/bin"
 cp -r packaging/debian packaging/etc packaging/examples README.md ARCHITECTURE.md docs "$tree"
 cp packaging/krait-agent.service "$tree/debian/krait.krait-agent.service"
-cp "$built/bin/krait" "$built/bin/krait-agent" "$built/bin/krait-inspect" "$tree/bin"
+cp packaging/krait-link.service "$tree/debian/krait.krait-link.service"
+cp packaging/krait-coordinator.service "$tree/debian/krait-coordinator.service"
+cp "$built"/bin/{krait,krait-agent,krait-inspect,krait-join,krait-link,krait-coordinator} "$tree/bin"
 
 reference=$built/bin/krait_reference
-mkdir -p "$tree"/man "$tree"/completions/{bash,zsh,fish}
+mkdir -p "$tree/man"
 "$reference" man krait >"$tree/man/krait.1"
 "$reference" man krait-agent >"$tree/man/krait-agent.8"
+"$reference" man krait-link >"$tree/man/krait-link.8"
 for file in krait.toml policy.toml; do packaging/manual_5.sh "$file" >"$tree/man/$file.5"; done
-for program in krait krait-agent; do
-  "$reference" bash "$program" >"$tree/completions/bash/$program"
-  "$reference" zsh "$program" >"$tree/completions/zsh/_$program"
-  "$reference" fish "$program" >"$tree/completions/fish/$program.fish"
-done
+# complete FOLDER PROGRAM
+complete() {
+  mkdir -p "$1"/{bash,zsh,fish}
+  "$reference" bash "$2" >"$1/bash/$2"
+  "$reference" zsh "$2" >"$1/zsh/_$2"
+  "$reference" fish "$2" >"$1/fish/$2.fish"
+}
+for program in krait krait-agent krait-link; do complete "$tree/completions" "$program"; done
+mkdir -p "$tree/coordinator/man"
+"$reference" man krait-coordinator >"$tree/coordinator/man/krait-coordinator.8"
+complete "$tree/coordinator/completions" krait-coordinator
+mv "$tree/etc/coordinator.environment" "$tree/coordinator/environment"
 
 # The date of the sources, so that the same sources give the same package.
 cat >"$tree/debian/changelog" <<END
@@ -35,5 +45,5 @@ krait ($version) unstable; urgency=medium
  -- The Krait authors <krait@localhost.localdomain>  $(git log -1 --format=%cD 2>/dev/null || date -R)
 END
 (cd "$tree" && dpkg-buildpackage --build=binary --unsigned-changes --no-check-builddeps)
-rm -f "$folder"/krait_*.deb
-mv "$work"/krait_*.deb "$folder"
+rm -f "$folder"/krait_*.deb "$folder"/krait-coordinator_*.deb
+mv "$work"/krait_*.deb "$work"/krait-coordinator_*.deb "$folder"

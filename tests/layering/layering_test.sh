@@ -30,21 +30,27 @@ declare -A may_include=(
   [krait/doctor]="common common/event common/netlink krait/abi krait/model krait/config krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard"
   [krait/cli]="common common/cli common/event krait/abi krait/model krait/plan krait/rundir krait/control"
   [krait/inspect]="common common/cli common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard krait/doctor krait/cli"
+  [krait/wire]="common common/event krait/model krait/v1"
+  [krait/fleet]="common krait/abi krait/model krait/crypto krait/trust krait/config"
+  [krait/records]="common common/event krait/crypto"
+  [krait/link]="common common/event krait/model krait/control krait/crypto krait/trust krait/wire"
+  [krait/join]="common common/event krait/model krait/control krait/crypto krait/trust krait/plan krait/wireguard krait/wire krait/fleet krait/link krait/cli"
+  [krait/coordinator]="common common/cli common/event krait/model krait/control/version.h krait/crypto krait/trust krait/config krait/plan krait/wire krait/fleet krait/records"
   [krata/image]="common"
   [krata/cli]="common common/cli krata/image"
   [krata/store]="common common/event"
   [lab/network]="common krait/config krait/control krait/crypto krait/model krait/plan krait/trust"
   [lab/traffic]="common"
-  [packaging/reference]="common/cli krait/agent krait/cli krata/cli krata/store"
+  [packaging/reference]="common/cli krait/agent krait/cli krait/coordinator krait/link krata/cli krata/store"
 )
 
 # Who wraps a vendor's header: "FOLDER..." and whether headers of ours may show it.
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="common/netlink" [sodium.h]="krait/crypto" [bpf]="krait/datapath krait/bpf"
-  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="common/cli krait/agent krata/store packaging/reference"
+  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="common/cli krait/agent krait/link krata/store packaging/reference"
   [nlohmann]="common krata/image" [nftables]="krait/doctor" [archive.h]="krait/doctor"
   [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store"
-  [curl]="krata/image" [openssl]="krata/image" [sqfs]="krata/image" [zlib.h]="krata/image" [zstd.h]="krata/image"
+  [curl]="krata/image" [openssl]="krata/image krait/wire" [sqlite3.h]="krait/records" [libpq-fe.h]="krait/records" [sqfs]="krata/image" [zlib.h]="krata/image" [zstd.h]="krata/image"
 )
 shown_in_headers=" nlohmann "
 
@@ -152,6 +158,15 @@ plant krait/cli/a.cc '#include "krait/enforce/left_over.h"'
 plant krait/cli/a.cc '#include "common/netlink/links.h"'
 plant krait/rundir/a.cc '#include "krait/datapath/datapath.h"'
 plant krait/agent/a.cc '#include <bpf/libbpf.h>'
+plant krait/fleet/a.cc '#include "krait/wire/message.h"'
+plant krait/fleet/a.cc '#include "krait/records/store.h"'
+plant krait/link/a.cc '#include "krait/coordinator/service.h"'
+plant krait/link/a.cc '#include "krait/plan/plan.h"'
+plant krait/wire/a.h '#include <openssl/ssl.h>'
+plant krait/coordinator/a.cc '#include <sqlite3.h>'
+plant krait/coordinator/a.cc '#include "krait/v1/wire.pb.h"'
+plant krait/records/a.cc '#include "krait/fleet/network.h"'
+plant krait/agent/a.cc '#include "krait/link/core.h"'
 plant krata/image/a.cc '#include "krata/cli/command.h"'
 plant krata/image/a.cc '#include "krait/control/protocol.h"'
 plant krata/cli/a.cc '#include <curl/curl.h>'
