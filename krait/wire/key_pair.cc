@@ -75,7 +75,7 @@ std::optional<KeyHash> parse_hash(std::string_view text) {
     if (digit == std::string_view::npos) {
       return std::nullopt;
     }
-    hash[i / 2] = static_cast<std::uint8_t>(hash[i / 2] << 4U | digit);
+    hash[i / 2] = static_cast<std::uint8_t>(hash[i / 2] * 16U + digit);
   }
   return hash;
 }
