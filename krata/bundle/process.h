@@ -25,12 +25,13 @@ struct WindowSize {
 
 // No string holds a nul.
 struct Process {
-  std::vector<std::string> arguments;    // at least one, the first not empty; without a slash it is looked for in PATH
-  std::vector<std::string> environment;  // "NAME=value"; the last of a name counts
-  std::string working_directory = "/";   // absolute; made where it is missing
-  std::string user;                      // "", "NAME", "UID", each with or without ":GROUP" or ":GID"
-  bool terminal = false;                 // a terminal of its own, else three pipes
-  WindowSize size;                       // of the terminal
+  std::vector<std::string> arguments =
+      {};  // at least one, the first not empty; without a slash it is looked for in PATH
+  std::vector<std::string> environment = {};  // "NAME=value"; the last of a name counts
+  std::string working_directory = "/";        // absolute; made where it is missing
+  std::string user = {};                      // "", "NAME", "UID", each with or without ":GROUP" or ":GID"
+  bool terminal = false;                      // a terminal of its own, else three pipes
+  WindowSize size = {};                       // of the terminal
   bool operator==(const Process&) const = default;
 };
 

@@ -71,9 +71,11 @@ inline constexpr std::size_t kMaxWhyBytes = 1024;
 
 class Channel {
  public:
-  // `output_taken`: how much of the container's output a former Channel of this zone has taken, so that none comes
-  // twice; 0 for a new zone. The greeting to the zone is in to_send() at once.
-  explicit Channel(std::uint64_t output_taken = 0);
+  // `output_taken`: how much of the container's output former Channels of this zone have taken, so that none comes
+  // twice; 0 for a new zone. `epoch`: another number for each Channel of a zone, as the time is: answers to a former
+  // one do not count. The greeting to the zone is in to_send() at once; before Greeted the zone runs nothing and takes
+  // no input.
+  explicit Channel(std::uint64_t output_taken = 0, std::uint64_t epoch = 0);
 
   // At most some 64 KiB at a time; the events must be fetched before the next.
   void feed(std::string_view bytes);
@@ -92,7 +94,7 @@ class Channel {
   std::size_t input(SessionId session, std::string_view bytes);
   void end_input(SessionId session);
   void resize(SessionId session, bundle::WindowSize size);
-  // To the session's process group. 1 to 64.
+  // To the session's process alone, as `docker kill` has it. 1 to 64.
   void signal(SessionId session, std::uint32_t number);
   // Of the session's output, `bytes` more are done with.
   void output_taken(SessionId session, std::uint64_t bytes);
@@ -103,7 +105,7 @@ class Channel {
   void exit_taken();
 
   // How much of the container's output was taken: what the next Channel needs to be told.
-  [[nodiscard]] std::uint64_t container_output_taken() const;
+  [[nodiscard]] std::uint64_t container_output_taken() const { return container_taken_; }
   [[nodiscard]] std::uint64_t faults() const { return faults_; }
   [[nodiscard]] std::uint64_t lost_bytes() const { return reader_.lost_bytes(); }
 
@@ -113,21 +115,34 @@ class Channel {
     std::uint64_t output_taken = 0;
     std::uint64_t input_sent = 0;
     std::uint64_t input_taken = 0;
+    bool started = false;
     bool input_ended = false;
-    bool over = false;
+    bool told_no_room = false;
+    bool over = false;  // only the container's is kept then
   };
+  using Sessions = std::map<SessionId, Session>;
 
   void handle(const Message& message);
-  void fault(std::string what);
-  void send(Kind kind, SessionId session, std::string payload);
+  void greet(const Message& message);
+  void handle_of(SessionId id, Session& session, const Message& message);
+  void take_output(SessionId id, Session& session, const Message& message);
+  void take_input_taken(SessionId id, Session& session, const Message& message);
+  void end(SessionId id, Event event);
+  void tell_of_room(SessionId id, Session& session);
+  void fault(std::string_view what);
+  void send(Kind kind, SessionId session, std::string_view payload);
+  Session* find(SessionId id);
 
   MessageReader reader_;
   std::deque<Event> events_;
-  std::map<SessionId, Session> sessions_;
+  Sessions sessions_;
   std::string out_;
   std::size_t out_at_ = 0;
   SessionId next_session_ = 1;
+  std::uint64_t epoch_;
+  bool greeted_ = false;
   State state_ = State::starting;
+  std::uint64_t container_taken_;
   std::uint64_t faults_ = 0;
 };
 
