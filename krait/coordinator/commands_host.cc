@@ -21,7 +21,6 @@ struct HostFlags : AdminFlags {
   std::string host;
   std::string value;
 };
-using Flags = std::shared_ptr<HostFlags>;
 
 std::string addresses_text(const Json& host) {
   std::string text;
@@ -112,7 +111,7 @@ Result<void> put(const HostFlags& flags, const std::string& what, Output& output
       output);
 }
 
-Flags add(Shell& shell, Command group, const char* name, const char* summary, const std::string& more,
+void add(Shell& shell, Command group, const char* name, const char* summary, const std::string& more,
           Result<void> (*act)(const HostFlags&, Output&), const char* value = nullptr) {
   auto flags = std::make_shared<HostFlags>();
   const bool lists = std::string_view(name) == "list";
@@ -129,7 +128,6 @@ Flags add(Shell& shell, Command group, const char* name, const char* summary, co
   }
   add_socket_flag(command, *flags);
   shell.on(command, [flags, act](Output& output) { return act(*flags, output); });
-  return flags;
 }
 
 Result<void> set_identity(const HostFlags& flags, Output& output) {

@@ -31,7 +31,6 @@ struct PolicyFlags : AdminFlags {
   std::optional<std::uint32_t> number;
   std::optional<std::uint32_t> other;
 };
-using Flags = std::shared_ptr<PolicyFlags>;
 
 Json accesses_json(const std::vector<fleet::Access>& accesses) {
   Json list = Json::array();

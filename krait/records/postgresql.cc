@@ -15,11 +15,11 @@ using common::Result;
 
 namespace {
 
-struct Closer {
+struct PostgresqlCloser {
   void operator()(PGconn* connection) const { PQfinish(connection); }
   void operator()(PGresult* result) const { PQclear(result); }
 };
-using Answer = std::unique_ptr<PGresult, Closer>;
+using Answer = std::unique_ptr<PGresult, PostgresqlCloser>;
 
 constexpr int kMaxAttempts = 100;  // of a transaction that others are in the way of
 
@@ -181,7 +181,7 @@ class Postgresql final : public Database {
   }
 
   std::string where_;
-  std::unique_ptr<PGconn, Closer> connection_;
+  std::unique_ptr<PGconn, PostgresqlCloser> connection_;
   bool hears_ = false;
   bool inside_ = false;  // a transaction
   bool conflict_ = false;

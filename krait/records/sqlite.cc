@@ -17,15 +17,15 @@ using common::Result;
 
 namespace {
 
-struct Closer {
+struct SqliteCloser {
   void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
-using Statement = std::unique_ptr<sqlite3_stmt, Closer>;
+using Statement = std::unique_ptr<sqlite3_stmt, SqliteCloser>;
 
 class Sqlite final : public Database {
  public:
-  Sqlite(std::unique_ptr<sqlite3, Closer> database, common::LockFile lock)
+  Sqlite(std::unique_ptr<sqlite3, SqliteCloser> database, common::LockFile lock)
       : lock_(std::move(lock)), database_(std::move(database)) {}
 
   Result<void> run(const std::string& sql, const std::vector<Value>& parameters,
@@ -143,7 +143,7 @@ class Sqlite final : public Database {
   }
 
   common::LockFile lock_;
-  std::unique_ptr<sqlite3, Closer> database_;
+  std::unique_ptr<sqlite3, SqliteCloser> database_;
   std::map<std::string, Statement> statements_;
 };
 
@@ -162,7 +162,7 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, bool must
   sqlite3* opened = nullptr;
   const int result = sqlite3_open_v2(path.c_str(), &opened,
                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
-  std::unique_ptr<sqlite3, Closer> owned(opened);
+  std::unique_ptr<sqlite3, SqliteCloser> owned(opened);
   if (result != SQLITE_OK) {
     return Error(ErrorCode::system, fmt::format("open {}: {}", path, sqlite3_errstr(result)));
   }

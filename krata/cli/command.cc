@@ -32,7 +32,10 @@ common::cli::About about() {
           .exit_code = exit_code};
 }
 
-void add_commands(Shell& shell) { add_image(shell); }
+void add_commands(Shell& shell) {
+  add_image(shell);
+  add_kernel(shell);
+}
 
 void report(Output& output, std::string_view text, Json json) {
   json["version"] = common::kAnswerVersion;

@@ -37,7 +37,12 @@ declare -A may_include=(
   [krait/join]="common common/event krait/model krait/control krait/crypto krait/trust krait/plan krait/wireguard krait/wire krait/fleet krait/link krait/cli"
   [krait/coordinator]="common common/cli common/event krait/model krait/control/version.h krait/crypto krait/trust krait/config krait/plan krait/wire krait/fleet krait/records"
   [krata/image]="common"
-  [krata/cli]="common common/cli krata/image"
+  [krata/bundle]="common krata/image/json.h"
+  [krata/channel]="common krata/bundle"
+  [krata/init]="common common/event krata/bundle krata/channel"
+  [krata/block]="common"
+  [krata/kernel]="common"
+  [krata/cli]="common common/cli krata/image krata/kernel"
   [krata/store]="common common/event"
   [lab/network]="common krait/config krait/control krait/crypto krait/model krait/plan krait/trust"
   [lab/traffic]="common"
@@ -49,7 +54,8 @@ declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="common/netlink" [sodium.h]="krait/crypto" [bpf]="krait/datapath krait/bpf"
   [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="common/cli krait/agent krait/link krata/store packaging/reference"
   [nlohmann]="common krata/image" [nftables]="krait/doctor" [archive.h]="krait/doctor"
-  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store"
+  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store krata/block"
+  [lzma.h]="krata/kernel"
   [curl]="krata/image" [openssl]="krata/image krait/wire" [sqlite3.h]="krait/records" [libpq-fe.h]="krait/records" [sqfs]="krata/image" [zlib.h]="krata/image" [zstd.h]="krata/image"
 )
 shown_in_headers=" nlohmann "
@@ -172,6 +178,12 @@ plant krata/image/a.cc '#include "krait/control/protocol.h"'
 plant krata/cli/a.cc '#include <curl/curl.h>'
 plant krata/image/a.h '#include <sqfs/super.h>'
 plant krata/store/a.cc '#include "krait/model/policy.h"'
+plant krata/init/a.cc '#include "krata/image/json.h"'
+plant krata/init/a.cc '#include "krata/kernel/store.h"'
+plant krata/channel/a.cc '#include "krata/init/zone.h"'
+plant krata/bundle/a.cc '#include "krata/image/store.h"'
+plant krata/block/a.h '#include <xen/io/blkif.h>'
+plant krata/image/a.cc '#include <lzma.h>'
 plant krait/agent/a.cc '#include "krata/store/store.h"'
 plant krata/store/a.h '#include <xen/io/xs_wire.h>'
 plant krata/store/a.cc '#include <xen/io/xs_wire.h>'
