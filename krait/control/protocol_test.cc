@@ -57,7 +57,8 @@ TEST(IsForLink, HandingOverConfirmingAndLookingOnly) {
 
 TEST(EndpointsJson, TellsWhereConfiguredPeersWereHeardOf) {
   State state;
-  PeerState heard{.name = "db1", .identity = "db"};
+  PeerState heard;
+  heard.name = "db1";
   heard.wireguard.endpoint = common::Endpoint::parse("192.0.2.2:51820");
   heard.wireguard.last_handshake_s = 1000;
   PeerState never = heard;

@@ -62,9 +62,9 @@ common::Result<Anchor> parse_anchor(BytesView bytes);
 
 // Who asks, and what it may be told.
 struct Asker {
-  std::string name;          // this host's
-  model::PublicKey key{};    // its WireGuard key in force
-  bool may_go_back = false;  // an older revision is taken: somebody on the host has said so
+  std::string name;                       // this host's
+  std::optional<model::PublicKey> key{};  // its WireGuard key in force; none: of a state that was taken once, not asked
+  bool may_go_back = false;               // an older revision is taken: somebody on the host has said so
 };
 
 // One host of a verified state.

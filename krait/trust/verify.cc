@@ -232,9 +232,9 @@ class Verifier {
       return refused(is_gone ? fmt::format("{} is not one of the hosts any more", asker_.name)
                              : fmt::format("it does not show this host, {}", asker_.name));
     }
-    if (self->binding.key != asker_.key && self->next_key != asker_.key) {
+    if (asker_.key && self->binding.key != asker_.key && self->next_key != asker_.key) {
       return refused(fmt::format("{} is bound to the key {}, and this host has {}", asker_.name,
-                                 model::key_text(self->binding.key), model::key_text(asker_.key)));
+                                 model::key_text(self->binding.key), model::key_text(*asker_.key)));
     }
     verified_.self = std::move(*self);
     hosts_.erase(hosts_.begin() + (self - hosts_.data()));
