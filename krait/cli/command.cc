@@ -31,6 +31,7 @@ void add_commands(Shell& shell, const Inspections& inspections) {
   add_rules(shell);
   add_events(shell, inspections);
   add_reload(shell);
+  add_allow_older(shell);
   add_check(shell);
   add_policy(shell, inspections);
   add_trace(shell, inspections);

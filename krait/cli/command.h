@@ -25,6 +25,7 @@ void add_up(Shell& shell);
 void add_down(Shell& shell, const Inspections& inspections);
 void add_status(Shell& shell);
 void add_reload(Shell& shell);
+void add_allow_older(Shell& shell);
 void add_check(Shell& shell);
 void add_policy(Shell& shell, const Inspections& inspections);  // with check and explain
 void add_trace(Shell& shell, const Inspections& inspections);

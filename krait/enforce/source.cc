@@ -50,8 +50,7 @@ Result<Source> load_source(const EnforcerOptions& options) {
                  "this host has joined a network, whose interface krait makes: run the agent without --iface");
   }
   KRAIT_TRY(const auto host, plan::load_joined_host(options.joined_file));
-  KRAIT_TRY(const auto key, own_key(host));
-  KRAIT_TRY(auto made, plan::load_signed_files(host, key));
+  KRAIT_TRY(auto made, plan::load_signed_files(host));
   auto network = network_state(made);
   return Source{.files = std::move(made.files), .network = std::move(network)};
 }

@@ -211,10 +211,10 @@ struct Kept {
   common::Digest digest;
 };
 
-Result<Kept> load_kept(const JoinedHost& host, const model::PublicKey& key) {
+Result<Kept> load_kept(const JoinedHost& host) {
   KRAIT_TRY(const auto text, common::read_file(host.kept_file(), trust::kMaxKeptBytes));
   KRAIT_TRY(const auto kept, trust::parse_kept(bytes_of(text)), "read " + host.kept_file());
-  const trust::Asker asker{.name = host.name, .key = key, .may_go_back = false};
+  const trust::Asker asker{.name = host.name};
   KRAIT_TRY(auto verified, trust::verify_state(kept.second, kept.first, asker),
             "take up the state in " + host.kept_file());
   return Kept{.verified = std::move(verified), .digest = common::Digest::of(text)};
@@ -320,9 +320,9 @@ Result<void> save_kept(const JoinedHost& host, std::string_view kept) {
   return common::write_file(host.kept_file(), kept, 0600);
 }
 
-Result<SignedFiles> load_signed_files(const JoinedHost& host, const model::PublicKey& key) {
+Result<SignedFiles> load_signed_files(const JoinedHost& host) {
   return common::within_memory([&]() -> Result<SignedFiles> {
-    KRAIT_TRY(const auto kept, load_kept(host, key));
+    KRAIT_TRY(const auto kept, load_kept(host));
     KRAIT_TRY(auto made, signed_files(kept.verified, host));
     made.files.policy.digest = kept.digest;
     return made;
@@ -331,7 +331,7 @@ Result<SignedFiles> load_signed_files(const JoinedHost& host, const model::Publi
 
 Result<Offered> load_offered(const JoinedHost& host, const model::PublicKey& key, bool may_go_back) {
   return common::within_memory([&]() -> Result<Offered> {
-    KRAIT_TRY(const auto kept, load_kept(host, key));
+    KRAIT_TRY(const auto kept, load_kept(host));
     KRAIT_TRY(const auto text, common::read_file_of_others(host.offered_file, trust::kMaxStateBytes),
               "read the state that is offered");
     KRAIT_TRY(const auto state, trust::parse_state(bytes_of(text)), "read the state that is offered");

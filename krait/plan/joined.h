@@ -56,9 +56,10 @@ std::int64_t load_confirmed(const JoinedHost& host);  // 0: never, or it cannot 
 // Lets every rule that opens something, and does not outlast the lease, end with it. Does nothing without a lease.
 void set_lease(model::Policy& policy, const trust::Settings& settings, std::int64_t confirmed_s);
 
-// What is kept, verified again. `key`: this host's WireGuard key. Fails with not_found when nothing is kept.
-common::Result<SignedFiles> load_signed_files(const JoinedHost& host, const model::PublicKey& key);
-// What krait-link offers, against what is kept. `may_go_back`: see trust::Asker. Nothing is kept yet.
+// What is kept, verified again. Fails with not_found when nothing is kept.
+common::Result<SignedFiles> load_signed_files(const JoinedHost& host);
+// What krait-link offers, against what is kept. `key`: this host's WireGuard key. `may_go_back`: see trust::Asker.
+// Nothing is kept yet.
 struct Offered {
   SignedFiles signed_files;  // its policy's digest is that of `kept`
   std::string kept;

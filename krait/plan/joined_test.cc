@@ -123,7 +123,7 @@ TEST_F(JoinedTest, DoesNotBelieveAnEndpointInsideTheTunnel) {
 
 TEST_F(JoinedTest, KeepsAStateAndTakesNewerOnesOnly) {
   const JoinedHost web = host("web1");
-  const auto missing = load_signed_files(web, trust::wireguard_key(11));
+  const auto missing = load_signed_files(web);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code(), common::ErrorCode::not_found);
   const trust::State first = state("web1");
@@ -134,7 +134,7 @@ TEST_F(JoinedTest, KeepsAStateAndTakesNewerOnesOnly) {
   ASSERT_TRUE(offered) << offered.error().text();
   EXPECT_EQ(offered->signed_files.anchor.policy_revision, 3U);
   ASSERT_TRUE(save_kept(web, offered->kept));
-  const auto kept = load_signed_files(web, trust::wireguard_key(11));
+  const auto kept = load_signed_files(web);
   ASSERT_TRUE(kept) << kept.error().text();
   EXPECT_EQ(kept->anchor, offered->signed_files.anchor);
   EXPECT_EQ(kept->files.policy.digest, offered->signed_files.files.policy.digest);

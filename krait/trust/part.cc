@@ -94,8 +94,10 @@ void write_node(Writer& writer, const NodePtr& node, const NodePtr& known) {
 
 class NodeReader {
  public:
-  // A branch is one byte to its sender and a hundred to its reader. Those of a change of one leaf are two bytes each.
-  explicit NodeReader(BytesView bytes) : reader_(bytes, "a part of a tree"), branches_left_(4096 + bytes.size() / 2) {}
+  // A branch is a byte to its sender and a hundred to its reader. In a difference those on the way to a changed leaf
+  // take two bytes each, else there are hardly more of them than of what they lead to.
+  NodeReader(BytesView bytes, bool is_difference)
+      : reader_(bytes, "a part of a tree"), branches_left_(4096 + bytes.size() / (is_difference ? 2 : 16)) {}
 
   Result<Part> read(const NodePtr& known) {
     NodePtr node = read_node(known, 0);
@@ -217,7 +219,7 @@ Bytes encode_part(const Part& part, const Part* known) {
 }
 
 Result<Part> parse_part(BytesView bytes, const Part* known) {
-  return NodeReader(bytes).read(known == nullptr ? nullptr : known->node());
+  return NodeReader(bytes, known != nullptr).read(known == nullptr ? nullptr : known->node());
 }
 
 }  // namespace krait::trust

@@ -60,11 +60,22 @@ struct Anchor {
 Bytes encode_anchor(const Anchor& anchor);
 common::Result<Anchor> parse_anchor(BytesView bytes);
 
+// Goes on from an anchor to what the network says now, without anything of the trees: for whoever holds the books, as
+// an administrator does before it signs over what a coordinator shows. Refused is what is not signed by who may, what
+// is older than the anchor's (unless `may_go_back`), another content of the same revision, and two roots that do not
+// belong together. Keeps the anchor's key_serials.
+struct Statements {
+  const std::vector<Signed<AdminList>>& lists;  // older ones than the anchor's are passed over
+  const Signed<HostsStatement>& hosts;
+  const Signed<PolicyStatement>& policy;
+};
+common::Result<Anchor> follow_statements(const Anchor& anchor, const Statements& statements, bool may_go_back = false);
+
 // Who asks, and what it may be told.
 struct Asker {
-  std::string name;          // this host's
-  model::PublicKey key{};    // its WireGuard key in force
-  bool may_go_back = false;  // an older revision is taken: somebody on the host has said so
+  std::string name;                       // this host's
+  std::optional<model::PublicKey> key{};  // its WireGuard key in force; none: of a state that was taken once, not asked
+  bool may_go_back = false;               // an older revision is taken: somebody on the host has said so
 };
 
 // One host of a verified state.

@@ -159,5 +159,39 @@ TEST(PartTest, RefusesWhatNoTreeHas) {
   EXPECT_NE(refusal(joined({Bytes{3}, low, Bytes{255, 255, 255, 255}})).find("too long"), std::string::npos);
 }
 
+// Which would take a hundred times the memory of what was sent.
+TEST(PartTest, RefusesNothingButBranches) {
+  Bytes bytes;
+  for (int i = 0; i < 200; ++i) {
+    bytes.push_back(4);
+  }
+  for (int i = 0; i < 100; ++i) {
+    bytes.insert(bytes.end(), 120, 4);
+    bytes.insert(bytes.end(), 120, 0);
+  }
+  EXPECT_NE(refusal(bytes), "");
+  Bytes wide;
+  const auto grow = [&](const auto& self, unsigned depth) -> void {
+    wide.push_back(4);
+    for (int side = 0; side < 2; ++side) {
+      if (depth < 7) {
+        self(self, depth + 1);
+        continue;
+      }
+      for (int k = 0; k < 100; ++k) {
+        wide.push_back(4);
+        wide.push_back(0);
+      }
+      wide.push_back(4);
+      for (int end = 0; end < 2; ++end) {
+        wide.push_back(1);
+        wide.insert(wide.end(), 32, 7);
+      }
+    }
+  };
+  grow(grow, 0);
+  EXPECT_NE(refusal(wide).find("too many branches"), std::string::npos) << wide.size();
+}
+
 }  // namespace
 }  // namespace krait::trust

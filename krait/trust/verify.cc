@@ -21,13 +21,12 @@ Error refused(std::string why) { return {ErrorCode::invalid_input, std::move(why
 class Verifier {
  public:
   Verifier(const State& state, const Anchor& anchor, const Asker& asker)
-      : state_(state), anchor_(anchor), asker_(asker) {
-    verified_.anchor.list = anchor.list;
-  }
+      : state_(state), anchor_(anchor), asker_(asker) {}
 
   Result<Verified> run() {
-    KRAIT_CHECK(follow_lists());
-    KRAIT_CHECK(check_statements());
+    KRAIT_TRY(verified_.anchor,
+              follow_statements(anchor_, {state_.lists, state_.hosts, state_.policy}, asker_.may_go_back));
+    verified_.anchor.key_serials.clear();
     KRAIT_CHECK(check_roots());
     KRAIT_CHECK(read_bound_hosts());
     KRAIT_CHECK(read_joined_hosts());
@@ -50,74 +49,6 @@ class Verifier {
 
   [[nodiscard]] const AdminList& list() const { return verified_.anchor.list.value; }
   [[nodiscard]] const Hash& network() const { return anchor_.list.value.network; }
-
-  Result<void> follow_lists() {
-    for (const Signed<AdminList>& next : state_.lists) {
-      const AdminList& now = list();
-      if (next.value.network != network()) {
-        return refused("a list of administrators is another network's");
-      }
-      if (next.value.version < now.version) {
-        continue;  // the sender does not know how far this host is
-      }
-      if (next.value.version == now.version) {
-        if (!(next.value == now)) {
-          return refused(fmt::format("there are two lists of administrators of version {}", now.version));
-        }
-        continue;
-      }
-      if (next.value.version != now.version + 1) {
-        return refused(
-            fmt::format("the list of administrators {} is missing, {} is there", now.version + 1, next.value.version));
-      }
-      if (!may_sign_hosts(now, next.signer) || !is_genuine(next)) {
-        return refused(fmt::format("the list of administrators {} is not signed by an admin of the one before",
-                                   next.value.version));
-      }
-      verified_.anchor.list = next;
-    }
-    return {};
-  }
-
-  template <typename Statement>
-  Result<void> check_age(const Statement& statement, std::uint64_t seen, const Hash& seen_root, std::string_view what) {
-    if (asker_.may_go_back) {
-      return {};
-    }
-    if (statement.revision < seen) {
-      return refused(
-          fmt::format("{} are those of revision {}, and this host has seen {}", what, statement.revision, seen));
-    }
-    if (statement.revision == seen && statement.root != seen_root) {
-      return refused(fmt::format("{} of revision {} are not those that this host has seen", what, seen));
-    }
-    return {};
-  }
-
-  Result<void> check_statements() {
-    const HostsStatement& hosts = state_.hosts.value;
-    const PolicyStatement& policy = state_.policy.value;
-    if (hosts.network != network() || policy.network != network()) {
-      return refused("it is another network's");
-    }
-    if (!may_sign_hosts(list(), state_.hosts.signer) || !is_genuine(state_.hosts)) {
-      return refused("the hosts are not signed by an administrator who may");
-    }
-    if (!may_sign_policy(list(), state_.policy.signer) || !is_genuine(state_.policy)) {
-      return refused("the policy is not signed by an administrator who may");
-    }
-    KRAIT_CHECK(check_age(hosts, anchor_.hosts_revision, anchor_.hosts_root, "the hosts"));
-    KRAIT_CHECK(check_age(policy, anchor_.policy_revision, anchor_.policy_root, "the rules"));
-    if (hosts.revision < policy.hosts_at_least || policy.revision < hosts.policy_at_least) {
-      return refused(fmt::format("the hosts of revision {} and the rules of revision {} do not belong together",
-                                 hosts.revision, policy.revision));
-    }
-    verified_.anchor.hosts_revision = hosts.revision;
-    verified_.anchor.hosts_root = hosts.root;
-    verified_.anchor.policy_revision = policy.revision;
-    verified_.anchor.policy_root = policy.root;
-    return {};
-  }
 
   Result<void> check_roots() {
     if (state_.hosts_part.root() != state_.hosts.value.root) {
@@ -232,9 +163,9 @@ class Verifier {
       return refused(is_gone ? fmt::format("{} is not one of the hosts any more", asker_.name)
                              : fmt::format("it does not show this host, {}", asker_.name));
     }
-    if (self->binding.key != asker_.key && self->next_key != asker_.key) {
+    if (asker_.key && self->binding.key != asker_.key && self->next_key != asker_.key) {
       return refused(fmt::format("{} is bound to the key {}, and this host has {}", asker_.name,
-                                 model::key_text(self->binding.key), model::key_text(asker_.key)));
+                                 model::key_text(self->binding.key), model::key_text(*asker_.key)));
     }
     verified_.self = std::move(*self);
     hosts_.erase(hosts_.begin() + (self - hosts_.data()));

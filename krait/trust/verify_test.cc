@@ -431,6 +431,28 @@ TEST_F(VerifyTest, SaysWhoMayJoin) {
   EXPECT_NE(why(3000).find("taken back"), std::string::npos);
 }
 
+// What an administrator asks before it signs over a book that a coordinator shows.
+TEST_F(VerifyTest, GoesOnFromStatementsAlone) {
+  const auto follow = [&](const Network& network) {
+    return follow_statements(anchor_, {network.lists, network.hosts, network.policy});
+  };
+  const auto next = follow(network_);
+  ASSERT_TRUE(next) << next.error().text();
+  EXPECT_EQ(next->hosts_root, network_.hosts_book.root());
+  Network forged = network_;
+  AdminList list = authors_.list();
+  list.administrators = {{key_of(66).verify_key(), Role::admin, "mallory"}};
+  forged.lists = {sign(list, key_of(66))};
+  forged.hosts = sign(network_.hosts.value, key_of(66));
+  const auto refused = follow(forged);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text().find("there are two lists of administrators of version 1"), std::string::npos);
+  forged.lists.clear();
+  const auto unsigned_by_admin = follow(forged);
+  ASSERT_FALSE(unsigned_by_admin);
+  EXPECT_NE(unsigned_by_admin.error().text().find("the hosts are not signed"), std::string::npos);
+}
+
 TEST_F(VerifyTest, KeepsItsBooks) {
   network_.hosts_book.take_back(crypto::hash_of("krait test", "a token"));
   const auto hosts = HostsBook::load(network_.hosts_book.save());

@@ -188,9 +188,10 @@ TEST(PlanPeers, SetsAKeepaliveAndLeavesSomebodyElses) {
   const auto interval = [](std::uint16_t present_s, std::uint16_t wanted_s, std::optional<std::uint16_t> former_s) {
     PeerState present = peer(1, {});
     present.keepalive_s = present_s;
-    const WireguardImage wanted = image({{.public_key = key(1), .allowed_ips = {}, .keepalive_s = wanted_s}});
+    const WireguardImage wanted =
+        image({{.public_key = key(1), .endpoint = {}, .allowed_ips = {}, .keepalive_s = wanted_s}});
     const WireguardImage former =
-        image({{.public_key = key(1), .allowed_ips = {}, .keepalive_s = former_s.value_or(0)}});
+        image({{.public_key = key(1), .endpoint = {}, .allowed_ips = {}, .keepalive_s = former_s.value_or(0)}});
     const auto plan = plan_peers(device({present}), wanted, former_s ? &former : nullptr, kNow_s);
     return plan.updates.empty() ? std::nullopt : plan.updates[0].keepalive_s;
   };
@@ -206,8 +207,9 @@ TEST(PlanPeers, GivesAndTakesAPresharedKey) {
   const std::array<std::uint8_t, 32> bytes{7};
   const auto secret = std::make_shared<const crypto::Secret>(crypto::Secret::of(bytes));
   const PresharedKeys keys{{key(1), secret}};
-  const WireguardImage with = image({{.public_key = key(1), .allowed_ips = {}, .preshared_key_file = "db1.psk"}});
-  const WireguardImage without = image({{.public_key = key(1), .allowed_ips = {}}});
+  const WireguardImage with =
+      image({{.public_key = key(1), .endpoint = {}, .allowed_ips = {}, .preshared_key_file = "db1.psk"}});
+  const WireguardImage without = image({{.public_key = key(1), .endpoint = {}, .allowed_ips = {}}});
   PeerState present = peer(1, {});
   EXPECT_EQ(plan_peers(device({}), with, nullptr, kNow_s, keys).updates.at(0).preshared_key, secret);
   EXPECT_EQ(plan_peers(device({present}), with, &without, kNow_s, keys).updates.at(0).preshared_key, secret);
