@@ -444,6 +444,8 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "bench_fleet: some hosts did not take part\n");
       return 2;
     }
+    fmt::print(stderr, "bench_fleet: {} hosts: every rule changed, last after {} ms; {} kB a host\n", size.hosts,
+               report.applies.rows.back()[7], report.costs.rows.back()[3]);
   }
   fmt::print("## Fleet\n\nOne `policy apply --wait`, from the call to the word of each host that it concerns:\n\n{}\n{}\n{}",
              krait::bench::markdown(report.applies), krait::bench::markdown(report.costs), report.aims);
