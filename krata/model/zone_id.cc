@@ -36,7 +36,7 @@ std::optional<ZoneId> ZoneId::parse(std::string_view text) {
       return std::nullopt;
     }
     std::uint8_t& byte = id.bytes.at(digits / 2);
-    byte = static_cast<std::uint8_t>(byte << 4U | value);
+    byte = static_cast<std::uint8_t>(std::size_t{byte} << 4U | value);
     ++digits;
   }
   return id;

@@ -114,15 +114,16 @@ TEST_F(StateTest, OthersMayNotReadIt) {
 }
 
 TEST_F(StateTest, RefusesANewersFile) {
-  open();
+  ASSERT_TRUE(open());
   execute("PRAGMA user_version = 2");
   EXPECT_EQ(failure(), "open " + path_ + ": the state has the shape 2, of a newer kratad; this one knows 1 at most");
 }
 
 TEST_F(StateTest, RefusesWhatIsNoDatabase) {
   ASSERT_TRUE(common::write_file(path_, std::string(5000, 'x'), 0600));
-  EXPECT_EQ(failure(), "open " + path_ +
-                           ": the state holds no database; restore the file from a backup, or move it away to begin anew");
+  EXPECT_EQ(
+      failure(),
+      "open " + path_ + ": the state holds no database; restore the file from a backup, or move it away to begin anew");
 }
 
 TEST_F(StateTest, RefusesADamagedZone) {

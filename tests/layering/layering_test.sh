@@ -29,6 +29,10 @@ declare -A may_include=(
   [krait/cli]="common common/cli common/event krait/abi krait/model krait/plan krait/rundir krait/control"
   [krait/inspect]="common common/cli common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard krait/doctor krait/cli"
   [krata/image]="common"
+  [krata/model]="common"
+  [krata/reconcile]="common krata/model"
+  [krata/state]="common krata/model"
+  [krata/console]="common"
   [krata/cli]="common common/cli krata/image"
   [krata/store]="common common/event"
   [lab/traffic]="common"
@@ -42,6 +46,7 @@ declare -A wrapped_by=(
   [nlohmann]="common krata/image" [nftables]="krait/doctor" [archive.h]="krait/doctor"
   [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store"
   [curl]="krata/image" [openssl]="krata/image" [sqfs]="krata/image" [zlib.h]="krata/image" [zstd.h]="krata/image"
+  [sqlite3.h]="krata/state"
 )
 shown_in_headers=" nlohmann "
 
@@ -87,7 +92,7 @@ breaches() {
 
 # In krata/store only wire.cc sees Xen's header, and only these files have effects.
 store_breaches() {
-  local effects='journal|server|run|main'
+  local effects='client|journal|server|run|main'
   [[ -d $1/krata/store ]] || return 0
   { sources "$1/krata/store" | grep -vE '/wire\.cc$' | xargs -r grep -HE '^ *# *include *<xen/' |
       sed 's/$/   <- only wire.cc includes it/'
@@ -155,6 +160,8 @@ plant krata/store/a.cc '#include "krait/model/policy.h"'
 plant krait/agent/a.cc '#include "krata/store/store.h"'
 plant krata/store/a.h '#include <xen/io/xs_wire.h>'
 plant krata/store/a.cc '#include <xen/io/xs_wire.h>'
+plant krata/reconcile/a.cc '#include "krata/state/state.h"'
+plant krata/model/a.cc '#include <sqlite3.h>'
 plant krata/store/tree.cc '#include "common/fd.h"'
 plant common/a.cc '// see /ho''me/somebody/notes'
 echo "the law holds"
