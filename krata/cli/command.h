@@ -24,6 +24,7 @@ common::cli::About about();
 // All commands; each group in the file of its name.
 void add_commands(Shell& shell);
 void add_image(Shell& shell);
+void add_zone(Shell& shell);
 
 // Parses, runs, prints; the exit code.
 int run(int argc, const char* const* argv);

@@ -53,7 +53,7 @@ Result<Fd> open_device() {
 }
 
 Result<Fd> open_socket(const std::string& path) {
-  KRAIT_TRY(auto fd, common::connect_unix(path));
+  KRAIT_TRY(auto fd, common::connect_unix(path, {.by = "xenstore", .start = "systemctl start krata-store"}));
   if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) {
     return Error::from_errno(errno, "set up the connection to " + path);
   }
