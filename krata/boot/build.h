@@ -14,14 +14,12 @@ namespace krata::boot {
 struct BuildRequest {
   std::string_view kernel;     // an ELF file: see kernel_elf() in payload.h
   std::string_view initramfs;  // as the kernel takes it, compressed or not; may be empty
-  std::string command_line;    // at most kMaxCommandLineBytes, no nul
+  std::string command_line;    // at most kMaxCommandLineBytes of start_info.h, no nul
   std::uint64_t memory_kib = 0;
   std::uint64_t max_memory_kib = 0;  // to which it may grow; 0: memory_kib
   std::uint32_t vcpus = 1;
   xen::DomainHandle handle{};
 };
-
-inline constexpr std::size_t kMaxCommandLineBytes = 1023;  // MAX_GUEST_CMDLINE of xen/xen.h, less the nul
 
 // What is left to do: write the zone's nodes into the store, introduce it there, unpause it.
 struct BuiltDomain {
