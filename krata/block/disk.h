@@ -1,0 +1,65 @@
+// The back end of one virtual disk: takes requests off a ring that the zone may write at any time, judges its own
+// copies of them, and answers (XSA-155). Pure but for the ports and the shared pages. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "common/result.h"
+#include "krata/block/blkif.h"
+#include "krata/block/ports.h"
+
+namespace krata::block {
+
+struct Counters {
+  std::uint64_t reads = 0;
+  std::uint64_t writes = 0;
+  std::uint64_t flushes = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t written_bytes = 0;
+  std::uint64_t errors = 0;  // requests answered with an error
+};
+
+enum class Progress : std::uint8_t {
+  idle,    // nothing is left: wait for the next event
+  more,    // the bound of one turn was reached: call again after others had theirs
+  broken,  // the zone wrote what no front end writes: the ring is not to be looked at any more
+};
+
+class Disk {
+ public:
+  // `ring` is the zone's granted pages, mapped one after the other: 1, 2 or 4. All outlive the disk.
+  Disk(std::span<std::byte> ring, Medium& medium, GrantCopier& copier, Notifier& notifier);
+  ~Disk();
+  Disk(const Disk&) = delete;
+  Disk& operator=(const Disk&) = delete;
+
+  // Serves what lies in the ring, at most one ring of requests; to be called after each event, and once at the start.
+  Progress serve();
+
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+  // Why it is broken; empty: it is not.
+  [[nodiscard]] const char* fault() const { return fault_; }
+
+ private:
+  [[nodiscard]] std::uint32_t load(std::size_t offset) const;
+  void store(std::size_t offset, std::uint32_t value);
+  void answer(const RawRequest& request, Status status);
+  Status carry_out(const RawRequest& request);
+
+  std::span<std::byte> ring_;
+  std::uint32_t slots_;
+  Medium& medium_;
+  GrantCopier& copier_;
+  Notifier& notifier_;
+  std::vector<std::byte> buffer_;
+  std::uint32_t request_consumed_ = 0;
+  std::uint32_t response_produced_ = 0;
+  Counters counters_;
+  const char* fault_ = "";
+};
+
+}  // namespace krata::block

@@ -1,0 +1,17 @@
+// A file or block device as a disk.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/fd.h"
+#include "common/result.h"
+#include "krata/block/ports.h"
+
+namespace krata::block {
+
+// Takes a descriptor that is open for what is wanted. A file's last bytes that fill no sector read as followed by
+// zeros, and cannot be written. Fails with invalid_input (neither file nor block device) and system.
+common::Result<std::unique_ptr<Medium>> file_medium(common::Fd file, bool read_only, const std::string& name);
+
+}  // namespace krata::block

@@ -1,0 +1,213 @@
+#include "krata/init/system.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+
+#include "common/file.h"
+
+namespace krata::init {
+
+using common::Error;
+using common::Fd;
+using common::Result;
+
+namespace {
+
+constexpr std::size_t kMaxIndexBytes = std::size_t{64} << 10U;
+constexpr std::size_t kMaxProcBytes = std::size_t{64} << 10U;
+constexpr std::string_view kModules = "/modules/";
+
+Result<void> mount_at(const char* type, const char* path) {
+  ::mkdir(path, 0755);
+  if (::mount(type, path, type, MS_NOSUID | MS_NOEXEC, nullptr) != 0 && errno != EBUSY) {
+    return Error::from_errno(errno, fmt::format("mount {} on {}", type, path));
+  }
+  return {};
+}
+
+std::string_view take_line(std::string_view& text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), line.size() + 1));
+  return line;
+}
+
+std::string_view take_word(std::string_view& line) {
+  const std::string_view word = line.substr(0, line.find(' '));
+  line.remove_prefix(std::min(line.size(), word.size() + 1));
+  return word;
+}
+
+Result<void> load_file(std::string_view name) {
+  const std::string path = fmt::format("{}{}", kModules, name);
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) {
+    return Error::from_errno(errno, fmt::format("open {}", path));
+  }
+  if (::syscall(SYS_finit_module, file.get(), "", 0) != 0 && errno != EEXIST) {
+    return Error::from_errno(errno, fmt::format("load {}", path));
+  }
+  return {};
+}
+
+// What the kernel says of new devices.
+Result<Fd> listen_for_devices() {
+  Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = 1;
+  if (!socket.valid() || ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    return Error::from_errno(errno, "listen for devices");
+  }
+  return socket;
+}
+
+void drain(int socket) {
+  std::array<char, 4096> message{};
+  while (::recv(socket, message.data(), message.size(), 0) > 0) {
+  }
+}
+
+class RealMachine : public Machine {
+ public:
+  void kill_everyone() override { ::kill(-1, SIGKILL); }
+
+  [[nodiscard]] std::uint64_t out_of_memory_kills() const override {
+    const Fd file(::open("/proc/vmstat", O_RDONLY | O_CLOEXEC));
+    const auto text = common::read_to_end(file.get(), kMaxProcBytes, "/proc/vmstat");
+    std::string_view left = text ? std::string_view(*text) : std::string_view();
+    while (!left.empty()) {
+      std::string_view line = take_line(left);
+      if (take_word(line) == "oom_kill") {
+        std::uint64_t count = 0;
+        std::from_chars(line.data(), line.data() + line.size(), count);
+        return count;
+      }
+    }
+    return 0;
+  }
+
+  void power_off() override {
+    ::sync();
+    ::reboot(RB_POWER_OFF);
+  }
+};
+
+}  // namespace
+
+Result<void> mount_first() {
+  KRAIT_CHECK(mount_at("devtmpfs", "/dev"));
+  KRAIT_CHECK(mount_at("proc", "/proc"));
+  return mount_at("sysfs", "/sys");
+}
+
+void keep_alive() {
+  const Fd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  if (file.valid()) {
+    (void)!::write(file.get(), "-1000", 5);
+  }
+}
+
+Result<void> load_module(std::string_view name) {
+  KRAIT_TRY(const auto index, common::read_file(fmt::format("{}index", kModules), kMaxIndexBytes));
+  std::string_view left = index;
+  while (!left.empty()) {
+    std::string_view line = take_line(left);
+    if (take_word(line) != name) {
+      continue;
+    }
+    while (!line.empty()) {
+      KRAIT_CHECK(load_file(take_word(line)));
+    }
+    return {};
+  }
+  return {};
+}
+
+Result<void> load_drivers() {
+  KRAIT_TRY(const auto drivers, common::read_file(fmt::format("{}drivers", kModules), kMaxIndexBytes));
+  std::string_view left = drivers;
+  while (!left.empty()) {
+    KRAIT_CHECK(load_module(take_line(left)));
+  }
+  return {};
+}
+
+Result<Fd> open_device(const std::string& name, int flags) {
+  const std::string path = "/dev/" + name;
+  const auto until = std::chrono::steady_clock::now() + kDevicePatience;
+  KRAIT_TRY(const Fd events, listen_for_devices());
+  for (;;) {
+    Fd device(::open(path.c_str(), flags | O_CLOEXEC));
+    if (device.valid()) {
+      return device;
+    }
+    // A console may have its node before its other end.
+    if (errno != ENOENT && errno != ENXIO && errno != ENODEV) {
+      return Error::from_errno(errno, fmt::format("open {}", path));
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) {
+      return Error(common::ErrorCode::not_found,
+                   fmt::format("{} did not come up within {} s", path, kDevicePatience.count()));
+    }
+    pollfd wait{.fd = events.get(), .events = POLLIN, .revents = 0};
+    ::poll(&wait, 1, static_cast<int>(left.count()));
+    drain(events.get());
+  }
+}
+
+Result<void> make_raw(int terminal) {
+  termios settings{};
+  if (::tcgetattr(terminal, &settings) != 0) {
+    return Error::from_errno(errno, "read the channel's settings");
+  }
+  ::cfmakeraw(&settings);
+  if (::tcsetattr(terminal, TCSANOW, &settings) != 0) {
+    return Error::from_errno(errno, "set the channel up");
+  }
+  const int flags = ::fcntl(terminal, F_GETFL);
+  if (flags < 0 || ::fcntl(terminal, F_SETFL, flags | O_NONBLOCK) != 0) {
+    return Error::from_errno(errno, "set the channel up");
+  }
+  return {};
+}
+
+Result<void> set_up_loopback() {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  request.ifr_name[0] = 'l';
+  request.ifr_name[1] = 'o';
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  if (!socket.valid() || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) {
+    return Error::from_errno(errno, "set up the loopback interface");
+  }
+  return {};
+}
+
+Result<void> set_hostname(const std::string& name) {
+  if (::sethostname(name.data(), name.size()) != 0) {
+    return Error::from_errno(errno, fmt::format("set the host name {}", name));
+  }
+  return {};
+}
+
+std::unique_ptr<Machine> real_machine() { return std::make_unique<RealMachine>(); }
+
+}  // namespace krata::init

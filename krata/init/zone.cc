@@ -1,0 +1,242 @@
+#include "krata/init/zone.h"
+
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+#include <variant>
+
+namespace krata::init {
+
+using channel::Exit;
+using channel::kContainer;
+using channel::SessionId;
+using common::Fd;
+using common::Result;
+
+namespace {
+
+constexpr std::size_t kReadBytes = 4096;
+// For output that others than the ended process have open. With the container all others end, which takes a moment.
+constexpr std::chrono::milliseconds kContainerPatience{5000};
+constexpr std::chrono::milliseconds kExecPatience{200};
+
+template <typename... Calls>
+struct Overloaded : Calls... {
+  using Calls::operator()...;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Zone>> Zone::create(Fd link, Machine& machine) {
+  std::unique_ptr<Zone> zone(new Zone(std::move(link), machine));
+  KRAIT_CHECK(zone->watch());
+  return zone;
+}
+
+Result<void> Zone::watch() {
+  KRAIT_TRY(loop_, common::Loop::create());
+  // What others send to the first process is of no consequence to it (kill(2)); it asks for SIGCHLD alone.
+  KRAIT_TRY(auto signals, common::Signals::receive(*loop_, {SIGCHLD, SIGPIPE}, [this](int) { turn(); }));
+  signals_.emplace(std::move(signals));
+  KRAIT_TRY(patience_, common::Timer::create(*loop_, [this] { loop_->stop(); }));
+  KRAIT_TRY(link_token_, loop_->add(link_.get(), EPOLLIN, [this](std::uint32_t) { turn(); }));
+  return {};
+}
+
+Result<void> Zone::run(const bundle::Bundle& bundle) {
+  hostname_ = bundle.hostname;
+  stop_signal_ = static_cast<int>(bundle.stop_signal);
+  kills_before_ = machine_.out_of_memory_kills();
+  auto process = spawn(bundle.process, hostname_);
+  if (!process) {
+    return refuse(process.error().text());
+  }
+  sessions_.emplace(kContainer, std::make_unique<Session>(*loop_, channel_, kContainer, *std::move(process),
+                                                          bundle.process.terminal, [this] { turn(); }));
+  channel_.started(kContainer);
+  return wait();
+}
+
+Result<void> Zone::refuse(std::string_view why) {
+  channel_.refused(kContainer, why);
+  ended_ = true;
+  patience_.after(kHostPatience);
+  return wait();
+}
+
+Result<void> Zone::wait() {
+  turn();
+  return loop_->run();
+}
+
+// Whatever has happened, all that can go on does.
+void Zone::turn() {
+  do {
+    again_ = read_link();
+    reap();
+    pump_sessions();
+    write_link();
+  } while (again_);
+}
+
+// False: nothing more for now.
+bool Zone::read_link() {
+  std::array<char, kReadBytes> bytes{};
+  const ssize_t got = ::read(link_.get(), bytes.data(), bytes.size());
+  if (got > 0) {
+    channel_.feed(std::string_view(bytes.data(), static_cast<std::size_t>(got)));
+    while (const auto event = channel_.next_event()) {
+      handle(*event);
+    }
+    return true;
+  }
+  if ((got == 0 || (errno != EAGAIN && errno != EINTR)) && !link_lost_) {
+    // The host has gone for good, or a test has: nobody can be told anything.
+    link_lost_ = true;
+    loop_->remove(link_token_);
+    if (ended_) {
+      loop_->stop();
+    }
+  }
+  return false;
+}
+
+void Zone::write_link() {
+  while (!link_lost_ && !channel_.to_send().empty()) {
+    const std::string_view bytes = channel_.to_send();
+    const ssize_t wrote = ::write(link_.get(), bytes.data(), bytes.size());
+    if (wrote <= 0) {
+      break;
+    }
+    channel_.sent(static_cast<std::size_t>(wrote));
+    again_ = true;  // there may be room for more output now
+  }
+  const bool wants_out = !channel_.to_send().empty();
+  if (wants_out != link_wants_out_ && !link_lost_) {
+    link_wants_out_ = wants_out;
+    (void)loop_->change(link_token_, wants_out ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  }
+}
+
+void Zone::handle(const channel::zone::Event& event) {
+  namespace zone = channel::zone;
+  std::visit(Overloaded{
+                 [this](const zone::NewHost&) { end_sessions_of_former_host(); },
+                 [this](const zone::Start& it) { start(it); },
+                 [this](const zone::Input& it) {
+                   if (Session* const session = find(it.session)) {
+                     session->take_input(it.bytes);
+                   } else {
+                     channel_.input_taken(it.session, it.bytes.size());
+                   }
+                 },
+                 [this](const zone::InputEnded& it) {
+                   if (Session* const session = find(it.session)) {
+                     session->end_input();
+                   }
+                 },
+                 [this](const zone::Resize& it) {
+                   if (Session* const session = find(it.session)) {
+                     session->resize(it.size);
+                   }
+                 },
+                 [this](const zone::Signal& it) {
+                   if (const Session* const session = find(it.session)) {
+                     session->signal(static_cast<int>(it.number));
+                   }
+                 },
+                 [this](const zone::Stop&) {
+                   if (const Session* const session = find(kContainer)) {
+                     session->signal(stop_signal_);
+                   }
+                 },
+                 [this](const zone::ExitTaken&) {
+                   if (ended_ && sessions_.empty()) {
+                     loop_->stop();
+                   }
+                 },
+             },
+             event);
+}
+
+Session* Zone::find(SessionId id) {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void Zone::start(const channel::zone::Start& start) {
+  if (ended_ || find(kContainer) == nullptr) {
+    channel_.refused(start.session, "the container does not run");
+    return;
+  }
+  auto process = spawn(start.process, hostname_);
+  if (!process) {
+    channel_.refused(start.session, process.error().text());
+    return;
+  }
+  channel_.started(start.session);
+  sessions_.emplace(start.session, std::make_unique<Session>(*loop_, channel_, start.session, *std::move(process),
+                                                             start.process.terminal, [this] { turn(); }));
+}
+
+// All that has ended, orphans too.
+void Zone::reap() {
+  int status = 0;
+  while (true) {
+    const pid_t pid = ::waitpid(-1, &status, WNOHANG);
+    if (pid <= 0) {
+      return;
+    }
+    note_end(pid, status);
+  }
+}
+
+void Zone::note_end(pid_t pid, int status) {
+  for (const auto& [id, session] : sessions_) {
+    if (session->pid() != pid) {
+      continue;
+    }
+    Exit exit{.reason = Exit::Reason::exited, .number = static_cast<std::uint32_t>(WEXITSTATUS(status))};
+    if (WIFSIGNALED(status)) {
+      const bool starved = WTERMSIG(status) == SIGKILL && machine_.out_of_memory_kills() > kills_before_;
+      exit = {.reason = starved ? Exit::Reason::out_of_memory : Exit::Reason::signalled,
+              .number = static_cast<std::uint32_t>(WTERMSIG(status))};
+    }
+    session->set_exit(exit, id == kContainer ? kContainerPatience : kExecPatience);
+    if (id == kContainer) {
+      end_container();
+    }
+    return;
+  }
+}
+
+// Nothing outlives the container. What was written before goes to the host.
+void Zone::end_container() {
+  ended_ = true;
+  machine_.kill_everyone();
+  patience_.after(kHostPatience);
+}
+
+void Zone::end_sessions_of_former_host() {
+  for (auto session = sessions_.begin(); session != sessions_.end();) {
+    if (session->first == kContainer) {
+      ++session;
+      continue;
+    }
+    session->second->signal(SIGKILL);
+    session = sessions_.erase(session);
+  }
+}
+
+void Zone::pump_sessions() {
+  for (auto session = sessions_.begin(); session != sessions_.end();) {
+    session = session->second->pump() ? sessions_.erase(session) : std::next(session);
+  }
+}
+
+}  // namespace krata::init
