@@ -64,7 +64,8 @@ void LineStream::handle(std::uint32_t events) {
   const bool is_over = is_broken_ || (waiting_bytes() == 0 &&
                                       (is_finishing_ || (is_input_over_ && input_.find('\n') == std::string::npos)));
   if (is_over) {
-    handlers_.closed();
+    const auto closed = std::move(handlers_.closed);  // which may end this
+    closed();
     return;
   }
   if (had_output && waiting_bytes() == 0 && handlers_.drained) {

@@ -47,10 +47,10 @@ struct WindowSize {
 
 // What `exec` runs.
 struct ExecSpec {
-  std::vector<std::string> command;
-  std::vector<std::string> env;
-  std::string workdir;
-  std::string user;
+  std::vector<std::string> command{};
+  std::vector<std::string> env{};
+  std::string workdir{};
+  std::string user{};
   bool tty = false;
   WindowSize size{};
 };
