@@ -29,8 +29,8 @@ static_assert(sizeof(Segment) == 8);
 // One slot of the ring, before anything in it was believed.
 struct RawRequest {
   std::uint8_t operation;
-  std::uint8_t segments;  // of an indirect one: the operation meant
-  std::uint16_t handle;   // of an indirect one: how many segments
+  std::uint8_t segments;
+  std::uint16_t handle;
   std::uint32_t padding;
   std::uint64_t id;
   std::uint64_t sector;
@@ -47,7 +47,48 @@ struct RawResponse {
 };
 static_assert(sizeof(RawResponse) == 16);
 
+// The same slot, by its operation.
+struct RawIndirect {
+  std::uint8_t operation;
+  std::uint8_t meant;  // Operation::read or write
+  std::uint16_t segments;
+  std::uint32_t padding;
+  std::uint64_t id;
+  std::uint64_t sector;
+  std::uint16_t handle;
+  std::uint16_t padding2;
+  std::uint32_t grant[8];  // pages full of segments; kMaxIndirectSegments fit into the first
+  std::uint8_t unused[sizeof(RawRequest) - 60];
+};
+static_assert(sizeof(RawIndirect) == sizeof(RawRequest));
+
+struct RawDiscard {
+  std::uint8_t operation;
+  std::uint8_t flags;  // 1: so that nobody can read it again, which we do not offer
+  std::uint16_t handle;
+  std::uint32_t padding;
+  std::uint64_t id;
+  std::uint64_t sector;
+  std::uint64_t sectors;
+  std::uint8_t unused[sizeof(RawRequest) - 32];
+};
+static_assert(sizeof(RawDiscard) == sizeof(RawRequest));
+
+// The ring's first bytes, each a number of four bytes that the two ends count up; the slots follow at kRingHeaderBytes.
+inline constexpr std::size_t kRequestsProduced = 0;   // by the zone
+inline constexpr std::size_t kRequestEvent = 4;       // ours: wake us at this request
+inline constexpr std::size_t kResponsesProduced = 8;  // by us
+inline constexpr std::size_t kResponseEvent = 12;     // the zone's: wake it at this response
 inline constexpr std::size_t kRingHeaderBytes = 64;
 inline constexpr std::size_t kSlotBytes = sizeof(RawRequest);
+
+// How many slots a ring of so many bytes has: a power of two.
+constexpr std::uint32_t slots_in(std::size_t ring_bytes) {
+  std::uint32_t slots = 1;
+  while (kRingHeaderBytes + std::size_t{slots} * 2 * kSlotBytes <= ring_bytes) {
+    slots *= 2;
+  }
+  return slots;
+}
 
 }  // namespace krata::block

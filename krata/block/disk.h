@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,7 +33,6 @@ class Disk {
  public:
   // `ring` is the zone's granted pages, mapped one after the other: 1, 2 or 4. All outlive the disk.
   Disk(std::span<std::byte> ring, Medium& medium, GrantCopier& copier, Notifier& notifier);
-  ~Disk();
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
@@ -47,8 +46,16 @@ class Disk {
  private:
   [[nodiscard]] std::uint32_t load(std::size_t offset) const;
   void store(std::size_t offset, std::uint32_t value);
-  void answer(const RawRequest& request, Status status);
+  [[nodiscard]] RawRequest copy_request(std::uint32_t number) const;
+  void put_response(const RawRequest& request, Status status);
+  void publish(std::uint32_t before);
+  Progress broken(const char* fault);
+
   Status carry_out(const RawRequest& request);
+  Status carry_out_indirect(const RawRequest& request);
+  Status carry_out_discard(const RawRequest& request);
+  Status transfer(Operation operation, std::uint64_t sector, std::span<const Segment> segments);
+  bool copy(std::span<const Segment> segments, bool to_zone);
 
   std::span<std::byte> ring_;
   std::uint32_t slots_;
@@ -56,8 +63,8 @@ class Disk {
   GrantCopier& copier_;
   Notifier& notifier_;
   std::vector<std::byte> buffer_;
-  std::uint32_t request_consumed_ = 0;
-  std::uint32_t response_produced_ = 0;
+  std::uint32_t requests_consumed_ = 0;
+  std::uint32_t responses_produced_ = 0;
   Counters counters_;
   const char* fault_ = "";
 };

@@ -10,8 +10,8 @@
 
 namespace krata::block {
 
-// Takes a descriptor that is open for what is wanted. A file's last bytes that fill no sector read as followed by
-// zeros, and cannot be written. Fails with invalid_input (neither file nor block device) and system.
+// Takes a descriptor that is open for what is wanted. Its size is that of now; the last bytes of a file that fill no
+// sector are read as followed by zeros. Fails with invalid_input (neither file nor block device, or empty) and system.
 common::Result<std::unique_ptr<Medium>> file_medium(common::Fd file, bool read_only, const std::string& name);
 
 }  // namespace krata::block

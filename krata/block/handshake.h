@@ -44,8 +44,14 @@ struct RingPlace {
 // From the front end's keys, which the zone wrote. Fails with invalid_input.
 common::Result<RingPlace> ring_place(const Keys& front_end);
 
-enum class Step : std::uint8_t { wait, connect, disconnect, finish };
-// What to do about the front end's state: its text, or nothing where the node is gone.
+enum class Step : std::uint8_t {
+  wait,        // for the next change
+  offer,       // write offered_keys() anew: the front end begins from the start
+  connect,     // map the ring, then write connected_keys() and the state connected
+  disconnect,  // let go of the ring, then write the state closed
+  finish,      // let go of everything: the front end is gone for good
+};
+// What to do about the front end's state: its text, which the zone wrote, or nothing where the node is gone.
 Step next_step(BusState ours, std::optional<std::string_view> front_end_state);
 
 }  // namespace krata::block

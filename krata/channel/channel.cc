@@ -27,7 +27,22 @@ std::string printable(std::string_view text) {
 
 Channel::Channel(std::uint64_t output_taken, std::uint64_t epoch) : epoch_(epoch), container_taken_(output_taken) {
   append_break(out_);
-  send(Kind::hello, kContainer, write_hello({.epoch = epoch, .output_taken = output_taken}));
+  say_hello();
+}
+
+void Channel::say_hello() {
+  send(Kind::hello, kContainer, write_hello({.epoch = epoch_, .output_taken = container_taken_}));
+}
+
+// The zone has only now set up its terminal, which may have changed or echoed what it got before. An answer to the
+// former greeting would be one too many.
+void Channel::say_hello_again() {
+  if (greeted_ || out_.size() - out_at_ > kMaxWaitingBytes) {
+    fault("a zone that begins once more");
+    return;
+  }
+  ++epoch_;
+  say_hello();
 }
 
 void Channel::feed(std::string_view bytes) {
@@ -84,6 +99,10 @@ void Channel::fault(std::string_view what) {
 void Channel::handle(const Message& message) {
   if (message.kind == Kind::hello) {
     greet(message);
+    return;
+  }
+  if (message.kind == Kind::ready) {
+    say_hello_again();
     return;
   }
   if (!greeted_) {

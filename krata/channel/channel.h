@@ -123,6 +123,8 @@ class Channel {
   using Sessions = std::map<SessionId, Session>;
 
   void handle(const Message& message);
+  void say_hello();
+  void say_hello_again();
   void greet(const Message& message);
   void handle_of(SessionId id, Session& session, const Message& message);
   void take_output(SessionId id, Session& session, const Message& message);

@@ -224,6 +224,20 @@ TEST(Channel, LosesNothingWhenTheHostIsAnother) {
   EXPECT_EQ(pair.host.faults(), 0U);
 }
 
+// What the host said before the zone's terminal was set up may have come as anything, or as it was.
+TEST(Channel, BeginsWhenBothAreThere) {
+  for (const bool came : {true, false}) {
+    Pair pair;
+    const std::string early(pair.host.to_send());
+    pair.host.sent(early.size());
+    if (came) {
+      pair.zone.feed(early);
+    }
+    EXPECT_EQ(pair.host_events(), (std::vector<Event>{Greeted{.state = State::starting}}));
+    EXPECT_EQ(pair.host.faults(), 0U);
+  }
+}
+
 TEST(Channel, PassesOverWhatTheZoneSaidToAFormerHost) {
   Channel host(0, 5);
   std::string bytes;
@@ -294,6 +308,13 @@ TEST_F(HostileZone, MayNotEndTwice) {
 TEST_F(HostileZone, MayNotInventEnds) {
   say(Kind::exited, 0, write_exit({.reason = Exit::Reason::signalled, .number = 65}));
   EXPECT_EQ(fault(), "a malformed end of a process");
+}
+
+TEST_F(HostileZone, MayNotBeginOnceMore) {
+  const std::size_t before = host.to_send().size();
+  say(Kind::ready, 0, "");
+  EXPECT_EQ(fault(), "a zone that begins once more");
+  EXPECT_EQ(host.to_send().size(), before);
 }
 
 TEST_F(HostileZone, MayNotUseUnknownWords) {

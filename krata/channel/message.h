@@ -37,6 +37,7 @@ enum class Kind : std::uint16_t {
   exited = 13,       // to the host: how; the session is over
   exit_taken = 14,   // to the zone: the host knows how the container has ended
   stop = 15,         // to the zone: send the container its stop signal
+  ready = 16,        // to the host, the first of all: say hello now, what was said before may not have come as it was
 };
 
 struct Message {

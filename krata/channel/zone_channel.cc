@@ -13,7 +13,11 @@ constexpr std::size_t kMaxRefusalBytes = 1024;
 
 }  // namespace
 
-ZoneChannel::ZoneChannel() { sessions_.emplace(kContainer, Session{}); }
+ZoneChannel::ZoneChannel() {
+  sessions_.emplace(kContainer, Session{});
+  append_break(out_);
+  append_message(out_, Kind::ready, kContainer, {});
+}
 
 void ZoneChannel::feed(std::string_view bytes) {
   reader_.feed(bytes);

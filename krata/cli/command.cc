@@ -35,6 +35,7 @@ common::cli::About about() {
 void add_commands(Shell& shell) {
   add_zone(shell);
   add_image(shell);
+  add_kernel(shell);
 }
 
 void report(Output& output, std::string_view text, Json json) {

@@ -25,6 +25,7 @@ common::cli::About about();
 void add_commands(Shell& shell);
 void add_image(Shell& shell);
 void add_zone(Shell& shell);
+void add_kernel(Shell& shell);
 
 // Parses, runs, prints; the exit code.
 int run(int argc, const char* const* argv);

@@ -188,7 +188,7 @@ Result<void> mount_disks(const Bundle& bundle) {
     const std::string place = disk_place(i);
     ::mkdir(place.c_str(), 0755);
     KRAIT_CHECK(mount_or_say(("/dev/" + disk.device).c_str(), place, disk.file_system.c_str(),
-                             MS_NODEV | MS_NOSUID | (disk.read_only ? MS_RDONLY : 0UL), nullptr));
+                             MS_NODEV | MS_NOSUID | (disk.read_only ? unsigned{MS_RDONLY} : 0U), nullptr));
     // Where the image has a link on the way, it leads within the container's root.
     KRAIT_CHECK(make_folders_in(kRoot, disk.path));
     KRAIT_TRY(const Fd target, open_in(kRoot, disk.path, O_PATH | O_DIRECTORY));

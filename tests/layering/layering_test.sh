@@ -29,12 +29,20 @@ declare -A may_include=(
   [krait/cli]="common common/cli common/event krait/abi krait/model krait/plan krait/rundir krait/control"
   [krait/inspect]="common common/cli common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard krait/doctor krait/cli"
   [krata/image]="common"
+  [krata/bundle]="common krata/image/json.h"
+  [krata/channel]="common krata/bundle"
+  [krata/init]="common common/event krata/bundle krata/channel"
+  [krata/block]="common"
+  [krata/kernel]="common"
+  [krata/xen]="common"
+  [krata/boot]="common krata/xen"
   [krata/model]="common"
   [krata/reconcile]="common krata/model"
   [krata/state]="common krata/model"
   [krata/console]="common"
   [krata/control]="common common/event krata/console krata/model"
-  [krata/cli]="common common/cli krata/console krata/control krata/image krata/model"
+  [krata/daemon]="common common/event krata/boot krata/bundle krata/channel krata/console krata/control krata/kernel krata/model krata/reconcile krata/state krata/store/client.h krata/xen"
+  [krata/cli]="common common/cli krata/console krata/control krata/image krata/kernel krata/model"
   [krata/store]="common common/event"
   [lab/traffic]="common"
   [packaging/reference]="common/cli krait/agent krait/cli krata/cli krata/store"
@@ -45,7 +53,8 @@ declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="common/netlink" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
   [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="common/cli krait/agent krata/store packaging/reference"
   [nlohmann]="common krata/image" [nftables]="krait/doctor" [archive.h]="krait/doctor"
-  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store"
+  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store krata/block"
+  [lzma.h]="krata/kernel"
   [curl]="krata/image" [openssl]="krata/image" [sqfs]="krata/image" [zlib.h]="krata/image" [zstd.h]="krata/image"
   [sqlite3.h]="krata/state"
 )
@@ -158,6 +167,12 @@ plant krata/image/a.cc '#include "krait/control/protocol.h"'
 plant krata/cli/a.cc '#include <curl/curl.h>'
 plant krata/image/a.h '#include <sqfs/super.h>'
 plant krata/store/a.cc '#include "krait/model/policy.h"'
+plant krata/init/a.cc '#include "krata/image/json.h"'
+plant krata/init/a.cc '#include "krata/kernel/store.h"'
+plant krata/channel/a.cc '#include "krata/init/zone.h"'
+plant krata/bundle/a.cc '#include "krata/image/store.h"'
+plant krata/block/a.h '#include <xen/io/blkif.h>'
+plant krata/image/a.cc '#include <lzma.h>'
 plant krait/agent/a.cc '#include "krata/store/store.h"'
 plant krata/store/a.h '#include <xen/io/xs_wire.h>'
 plant krata/store/a.cc '#include <xen/io/xs_wire.h>'

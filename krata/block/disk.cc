@@ -1,0 +1,206 @@
+#include "krata/block/disk.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstring>
+
+namespace krata::block {
+
+namespace {
+
+// How many sectors the segments are; nothing where one is malformed.
+std::optional<std::uint64_t> sectors_of(std::span<const Segment> segments) {
+  std::uint64_t sectors = 0;
+  for (const Segment& segment : segments) {
+    if (segment.first_sector > segment.last_sector || segment.last_sector >= kSectorsInPage) {
+      return std::nullopt;
+    }
+    sectors += segment.last_sector - segment.first_sector + 1U;
+  }
+  return sectors;
+}
+
+bool lies_within(std::uint64_t sector, std::uint64_t sectors, std::uint64_t whole) {
+  return sector <= whole && sectors <= whole - sector;
+}
+
+}  // namespace
+
+Disk::Disk(std::span<std::byte> ring, Medium& medium, GrantCopier& copier, Notifier& notifier)
+    : ring_(ring),
+      slots_(slots_in(ring.size())),
+      medium_(medium),
+      copier_(copier),
+      notifier_(notifier),
+      buffer_(std::size_t{kMaxIndirectSegments} * kPageBytes) {}
+
+// The zone may write anywhere in the ring at any time: each word is read once, and what was read is what counts.
+std::uint32_t Disk::load(std::size_t offset) const {
+  return std::atomic_ref(*reinterpret_cast<std::uint32_t*>(ring_.data() + offset)).load(std::memory_order_acquire);
+}
+
+void Disk::store(std::size_t offset, std::uint32_t value) {
+  std::atomic_ref(*reinterpret_cast<std::uint32_t*>(ring_.data() + offset)).store(value, std::memory_order_release);
+}
+
+RawRequest Disk::copy_request(std::uint32_t number) const {
+  std::array<std::uint64_t, sizeof(RawRequest) / sizeof(std::uint64_t)> words{};
+  std::byte* const slot = ring_.data() + kRingHeaderBytes + (number % slots_) * kSlotBytes;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    // An atomic read is one that the compiler neither repeats nor leaves to later (XSA-155).
+    words[i] = std::atomic_ref(reinterpret_cast<std::uint64_t*>(slot)[i]).load(std::memory_order_relaxed);
+  }
+  return std::bit_cast<RawRequest>(words);
+}
+
+// The slots are the requests' own: each is answered before the next is looked at, so the answer overwrites what was
+// read.
+void Disk::put_response(const RawRequest& request, Status status) {
+  const RawResponse response{.id = request.id,
+                             .operation = request.operation,
+                             .padding = 0,
+                             .status = static_cast<std::int16_t>(status),
+                             .padding2 = 0};
+  std::byte* const slot = ring_.data() + kRingHeaderBytes + (responses_produced_ % slots_) * kSlotBytes;
+  std::memcpy(slot, &response, sizeof(response));
+  ++responses_produced_;
+  counters_.errors += status == Status::ok ? 0 : 1;
+}
+
+// As RING_PUSH_RESPONSES_AND_CHECK_NOTIFY of xen/io/ring.h.
+void Disk::publish(std::uint32_t before) {
+  if (responses_produced_ == before) {
+    return;
+  }
+  store(kResponsesProduced, responses_produced_);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (responses_produced_ - load(kResponseEvent) < responses_produced_ - before) {
+    notifier_.notify();
+  }
+}
+
+Progress Disk::broken(const char* fault) {
+  fault_ = fault;
+  return Progress::broken;
+}
+
+Progress Disk::serve() {
+  if (*fault_ != '\0') {
+    return Progress::broken;
+  }
+  std::uint32_t left = slots_;
+  for (;;) {
+    const std::uint32_t produced = load(kRequestsProduced);
+    if (produced - responses_produced_ > slots_) {
+      return broken("the ring's producer is ahead by more than the ring, or went back");
+    }
+    const std::uint32_t before = responses_produced_;
+    for (; requests_consumed_ != produced && left > 0; --left) {
+      const RawRequest request = copy_request(requests_consumed_);
+      ++requests_consumed_;
+      put_response(request, carry_out(request));
+    }
+    publish(before);
+    if (requests_consumed_ != produced) {
+      return Progress::more;
+    }
+    store(kRequestEvent, requests_consumed_ + 1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (load(kRequestsProduced) == requests_consumed_) {
+      return Progress::idle;
+    }
+    if (left == 0) {
+      return Progress::more;
+    }
+  }
+}
+
+Status Disk::carry_out(const RawRequest& request) {
+  switch (Operation{request.operation}) {
+    case Operation::read:
+    case Operation::write:
+      if (request.segments > kMaxSegments) {
+        return Status::error;
+      }
+      return transfer(Operation{request.operation}, request.sector, std::span(request.segment).first(request.segments));
+    case Operation::flush:
+      ++counters_.flushes;
+      return request.segments == 0 && medium_.flush() ? Status::ok : Status::error;
+    case Operation::discard:
+      return carry_out_discard(request);
+    case Operation::indirect:
+      return carry_out_indirect(request);
+    case Operation::barrier:
+      break;  // not offered
+  }
+  return Status::unsupported;
+}
+
+Status Disk::carry_out_discard(const RawRequest& request) {
+  const auto discard = std::bit_cast<RawDiscard>(request);
+  if (discard.flags != 0) {
+    return Status::unsupported;
+  }
+  if (medium_.read_only() || !lies_within(discard.sector, discard.sectors, medium_.sectors())) {
+    return Status::error;
+  }
+  return discard.sectors == 0 || medium_.discard(discard.sector, discard.sectors) ? Status::ok : Status::error;
+}
+
+Status Disk::carry_out_indirect(const RawRequest& request) {
+  const auto indirect = std::bit_cast<RawIndirect>(request);
+  const auto meant = Operation{indirect.meant};
+  if ((meant != Operation::read && meant != Operation::write) || indirect.segments > kMaxIndirectSegments) {
+    return Status::error;
+  }
+  std::array<Segment, kMaxIndirectSegments> segments{};
+  const std::size_t bytes = indirect.segments * sizeof(Segment);
+  std::array<Copy, 1> copies{Copy{.grant = indirect.grant[0],
+                                  .offset_bytes = 0,
+                                  .length_bytes = static_cast<std::uint16_t>(bytes),
+                                  .ours = reinterpret_cast<std::byte*>(segments.data())}};
+  if (bytes == 0 || !copier_.copy(copies) || !copies[0].done) {
+    return Status::error;
+  }
+  return transfer(meant, indirect.sector, std::span(segments).first(indirect.segments));
+}
+
+Status Disk::transfer(Operation operation, std::uint64_t sector, std::span<const Segment> segments) {
+  const auto sectors = sectors_of(segments);
+  const bool writes = operation == Operation::write;
+  if (!sectors || *sectors == 0 || !lies_within(sector, *sectors, medium_.sectors()) ||
+      (writes && medium_.read_only())) {
+    return Status::error;
+  }
+  const std::span<std::byte> bytes = std::span(buffer_).first(*sectors * kSectorBytes);
+  if (writes) {
+    ++counters_.writes;
+    counters_.written_bytes += bytes.size();
+    return copy(segments, false) && medium_.write(sector, bytes) ? Status::ok : Status::error;
+  }
+  ++counters_.reads;
+  counters_.read_bytes += bytes.size();
+  return medium_.read(sector, bytes) && copy(segments, true) ? Status::ok : Status::error;
+}
+
+bool Disk::copy(std::span<const Segment> segments, bool to_zone) {
+  static_assert(kMaxIndirectSegments <= kMaxCopies);
+  std::array<Copy, kMaxIndirectSegments> copies{};
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const Segment& segment = segments[i];
+    const auto length = static_cast<std::uint16_t>((segment.last_sector - segment.first_sector + 1) * kSectorBytes);
+    copies[i] = {.grant = segment.grant,
+                 .offset_bytes = static_cast<std::uint16_t>(segment.first_sector * kSectorBytes),
+                 .length_bytes = length,
+                 .ours = buffer_.data() + at,
+                 .to_zone = to_zone};
+    at += length;
+  }
+  const std::span<Copy> used = std::span(copies).first(segments.size());
+  return copier_.copy(used) && std::ranges::all_of(used, [](const Copy& copy) { return copy.done; });
+}
+
+}  // namespace krata::block

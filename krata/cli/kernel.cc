@@ -1,0 +1,114 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/memory.h"
+#include "krata/cli/command.h"
+#include "krata/cli/progress.h"
+#include "krata/kernel/store.h"
+
+namespace krata::cli {
+
+using common::Result;
+using kernel::Kernel;
+using kernel::KernelStore;
+
+namespace {
+
+struct KernelFlags {
+  std::string folder = "/var/lib/krata/kernels";
+  std::string modules;
+  std::vector<std::string> names;
+};
+
+using Flags = std::shared_ptr<KernelFlags>;
+
+Json kernel_json(const Kernel& kernel) {
+  return {{"kernel", kernel.version},
+          {"image", kernel.image_path},
+          {"modules", kernel.modules_path},
+          {"image_bytes", kernel.image_bytes},
+          {"modules_bytes", kernel.modules_bytes},
+          {"added_s", kernel.added_s}};
+}
+
+std::string kernel_text(const Kernel& kernel) {
+  return fmt::format("{}  {} and {} of modules  {:%Y-%m-%d %H:%M}", kernel.version, size_text(kernel.image_bytes),
+                     size_text(kernel.modules_bytes), fmt::gmtime(static_cast<std::time_t>(kernel.added_s)));
+}
+
+void report_kernels(Output& output, const std::vector<Kernel>& kernels, std::string_view otherwise) {
+  std::string text;
+  Json json = Json::array();
+  for (const Kernel& kernel : kernels) {
+    text += (text.empty() ? "" : "\n") + kernel_text(kernel);
+    json.push_back(kernel_json(kernel));
+  }
+  report(output, text.empty() ? otherwise : text, {{"kernels", std::move(json)}});
+}
+
+Result<void> add(const KernelFlags& flags, Output& output) {
+  KernelStore store(flags.folder);
+  std::vector<Kernel> added;
+  for (const std::string& image : flags.names) {
+    KRAIT_TRY(auto kernel, store.add(image, flags.modules));
+    added.push_back(std::move(kernel));
+  }
+  report_kernels(output, added, "");
+  return {};
+}
+
+Result<void> list(const KernelFlags& flags, Output& output) {
+  KRAIT_TRY(const auto kernels, KernelStore(flags.folder).list());
+  report_kernels(output, kernels, "no kernels; krata kernel add /boot/vmlinuz-... brings one");
+  return {};
+}
+
+Result<void> remove(const KernelFlags& flags, Output& output) {
+  KernelStore store(flags.folder);
+  Json removed = Json::array();
+  for (const std::string& version : flags.names) {
+    KRAIT_CHECK(store.remove(version));
+    removed.push_back(version);
+  }
+  report(output, "removed", {{"removed", std::move(removed)}});
+  return {};
+}
+
+using Do = Result<void> (*)(const KernelFlags&, Output&);
+
+void on(Shell& shell, Command command, const Flags& flags, Do what) {
+  command.option("--folder", flags->folder, "Where the kernels are kept", {.env = "KRATA_KERNELS"});
+  shell.on(command,
+           [flags, what](Output& output) { return common::within_memory([&] { return what(*flags, output); }); });
+}
+
+}  // namespace
+
+void add_kernel(Shell& shell) {
+  const Command group = shell.group("kernel", "Kernels that zones boot");
+  const auto flags = [] { return std::make_shared<KernelFlags>(); };
+
+  const Flags added = flags();
+  Command command = shell.command(group, "add", "Keep a kernel of this host for zones",
+                                  "Takes the modules that a zone needs with it. One of the same version is replaced.\n"
+                                  "Example:  krata kernel add /boot/vmlinuz-*-cloud-amd64");
+  command.options("FILE", added->names, "A kernel image: vmlinuz or bzImage");
+  command.option("--modules", added->modules, "The folder of its modules; /lib/modules/VERSION");
+  on(shell, command, added, add);
+
+  on(shell, shell.command(group, "list", "List the kernels, the newest last", ""), flags(), list);
+
+  const Flags removed = flags();
+  command = shell.command(group, "remove", "Delete kernels", "Zones that run keep theirs.");
+  command.options("VERSION", removed->names, "As krata kernel list says it");
+  on(shell, command, removed, remove);
+}
+
+}  // namespace krata::cli
