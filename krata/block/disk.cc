@@ -34,7 +34,10 @@ Disk::Disk(std::span<std::byte> ring, Medium& medium, GrantCopier& copier, Notif
       medium_(medium),
       copier_(copier),
       notifier_(notifier),
-      buffer_(std::size_t{kMaxIndirectSegments} * kPageBytes) {}
+      buffer_(std::size_t{kMaxIndirectSegments} * kPageBytes),
+      // Where a former process was when it ended; 0 in a new ring.
+      requests_consumed_(load(kResponsesProduced)),
+      responses_produced_(requests_consumed_) {}
 
 // The zone may write anywhere in the ring at any time: each word is read once, and what was read is what counts.
 std::uint32_t Disk::load(std::size_t offset) const {

@@ -33,6 +33,7 @@ declare -A may_include=(
   [krata/channel]="common krata/bundle"
   [krata/init]="common common/event krata/bundle krata/channel"
   [krata/block]="common"
+  [krata/backend]="common common/event krata/block krata/store/client.h krata/xen"
   [krata/kernel]="common"
   [krata/xen]="common"
   [krata/boot]="common krata/xen"
@@ -45,17 +46,17 @@ declare -A may_include=(
   [krata/cli]="common common/cli krata/console krata/control krata/image krata/kernel krata/model"
   [krata/store]="common common/event"
   [lab/traffic]="common"
-  [packaging/reference]="common/cli krait/agent krait/cli krata/cli krata/store"
+  [packaging/reference]="common/cli krait/agent krait/cli krata/backend krata/cli krata/daemon krata/store"
 )
 
 # Who wraps a vendor's header: "FOLDER..." and whether headers of ours may show it.
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="common/netlink" [sodium.h]="krait/wireguard" [bpf]="krait/datapath krait/bpf"
-  [pcap]="krait/inspect" [prometheus]="krait/agent" [spdlog]="common" [CLI]="common/cli krait/agent krata/store packaging/reference"
+  [pcap]="krait/inspect" [prometheus]="krait/agent krata/daemon" [spdlog]="common" [CLI]="common/cli krait/agent krata/backend krata/daemon krata/store packaging/reference"
   [nlohmann]="common krata/image" [nftables]="krait/doctor" [archive.h]="krait/doctor"
-  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store krata/block"
-  [lzma.h]="krata/kernel"
-  [curl]="krata/image" [openssl]="krata/image" [sqfs]="krata/image" [zlib.h]="krata/image" [zstd.h]="krata/image"
+  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store krata/block krata/xen"
+  [lzma.h]="krata/kernel krata/boot" [lz4frame.h]="krata/boot" [lz4.h]="krata/boot"
+  [curl]="krata/image" [openssl]="krata/image" [sqfs]="krata/image" [zlib.h]="krata/image krata/boot" [zstd.h]="krata/image krata/boot"
   [sqlite3.h]="krata/state"
 )
 shown_in_headers=" nlohmann "
