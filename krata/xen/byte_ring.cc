@@ -61,36 +61,49 @@ ByteRing ByteRing::store(std::span<std::byte> page) {
 ByteRing ByteRing::console_front(std::span<std::byte> page) { return swapped(console(page)); }
 ByteRing ByteRing::store_front(std::span<std::byte> page) { return swapped(store(page)); }
 
-std::optional<std::size_t> ByteRing::read(std::string& out, std::size_t max_bytes) {
-  std::atomic_ref consumer(*incoming_.consumer);
-  std::uint32_t from = consumer.load(std::memory_order_relaxed);
+std::uint32_t ByteRing::taken() const { return std::atomic_ref(*incoming_.consumer).load(std::memory_order_relaxed); }
+std::uint32_t ByteRing::put() const { return std::atomic_ref(*outgoing_.producer).load(std::memory_order_relaxed); }
+
+std::optional<std::size_t> ByteRing::read_at(std::uint32_t from, std::string& out, std::size_t max_bytes) const {
   const std::uint32_t there = std::atomic_ref(*incoming_.producer).load(std::memory_order_acquire) - from;
   if (there > incoming_.size) {
     return std::nullopt;
   }
   const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(there, max_bytes));
-  std::uint32_t left = count;
-  while (left > 0) {
+  for (std::uint32_t left = count; left > 0;) {
     const std::uint32_t piece = straight(from, left, incoming_.size);
     out.append(reinterpret_cast<const char*>(incoming_.bytes + (from & (incoming_.size - 1))), piece);
     from += piece;
     left -= piece;
   }
-  if (count > 0) {
-    consumer.store(from, std::memory_order_release);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // before the other end is notified
+  return count;
+}
+
+bool ByteRing::take_up_to(std::uint32_t index) {
+  const std::atomic_ref consumer(*incoming_.consumer);
+  if (consumer.load(std::memory_order_relaxed) == index) {
+    return false;
+  }
+  consumer.store(index, std::memory_order_release);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // before the other end is notified
+  return true;
+}
+
+std::optional<std::size_t> ByteRing::read(std::string& out, std::size_t max_bytes) {
+  const std::uint32_t from = taken();
+  const auto count = read_at(from, out, max_bytes);
+  if (count) {
+    take_up_to(from + static_cast<std::uint32_t>(*count));
   }
   return count;
 }
 
-std::optional<std::size_t> ByteRing::write(std::string_view bytes) {
-  std::atomic_ref producer(*outgoing_.producer);
-  std::uint32_t to = producer.load(std::memory_order_relaxed);
+std::optional<std::size_t> ByteRing::write_at(std::uint32_t to, std::string_view bytes) {
   const std::uint32_t waiting = to - std::atomic_ref(*outgoing_.consumer).load(std::memory_order_acquire);
   if (waiting > outgoing_.size) {
     return std::nullopt;
   }
-  const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(outgoing_.size - waiting, bytes.size()));
+  const std::size_t count = std::min<std::size_t>(outgoing_.size - waiting, bytes.size());
   std::string_view left = bytes.substr(0, count);
   while (!left.empty()) {
     const std::uint32_t piece = straight(to, static_cast<std::uint32_t>(left.size()), outgoing_.size);
@@ -99,11 +112,13 @@ std::optional<std::size_t> ByteRing::write(std::string_view bytes) {
     left.remove_prefix(piece);
   }
   if (count > 0) {
-    producer.store(to, std::memory_order_release);
+    std::atomic_ref(*outgoing_.producer).store(to, std::memory_order_release);
     std::atomic_thread_fence(std::memory_order_seq_cst);
   }
   return count;
 }
+
+std::optional<std::size_t> ByteRing::write(std::string_view bytes) { return write_at(put(), bytes); }
 
 std::optional<std::size_t> ByteRing::untaken() const {
   const std::uint32_t waiting = std::atomic_ref(*outgoing_.producer).load(std::memory_order_relaxed) -

@@ -27,6 +27,16 @@ class ByteRing {
   // Puts in what there is room for; returns how many bytes it was. Nothing: the ring is broken.
   std::optional<std::size_t> write(std::string_view bytes);
 
+  // The same for an end that keeps its indices itself: the page's own copies of them count for nothing then, since the
+  // other end can write there too.
+  [[nodiscard]] std::optional<std::size_t> read_at(std::uint32_t from, std::string& out, std::size_t max_bytes) const;
+  std::optional<std::size_t> write_at(std::uint32_t to, std::string_view bytes);
+  // Gives back the room of what was read. False: that index was there already.
+  bool take_up_to(std::uint32_t index);
+  // Where the page says that this end stands.
+  [[nodiscard]] std::uint32_t taken() const;
+  [[nodiscard]] std::uint32_t put() const;
+
   // How much waits in the direction to the other end, which it has not taken yet. Nothing: the ring is broken.
   [[nodiscard]] std::optional<std::size_t> untaken() const;
 
