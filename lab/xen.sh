@@ -7,7 +7,7 @@ xen_scenario_seconds=${xen_scenario_seconds:-600}
 
 dom0_modules=(xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc)
 dom0_tools=(bash)
-dom0_programs=(krata-lab-zone krata-store) # what ./x builds for domain 0
+dom0_programs=(krata-lab-zone krata-store krata kratad krata-block krata-init) # what ./x builds for domain 0
 
 # fetch_xen VERSION: makes .cache/xen/VERSION/xen.
 fetch_xen() {
@@ -41,8 +41,23 @@ zone_archive() {
   install -m 755 "$root_dir/lab/zone/init" "$inner/init"
   tree=$inner pack_tree >"$tree/zone/initramfs"
   cp "$cache_dir/kernels/${dom0_kernel[$1]}/vmlinuz" "$tree/zone/vmlinuz"
+  zone_modules "$cache_dir/kernels/${dom0_kernel[$1]}" "$tree/zone/modules"
   pack_tree
   rm -rf "$tree" "$inner"
+}
+
+zone_modules=(xen-blkfront xen-netfront squashfs erofs overlay ext4)
+
+# zone_modules KERNEL-DIRECTORY FOLDER: of the kernel's modules those that a zone needs, as krata kernel add takes them.
+zone_modules() {
+  local release file
+  release=$(<"$1/release")
+  mkdir -p "$2"
+  cp "$1/lib/modules/$release"/modules.* "$2"
+  while read -r file; do
+    install -D -m 644 "$file" "$2/${file#*"/$release/"}"
+  done < <(for file in "${zone_modules[@]}"; do modprobe -C /dev/null -d "$1" -S "$release" --show-depends "$file"; done |
+    awk '$1 == "insmod" && !seen[$2]++ { print $2 }')
 }
 
 # xen_qemu SECONDS VERSION SCRIPTS [QEMU ARGUMENTS...]: as guest_qemu. One CPU, or two for races: with more, Xen takes too long to

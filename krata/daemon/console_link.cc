@@ -15,7 +15,8 @@ ConsoleLink::ConsoleLink(Host& host, xen::GrantMapping page, console::LogFile lo
       page_(std::move(page)),
       ring_(xen::ByteRing::console(page_.bytes())),
       log_(std::move(log)),
-      lines_(run, log_.offset(run)) {}
+      lines_(run, log_.offset(run)),
+      taken_(ring_.taken()) {}
 
 Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(Host& host, std::uint32_t domain, std::uint32_t port,
                                                        const std::string& log_path, std::uint32_t run) {
@@ -48,7 +49,7 @@ Result<std::size_t> ConsoleLink::take_some(std::size_t max_bytes) {
     waiting_.clear();
   }
   std::string bytes;
-  const auto got = is_broken_ ? std::nullopt : ring_.read(bytes, max_bytes);
+  const auto got = is_broken_ ? std::nullopt : ring_.read_at(taken_, bytes, max_bytes);
   if (!got) {
     if (!std::exchange(is_broken_, true)) {
       host_.log.warning("a zone has broken its console's ring; it is not read any more");
@@ -58,7 +59,8 @@ Result<std::size_t> ConsoleLink::take_some(std::size_t max_bytes) {
   lines_.add(console::Stream::console, bytes, common::now().unix_ns / 1000, waiting_);
   KRAIT_CHECK(log_.append(waiting_));
   waiting_.clear();
-  if (*got > 0 && event_.valid()) {
+  taken_ += static_cast<std::uint32_t>(*got);
+  if (ring_.take_up_to(taken_) && event_.valid()) {
     std::ignore = event_.notify();
   }
   return *got;

@@ -36,6 +36,7 @@ class ConsoleLink {
   console::LineMaker lines_;
   std::vector<console::Line> waiting_;  // for room on the disk
   std::unique_ptr<Pace> pace_;
+  std::uint32_t taken_;  // of the ring: the zone gets the room back when the bytes are in the log
   bool is_broken_ = false;
 };
 
