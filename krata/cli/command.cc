@@ -36,6 +36,8 @@ void add_commands(Shell& shell) {
   add_zone(shell);
   add_image(shell);
   add_kernel(shell);
+  add_host(shell);
+  add_doctor(shell);
 }
 
 void report(Output& output, std::string_view text, Json json) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "krata/cli/table.h"
 #include "krata/cli/zone.h"
 
 namespace krata::cli {
@@ -24,27 +25,6 @@ using common::Result;
 using common::text_at;
 
 namespace {
-
-using Rows = std::vector<std::vector<std::string>>;
-
-// Columns as wide as their widest cell.
-std::string table_text(const Rows& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], row[i].size());
-    }
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths[i]);
-    }
-    text += (text.empty() ? "" : "\n") + line.substr(0, line.find_last_not_of(' ') + 1);
-  }
-  return text;
-}
 
 std::string time_text(const common::Json& zone, const char* key) {
   const auto found = common::find_number(zone, key);

@@ -17,6 +17,8 @@ struct BuiltPorts {
   std::uint32_t store_port = 0;
   std::uint64_t console_frame = 0;
   std::uint64_t store_frame = 0;
+  std::uint32_t cpus = 0;  // that it can have at most
+  std::uint32_t memory_mib = 0;
 };
 
 struct Node {

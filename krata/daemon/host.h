@@ -15,6 +15,7 @@
 #include "krata/store/client.h"
 #include "krata/xen/event_channel.h"
 #include "krata/xen/grants.h"
+#include "krata/xen/host_control.h"
 #include "krata/xen/hypervisor.h"
 
 namespace krata::daemon {
@@ -76,6 +77,7 @@ struct Host {
   const Paths& paths;
   state::State& state;
   xen::Hypervisor& hypervisor;
+  xen::HostControl& control;
   xen::GrantDevice& grants;
   Events& events;
   Watches& watches;

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
 #include "common/answer.h"
 #include "common/event/http.h"
+#include "krata/console/text.h"
 #include "krata/daemon/metrics.h"
 #include "krata/model/zone_json.h"
 
@@ -25,6 +27,48 @@ constexpr std::uint32_t kStopPatienceS = 10;  // as docker's
 
 Json with_zone(const Zone& zone) {
   return {{"version", control::kProtocolVersion}, {"zone", control::zone_json(zone.view())}};
+}
+
+std::vector<std::string> safe_lines(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    lines.push_back(console::safe_text(line.ends_with('\r') ? line.substr(0, line.size() - 1) : line));
+  }
+  return lines;
+}
+
+Json place_json(std::uint32_t number) { return number == xen::kNowhere ? Json() : Json(number); }
+
+Result<Json> host_json(const Host& host) {
+  KRAIT_TRY(const auto info, host.control.info());
+  KRAIT_TRY(const auto cpus, host.control.cpus());
+  KRAIT_TRY(const auto domains, host.hypervisor.domains());
+  Json json{{"version", control::kProtocolVersion},
+            {"hypervisor", host.hypervisor.name()},
+            {"store", host.watches.store().path()},
+            {"cpus", info.cpus},
+            {"cpu_khz", info.cpu_khz},
+            {"total_kib", info.total_kib},
+            {"free_kib", info.free_kib}};
+  json["topology"] = Json::array();
+  for (std::size_t i = 0; i < cpus.size(); ++i) {
+    json["topology"].push_back({{"cpu", i},
+                                {"core", place_json(cpus[i].core)},
+                                {"socket", place_json(cpus[i].socket)},
+                                {"node", place_json(cpus[i].node)}});
+  }
+  json["domains"] = Json::array();
+  for (const xen::DomainInfo& domain : domains) {
+    json["domains"].push_back({{"domain", domain.id},
+                               {"id", model::ZoneId{domain.handle}.text()},
+                               {"cpu_ns", domain.cpu_time_ns},
+                               {"memory_kib", domain.memory_kib},
+                               {"cpus", domain.online_vcpus},
+                               {"dying", domain.is_dying}});
+  }
+  return json;
 }
 
 std::string error_line(const Error& error) { return common::json_line(common::error_json(error)); }
@@ -78,8 +122,12 @@ Result<Json> Service::answer_once(const control::Request& request) {
     KRAIT_TRY(const Zone* zone, daemon_.launch(*request.spec));
     return with_zone(*zone);
   }
-  if (request.ask == Ask::host || request.ask == Ask::hypervisor_log) {
-    return Error(ErrorCode::unsupported, "this daemon does not tell of the host yet");
+  if (request.ask == Ask::host) {
+    return host_json(daemon_.host());
+  }
+  if (request.ask == Ask::hypervisor_log) {
+    KRAIT_TRY(const auto text, daemon_.host().control.console_log());
+    return Json{{"version", control::kProtocolVersion}, {"lines", safe_lines(text)}};
   }
   daemon_.refresh();
   KRAIT_TRY(Zone * zone, daemon_.find(request.zone));
@@ -102,8 +150,8 @@ common::Answer Service::hand_over(control::Request request) {
     return {.bytes = error_line(Error(ErrorCode::limit, fmt::format("{} connections last already", talks_.size())))};
   }
   return {.bytes = {}, .take_over = [this, request = std::move(request)](common::Fd connection, std::string input) {
-    begin_talk(request, std::move(connection), std::move(input));
-  }};
+            begin_talk(request, std::move(connection), std::move(input));
+          }};
 }
 
 void Service::begin_talk(const control::Request& request, common::Fd connection, std::string input) {

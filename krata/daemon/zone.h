@@ -101,6 +101,7 @@ class Zone final : public reconcile::StepPort {
   void on_end(model::End end);
   void keep_end();
   void ask_to_stop();
+  common::Result<void> apply(const model::Resources& resources);
 
   Host& host_;
   model::ZoneRecord record_;

@@ -47,7 +47,9 @@ std::string ports_text(const BuiltPorts& ports) {
                             {"console_port", ports.console_port},
                             {"store_port", ports.store_port},
                             {"console_frame", ports.console_frame},
-                            {"store_frame", ports.store_frame}});
+                            {"store_frame", ports.store_frame},
+                            {"cpus", ports.cpus},
+                            {"memory_mib", ports.memory_mib}});
 }
 
 Result<BuiltPorts> read_ports(const std::string& path) {
@@ -60,7 +62,9 @@ Result<BuiltPorts> read_ports(const std::string& path) {
                     .console_port = static_cast<std::uint32_t>(common::number_at(*json, "console_port")),
                     .store_port = static_cast<std::uint32_t>(common::number_at(*json, "store_port")),
                     .console_frame = common::number_at(*json, "console_frame"),
-                    .store_frame = common::number_at(*json, "store_frame")};
+                    .store_frame = common::number_at(*json, "store_frame"),
+                    .cpus = static_cast<std::uint32_t>(common::number_at(*json, "cpus")),
+                    .memory_mib = static_cast<std::uint32_t>(common::number_at(*json, "memory_mib"))};
 }
 
 // As a step that is done at once.
@@ -170,7 +174,9 @@ Result<void> Zone::build() {
                          .console_port = built.console_port,
                          .store_port = built.store_port,
                          .console_frame = built.console_frame,
-                         .store_frame = built.store_frame};
+                         .store_frame = built.store_frame,
+                         .cpus = resources.cpus,
+                         .memory_mib = resources.memory_mib};
   KRAIT_CHECK(common::write_file(folder() + "/domain", ports_text(ports), 0600));
   [[maybe_unused]] const auto id = built.domain.release();
   return {};
@@ -226,6 +232,10 @@ Result<void> Zone::hear() {
 }
 
 Result<void> Zone::unpause() {
+  const model::Resources& resources = record_.spec.resources;
+  if (const model::Resources usual; resources.weight != usual.weight || resources.cap != usual.cap) {
+    KRAIT_CHECK(host_.control.share_cpus(static_cast<xen::DomainId>(*record_.domain), resources.weight, resources.cap));
+  }
   KRAIT_CHECK(host_.hypervisor.unpause_domain(static_cast<xen::DomainId>(*record_.domain)));
   model::ZoneRecord record = record_;
   record.started_s = std::time(nullptr);
@@ -325,14 +335,35 @@ void Zone::ask_to_stop() {
   }
 }
 
+// A domain can have what it was built for; for more the zone has to be launched anew.
+Result<void> Zone::apply(const model::Resources& resources) {
+  KRAIT_TRY(const auto ports, read_ports(folder() + "/domain"));
+  if (resources.memory_mib > ports.memory_mib || resources.cpus > ports.cpus) {
+    return Error(ErrorCode::limit,
+                 fmt::format("zone {} was launched with {}M and {} CPUs, and cannot have more until it is "
+                             "launched anew",
+                             record_.spec.name, ports.memory_mib, ports.cpus));
+  }
+  const model::Resources& now = record_.spec.resources;
+  if (resources.weight != now.weight || resources.cap != now.cap) {
+    KRAIT_CHECK(host_.control.share_cpus(static_cast<xen::DomainId>(ports.domain), resources.weight, resources.cap));
+  }
+  store::StoreClient& store = host_.watches.store();
+  const std::string base = domain_path(ports.domain);
+  KRAIT_CHECK(store.write(base + "/memory/target", std::to_string(std::uint64_t{resources.memory_mib} * 1024)));
+  for (std::uint32_t cpu = 1; cpu < ports.cpus; ++cpu) {
+    const char* wanted = cpu < resources.cpus ? "online" : "offline";
+    KRAIT_CHECK(store.write(fmt::format("{}/cpu/{}/availability", base, cpu), wanted));
+  }
+  return {};
+}
+
 Result<void> Zone::update(const model::Resources& resources) {
+  if (domain_ && record_.domain == domain_->id && !domain_->is_dying && !record_.end) {
+    KRAIT_CHECK(apply(resources));
+  }
   model::ZoneRecord record = record_;
   record.spec.resources = resources;
-  if (domain_ && record_.domain && !domain_->is_dying) {
-    const std::string path = domain_path(*record_.domain) + "/memory/target";
-    const std::uint64_t memory_kib = std::uint64_t{resources.memory_mib} * 1024;
-    KRAIT_CHECK(host_.watches.store().write(path, std::to_string(memory_kib)));
-  }
   KRAIT_CHECK(save(record));
   wake_();
   return {};

@@ -43,8 +43,8 @@ declare -A may_include=(
   [krata/console]="common"
   [krata/control]="common common/event krata/console krata/model"
   [krata/daemon]="common common/event krata/boot krata/bundle krata/channel krata/console krata/control krata/kernel krata/model krata/reconcile krata/state krata/store/client.h krata/xen"
-  [krata/cli]="common common/cli krata/console krata/control krata/image krata/kernel krata/model"
-  [krata/store]="common common/event"
+  [krata/cli]="common common/cli common/event krata/console krata/control krata/image krata/kernel krata/model"
+  [krata/store]="common common/event krata/xen"
   [lab/traffic]="common"
   [packaging/reference]="common/cli krait/agent krait/cli krata/backend krata/cli krata/daemon krata/store"
 )
@@ -103,7 +103,7 @@ breaches() {
 
 # In krata/store only wire.cc sees Xen's header, and only these files have effects.
 store_breaches() {
-  local effects='client|journal|server|run|main'
+  local effects='client|journal|rings|server|run|main'
   [[ -d $1/krata/store ]] || return 0
   { sources "$1/krata/store" | grep -vE '/wire\.cc$' | xargs -r grep -HE '^ *# *include *<xen/' |
       sed 's/$/   <- only wire.cc includes it/'

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2016 # what the zones' own shells expand
 # Zones by kratad: launched, spoken to, ended and forgotten; the daemon killed under them.
 . /lab/steps.sh
 . /lab/zones.sh
