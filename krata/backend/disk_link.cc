@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -48,11 +49,12 @@ class DiskLink::Bell final : public block::Notifier {
   const xen::EventChannel& event_;
 };
 
-DiskLink::DiskLink(Zone& zone, std::uint32_t number, std::unique_ptr<block::Medium> medium)
+DiskLink::DiskLink(Zone& zone, std::uint32_t number, std::unique_ptr<block::Medium> medium, xen::Mapping memory)
     : zone_(zone),
       front_(fmt::format("/local/domain/{}/device/vbd/{}", zone.domain, number)),
       back_(fmt::format("/local/domain/0/backend/krata-vbd/{}/{}", zone.domain, number)),
       medium_(std::move(medium)),
+      memory_(std::move(memory)),
       copier_(std::make_unique<Copier>(zone)),
       bell_(std::make_unique<Bell>(event_)) {}
 
@@ -68,6 +70,7 @@ Result<void> DiskLink::start() {
     state_ = BusState::init_wait;  // as if it had just come: the ring is where it was
     return look();
   }
+  std::ranges::fill(memory_.bytes(), std::byte{});  // of another ring
   for (const auto& [name, value] :
        block::offered_keys({.sectors = medium_->sectors(), .read_only = medium_->read_only()})) {
     if (name != "state") {
@@ -109,12 +112,16 @@ Result<void> DiskLink::connect() {
   KRAIT_TRY(ring_, zone_.grants.map(static_cast<xen::DomainId>(zone_.domain), place.grants), "map the ring");
   KRAIT_TRY(event_, zone_.events.bind(static_cast<xen::DomainId>(zone_.domain), place.event_channel),
             "bind the ring's event");
-  disk_ = std::make_unique<block::Disk>(ring_.bytes(), *medium_, *copier_, *bell_);
+  disk_ = std::make_unique<block::Disk>(ring_.bytes(), *reinterpret_cast<block::UnderWay*>(memory_.bytes().data()),
+                                        *medium_, *copier_, *bell_);
   for (const auto& [name, value] :
        block::connected_keys({.sectors = medium_->sectors(), .read_only = medium_->read_only()})) {
     KRAIT_CHECK(zone_.store.write(back_ + "/" + name, value));
   }
-  return write_state(BusState::connected);
+  KRAIT_CHECK(write_state(BusState::connected));
+  serve();
+  bell_->notify();  // a former process may not have come to say that it had answered
+  return {};
 }
 
 void DiskLink::let_go() {

@@ -14,6 +14,7 @@
 #include "krata/store/client.h"
 #include "krata/xen/event_channel.h"
 #include "krata/xen/grants.h"
+#include "krata/xen/mapping.h"
 
 namespace krata::backend {
 
@@ -28,7 +29,8 @@ struct Zone {
 
 class DiskLink {
  public:
-  DiskLink(Zone& zone, std::uint32_t number, std::unique_ptr<block::Medium> medium);
+  // `memory` has a block::UnderWay's bytes, and outlives this process.
+  DiskLink(Zone& zone, std::uint32_t number, std::unique_ptr<block::Medium> medium, xen::Mapping memory);
   DiskLink(const DiskLink&) = delete;
   DiskLink& operator=(const DiskLink&) = delete;
 
@@ -55,6 +57,7 @@ class DiskLink {
   std::string front_;
   std::string back_;
   std::unique_ptr<block::Medium> medium_;
+  xen::Mapping memory_;
   block::BusState state_ = block::BusState::unknown;
   xen::GrantMapping ring_;
   xen::EventChannel event_;

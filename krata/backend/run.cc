@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
@@ -48,14 +50,28 @@ Result<Place> parse_disk(std::string_view text) {
   return place;
 }
 
-Result<std::unique_ptr<DiskLink>> open_disk(Zone& zone, std::string_view text) {
+// A file's bytes, shared: what was written there is there after SIGKILL.
+Result<xen::Mapping> open_memory(const std::string& path) {
+  const common::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid() || ::ftruncate(file.get(), sizeof(block::UnderWay)) != 0) {
+    return Error::from_errno(errno, "make " + path);
+  }
+  void* address = ::mmap(nullptr, sizeof(block::UnderWay), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  if (address == MAP_FAILED) {
+    return Error::from_errno(errno, "map " + path);
+  }
+  return xen::Mapping(address, sizeof(block::UnderWay));
+}
+
+Result<std::unique_ptr<DiskLink>> open_disk(Zone& zone, const std::string& state, std::string_view text) {
   KRAIT_TRY(const auto place, parse_disk(text));
   common::Fd file(::open(place.file.c_str(), (place.is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
   if (!file.valid()) {
     return Error::from_errno(errno, "open the disk " + place.file);
   }
   KRAIT_TRY(auto medium, block::file_medium(std::move(file), place.is_read_only, place.file));
-  return std::make_unique<DiskLink>(zone, place.number, std::move(medium));
+  KRAIT_TRY(auto memory, open_memory(fmt::format("{}/block-{}", state, place.number)));
+  return std::make_unique<DiskLink>(zone, place.number, std::move(medium), std::move(memory));
 }
 
 // One zone's disks on one loop.
@@ -65,7 +81,7 @@ class Server {
 
   Result<void> start(const Options& options) {
     for (const std::string& text : options.disks) {
-      KRAIT_TRY(auto link, open_disk(zone_, text));
+      KRAIT_TRY(auto link, open_disk(zone_, options.state, text));
       links_.push_back(std::move(link));
     }
     KRAIT_TRY(more_, common::Timer::create(loop_, [this] { serve_all(); }));

@@ -69,7 +69,7 @@ bool DiskServer::is_running() {
 }
 
 Result<void> DiskServer::start(const Paths& paths, std::uint32_t domain, const std::vector<Disk>& disks) {
-  std::vector<std::string> words{paths.program("krata-block"), "--domain", std::to_string(domain)};
+  std::vector<std::string> words{paths.program("krata-block"), "--domain", std::to_string(domain), "--state", folder_};
   for (const Disk& disk : disks) {
     words.insert(words.end(),
                  {"--disk", fmt::format("{}={}{}", disk.number, disk.file, disk.is_read_only ? ":ro" : "")});
