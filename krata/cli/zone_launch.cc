@@ -130,7 +130,7 @@ void add_zone_launch(Shell& shell, Command group) {
   command.flag("--tty", flags->tty, "Give the container a terminal");
   command.flag("--attach", flags->attach, "Pass input and output on until it ends, and exit with its code");
   command.flag("--wait", flags->wait, "Wait until it ends, and exit with its code");
-  add_registry_flags(command, flags->image);
+  command.option("--registry", flags->image.registry, "The registry of names without one", {.env = "KRATA_REGISTRY"});
   add_socket_flag(command, *flags);
   shell.on(command, [flags](Output& output) { return launch(*flags, output); });
 }

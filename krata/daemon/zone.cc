@@ -26,6 +26,7 @@ constexpr int kMaxFailures = 5;  // in a row: then a zone that has ended ends wi
 constexpr std::chrono::milliseconds kFirstRetry{250};
 constexpr std::chrono::milliseconds kMaxRetry{30'000};
 constexpr std::chrono::milliseconds kDyingRetry{20};
+constexpr std::chrono::milliseconds kPendingRetry{1000};  // what is waited for wakes by itself
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
@@ -45,7 +46,10 @@ Zone::Zone(Host& host, model::ZoneRecord record, std::function<void()> wake)
 
 Zone::~Zone() = default;
 
-void Zone::again_after(std::chrono::milliseconds delay) { timer_.after(delay); }
+void Zone::again_after(std::chrono::milliseconds delay) {
+  is_waiting_ = true;
+  timer_.after(delay);
+}
 
 Result<void> Zone::save(const model::ZoneRecord& record) {
   KRAIT_CHECK(host_.state.save(record));
@@ -102,6 +106,7 @@ bool Zone::is_restart_due() const {
 
 bool Zone::look(std::span<const xen::DomainInfo> domains) {
   std::vector<xen::DomainInfo> now(domains.begin(), domains.end());
+  is_waiting_ = false;
   flush_log();
   keep_end();
   if (channel_) {
@@ -128,17 +133,27 @@ bool Zone::look(std::span<const xen::DomainInfo> domains) {
     }
     now = std::move(*fresh);
   }
-  if (domain_ && domain_->is_dying) {
-    again_after(kDyingRetry);
-  } else if (was_asked_ && !record_.end) {
-    again_after(std::max(std::chrono::ceil<std::chrono::milliseconds>(patience_end_ - Clock::now()), kDyingRetry));
-  } else if (overdue_at_ && !record_.end) {
-    again_after(std::max(std::chrono::ceil<std::chrono::milliseconds>(*overdue_at_ - Clock::now()), kDyingRetry));
-  } else if (const auto at_s = reconcile::restart_at_s(record_, record_.failures)) {
-    again_after(std::max(std::chrono::milliseconds((*at_s - std::time(nullptr)) * 1000), kDyingRetry));
+  if (!is_waiting_) {
+    wait_for_next();
   }
   tell_change();
   return true;
+}
+
+// By the clock; all else wakes by itself.
+void Zone::wait_for_next() {
+  const auto until = [](Clock::time_point at) {
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(at - Clock::now()), kDyingRetry);
+  };
+  if (domain_ && domain_->is_dying) {
+    again_after(kDyingRetry);
+  } else if (was_asked_ && !record_.end) {
+    again_after(until(patience_end_));
+  } else if (overdue_at_ && !record_.end) {
+    again_after(until(*overdue_at_));
+  } else if (const auto at_s = reconcile::restart_at_s(record_, record_.failures)) {
+    again_after(std::max(std::chrono::milliseconds((*at_s - std::time(nullptr)) * 1000), kDyingRetry));
+  }
 }
 
 // True: it is to be looked at again at once.
@@ -151,7 +166,7 @@ bool Zone::take(const Observed& observed, const reconcile::Outcome& outcome) {
     return has_given_up_ && failures_ == 0;
   }
   if (outcome.pending || !outcome.noted.empty()) {
-    again_after(outcome.noted.empty() ? kDyingRetry : kFirstRetry);
+    again_after(outcome.noted.empty() ? kPendingRetry : kFirstRetry);
     return false;
   }
   return !outcome.done.empty();
@@ -176,7 +191,11 @@ control::ZoneState Zone::state() const {
 }
 
 control::ZoneView Zone::view() const {
-  control::ZoneView view{.record = record_, .state = state(), .note = root_maker_ ? root_maker_->doing() : failure_};
+  control::ZoneView view{.record = record_,
+                         .state = state(),
+                         .note = root_maker_   ? root_maker_->doing()
+                                 : record_.end ? ""
+                                               : failure_};
   if (domain_ && !domain_->is_dying) {
     view.use = control::ZoneUse{.cpu_ns = domain_->cpu_time_ns,
                                 .memory_kib = domain_->memory_kib,

@@ -75,6 +75,7 @@ class Zone final : public reconcile::StepPort {
   bool take(const reconcile::Observed& observed, const reconcile::Outcome& outcome);
   void fail(const reconcile::Observed& observed, const reconcile::FailedStep& failed);
   void again_after(std::chrono::milliseconds delay);
+  void wait_for_next();
   void tell_change();
   common::Result<void> save(const model::ZoneRecord& record);
 
@@ -121,8 +122,9 @@ class Zone final : public reconcile::StepPort {
   bool is_container_running_ = false;
   bool was_asked_ = false;
   bool has_given_up_ = false;
-  std::string failure_;  // why it was given up, or what is tried again
-  int failures_ = 0;     // in a row
+  std::string failure_;      // why it was given up, or what is tried again
+  int failures_ = 0;         // in a row
+  bool is_waiting_ = false;  // for a time at which to look again
   std::chrono::seconds patience_{10};
   Clock::time_point patience_end_{};
   std::optional<Clock::time_point> overdue_at_;
