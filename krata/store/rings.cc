@@ -36,7 +36,6 @@ Result<std::unique_ptr<RingServer>> RingServer::open(Log& log) {
 RingServer::~RingServer() {
   if (token_ != 0) {
     loop_->remove(token_);
-    server_->set_carrier(nullptr);
   }
 }
 

@@ -30,8 +30,8 @@ class RingServer : public Rings, public RingCarrier {
   ~RingServer() override;
 
   // Goes on where the store's former process stopped: connects domain 0's kernel and all domains that the store knows,
-  // lets go of those that are gone, and serves from then on. All of them must outlive this or be stopped before. Fails
-  // with unavailable where another store serves this host.
+  // lets go of those that are gone, and serves from then on. `loop` must outlive this, the others all
+  // that it is called for. Fails as the rings of domain 0 cannot be had, for example because another store has them.
   common::Result<void> serve(common::Loop& loop, Store& store, Server& server);
 
   Answer<RingPlace> connect(DomainId domain, std::uint64_t page, std::uint32_t port) override;
