@@ -10,6 +10,7 @@
 #include "common/event/loop.h"
 #include "common/log.h"
 #include "common/result.h"
+#include "krata/store/ring_end.h"
 #include "krata/store/server.h"
 #include "krata/store/store.h"
 #include "krata/xen/byte_ring.h"
@@ -55,7 +56,8 @@ class RingServer : public Rings, public RingCarrier {
   void handle_events();
   void serve_ring(DomainId domain);
   void look_for_ended();
-  void give_up(DomainId domain, const char* why);
+  [[nodiscard]] bool is_served(DomainId domain) const;
+  void report(DomainId domain, RingState state);
 
   common::Log& log_;
   std::unique_ptr<xen::Hypervisor> hypervisor_;
@@ -69,7 +71,6 @@ class RingServer : public Rings, public RingCarrier {
   Store* store_ = nullptr;
   Server* server_ = nullptr;
   Messages messages_;
-  std::string chunk_;
 };
 
 }  // namespace krata::store
