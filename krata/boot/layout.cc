@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kEntries = 512;  // of a table
 constexpr unsigned kTopLevel = 4;
+constexpr std::uint64_t kPagesOfMib = (std::uint64_t{1} << 20U) / kPageBytes;
 // xen/xen.h on a domain's start: the mapping ends at a multiple of 4 MiB, with at least 512 KiB to spare.
 constexpr std::uint64_t kMappedPages = (std::uint64_t{4} << 20U) / kPageBytes;
 constexpr std::uint64_t kSparePages = (std::uint64_t{512} << 10U) / kPageBytes;
@@ -22,7 +23,8 @@ constexpr std::uint64_t kSparePages = (std::uint64_t{512} << 10U) / kPageBytes;
 constexpr std::uint64_t kWorkingPages = (std::uint64_t{8} << 20U) / kPageBytes;
 
 std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
-std::uint64_t pages_of(std::uint64_t bytes) { return round_up(bytes, kPageBytes) / kPageBytes; }
+// Also of the greatest number there is.
+std::uint64_t pages_of(std::uint64_t bytes) { return bytes / kPageBytes + (bytes % kPageBytes != 0 ? 1 : 0); }
 
 std::uint64_t tables_below_top(std::uint64_t address, std::uint64_t pages) {
   std::uint64_t sum = 0;
@@ -72,10 +74,9 @@ Result<Layout> plan_layout(const KernelImage& kernel, std::uint64_t initramfs_by
   layout.initramfs = {.first = layout.p2m_tables.end(), .pages = pages_of(initramfs_bytes)};
   const std::uint64_t needed = layout.initramfs.end() + kWorkingPages;
   if (needed > pages) {
-    return Error(ErrorCode::limit,
-                 fmt::format("{} MiB of memory are too little: this kernel and initramfs need {} MiB "
-                             "to begin with, and more to work",
-                             pages * kPageBytes >> 20U, pages_of(needed * kPageBytes) * kPageBytes >> 20U));
+    return Error(ErrorCode::limit, fmt::format("{} MiB of memory are too little: this kernel and initramfs need {} MiB "
+                                               "to begin with, and more to work",
+                                               pages / kPagesOfMib, needed / kPagesOfMib + 1));
   }
   return layout;
 }

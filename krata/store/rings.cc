@@ -16,8 +16,7 @@ using common::Result;
 
 namespace {
 
-constexpr int kMaxEvents = 64;            // before the sockets' turn
-constexpr std::size_t kReadBytes = 1024;  // of a ring in its turn: all that it can hold
+constexpr int kMaxEvents = 64;  // before the sockets' turn
 
 bool is_gone(const std::optional<xen::DomainInfo>& info) { return !info || info->is_dying; }
 
@@ -36,7 +35,6 @@ Result<std::unique_ptr<RingServer>> RingServer::open(Log& log) {
 RingServer::~RingServer() {
   if (token_ != 0) {
     loop_->remove(token_);
-    server_->set_carrier(nullptr);
   }
 }
 
@@ -96,28 +94,20 @@ Result<void> RingServer::reconnect(DomainId domain) {
   }
   auto ring = open_ring(domain, store_->port_of(domain));
   if (!ring) {
-    give_up(domain, ring.error().text().c_str());
+    log_.warning(fmt::format("domain {} is not served any more: {}", domain, ring.error().text()));
+    store_->break_ring(domain);
     return {};
   }
   rings_.emplace(domain, *std::move(ring));
   return {};
 }
 
-// What the former process had written down and perhaps put into the ring, or not any more.
 void RingServer::resume(DomainId domain) {
-  const auto ring = rings_.find(domain);
-  const Streams* streams = store_->streams(domain);
-  if (ring == rings_.end() || streams == nullptr || streams->is_broken) {
-    return;
+  if (is_served(domain)) {
+    Ring& ring = rings_.at(domain);
+    report(domain, store::resume(*store_, domain, ring.bytes));
+    std::ignore = ring.channel.notify();  // also for domain 0's kernel, which waits for a first sign
   }
-  const std::uint32_t through = ring->second.bytes.put() - streams->put;
-  if (through > streams->outbox.waiting().size()) {
-    give_up(domain, "it has moved the store's index");
-    return;
-  }
-  store_->said(domain, through);
-  carry(domain);
-  std::ignore = ring->second.channel.notify();  // also for domain 0's kernel, which waits for a first sign
 }
 
 bool RingServer::exists(DomainId domain) const {
@@ -144,50 +134,46 @@ void RingServer::handle_events() {
   }
 }
 
-void RingServer::serve_ring(DomainId domain) {
-  const auto ring = rings_.find(domain);
+bool RingServer::is_served(DomainId domain) const {
   const Streams* streams = store_->streams(domain);
-  if (streams == nullptr || streams->is_broken) {
+  return rings_.contains(domain) && streams != nullptr && !streams->is_broken;
+}
+
+void RingServer::serve_ring(DomainId domain) {
+  if (!is_served(domain)) {
     return;
   }
-  if (!store_->is_waited_for(domain)) {
-    chunk_.clear();
-    if (!ring->second.bytes.read_at(streams->taken, chunk_, kReadBytes)) {
-      give_up(domain, "it has asked for more than its ring holds");
-      return;
-    }
-    store_->take_in(domain, chunk_);
+  if (take_in(*store_, domain, rings_.at(domain).bytes) == RingState::broken) {
+    report(domain, RingState::broken);
+    return;
   }
   store_->answer_ring(domain, messages_);
-  if (server_->send(messages_)) {
-    carry(domain);
+  if (is_served(domain)) {
+    if (server_->send(messages_)) {
+      carry(domain);
+    }
+  } else {
+    report(domain, RingState::broken);
+    server_->send(messages_);
   }
 }
 
-// Puts into the ring what it has room for, and gives back the room of what was asked.
 void RingServer::carry(DomainId domain) {
-  const auto ring = rings_.find(domain);
-  const Streams* streams = store_->streams(domain);
-  if (ring == rings_.end() || streams == nullptr || streams->is_broken) {
+  if (!is_served(domain)) {
     return;
   }
-  const auto waiting = streams->outbox.waiting();
-  const auto begin = streams->put + static_cast<std::uint32_t>(streams->outbox.sent_of_first());
-  const auto put = ring->second.bytes.write_at(begin, waiting);
-  if (!put) {
-    give_up(domain, "it has taken more answers than there were");
-    return;
-  }
-  store_->said(domain, *put);
-  const bool has_moved = ring->second.bytes.take_up_to(streams->taken);
-  if (has_moved || *put != 0) {
-    std::ignore = ring->second.channel.notify();
+  Ring& ring = rings_.at(domain);
+  const RingState state = store::carry(*store_, domain, ring.bytes);
+  report(domain, state);
+  if (state == RingState::moved) {
+    std::ignore = ring.channel.notify();
   }
 }
 
-void RingServer::give_up(DomainId domain, const char* why) {
-  log_.warning(fmt::format("domain {} is not served any more: {}", domain, why));
-  store_->break_ring(domain);
+void RingServer::report(DomainId domain, RingState state) {
+  if (state == RingState::broken) {
+    log_.warning(fmt::format("domain {} broke the protocol of its ring, and is not served any more", domain));
+  }
 }
 
 // The hypervisor only says that some domain has shut down, or is going.

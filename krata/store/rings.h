@@ -10,6 +10,7 @@
 #include "common/event/loop.h"
 #include "common/log.h"
 #include "common/result.h"
+#include "krata/store/ring_end.h"
 #include "krata/store/server.h"
 #include "krata/store/store.h"
 #include "krata/xen/byte_ring.h"
@@ -30,8 +31,8 @@ class RingServer : public Rings, public RingCarrier {
   ~RingServer() override;
 
   // Goes on where the store's former process stopped: connects domain 0's kernel and all domains that the store knows,
-  // lets go of those that are gone, and serves from then on. All of them must outlive this or be stopped before. Fails
-  // with unavailable where another store serves this host.
+  // lets go of those that are gone, and serves from then on. `loop` must outlive this, the others all
+  // that it is called for. Fails as the rings of domain 0 cannot be had, for example because another store has them.
   common::Result<void> serve(common::Loop& loop, Store& store, Server& server);
 
   Answer<RingPlace> connect(DomainId domain, std::uint64_t page, std::uint32_t port) override;
@@ -55,7 +56,8 @@ class RingServer : public Rings, public RingCarrier {
   void handle_events();
   void serve_ring(DomainId domain);
   void look_for_ended();
-  void give_up(DomainId domain, const char* why);
+  [[nodiscard]] bool is_served(DomainId domain) const;
+  void report(DomainId domain, RingState state);
 
   common::Log& log_;
   std::unique_ptr<xen::Hypervisor> hypervisor_;
@@ -69,7 +71,6 @@ class RingServer : public Rings, public RingCarrier {
   Store* store_ = nullptr;
   Server* server_ = nullptr;
   Messages messages_;
-  std::string chunk_;
 };
 
 }  // namespace krata::store
