@@ -188,7 +188,9 @@ class RecordReader {
       case Record::disk:
         return disk(reader);
       case Record::host:
-        return pair(reader, [this](auto one, auto two) { bundle_.hosts.push_back({one, two}); });
+        return pair(reader, [this](std::string_view one, std::string_view two) {
+          bundle_.hosts.push_back({std::string(one), std::string(two)});
+        });
       case Record::name_server:
         bundle_.name_servers.emplace_back(bytes);
         return {};
@@ -199,7 +201,9 @@ class RecordReader {
         bundle_.resolver_options.emplace_back(bytes);
         return {};
       case Record::key:
-        return pair(reader, [this](auto one, auto two) { bundle_.keys.push_back({one, two}); });
+        return pair(reader, [this](std::string_view one, std::string_view two) {
+          bundle_.keys.push_back({std::string(one), std::string(two)});
+        });
     }
     return malformed("it has a record of an unknown kind");
   }
@@ -247,7 +251,7 @@ class RecordReader {
     if (!two || !reader.at_end()) {
       return malformed("a pair of strings");
     }
-    take(std::string(*one), std::string(*two));
+    take(*one, *two);
     return {};
   }
 

@@ -33,7 +33,7 @@ declare -A may_include=(
   [krata/channel]="common krata/bundle"
   [krata/init]="common common/event krata/bundle krata/channel"
   [krata/block]="common"
-  [krata/kernel]="common"
+  [krata/kernel]="common krata/image"
   [krata/cli]="common common/cli krata/image krata/kernel"
   [krata/store]="common common/event"
   [lab/traffic]="common"
@@ -162,6 +162,7 @@ plant krata/init/a.cc '#include "krata/image/json.h"'
 plant krata/init/a.cc '#include "krata/kernel/store.h"'
 plant krata/channel/a.cc '#include "krata/init/zone.h"'
 plant krata/bundle/a.cc '#include "krata/image/store.h"'
+plant krata/kernel/a.cc '#include "krata/bundle/bundle.h"'
 plant krata/block/a.h '#include <xen/io/blkif.h>'
 plant krata/image/a.cc '#include <lzma.h>'
 plant krait/agent/a.cc '#include "krata/store/store.h"'
