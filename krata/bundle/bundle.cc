@@ -160,7 +160,7 @@ Result<std::string> write_body(const Bundle& bundle) {
 
 common::Error malformed(std::string_view what) { return refused("the bundle is malformed: {}", what); }
 
-// Reads one record's bytes into the bundle. False: they are not what such a record holds.
+// Reads what records hold into the bundle. The values are checked when all are there.
 class RecordReader {
  public:
   explicit RecordReader(Bundle& bundle) : bundle_(bundle) {}

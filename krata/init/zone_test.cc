@@ -241,7 +241,7 @@ TEST_F(ZoneTest, GivesTerminals) {
       start({.arguments = {"sh", "-c", "tty && stty size && read line && echo \"got $line\" && stty size"},
              .terminal = true,
              .size = {.rows = 12, .columns = 34}});
-  until_text(session, "12 34");
+  until_text(session, "12 34\r\n");
   host_.resize(session, {.rows = 56, .columns = 78});
   host_.input(session, "hello\r");
   until_exit(session);

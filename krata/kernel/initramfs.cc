@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kMaxListBytes = std::size_t{16} << 20U;
 
 Result<ModuleLists> read_lists(const Files& files, const std::string& folder) {
-  KRAIT_TRY(auto dep, files.read(folder + "/modules.dep", kMaxListBytes), "depmod makes it");
+  KRAIT_TRY(auto dep, files.read(folder + "/modules.dep", kMaxListBytes), "the list of modules, which depmod makes");
   KRAIT_TRY(auto builtin, files.read(folder + "/modules.builtin", kMaxListBytes));
   return ModuleLists{.dep = std::move(dep), .builtin = std::move(builtin)};
 }

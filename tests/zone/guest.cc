@@ -67,6 +67,8 @@ std::vector<std::string> words_of(const GuestFiles& files, const std::string& co
                                  files.initramfs,
                                  console,
                                  "rdinit=/init -- bundle=vdb channel=hvc0",
+                                 "-smp",
+                                 "1",
                                  "-nic",
                                  "none",
                                  "-m",

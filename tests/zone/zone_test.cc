@@ -114,13 +114,14 @@ void run_beside(Guest& guest) {
 }
 
 void use_a_terminal(Guest& guest) {
-  const auto session = guest.start({.arguments = {"sh", "-c",
-                                                  "tty; stty size; read line; echo \"got $line\"; stty size; "
-                                                  "trap 'echo interrupted; exit 5' INT; echo wait; sleep 100"},
-                                    .user = "web",
-                                    .terminal = true,
-                                    .size = {.rows = 12, .columns = 34}});
-  EXPECT_TRUE(guest.until_text(session, "12 34"));
+  const auto session =
+      guest.start({.arguments = {"sh", "-c",
+                                 "tty; stty size; read line; echo \"got $line\"; stty size; "
+                                 "trap 'echo interrupted; exit 5' INT; echo wait; while :; do sleep 0.1; done"},
+                   .user = "web",
+                   .terminal = true,
+                   .size = {.rows = 12, .columns = 34}});
+  EXPECT_TRUE(guest.until_text(session, "12 34\r\n"));
   guest.host.resize(session, {.rows = 56, .columns = 78});
   guest.host.input(session, "hello\r");
   EXPECT_TRUE(guest.until_text(session, "wait"));
