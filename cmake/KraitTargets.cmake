@@ -18,6 +18,7 @@ target_link_libraries(krait_flags INTERFACE fmt::fmt)
 target_compile_options(krait_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
   $<$<BOOL:${KRAIT_WERROR}>:-Werror>
+  $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage> # a source in another is no header
   $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer>
   $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>
   $<$<BOOL:${KRAIT_FUZZ}>:-fsanitize=fuzzer-no-link>)
@@ -31,9 +32,9 @@ if(KRAIT_SANITIZE AND NOT KRAIT_FUZZ)
   set(KRAIT_CHEAPLY -O0)
 endif()
 
-# What the tests with the label unit need, and what all others need: ./x test builds the former with clang and the sanitizers, the
-# latter with the compiler of what ships.
-add_custom_target(unit_tests)
+# What ./x test builds with clang and the sanitizers, the tests with the labels unit, bpf and netns, and what it builds with the
+# compiler of what ships: those that sanitizers would disturb, and those that run in guests.
+add_custom_target(sanitized_tests)
 add_custom_target(release_tests)
 
 # The headers that cost every source file most, compiled once; the release preset goes without, so that each file says what it needs.
@@ -80,6 +81,7 @@ function(krait_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE krait_flags ${ARG_DEPS} GTest::gtest GTest::gtest_main)
   target_precompile_headers(${name} REUSE_FROM krait_test_headers)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF) # each has its own small helpers, of the same names
   target_compile_options(${name} PRIVATE -O0) # a third of the compiler's time, and only what is tested need be fast
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   if(NOT ARG_LABELS)
@@ -87,8 +89,8 @@ function(krait_test name)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
   foreach(label IN LISTS ARG_LABELS)
-    if(label STREQUAL "unit")
-      add_dependencies(unit_tests ${name})
+    if(label MATCHES "^(unit|bpf|netns)$")
+      add_dependencies(sanitized_tests ${name})
     elseif(NOT label STREQUAL "threads")
       add_dependencies(release_tests ${name})
     endif()
@@ -107,6 +109,6 @@ function(krait_fuzzer name)
     target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz_replay.cc)
     add_test(NAME ${name}_replay COMMAND ${name} ${ARG_CORPUS} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${name}_replay PROPERTIES LABELS unit TIMEOUT 300)
-    add_dependencies(unit_tests ${name})
+    add_dependencies(sanitized_tests ${name})
   endif()
 endfunction()

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::array kGroups{RTNLGRP_LINK,        RTNLGRP_TC,         RTNLGRP_IPV4_IFADDR,
                              RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
-constexpr std::size_t kReceiveBytes = 65536;
+constexpr std::size_t kDatagramBytes = 65536;
 
 void note_link(const nlmsghdr& message, std::string_view interface, std::uint32_t index, Noticed& noticed) {
   const auto header = message_header<ifinfomsg>(message);
@@ -99,7 +99,7 @@ Result<Watch> Watch::open() {
 
 Result<Noticed> Watch::read(std::string_view interface, std::uint32_t index) {
   Noticed noticed;
-  std::vector<std::byte> datagram(kReceiveBytes);
+  std::vector<std::byte> datagram(kDatagramBytes);
   for (;;) {
     sockaddr_nl from{};
     socklen_t from_bytes = sizeof from;

@@ -4,20 +4,28 @@
 
 #include "krait/bpf/flow.h"
 #include "krait/bpf/parse.h"
-#include "krait/bpf/policy.h"
+#include "krait/bpf/snapshot.h"
+
+/* Why a cell that does not allow does not. */
+static __always_inline int denial_reason(__u32 cell) {
+  if (cell & KRAIT_CELL_EXPIRED) {
+    return KRAIT_REASON_RULE_EXPIRED;
+  }
+  return cell & KRAIT_CELL_RULE ? KRAIT_REASON_DENIED_BY_RULE : KRAIT_REASON_NO_RULE;
+}
 
 /*
- * Judges by the policy and the flow table; scratch->cell becomes the deciding cell. The policy is asked on every
+ * Decides by the policy and the flow table; scratch->cell becomes the deciding cell. The policy is asked on every
  * packet; the table only says whether the packet answers somebody.
  */
-static __always_inline int judge(const struct view* view, struct scratch* scratch) {
+static __always_inline int decide_flow(const struct view* view, struct scratch* scratch) {
   const struct packet* packet = &scratch->packet;
-  const __u32 own = ask(view, &scratch->source, &scratch->destination, packet->selector);
+  const __u32 own = lookup_cell(view, &scratch->source, &scratch->destination, packet->selector);
   const __u32 own_allowed = own & KRAIT_CELL_ALLOW;
   scratch->cell = own;
   if (!packet->makes_flow && !packet->can_be_reply) {
     scratch->opened = 1;
-    return own_allowed ? KRAIT_ALLOWED : denied(own);
+    return own_allowed ? KRAIT_ALLOWED : denial_reason(own);
   }
   const __u64 now = now_jiffies();
   struct krait_flow* flow = find_flow(packet, &scratch->flow);
@@ -28,7 +36,8 @@ static __always_inline int judge(const struct view* view, struct scratch* scratc
     refresh_flow(flow, scratch, now);
     return KRAIT_ALLOWED;
   }
-  const __u32 reverse = answers ? ask(view, &scratch->destination, &scratch->source, packet->reply_selector) : 0;
+  const __u32 reverse =
+      answers ? lookup_cell(view, &scratch->destination, &scratch->source, packet->reply_selector) : 0;
   const int answer_allowed = answers && reverse & KRAIT_CELL_ALLOW;
   if (own_allowed) {
     if (answer_allowed && !asks) {
@@ -40,7 +49,7 @@ static __always_inline int judge(const struct view* view, struct scratch* scratc
   }
   /* A SYN asks, it does not answer; but two ends that open at once both ask (RFC 9293 3.5). */
   if (!answers || (asks && (flow->flags & (KRAIT_FLOW_OPENING | KRAIT_FLOW_RESET)) != KRAIT_FLOW_OPENING)) {
-    return denied(own);
+    return denial_reason(own);
   }
   scratch->cell = reverse;
   if (!answer_allowed) {

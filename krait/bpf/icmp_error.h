@@ -3,8 +3,8 @@
 #pragma once
 
 #include "krait/bpf/flow.h"
-#include "krait/bpf/policy.h"
 #include "krait/bpf/quoted.h"
+#include "krait/bpf/snapshot.h"
 
 static __always_inline int same_address(const __u32* a, const __u32* b) {
   return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
@@ -34,7 +34,7 @@ static __always_inline int may_speak(struct scratch* scratch, int is_known) {
  * send, or comes from somebody with no say in it, is refused whatever they say. The end that sent the quoted packet is
  * the error's destination.
  */
-static __noinline int judge_icmp_error(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
+static __noinline int decide_icmp_error(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
   const struct packet* quoted = &scratch->quoted;
   struct identity* far_end = &scratch->quoted_destination;
   if (parse_quoted(skb, scratch) || !same_address(quoted->tuple.source_be, scratch->packet.tuple.destination_be)) {
@@ -54,7 +54,8 @@ static __noinline int judge_icmp_error(struct __sk_buff* skb, const struct view*
   if (!flow || !is_live(flow, quoted->tuple.protocol, now_jiffies())) {
     return -1;
   }
-  scratch->cell = is_from_initiator(&scratch->flow) ? ask(view, &scratch->destination, far_end, quoted->selector)
-                                                    : ask(view, far_end, &scratch->destination, quoted->reply_selector);
+  scratch->cell = is_from_initiator(&scratch->flow)
+                      ? lookup_cell(view, &scratch->destination, far_end, quoted->selector)
+                      : lookup_cell(view, far_end, &scratch->destination, quoted->reply_selector);
   return scratch->cell & KRAIT_CELL_ALLOW ? KRAIT_ALLOWED : KRAIT_REASON_FLOW_REVOKED;
 }

@@ -5,6 +5,10 @@
  *   headers -> fragment -> multicast, broadcast -> identities -> spoofing -> route -> policy and flow -> count ->
  *   pass or drop
  *
+ * Six functions, each called by the one before: handle_packet (what becomes of it, and who is told), check_packet (is
+ * there anything but the policy against it?), decide_packet, decide_flow or decide_icmp_error (does policy or an open
+ * conversation let it through?), lookup_cell (what does the policy say?), resolve_timed_cell (what does it say now?).
+ *
  * krait_ingress and krait_egress guard layer-3 devices (WireGuard, TUN), where a packet begins with its IP header. The
  * two _eth programs are the same code behind 14 bytes of Ethernet: BPF_PROG_TEST_RUN always presents those, and
  * mostly without a host whose routes could be asked (krait_asks_routes). krait_fence stands on the host's other
@@ -18,9 +22,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include "krait/bpf/count.h"
+#include "krait/bpf/decide.h"
 #include "krait/bpf/fence.h"
 #include "krait/bpf/fragment.h"
-#include "krait/bpf/judge.h"
 #include "krait/bpf/maps.h"
 #include "krait/bpf/mss.h"
 #include "krait/bpf/reject.h"
@@ -107,7 +111,8 @@ static __always_inline void refuse(struct scratch* scratch, int reason) {
   }
 }
 
-static __always_inline int inspect(struct __sk_buff* skb, __u32 l3_offset, __u32 direction, struct scratch* scratch) {
+static __always_inline int check_packet(struct __sk_buff* skb, __u32 l3_offset, __u32 direction,
+                                        struct scratch* scratch) {
   struct view view = {};
   int reason = open_view(&view);
   if (reason == KRAIT_ALLOWED) {
@@ -132,14 +137,14 @@ static __always_inline int inspect(struct __sk_buff* skb, __u32 l3_offset, __u32
       return (int)scratch->judgement.reason;
     }
   }
-  reason = decide(skb, &view, scratch);
+  reason = decide_packet(skb, &view, scratch);
   if (reason == KRAIT_ALLOWED && scratch->packet.fragment == FRAGMENT_FIRST) {
     remember_fragment(scratch);
   }
   return reason;
 }
 
-static __always_inline int verdict(struct __sk_buff* skb, __u32 l3_offset, __u32 direction) {
+static __always_inline int handle_packet(struct __sk_buff* skb, __u32 l3_offset, __u32 direction) {
   const __u32 zero = 0;
   struct scratch* scratch = bpf_map_lookup_elem(&krait_scratch, &zero);
   if (!scratch) {
@@ -152,7 +157,7 @@ static __always_inline int verdict(struct __sk_buff* skb, __u32 l3_offset, __u32
   __builtin_memset(&scratch->judgement, 0, sizeof(scratch->judgement));
   scratch->cell = 0;
   scratch->opened = 0;
-  scratch->judgement.reason = (__u32)inspect(skb, l3_offset, direction, scratch);
+  scratch->judgement.reason = (__u32)check_packet(skb, l3_offset, direction, scratch);
   /* Read back, for the verifier's sake: it follows each known reason on its own. */
   const __u32 reason = *(volatile __u32*)&scratch->judgement.reason;
   count_packet(skb, l3_offset, direction, scratch);
@@ -177,16 +182,16 @@ static __always_inline int verdict(struct __sk_buff* skb, __u32 l3_offset, __u32
 }
 
 SEC("tc")
-int krait_ingress(struct __sk_buff* skb) { return verdict(skb, 0, KRAIT_INGRESS); }
+int krait_ingress(struct __sk_buff* skb) { return handle_packet(skb, 0, KRAIT_INGRESS); }
 
 SEC("tc")
-int krait_egress(struct __sk_buff* skb) { return verdict(skb, 0, KRAIT_EGRESS); }
+int krait_egress(struct __sk_buff* skb) { return handle_packet(skb, 0, KRAIT_EGRESS); }
 
 SEC("tc")
-int krait_in_eth(struct __sk_buff* skb) { return verdict(skb, ETH_HLEN, KRAIT_INGRESS); }
+int krait_in_eth(struct __sk_buff* skb) { return handle_packet(skb, ETH_HLEN, KRAIT_INGRESS); }
 
 SEC("tc")
-int krait_out_eth(struct __sk_buff* skb) { return verdict(skb, ETH_HLEN, KRAIT_EGRESS); }
+int krait_out_eth(struct __sk_buff* skb) { return handle_packet(skb, ETH_HLEN, KRAIT_EGRESS); }
 
 SEC("tc")
 int krait_fence(struct __sk_buff* skb) { return fence(skb); }

@@ -201,7 +201,7 @@ static __always_inline __u64 now_boot_ns(void) {
 }
 
 /* The cell of now in the place of one that depends on the time. */
-static __noinline __u32 settle(const struct view* view, __u32 cell) {
+static __noinline __u32 resolve_timed_cell(const struct view* view, __u32 cell) {
   const __u64 now = now_boot_ns();
   for (int step = 0; step < KRAIT_MOMENT_DEPTH && cell & KRAIT_CELL_TIMED; step++) {
     const struct krait_moment* moment =
@@ -214,17 +214,17 @@ static __noinline __u32 settle(const struct view* view, __u32 cell) {
   return cell & KRAIT_CELL_TIMED ? 0 : cell;
 }
 
-/* The cell for (source class, destination class, selector); 0, deny, should the snapshot be damaged. */
-static __always_inline __u32 evaluate(const struct view* view, __u32 source_class, __u32 destination_class,
-                                      __u32 selector) {
+/* The cell of who opens `selector` to whom; 0, deny, should the snapshot be damaged. */
+static __always_inline __u32 lookup_cell(const struct view* view, const struct identity* from,
+                                         const struct identity* to, __u32 selector) {
   const struct krait_snapshot_header* header = view->header;
   const __u32* class = element(view, header->port_class_page, selector, sizeof(*class));
-  const __u32* row =
-      element(view, header->matrix_page, source_class * header->matrix_stride + destination_class, sizeof(*row));
+  const __u32* row = element(view, header->matrix_page,
+                             from->source_class * header->matrix_stride + to->destination_class, sizeof(*row));
   if (!class || !row) {
     return 0;
   }
   const __u32 cell = *row & KRAIT_ROW_SHORT ? cell_of_short_row(view, *row & ~KRAIT_ROW_SHORT, *class)
                                             : cell_of_long_row(view, *row, *class);
-  return cell & KRAIT_CELL_TIMED ? settle(view, cell) : cell;
+  return cell & KRAIT_CELL_TIMED ? resolve_timed_cell(view, cell) : cell;
 }

@@ -17,7 +17,7 @@ using Reading = std::expected<model::Expiry, Fault>;
 
 constexpr std::string_view kForms = R"(write a time, "2026-12-01T00:00:00Z", or a duration, "8h", "7d" or "1h30m")";
 
-std::unexpected<Fault> fault(std::string_view text, std::string_view why, std::string hint) {
+std::unexpected<Fault> bad_expiry(std::string_view text, std::string_view why, std::string hint) {
   return std::unexpected(Fault{fmt::format("bad expires {}: {}", in_quotes(text), why), std::move(hint)});
 }
 
@@ -136,27 +136,27 @@ Reading read_moment(std::string_view text) {
   Scanner scanner(text);
   Moment moment;
   if (!scan_date(scanner, moment)) {
-    return fault(text, "neither a time nor a duration", std::string(kForms));
+    return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
   }
   if (scanner.at_end()) {
-    return fault(text, "a date without a time of day", fmt::format("write \"{}T00:00:00Z\"", text));
+    return bad_expiry(text, "a date without a time of day", fmt::format("write \"{}T00:00:00Z\"", text));
   }
   if (scanner.one_of("Tt ") == 0 || !scan_time(scanner, moment)) {
-    return fault(text, "neither a time nor a duration", std::string(kForms));
+    return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
   }
   if (scanner.at_end()) {
-    return fault(text, "a time without its offset from UTC", "add Z for UTC, or an offset as in +02:00");
+    return bad_expiry(text, "a time without its offset from UTC", "add Z for UTC, or an offset as in +02:00");
   }
   if (!scan_offset(scanner, moment) || !scanner.at_end()) {
-    return fault(text, "an offset is Z or of the form +02:00", std::string(kForms));
+    return bad_expiry(text, "an offset is Z or of the form +02:00", std::string(kForms));
   }
   if (const auto part = part_out_of_range(moment)) {
-    return fault(text, fmt::format("there is no {} {}", part->name, part->value),
-                 fmt::format("write {:02} to {:02}", part->first, part->last));
+    return bad_expiry(text, fmt::format("there is no {} {}", part->name, part->value),
+                      fmt::format("write {:02} to {:02}", part->first, part->last));
   }
   const std::int64_t seconds = seconds_of(moment);
   if (seconds < 0 || seconds > kMaxExpirySeconds) {
-    return fault(text, "in UTC not in the years 1970 to 9999", "write a time in these years");
+    return bad_expiry(text, "in UTC not in the years 1970 to 9999", "write a time in these years");
   }
   return model::Expiry{model::Expiry::Kind::at, seconds};
 }
@@ -174,31 +174,31 @@ Reading read_duration(std::string_view text) {
   const Unit* next = kUnits.begin();  // the greatest that may still come
   for (std::string_view rest = text; !rest.empty();) {
     if (!is_digit(rest.front())) {
-      return fault(text, "neither a time nor a duration", std::string(kForms));
+      return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
     }
     std::int64_t count = 0;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), count);
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     if (rest.empty()) {
-      return fault(text, "a number without a unit", R"(add s, m, h, d or w: "8h")");
+      return bad_expiry(text, "a number without a unit", R"(add s, m, h, d or w: "8h")");
     }
     const Unit* const unit = std::ranges::find(kUnits, rest.front(), &Unit::letter);
     if (unit == kUnits.end()) {
-      return fault(text, "neither a time nor a duration", std::string(kForms));
+      return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
     }
     if (unit < next) {
-      return fault(text, "its units are not in order, or one stands twice",
-                   R"(write w, d, h, m, s in this order, each at most once: "1h30m")");
+      return bad_expiry(text, "its units are not in order, or one stands twice",
+                        R"(write w, d, h, m, s in this order, each at most once: "1h30m")");
     }
     next = unit + 1;
     if (error != std::errc() || count > (kMaxDurationSeconds - total) / unit->seconds) {
-      return fault(text, "more than 3650d", "write a shorter duration, or a time");
+      return bad_expiry(text, "more than 3650d", "write a shorter duration, or a time");
     }
     total += count * unit->seconds;
     rest.remove_prefix(1);
   }
   if (total == 0) {
-    return fault(text, "no time at all", "write at least 1s");
+    return bad_expiry(text, "no time at all", "write at least 1s");
   }
   return model::Expiry{model::Expiry::Kind::after, total};
 }
@@ -207,7 +207,7 @@ Reading read_duration(std::string_view text) {
 
 std::expected<model::Expiry, Fault> read_expiry(std::string_view text) {
   if (text.empty() || !is_digit(text.front())) {
-    return fault(text, "neither a time nor a duration", std::string(kForms));
+    return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
   }
   return text.size() > 4 && text[4] == '-' ? read_moment(text) : read_duration(text);
 }

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <expected>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/result.h"
@@ -19,6 +21,10 @@ struct Fault {
   std::string message;
   std::string hint;
 };
+
+inline std::unexpected<Fault> fault(std::string message, std::string hint) {
+  return std::unexpected(Fault{std::move(message), std::move(hint)});
+}
 
 class Findings {
  public:

@@ -139,10 +139,6 @@ common::Ip unmapped(const common::Ip& ip) {
   return v4;
 }
 
-std::unexpected<Fault> fault(std::string message, std::string hint) {
-  return std::unexpected(Fault{std::move(message), std::move(hint)});
-}
-
 }  // namespace
 
 std::expected<common::Ip, Fault> read_address(std::string_view text) {

@@ -74,10 +74,6 @@ std::optional<std::uint32_t> number(std::string_view text, std::uint32_t most) {
   return value;
 }
 
-std::unexpected<Fault> fault(std::string message, std::string hint) {
-  return std::unexpected(Fault{std::move(message), std::move(hint)});
-}
-
 Reading read_ports(const Space& space, std::string_view ports) {
   const auto dash = ports.find('-');
   const std::string_view low = ports.substr(0, dash);

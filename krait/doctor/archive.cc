@@ -18,7 +18,7 @@ la_ssize_t append(archive*, void* text, const void* bytes, std::size_t size) {
   return static_cast<la_ssize_t>(size);
 }
 
-struct Closer {
+struct ArchiveCloser {
   void operator()(archive* writer) const { archive_write_free(writer); }
   void operator()(archive_entry* entry) const { archive_entry_free(entry); }
 };
@@ -32,14 +32,14 @@ Error failure(archive* writer) {
 
 common::Result<std::string> pack(const std::string& folder, const std::vector<Member>& members, std::int64_t unix_s) {
   std::string bytes;
-  const std::unique_ptr<archive, Closer> writer(archive_write_new());
+  const std::unique_ptr<archive, ArchiveCloser> writer(archive_write_new());
   if (archive_write_add_filter_gzip(writer.get()) != ARCHIVE_OK ||
       archive_write_set_format_pax_restricted(writer.get()) != ARCHIVE_OK ||
       archive_write_open2(writer.get(), &bytes, nullptr, append, nullptr, nullptr) != ARCHIVE_OK) {
     return failure(writer.get());
   }
   for (const Member& member : members) {
-    const std::unique_ptr<archive_entry, Closer> entry(archive_entry_new());
+    const std::unique_ptr<archive_entry, ArchiveCloser> entry(archive_entry_new());
     archive_entry_set_pathname(entry.get(), (folder + "/" + member.name).c_str());
     archive_entry_set_size(entry.get(), static_cast<la_int64_t>(member.text.size()));
     archive_entry_set_filetype(entry.get(), AE_IFREG);

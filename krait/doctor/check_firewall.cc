@@ -21,7 +21,7 @@ constexpr std::uint8_t kIcmp = 1;
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
 constexpr std::uint8_t kIcmpv6 = 58;
-constexpr std::size_t kMaxShown = 3;
+constexpr std::size_t kMaxDropsShown = 3;
 
 // The names of the links over which peers are reached; one that is not known when there is none.
 std::set<std::string> underlays(const Facts& facts) {
@@ -170,7 +170,7 @@ Findings check_firewall_input(const Facts& facts) {
   Findings findings;
   for (const std::uint32_t selector : open_selectors(*facts.config.mesh, *facts.config.policy)) {
     auto packet = packet_of(selector);
-    if (!packet || findings.size() >= kMaxShown) {
+    if (!packet || findings.size() >= kMaxDropsShown) {
       continue;
     }
     packet->in = facts.interface;

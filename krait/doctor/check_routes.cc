@@ -18,7 +18,7 @@ using netlink::RuleAction;
 
 namespace {
 
-constexpr std::size_t kMaxShown = 5;        // of one kind; a wrong route may hit every peer
+constexpr std::size_t kMaxOfAKind = 5;      // of one kind; a wrong route may hit every peer
 constexpr std::uint32_t kLocalTable = 255;  // RT_TABLE_LOCAL, include/uapi/linux/rtnetlink.h
 constexpr std::uint32_t kMainTable = 254;   // RT_TABLE_MAIN
 
@@ -184,8 +184,8 @@ void find_inner_routes(Walk& state, const std::vector<Prefix>& overlay) {
 void report(const std::set<std::string>& texts, Grade grade, const char* name, const char* hint, Findings& findings) {
   std::size_t shown = 0;
   for (const std::string& text : texts) {
-    if (++shown > kMaxShown) {
-      findings.push_back({name, grade, fmt::format("and {} more of this kind", texts.size() - kMaxShown), ""});
+    if (++shown > kMaxOfAKind) {
+      findings.push_back({name, grade, fmt::format("and {} more of this kind", texts.size() - kMaxOfAKind), ""});
       return;
     }
     findings.push_back({name, grade, text, hint});

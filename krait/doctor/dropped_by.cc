@@ -182,9 +182,9 @@ Truth matches_number(std::int64_t value, const Json& wanted) {
 }
 
 // One base chain's walk.
-class Walk {
+class ChainWalk {
  public:
-  Walk(const Ruleset& ruleset, const Packet& packet) : ruleset_(ruleset), packet_(packet) {}
+  ChainWalk(const Ruleset& ruleset, const Packet& packet) : ruleset_(ruleset), packet_(packet) {}
 
   bool drops(const Chain& base) {
     const Verdict verdict = chain(base, 0);
@@ -212,7 +212,7 @@ class Walk {
   int steps_ = 0;
 };
 
-Truth Walk::matches_set(const Chain& chain, const Value& value, const Json& elements, int depth) {
+Truth ChainWalk::matches_set(const Chain& chain, const Value& value, const Json& elements, int depth) {
   Truth found = Truth::no;
   for (const Json& element : elements) {
     found = any_of(found, matches(chain, value, element, depth + 1));
@@ -220,7 +220,7 @@ Truth Walk::matches_set(const Chain& chain, const Value& value, const Json& elem
   return found;
 }
 
-Truth Walk::matches(const Chain& chain, const Value& value, const Json& wanted, int depth) {
+Truth ChainWalk::matches(const Chain& chain, const Value& value, const Json& wanted, int depth) {
   if (value.absent) {
     return Truth::no;
   }
@@ -251,7 +251,7 @@ Truth Walk::matches(const Chain& chain, const Value& value, const Json& wanted, 
 }
 
 // A condition of a rule.
-void Walk::look(const Chain& chain, const Json& expression, Match& match) {
+void ChainWalk::look(const Chain& chain, const Json& expression, Match& match) {
   if (const Json* test = find_member(expression, "match")) {
     const Json* left = find_member(*test, "left");
     const Json* right = find_member(*test, "right");
@@ -279,7 +279,7 @@ void Walk::look(const Chain& chain, const Json& expression, Match& match) {
 }
 
 // What a rule does once its conditions have been looked at; empty: go on with the next expression.
-std::optional<Verdict> Walk::act(const Chain& chain, const Json& action, const Match& match, int depth) {
+std::optional<Verdict> ChainWalk::act(const Chain& chain, const Json& action, const Match& match, int depth) {
   const bool sure = match.truth == Truth::yes;
   const auto accept = [&]() -> std::optional<Verdict> {
     if (sure) {
@@ -319,7 +319,7 @@ std::optional<Verdict> Walk::act(const Chain& chain, const Json& action, const M
   return std::nullopt;
 }
 
-std::optional<Verdict> Walk::rule(const Chain& chain, const Json& expressions, int depth) {
+std::optional<Verdict> ChainWalk::rule(const Chain& chain, const Json& expressions, int depth) {
   Match match;
   for (const Json& expression : expressions) {
     look(chain, expression, match);
@@ -353,7 +353,7 @@ std::optional<Verdict> Walk::rule(const Chain& chain, const Json& expressions, i
   return std::nullopt;
 }
 
-Verdict Walk::chain(const Chain& chain, int depth) {
+Verdict ChainWalk::chain(const Chain& chain, int depth) {
   const bool outer = std::exchange(may_return_, false);
   Verdict verdict = Verdict::none;
   for (const Json& expressions : chain.rules) {
@@ -379,7 +379,7 @@ const Chain* dropped_by(const Ruleset& ruleset, const Packet& packet, std::strin
   for (const auto& [name, chain] : ruleset.chains) {
     const bool concerned = chain.type == "filter" && (chain.hook == hook || chain.hook == "prerouting") &&
                            (chain.family == own_family || chain.family == "inet");
-    if (concerned && Walk(ruleset, packet).drops(chain)) {
+    if (concerned && ChainWalk(ruleset, packet).drops(chain)) {
       return &chain;
     }
   }

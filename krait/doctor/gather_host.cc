@@ -26,7 +26,7 @@ using common::text_at;
 
 namespace {
 
-constexpr std::size_t kMaxModulesBytes = std::size_t{16} << 20U;
+constexpr std::size_t kMaxModuleListBytes = std::size_t{16} << 20U;
 
 void gather_kernel(KernelFacts& kernel) {
   utsname names{};
@@ -36,7 +36,7 @@ void gather_kernel(KernelFacts& kernel) {
   kernel.has_btf = datapath::kernel_has_btf();
   kernel.wireguard_loaded = ::access("/sys/module/wireguard", F_OK) == 0;
   for (const char* list : {"modules.dep", "modules.builtin"}) {
-    const auto text = common::read_file(fmt::format("/lib/modules/{}/{}", kernel.release, list), kMaxModulesBytes);
+    const auto text = common::read_file(fmt::format("/lib/modules/{}/{}", kernel.release, list), kMaxModuleListBytes);
     kernel.wireguard_available =
         kernel.wireguard_available || (text && text->find("/wireguard.ko") != std::string::npos);
   }

@@ -12,7 +12,7 @@ namespace krait::doctor {
 
 namespace {
 
-struct Closer {
+struct JournalCloser {
   void operator()(sd_journal* journal) const { sd_journal_close(journal); }
 };
 
@@ -44,7 +44,7 @@ common::Result<std::string> journal_of(const std::string& program, std::size_t m
   if (const int error = sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY); error < 0) {
     return common::Error::from_errno(-error, "open the journal");
   }
-  const std::unique_ptr<sd_journal, Closer> journal(opened);
+  const std::unique_ptr<sd_journal, JournalCloser> journal(opened);
   const std::string match = "_COMM=" + program;
   if (const int error = sd_journal_add_match(journal.get(), match.data(), match.size()); error < 0) {
     return common::Error::from_errno(-error, "search the journal");

@@ -13,7 +13,7 @@ namespace krait::doctor {
 
 namespace {
 
-constexpr std::size_t kMaxModulesBytes = std::size_t{4} << 20U;
+constexpr std::size_t kMaxBuiltinsBytes = std::size_t{4} << 20U;
 
 // Whether a question to nftables would load its module: it is none that is loaded, nor built in.
 bool is_not_loaded() {
@@ -23,12 +23,12 @@ bool is_not_loaded() {
   utsname names{};
   ::uname(&names);
   const auto builtin =
-      common::read_file(fmt::format("/lib/modules/{}/modules.builtin", names.release), kMaxModulesBytes);
+      common::read_file(fmt::format("/lib/modules/{}/modules.builtin", names.release), kMaxBuiltinsBytes);
   // Where no modules are installed none can be loaded either.
   return builtin && builtin->find("/nf_tables.ko") == std::string::npos;
 }
 
-struct Closer {
+struct ContextCloser {
   void operator()(nft_ctx* context) const { nft_ctx_free(context); }
 };
 
@@ -41,7 +41,7 @@ common::Result<std::string> list_ruleset() {
   if (::geteuid() != 0) {  // the library would print to standard error
     return common::Error(common::ErrorCode::permission, "only root may read nftables");
   }
-  const std::unique_ptr<nft_ctx, Closer> context(nft_ctx_new(NFT_CTX_DEFAULT));
+  const std::unique_ptr<nft_ctx, ContextCloser> context(nft_ctx_new(NFT_CTX_DEFAULT));
   if (!context) {
     return common::Error(common::ErrorCode::system, "libnftables has no memory");
   }

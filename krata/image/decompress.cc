@@ -19,7 +19,7 @@ using common::Result;
 namespace {
 
 constexpr std::size_t kInputBytes = std::size_t{256} << 10U;
-constexpr std::size_t kMagicBytes = 6;
+constexpr std::size_t kXzMagicBytes = 6;
 constexpr int kMaxWindowLog = 27;
 
 // What was read from the source and not used yet.
@@ -172,7 +172,7 @@ Result<std::unique_ptr<Decoder>> decoder_for(std::string_view start) {
   if (start.starts_with("\x28\xb5\x2f\xfd") || is_skippable) {
     return std::make_unique<Zstd>();
   }
-  if (start.starts_with(std::string_view("\xfd\x37zXZ\0", kMagicBytes)) || start.starts_with("BZh")) {
+  if (start.starts_with(std::string_view("\xfd\x37zXZ\0", kXzMagicBytes)) || start.starts_with("BZh")) {
     return Error(ErrorCode::unsupported,
                  "compressed by xz or bzip2, which layers are not; gzip, zstd or nothing it must be");
   }
@@ -185,7 +185,7 @@ class Decompressed : public ByteSource {
 
   Result<std::size_t> read(std::span<char> room) override {
     if (!decoder_) {
-      KRAIT_CHECK(input_.fill(kMagicBytes));
+      KRAIT_CHECK(input_.fill(kXzMagicBytes));
       KRAIT_TRY(auto decoder, decoder_for(input_.rest()));
       decoder_ = std::move(decoder);
     }

@@ -39,12 +39,12 @@ class DockerRegistry:
                        f"http:\n  addr: 127.0.0.1:{self.port}\n{auth}")
         self.process = subprocess.Popen(["docker-registry", "serve", folder + "/config.yml"], stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
-        for _ in range(100):
+        while self.process.poll() is None:
             with socket.socket() as one:
                 if one.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.05)
-        raise AssertionError("docker-registry does not start")
+        raise AssertionError(f"docker-registry ends with {self.process.returncode}")
 
     def stop(self):
         self.process.terminate()

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tarfile
+import threading
 import time
 import unittest
 
@@ -444,8 +445,8 @@ class StoreTest(Base):
         self.assertIn("no store of images", self.image("list", code=1)["error"])
         self.assertEqual(os.listdir(self.store), ["precious"])
 
-    def slow(self, pause):
-        """A registry whose only layer comes in 20 parts."""
+    def halting(self):
+        """A registry whose only layer stops in the middle until `fake.go` is set."""
         fake = Fake()
         self.addCleanup(fake.stop)
         data = small("a", os.urandom(2000000))
@@ -453,12 +454,15 @@ class StoreTest(Base):
         fake.take(self.layout)
         fake.layer = sha256(data)
         fake.sent = []
+        fake.go = threading.Event()
+        self.addCleanup(fake.go.set)
 
         def behave(handler, path):
             if not path.endswith(fake.layer):
                 return False
             match = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
             start = int(match[1]) if match else 0
+            middle = start + (len(data) - start) // 4
             fake.sent.append(start)
             handler.send_response(206 if match else 200)
             handler.send_header("Content-Length", str(len(data) - start))
@@ -466,9 +470,9 @@ class StoreTest(Base):
                 handler.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
             handler.end_headers()
             try:
-                for at in range(start, len(data), len(data) // 20):
-                    handler.wfile.write(data[at:min(at + len(data) // 20, len(data))])
-                    time.sleep(pause)
+                handler.wfile.write(data[start:middle])
+                fake.go.wait()
+                handler.wfile.write(data[middle:])
             except OSError:
                 pass
             return True
@@ -481,7 +485,7 @@ class StoreTest(Base):
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def test_killed_again_and_again(self):
-        fake = self.slow(0.02)
+        fake = self.halting()
         part = f"{self.store}/partial/{fake.layer.replace(':', '-')}"
         have = 0
         for _ in range(3):
@@ -492,13 +496,15 @@ class StoreTest(Base):
             have = os.path.getsize(part)
             process.communicate()
         self.assertEqual(self.image("list")["images"], [])
+        fake.go.set()
         self.image("pull", fake.host + "/a:t")
         self.assertGreater(max(fake.sent), 0)  # it went on where it was
         self.assertEqual(os.listdir(self.store + "/partial"), [])
         self.assertEqual(len(self.image("list")["images"]), 1)
 
     def test_a_partial_blob_that_is_damaged(self):
-        fake = self.slow(0)
+        fake = self.halting()
+        fake.go.set()
         self.image("list")
         with open(f"{self.store}/partial/{fake.layer.replace(':', '-')}", "wb") as file:
             file.write(b"x" * 1000)
@@ -506,10 +512,12 @@ class StoreTest(Base):
         self.assertEqual(fake.sent, [1000, 0])
 
     def test_two_pulls_at_a_time(self):
-        fake = self.slow(0.02)
+        fake = self.halting()
         both = [self.start("pull", fake.host + "/a:t") for _ in range(2)]
-        time.sleep(0.1)
+        while not fake.sent:
+            time.sleep(0.01)
         self.assertIn("another krata uses the store", self.image("prune", code=2)["error"])
+        fake.go.set()
         for process in both:
             process.communicate()
             self.assertEqual(process.returncode, 0)
@@ -517,16 +525,25 @@ class StoreTest(Base):
         self.assertEqual(os.listdir(self.store + "/partial"), [])
 
     def test_lines_where_there_is_no_terminal(self):
-        fake = self.slow(0)
+        fake = self.halting()
+        fake.go.set()
         process = self.start("pull", fake.host + "/a:t")
         _, err = process.communicate()
         self.assertRegex(err.decode(), f"^{fake.layer[:19]} 2.0 MB\n$")
 
     def test_bars_on_a_terminal(self):
-        fake = self.slow(0.02)
-        done = run("script", "-qec", f"{KRATA} image pull --store {self.store} {fake.host}/a:t", "/dev/null", env={**self.env, "TERM": "xterm"})
-        self.assertRegex(done.stdout, r"\[#+ +\] +\d+% 2.0 MB")
-        self.assertRegex(done.stdout, r"\[#{30}\] 100% 2.0 MB")
+        fake = self.halting()
+        command = f"{KRATA} image pull --store {self.store} {fake.host}/a:t"
+        terminal = subprocess.Popen(["script", "-qfec", command, "/dev/null"], env={**self.env, "TERM": "xterm"},
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        shown = b""
+        while not re.search(rb"\[#* +\] +\d+% 2.0 MB", shown):
+            more = os.read(terminal.stdout.fileno(), 4096)
+            self.assertTrue(more, shown)
+            shown += more
+        fake.go.set()
+        shown += terminal.communicate()[0]
+        self.assertRegex(shown.decode(), r"\[#{30}\] 100% 2.0 MB")
 
 
 if __name__ == "__main__":

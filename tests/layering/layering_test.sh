@@ -34,7 +34,7 @@ declare -A may_include=(
   [krata/init]="common common/event krata/bundle krata/channel"
   [krata/block]="common"
   [krata/backend]="common common/event krata/block krata/store/client.h krata/xen"
-  [krata/kernel]="common"
+  [krata/kernel]="common krata/image"
   [krata/xen]="common"
   [krata/boot]="common krata/xen"
   [krata/model]="common"
@@ -172,6 +172,7 @@ plant krata/init/a.cc '#include "krata/image/json.h"'
 plant krata/init/a.cc '#include "krata/kernel/store.h"'
 plant krata/channel/a.cc '#include "krata/init/zone.h"'
 plant krata/bundle/a.cc '#include "krata/image/store.h"'
+plant krata/kernel/a.cc '#include "krata/bundle/bundle.h"'
 plant krata/block/a.h '#include <xen/io/blkif.h>'
 plant krata/image/a.cc '#include <lzma.h>'
 plant krait/agent/a.cc '#include "krata/store/store.h"'

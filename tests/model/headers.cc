@@ -3,23 +3,13 @@
 #include <algorithm>
 
 #include "krait/abi/selector.h"
+#include "tests/model/protocols.h"
 
 namespace krait::naive {
 namespace {
 
 constexpr std::size_t kEthernetBytes = 14;
 constexpr std::size_t kMaxExtensions = 8;
-
-// Protocol numbers (IANA).
-constexpr std::uint8_t kHopByHop = 0;
-constexpr std::uint8_t kIcmp = 1;
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kUdp = 17;
-constexpr std::uint8_t kRouting = 43;
-constexpr std::uint8_t kFragment = 44;
-constexpr std::uint8_t kIcmpv6 = 58;
-constexpr std::uint8_t kDestinationOptions = 60;
-constexpr std::uint8_t kSctp = 132;
 
 // IPv4 options (IANA).
 constexpr std::uint8_t kLooseRoute = 131;

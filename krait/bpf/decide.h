@@ -5,14 +5,14 @@
 #include "krait/bpf/flow_verdict.h"
 #include "krait/bpf/icmp_error.h"
 
-static __always_inline int decide(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
+static __always_inline int decide_packet(struct __sk_buff* skb, const struct view* view, struct scratch* scratch) {
   const __u8 is_icmp_error = scratch->packet.is_icmp_error;
   if (is_icmp_error) {
-    const int reason = judge_icmp_error(skb, view, scratch);
+    const int reason = decide_icmp_error(skb, view, scratch);
     if (reason >= 0) {
       return reason;
     }
   }
-  const int reason = judge(view, scratch);
+  const int reason = decide_flow(view, scratch);
   return is_icmp_error && reason == KRAIT_REASON_NO_RULE ? KRAIT_REASON_ICMP_ERROR_UNRELATED : reason;
 }
