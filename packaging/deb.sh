@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes FOLDER/krait_VERSION_ARCHITECTURE.deb from the release build, with debhelper.
+# Makes FOLDER/{krait,krata,krata-common}_VERSION_ARCHITECTURE.deb from the release build, with debhelper.
 # usage: deb.sh FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,16 +11,22 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/krait
 mkdir -p "$tree/bin"
-cp -r packaging/debian packaging/etc packaging/examples README.md ARCHITECTURE.md docs "$tree"
+cp -r packaging/debian packaging/etc packaging/examples packaging/modules-load.d README.md ARCHITECTURE.md docs "$tree"
 cp packaging/krait-agent.service "$tree/debian/krait.krait-agent.service"
-cp "$built/bin/krait" "$built/bin/krait-agent" "$built/bin/krait-inspect" "$tree/bin"
+cp packaging/krata-store.service "$tree/debian/krata-common.krata-store.service"
+cp packaging/kratad.service "$tree/debian/krata.kratad.service"
+for program in krait krait-agent krait-inspect krata kratad krata-block krata-init krata-store; do
+  cp "$built/bin/$program" "$tree/bin"
+done
 
 reference=$built/bin/krait_reference
 mkdir -p "$tree"/man "$tree"/completions/{bash,zsh,fish}
 "$reference" man krait >"$tree/man/krait.1"
 "$reference" man krait-agent >"$tree/man/krait-agent.8"
 for file in krait.toml policy.toml; do packaging/manual_5.sh "$file" >"$tree/man/$file.5"; done
-for program in krait krait-agent; do
+"$reference" man krata >"$tree/man/krata.1"
+for program in kratad krata-block krata-store; do "$reference" man "$program" >"$tree/man/$program.8"; done
+for program in krait krait-agent krata kratad krata-block krata-store; do
   "$reference" bash "$program" >"$tree/completions/bash/$program"
   "$reference" zsh "$program" >"$tree/completions/zsh/_$program"
   "$reference" fish "$program" >"$tree/completions/fish/$program.fish"
@@ -35,5 +41,5 @@ krait ($version) unstable; urgency=medium
  -- The Krait authors <krait@localhost.localdomain>  $(git log -1 --format=%cD 2>/dev/null || date -R)
 END
 (cd "$tree" && dpkg-buildpackage --build=binary --unsigned-changes --no-check-builddeps)
-rm -f "$folder"/krait_*.deb
-mv "$work"/krait_*.deb "$folder"
+rm -f "$folder"/{krait,krata,krata-common}_*.deb
+mv "$work"/{krait,krata,krata-common}_*.deb "$folder"

@@ -123,45 +123,37 @@ void Zone::write_link() {
   }
 }
 
+// What is said of a session that has just ended is let go of: the host did not know.
 void Zone::handle(const channel::zone::Event& event) {
   namespace zone = channel::zone;
-  std::visit(Overloaded{
-                 [this](const zone::NewHost&) { end_sessions_of_former_host(); },
-                 [this](const zone::Start& it) { start(it); },
-                 [this](const zone::Input& it) {
-                   if (Session* const session = find(it.session)) {
-                     session->take_input(it.bytes);
-                   } else {
-                     channel_.input_taken(it.session, it.bytes.size());
-                   }
-                 },
-                 [this](const zone::InputEnded& it) {
-                   if (Session* const session = find(it.session)) {
-                     session->end_input();
-                   }
-                 },
-                 [this](const zone::Resize& it) {
-                   if (Session* const session = find(it.session)) {
-                     session->resize(it.size);
-                   }
-                 },
-                 [this](const zone::Signal& it) {
-                   if (const Session* const session = find(it.session)) {
-                     session->signal(static_cast<int>(it.number));
-                   }
-                 },
-                 [this](const zone::Stop&) {
-                   if (const Session* const session = find(kContainer)) {
-                     session->signal(stop_signal_);
-                   }
-                 },
-                 [this](const zone::ExitTaken&) {
-                   if (ended_ && sessions_.empty()) {
-                     loop_->stop();
-                   }
-                 },
-             },
-             event);
+  std::visit(
+      Overloaded{
+          [this](const zone::NewHost&) { end_sessions_of_former_host(); },
+          [this](const zone::Start& it) { start(it); },
+          [this](const zone::Input& it) { take_input(it); },
+          [this](const zone::InputEnded& it) { with(it.session, [](Session& session) { session.end_input(); }); },
+          [this](const zone::Resize& it) { with(it.session, [&it](Session& session) { session.resize(it.size); }); },
+          [this](const zone::Signal& it) {
+            with(it.session, [&it](Session& session) { session.signal(static_cast<int>(it.number)); });
+          },
+          [this](const zone::Stop&) { with(kContainer, [this](Session& session) { session.signal(stop_signal_); }); },
+          [this](const zone::ExitTaken&) { leave_if_over(); },
+      },
+      event);
+}
+
+void Zone::take_input(const channel::zone::Input& input) {
+  if (Session* const session = find(input.session)) {
+    session->take_input(input.bytes);
+  } else {
+    channel_.input_taken(input.session, input.bytes.size());
+  }
+}
+
+void Zone::leave_if_over() {
+  if (ended_ && sessions_.empty()) {
+    loop_->stop();
+  }
 }
 
 Session* Zone::find(SessionId id) {

@@ -24,16 +24,20 @@ using channel::Exit;
 using channel::kContainer;
 using channel::SessionId;
 
-// Kills nobody but the children of this process, of which there are those of the container only.
+// All children of a process, and theirs.
+void kill_descendants(pid_t parent) {
+  const std::string name = std::to_string(parent);
+  std::ifstream children("/proc/" + name + "/task/" + name + "/children");
+  for (pid_t child = 0; children >> child;) {
+    kill_descendants(child);
+    ::kill(child, SIGKILL);
+  }
+}
+
+// Kills nobody but the descendants of this process, of which there are those of the container only.
 class FakeMachine : public Machine {
  public:
-  void kill_everyone() override {
-    const std::string self = std::to_string(::getpid());
-    std::ifstream children("/proc/self/task/" + self + "/children");
-    for (pid_t child = 0; children >> child;) {
-      ::kill(child, SIGKILL);
-    }
-  }
+  void kill_everyone() override { kill_descendants(::getpid()); }
   [[nodiscard]] std::uint64_t out_of_memory_kills() const override { return 0; }
   void power_off() override {}
 };
@@ -69,6 +73,7 @@ class ZoneTest : public testing::Test {
   ~ZoneTest() override {
     link_.reset();
     if (zone_ > 0) {
+      kill_descendants(zone_);
       ::kill(zone_, SIGKILL);
       ::waitpid(zone_, nullptr, 0);
     }
@@ -236,7 +241,7 @@ TEST_F(ZoneTest, GivesTerminals) {
       start({.arguments = {"sh", "-c", "tty && stty size && read line && echo \"got $line\" && stty size"},
              .terminal = true,
              .size = {.rows = 12, .columns = 34}});
-  until_text(session, "12 34");
+  until_text(session, "12 34\r\n");
   host_.resize(session, {.rows = 56, .columns = 78});
   host_.input(session, "hello\r");
   until_exit(session);

@@ -10,7 +10,9 @@
 
 #include "krait/agent/flags.h"
 #include "krait/cli/command.h"
+#include "krata/backend/flags.h"
 #include "krata/cli/command.h"
+#include "krata/daemon/flags.h"
 #include "krata/store/flags.h"
 #include "packaging/reference/reference.h"
 
@@ -44,12 +46,14 @@ Command describe_krait() {
 }
 Command describe_krait_agent() { return describe_flags("krait-agent", krait::agent::add_flags); }
 Command describe_krata() { return describe_commands(krata::cli::about(), krata::cli::add_commands); }
+Command describe_kratad() { return describe_flags("kratad", krata::daemon::add_flags); }
+Command describe_krata_block() { return describe_flags("krata-block", krata::backend::add_flags); }
 Command describe_krata_store() { return describe_flags("krata-store", krata::store::add_flags); }
 
 constexpr const char* kKraitPages =
     ".BR krait (1),\n.BR krait\\-agent (8),\n.BR krait.toml (5),\n.BR policy.toml (5);\n"
     "the folder /usr/share/doc/krait\n";
-constexpr const char* kKrataPages = ".BR krata (1),\n.BR krata\\-store (8)\n";
+constexpr const char* kKrataPages = ".BR krata (1),\n.BR kratad (8),\n.BR krata\\-store (8),\n.BR krata\\-block (8)\n";
 
 struct Program {
   std::string_view name;
@@ -61,6 +65,8 @@ constexpr std::array kPrograms{
     Program{"krait", describe_krait, {"identity policy on a WireGuard mesh", 1, kKraitPages}},
     Program{"krait-agent", describe_krait_agent, {"keeps one interface as krait.toml says", 8, kKraitPages}},
     Program{"krata", describe_krata, {"OCI containers as Xen guests", 1, kKrataPages}},
+    Program{"kratad", describe_kratad, {"looks after the zones of a host", 8, kKrataPages}},
+    Program{"krata-block", describe_krata_block, {"serves the disks of a zone", 8, kKrataPages}},
     Program{"krata-store",
             describe_krata_store,
             {"the tree of names and values that domain 0 and zones share", 8, kKrataPages}}};
@@ -90,6 +96,7 @@ int main(int argc, char** argv) {
       return std::fflush(stdout) == 0 ? 0 : 2;
     }
   }
-  fmt::print(stderr, "usage: krait_reference man|bash|zsh|fish krait|krait-agent|krata|krata-store\n");
+  fmt::print(stderr,
+             "usage: krait_reference man|bash|zsh|fish krait|krait-agent|krata|kratad|krata-block|krata-store\n");
   return 1;
 }
