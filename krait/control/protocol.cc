@@ -10,11 +10,8 @@
 
 namespace krait::control {
 
-using common::Diagnostic;
 using common::Error;
 using common::ErrorCode;
-using common::list_at;
-using common::number_at;
 using common::Result;
 using common::text_at;
 
