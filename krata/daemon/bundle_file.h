@@ -11,6 +11,8 @@
 
 namespace krata::daemon {
 
+inline constexpr std::size_t kMaxConfigBytes = std::size_t{8} << 20U;  // of an image's configuration document
+
 // The disks of every zone, in this order: image, bundle, and those that its owner gives.
 inline constexpr std::string_view kDiskLetters = "abcdefghijklmnop";
 

@@ -7,11 +7,16 @@
 
 #include "common/result.h"
 #include "krata/channel/channel.h"
+#include "krata/console/lines.h"
 #include "krata/daemon/host.h"
 #include "krata/daemon/pace.h"
 #include "krata/xen/byte_ring.h"
 
 namespace krata::daemon {
+
+inline console::Stream stream_of(channel::Stream stream) {
+  return stream == channel::Stream::error ? console::Stream::error : console::Stream::output;
+}
 
 class ChannelLink {
  public:

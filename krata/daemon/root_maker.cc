@@ -9,6 +9,7 @@
 
 #include "common/answer.h"
 #include "common/file.h"
+#include "krata/daemon/files.h"
 
 namespace krata::daemon {
 
@@ -17,13 +18,6 @@ using common::ErrorCode;
 using common::Result;
 
 namespace {
-
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
-
-Result<void> make_folder(const std::string& path) {
-  return ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST ? Result<void>()
-                                                             : Error::from_errno(errno, "make " + path);
-}
 
 // "sha256:..." as a file's name: nothing else may be one.
 bool is_digest(const std::string& text) {

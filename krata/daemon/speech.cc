@@ -19,12 +19,6 @@ using model::End;
 
 namespace {
 
-constexpr std::size_t kMaxConfigBytes = std::size_t{8} << 20U;
-
-console::Stream stream_of(channel::Stream stream) {
-  return stream == channel::Stream::error ? console::Stream::error : console::Stream::output;
-}
-
 class Speech : public Talk {
  public:
   using Talk::Talk;

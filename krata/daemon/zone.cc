@@ -8,7 +8,7 @@
 #include <tuple>
 #include <utility>
 
-#include "krata/model/zone_json.h"
+#include "krata/daemon/files.h"
 #include "krata/reconcile/restart.h"
 
 namespace krata::daemon {
@@ -27,8 +27,6 @@ constexpr std::chrono::milliseconds kFirstRetry{250};
 constexpr std::chrono::milliseconds kMaxRetry{30'000};
 constexpr std::chrono::milliseconds kDyingRetry{20};
 constexpr std::chrono::milliseconds kPendingRetry{1000};  // what is waited for wakes by itself
-
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 bool is_same(const control::ZoneView& a, const control::ZoneView& b) {
   return a.record == b.record && a.state == b.state && a.note == b.note;

@@ -13,6 +13,7 @@
 #include "krata/boot/build.h"
 #include "krata/boot/payload.h"
 #include "krata/daemon/bundle_file.h"
+#include "krata/daemon/files.h"
 #include "krata/daemon/zone.h"
 #include "krata/kernel/store.h"
 #include "krata/reconcile/restart.h"
@@ -29,14 +30,8 @@ using reconcile::Step;
 
 namespace {
 
-constexpr std::size_t kMaxConfigBytes = std::size_t{8} << 20U;
 constexpr std::size_t kMaxKernelBytes = std::size_t{256} << 20U;
 constexpr std::size_t kMaxPortsBytes = 4096;
-
-Result<void> make_folder(const std::string& path) {
-  return ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST ? Result<void>()
-                                                             : Error::from_errno(errno, "make " + path);
-}
 
 Result<void> remove_file(const std::string& path) {
   return ::unlink(path.c_str()) == 0 || errno == ENOENT ? Result<void>() : Error::from_errno(errno, "remove " + path);

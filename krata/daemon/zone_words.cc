@@ -22,10 +22,6 @@ struct Overloaded : Cases... {
   using Cases::operator()...;
 };
 
-console::Stream stream_of(channel::Stream stream) {
-  return stream == channel::Stream::error ? console::Stream::error : console::Stream::output;
-}
-
 End end_of(const channel::Exit& exit) {
   using Reason = channel::Exit::Reason;
   const bool is_exit = exit.reason == Reason::exited;

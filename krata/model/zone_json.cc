@@ -16,7 +16,7 @@ using common::Result;
 
 namespace {
 
-Error wrong(std::string text) { return {ErrorCode::invalid_input, std::move(text)}; }
+Error refused(std::string text) { return {ErrorCode::invalid_input, std::move(text)}; }
 
 // Reads members one by one, and knows at the end which ones nobody asked for.
 class Members {
@@ -30,7 +30,8 @@ class Members {
   }
   void number(const char* key, std::uint32_t& value) {
     if (const Json* found = take(key); found != nullptr) {
-      const auto given = found->is_number_unsigned() ? found->get<std::uint64_t>() : std::numeric_limits<std::uint64_t>::max();
+      const auto given =
+          found->is_number_unsigned() ? found->get<std::uint64_t>() : std::numeric_limits<std::uint64_t>::max();
       given <= std::numeric_limits<std::uint32_t>::max() ? void(value = static_cast<std::uint32_t>(given))
                                                          : refuse(key, "a whole number below 2^32");
     }
@@ -61,14 +62,14 @@ class Members {
   }
   Result<void> finish() {
     if (!json_.is_object()) {
-      return wrong("an object is needed");
+      return refused("an object is needed");
     }
     for (const auto& [key, value] : json_.items()) {
       if (std::ranges::find(known_, key) == known_.end()) {
-        return wrong(fmt::format("no member is called {}", key.substr(0, 64)));
+        return refused(fmt::format("no member is called {}", key.substr(0, 64)));
       }
     }
-    return refused_.empty() ? Result<void>() : wrong(refused_);
+    return refused_.empty() ? Result<void>() : refused(refused_);
   }
 
  private:
@@ -180,7 +181,7 @@ Result<End> end_from_json(const Json& json) {
   const auto code = common::find_number(json, "code");
   const auto signal = common::find_number(json, "signal");
   if (!reason || !code || *code > 255 || !signal || *signal > 255) {
-    return wrong("this is not how a zone ended");
+    return refused("this is not how a zone ended");
   }
   return End{.reason = *reason,
              .code = static_cast<std::int32_t>(*code),
@@ -198,7 +199,7 @@ Result<std::uint32_t> parse_memory(std::string_view text) {
   if (failed == std::errc() && unit == "G" && number <= std::numeric_limits<std::uint32_t>::max() / 1024) {
     return number * 1024;
   }
-  return wrong(fmt::format("{} is no amount of memory; write it as 256M or 2G", text.substr(0, 64)));
+  return refused(fmt::format("{} is no amount of memory; write it as 256M or 2G", text.substr(0, 64)));
 }
 
 Result<DiskSpec> parse_disk(std::string_view text) {
@@ -206,7 +207,7 @@ Result<DiskSpec> parse_disk(std::string_view text) {
   const std::string_view rest = disk.read_only ? text.substr(0, text.size() - 3) : text;
   const auto colon = rest.rfind(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == rest.size()) {
-    return wrong(fmt::format("{} is no disk; write it as FILE:/path or FILE:/path:ro", text.substr(0, 64)));
+    return refused(fmt::format("{} is no disk; write it as FILE:/path or FILE:/path:ro", text.substr(0, 64)));
   }
   disk.file = rest.substr(0, colon);
   disk.mount = rest.substr(colon + 1);
