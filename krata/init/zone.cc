@@ -20,7 +20,7 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kReadBytes = 4096;
+constexpr std::size_t kLinkReadBytes = 4096;
 // For output that others than the ended process have open. With the container all others end, which takes a moment.
 constexpr std::chrono::milliseconds kContainerPatience{5000};
 constexpr std::chrono::milliseconds kExecPatience{200};
@@ -86,7 +86,7 @@ void Zone::turn() {
 
 // False: nothing more for now.
 bool Zone::read_link() {
-  std::array<char, kReadBytes> bytes{};
+  std::array<char, kLinkReadBytes> bytes{};
   const ssize_t got = ::read(link_.get(), bytes.data(), bytes.size());
   if (got > 0) {
     channel_.feed(std::string_view(bytes.data(), static_cast<std::size_t>(got)));
