@@ -188,17 +188,24 @@ void Zone::reap() {
   }
 }
 
+Exit Zone::exit_of(const Session& session, int status) {
+  if (!WIFSIGNALED(status)) {
+    return {.reason = Exit::Reason::exited, .number = static_cast<std::uint32_t>(WEXITSTATUS(status))};
+  }
+  // The kernel counts before it kills, but does not say whom.
+  const std::uint64_t kills = machine_.out_of_memory_kills();
+  const bool has_starved =
+      WTERMSIG(status) == SIGKILL && !session.was_killed() && std::exchange(kills_before_, kills) < kills;
+  return {.reason = has_starved ? Exit::Reason::out_of_memory : Exit::Reason::signalled,
+          .number = static_cast<std::uint32_t>(WTERMSIG(status))};
+}
+
 void Zone::note_end(pid_t pid, int status) {
   for (const auto& [id, session] : sessions_) {
     if (session->pid() != pid) {
       continue;
     }
-    Exit exit{.reason = Exit::Reason::exited, .number = static_cast<std::uint32_t>(WEXITSTATUS(status))};
-    if (WIFSIGNALED(status)) {
-      const bool starved = WTERMSIG(status) == SIGKILL && machine_.out_of_memory_kills() > kills_before_;
-      exit = {.reason = starved ? Exit::Reason::out_of_memory : Exit::Reason::signalled,
-              .number = static_cast<std::uint32_t>(WTERMSIG(status))};
-    }
+    const Exit exit = exit_of(*session, status);
     session->set_exit(exit, id == kContainer ? kContainerPatience : kExecPatience);
     if (id == kContainer) {
       end_container();
