@@ -40,7 +40,8 @@ Result<std::unique_ptr<Zone>> Zone::create(Fd link, Machine& machine) {
 
 Result<void> Zone::watch() {
   KRAIT_TRY(loop_, common::Loop::create());
-  // What others send to the first process is of no consequence to it (kill(2)); it asks for SIGCHLD alone.
+  // Of what others send to the first process the kernel lets through what it asks for alone (kill(2)). SIGPIPE is its
+  // own: a process that reads no more is seen by the error.
   KRAIT_TRY(auto signals, common::Signals::receive(*loop_, {SIGCHLD, SIGPIPE}, [this](int) { turn(); }));
   signals_.emplace(std::move(signals));
   KRAIT_TRY(patience_, common::Timer::create(*loop_, [this] { loop_->stop(); }));
@@ -218,6 +219,9 @@ void Zone::note_end(pid_t pid, int status) {
 void Zone::end_container() {
   ended_ = true;
   machine_.kill_everyone();
+  if (link_lost_) {
+    loop_->stop();
+  }
   patience_.after(kHostPatience);
 }
 
