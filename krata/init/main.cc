@@ -68,6 +68,7 @@ Result<void> serve(const krata::init::Options& options, krata::init::Machine& ma
 
 Result<void> run(std::span<const char* const> words, krata::init::Machine& machine) {
   KRAIT_CHECK(krata::init::mount_first());
+  KRAIT_CHECK(krata::init::fill_standard_descriptors());
   krata::init::keep_alive();
   KRAIT_CHECK(krata::init::allow_many_files());
   KRAIT_TRY(const auto options, krata::init::parse_options(words));

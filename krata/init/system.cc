@@ -125,6 +125,19 @@ void keep_alive() {
   }
 }
 
+Result<void> fill_standard_descriptors() {
+  for (;;) {
+    const int fd = ::open("/dev/null", O_RDWR);
+    if (fd < 0) {
+      return Error::from_errno(errno, "open /dev/null");
+    }
+    if (fd > STDERR_FILENO) {
+      ::close(fd);
+      return {};
+    }
+  }
+}
+
 Result<void> allow_many_files() {
   constexpr rlimit kFiles{.rlim_cur = 1024, .rlim_max = 524'288};
   if (::setrlimit(RLIMIT_NOFILE, &kFiles) != 0) {

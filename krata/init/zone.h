@@ -47,6 +47,7 @@ class Zone {
   void handle(const channel::zone::Event& event);
   void start(const channel::zone::Start& start);
   void reap();
+  channel::Exit exit_of(const Session& session, int status);
   void note_end(pid_t pid, int status);
   void end_container();
   void end_sessions_of_former_host();

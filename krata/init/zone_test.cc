@@ -38,8 +38,12 @@ void kill_descendants(pid_t parent) {
 class FakeMachine : public Machine {
  public:
   void kill_everyone() override { kill_descendants(::getpid()); }
-  [[nodiscard]] std::uint64_t out_of_memory_kills() const override { return 0; }
+  // One more whenever it is looked at: any process may have been killed for want of memory.
+  [[nodiscard]] std::uint64_t out_of_memory_kills() const override { return ++looks_; }
   void power_off() override {}
+
+ private:
+  mutable std::uint64_t looks_ = 0;
 };
 
 bundle::Bundle bundle_of(const std::string& script, bool terminal = false) {
@@ -209,6 +213,12 @@ TEST_F(ZoneTest, TellsWhichSignalEndedAProcess) {
   host_.signal(kContainer, SIGKILL);
   until_exit(kContainer);
   EXPECT_EQ(exits_[kContainer], (Exit{Exit::Reason::signalled, SIGKILL}));
+}
+
+TEST_F(ZoneTest, TellsWhoWasKilledForWantOfMemory) {
+  begin(bundle_of("kill -KILL $$"));
+  until_exit(kContainer);
+  EXPECT_EQ(exits_[kContainer], (Exit{Exit::Reason::out_of_memory, SIGKILL}));
 }
 
 TEST_F(ZoneTest, RunsProcessesBesideTheContainer) {
