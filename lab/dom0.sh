@@ -21,7 +21,7 @@ host_begin() {
 store_begin() {
   krata-store --socket "$store_socket" --state "$store_dir/state" 2>>"$store_dir/log" &
   store_pid=$!
-  until krata-lab-zone store "$store_socket" read /local/domain >/dev/null 2>&1; do
+  until krata-lab-zone store "$store_socket" read / >/dev/null 2>&1; do
     kill -0 "$store_pid" || return 1
     sleep 0.02
   done
