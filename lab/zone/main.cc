@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "lab/zone/exercise.h"
+#include "lab/zone/scribble.h"
 #include "lab/zone/zone.h"
 
 namespace {
@@ -35,6 +36,14 @@ int main(int argc, char** argv) {
   CLI::App* exercise = app.add_subcommand("exercise", "Uses the store until it is told to stop: see exercise.h");
   std::string device;
   exercise->add_option("DEVICE", device)->required();
+  CLI::App* scribble =
+      app.add_subcommand("scribble", "Does to a zone's store ring what a hostile zone might: see scribble.h");
+  unsigned domain = 0;
+  std::string kind;
+  scribble->add_option("DOMAIN", domain)->required();
+  scribble->add_option("KIND", kind)->required();
+  CLI::App* destroy = app.add_subcommand("destroy", "Destroys a domain");
+  destroy->add_option("DOMAIN", domain)->required();
   CLI::App* unpack = app.add_subcommand("unpack", "Writes the ELF file in a kernel image");
   std::string to;
   unpack->add_option("KERNEL", options.kernel)->required();
@@ -48,6 +57,12 @@ int main(int argc, char** argv) {
   }
   if (exercise->parsed()) {
     return report(lab::exercise(device));
+  }
+  if (scribble->parsed()) {
+    return report(lab::scribble(static_cast<krata::xen::DomainId>(domain), kind));
+  }
+  if (destroy->parsed()) {
+    return report(lab::destroy_domain(static_cast<krata::xen::DomainId>(domain)));
   }
   return report(facts->parsed() ? lab::print_facts() : lab::unpack_kernel(options.kernel, to));
 }

@@ -179,6 +179,11 @@ Result<void> ask_store(const std::string& socket, const std::vector<std::string>
   return Error(ErrorCode::invalid_input, "read PATH, or write PATH VALUE");
 }
 
+Result<void> destroy_domain(xen::DomainId domain) {
+  KRAIT_TRY(const auto hypervisor, xen::open_hypervisor());
+  return hypervisor->destroy_domain(domain);
+}
+
 Result<void> unpack_kernel(const std::string& kernel, const std::string& to) {
   KRAIT_TRY(auto image, common::read_file(kernel, kMaxFileBytes));
   KRAIT_TRY(const auto elf, boot::kernel_elf(std::move(image)), kernel);

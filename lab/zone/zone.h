@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "krata/xen/types.h"
 
 namespace lab {
 
@@ -27,6 +28,8 @@ common::Result<void> print_facts();
 
 // "read PATH" or "write PATH VALUE".
 common::Result<void> ask_store(const std::string& socket, const std::vector<std::string>& request);
+
+common::Result<void> destroy_domain(krata::xen::DomainId domain);
 
 // The ELF file in a kernel image.
 common::Result<void> unpack_kernel(const std::string& kernel, const std::string& to);
