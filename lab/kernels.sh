@@ -45,9 +45,9 @@ one_line_entry() {
     }'
 }
 
-# Sets apt_options to a private apt that knows bookworm and bookworm-backports.
+# Sets apt_options to a private apt that knows bookworm and bookworm-backports, or the one suite that apt_suite names.
 private_apt() {
-  local state=$cache_dir/apt uri signed
+  local state=$cache_dir/apt${apt_suite:+-$apt_suite} suite uri signed
   read -r uri signed < <(apt_main_entry) || true
   if [[ -z ${uri:-} ]]; then
     echo "no entry for Debian bookworm main in /etc/apt: the lab's kernels come from there" >&2
@@ -56,7 +56,9 @@ private_apt() {
   mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
   local option=
   [[ -z $signed ]] || option="[signed-by=$signed] "
-  printf 'deb %s%s %s main\n' "$option" "$uri" bookworm "$option" "$uri" bookworm-backports >"$state/sources.list"
+  for suite in ${apt_suite:-bookworm bookworm-backports}; do
+    printf 'deb %s%s %s main\n' "$option" "$uri" "$suite"
+  done >"$state/sources.list"
   apt_options=(
     -q -o "Dir::Etc::sourcelist=$state/sources.list" -o "Dir::Etc::sourceparts=-"
     -o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state/cache" -o "Acquire::Retries=3"

@@ -1,18 +1,20 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 # Boots Xen in QEMU, and a script in domain 0. Needs: root_dir, cache_dir, log_dir, kernels.sh, initramfs.sh, guest.sh.
 
-xen_versions=(4.17)
+xen_versions=(4.17 4.20)
 declare -A dom0_kernel=([4.17]=6.1 [4.20]=6.12)
-xen_scenario_seconds=${xen_scenario_seconds:-600}
+xen_scenario_seconds=600
 
 dom0_modules=(xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc)
 dom0_tools=(bash)
 dom0_programs=(krata-lab-zone krata-store krata kratad krata-block krata-init) # what ./x builds for domain 0
+zone_programs=(krata-lab-guest) # and for zones
 
 # fetch_xen VERSION: makes .cache/xen/VERSION/xen.
 fetch_xen() {
-  local version=$1 dir=$cache_dir/xen/$1
+  local version=$1 dir=$cache_dir/xen/$1 apt_suite=
   [[ ! -e $dir/xen ]] || return 0
+  [[ $version == 4.17 ]] || apt_suite=trixie
   mkdir -p "$cache_dir/xen"
   unpack_packages "$dir.new" "xen-hypervisor-$version-amd64" || return 1
   gzip -dc "$dir.new/boot/xen-$version-amd64.gz" >"$dir.new/xen" || return 1
@@ -37,7 +39,7 @@ zone_archive() {
   tree=$(mktemp -d "$cache_dir/lab/tree.XXXXXX")
   inner=$(mktemp -d "$cache_dir/lab/tree.XXXXXX")
   mkdir -p "$tree/zone" "$inner"/{dev,proc,sys,usr/bin}
-  cp "$cache_dir/busybox" "$inner/usr/bin/busybox"
+  cp "$cache_dir/busybox" "${zone_programs[@]/#/$root_dir/build/release/bin/}" "$inner/usr/bin"
   install -m 755 "$root_dir/lab/zone/init" "$inner/init"
   tree=$inner pack_tree >"$tree/zone/initramfs"
   cp "$cache_dir/kernels/${dom0_kernel[$1]}/vmlinuz" "$tree/zone/vmlinuz"
@@ -79,7 +81,7 @@ xen_qemu() {
 run_xen_scenario() {
   local log
   log=$log_dir/console-xen-$1-$(basename "$2" .sh).log
-  guest_result xen_script "$log" "$xen_scenario_seconds" "$1" "$2"
+  with_another_chance "$log" guest_result xen_script "$log" "$xen_scenario_seconds" "$1" "$2"
 }
 
 # xen_script CONSOLE-LOG SECONDS VERSION SCRIPT

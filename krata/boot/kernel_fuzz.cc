@@ -46,8 +46,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto unpacked = krata::boot::decompress(bytes, kMaxUnpacked);
   krait::require(!unpacked || unpacked->size() <= kMaxUnpacked, "no more is unpacked than is allowed");
-  if (size > 0x250) {  // what it says of its payload is 32 bits wide: no image is too small to try
-    std::ignore = krata::boot::kernel_elf(bytes);
-  }
+  std::ignore = krata::boot::kernel_elf(bytes, kMaxUnpacked);
   return 0;
 }

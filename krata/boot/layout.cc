@@ -13,8 +13,6 @@ using xen::kPageBytes;
 
 namespace {
 
-constexpr std::uint64_t kEntries = 512;  // of a table
-constexpr unsigned kTopLevel = 4;
 constexpr std::uint64_t kPagesOfMib = (std::uint64_t{1} << 20U) / kPageBytes;
 // xen/xen.h on a domain's start: the mapping ends at a multiple of 4 MiB, with at least 512 KiB to spare.
 constexpr std::uint64_t kMappedPages = (std::uint64_t{4} << 20U) / kPageBytes;
@@ -81,6 +79,6 @@ Result<Layout> plan_layout(const KernelImage& kernel, std::uint64_t initramfs_by
   return layout;
 }
 
-static_assert(kEntries * sizeof(std::uint64_t) == kPageBytes);
+static_assert(kTableEntries * sizeof(std::uint64_t) == kPageBytes);
 
 }  // namespace krata::boot

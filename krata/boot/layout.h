@@ -9,6 +9,9 @@
 
 namespace krata::boot {
 
+inline constexpr std::uint64_t kTableEntries = 512;  // of a page table
+inline constexpr unsigned kTopLevel = 4;             // of page tables; 1 is the lowest
+
 // Pages of the domain's memory, one after the other.
 struct Range {
   xen::Pfn first = 0;

@@ -235,16 +235,16 @@ Result<std::string> decompress(std::string_view packed, std::size_t max_bytes) {
   return format->unpack(packed, max_bytes);
 }
 
-Result<std::string> kernel_elf(std::string image) {
+Result<std::string> kernel_elf(std::string image, std::size_t max_bytes) {
   if (image.size() >= kHeaderEnd && std::string_view(image).substr(kHeaderMagic, 4) == "HdrS") {
     KRAIT_TRY(const auto payload, payload_of(image));
     if (!is_compressed(payload)) {
       image = std::string(payload);
     } else {
-      KRAIT_TRY(image, decompress(payload), "unpack the kernel image");
+      KRAIT_TRY(image, decompress(payload, max_bytes), "unpack the kernel image");
     }
   } else if (is_compressed(image)) {
-    KRAIT_TRY(image, decompress(image), "unpack the kernel image");
+    KRAIT_TRY(image, decompress(image, max_bytes), "unpack the kernel image");
   }
   if (!image.starts_with(kElfMagic)) {
     return Error(ErrorCode::invalid_input, "no Linux kernel: neither a bzImage nor an ELF file, packed or not");

@@ -21,6 +21,6 @@ bool is_compressed(std::string_view bytes);
 
 // The ELF file in a kernel image: of a bzImage (boot protocol 2.08 or later) its payload unpacked, of a compressed file
 // its contents, of an ELF file itself. Fails with invalid_input where it is none of those.
-common::Result<std::string> kernel_elf(std::string image);
+common::Result<std::string> kernel_elf(std::string image, std::size_t max_bytes = kMaxKernelBytes);
 
 }  // namespace krata::boot

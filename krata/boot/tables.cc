@@ -6,9 +6,6 @@ namespace krata::boot {
 
 namespace {
 
-constexpr std::uint64_t kEntries = 512;
-constexpr unsigned kTopLevel = 4;
-
 // Bits of an entry: Intel's manual, volume 3, 4.5.
 constexpr TableEntry kPresent = 1U << 0U;
 constexpr TableEntry kWritable = 1U << 1U;
@@ -53,12 +50,12 @@ class Mapper {
 
   // The entry for `address` in its table of `level`; the mapping begins at `begin`.
   TableEntry& entry(unsigned level, std::uint64_t begin, std::uint64_t address) {
-    const std::uint64_t slot = (address >> shift(level - 1)) % kEntries;
+    const std::uint64_t slot = (address >> shift(level - 1)) % kTableEntries;
     if (level == kTopLevel) {
       return top_[slot];
     }
     const std::uint64_t table = (address >> shift(level)) - (begin >> shift(level));
-    return below_[(starts_.at(level) + table) * kEntries + slot];
+    return below_[(starts_.at(level) + table) * kTableEntries + slot];
   }
 
   std::span<const xen::Frame> frames_;
@@ -73,11 +70,11 @@ class Mapper {
 // A page that is a table may not be mapped writable: the hypervisor would refuse it.
 Tables make_tables(const Layout& layout, std::span<const xen::Frame> frames) {
   Tables tables;
-  tables.kernel.resize(layout.tables.pages * kEntries);
-  tables.p2m.resize(layout.p2m_tables.pages * kEntries);
+  tables.kernel.resize(layout.tables.pages * kTableEntries);
+  tables.p2m.resize(layout.p2m_tables.pages * kTableEntries);
   const std::span<TableEntry> all(tables.kernel);
-  const std::span<TableEntry> top = all.first(kEntries);
-  Mapper kernel(frames, top, all.subspan(kEntries), layout.tables.first + 1);
+  const std::span<TableEntry> top = all.first(kTableEntries);
+  Mapper kernel(frames, top, all.subspan(kTableEntries), layout.tables.first + 1);
   kernel.map(layout.base, {.first = 0, .pages = layout.mapped_pages}, [&](xen::Pfn page) {
     return page >= layout.tables.first && page < layout.tables.end() ? kReadOnlyPage : kPage;
   });

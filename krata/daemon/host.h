@@ -15,7 +15,7 @@
 #include "krata/store/client.h"
 #include "krata/xen/event_channel.h"
 #include "krata/xen/grants.h"
-#include "krata/xen/host_control.h"
+#include "krata/xen/host.h"
 #include "krata/xen/hypervisor.h"
 
 namespace krata::daemon {
@@ -77,7 +77,7 @@ struct Host {
   const Paths& paths;
   state::State& state;
   xen::Hypervisor& hypervisor;
-  xen::HostControl& control;
+  xen::Host& machine;
   xen::GrantDevice& grants;
   Events& events;
   Watches& watches;

@@ -85,7 +85,7 @@ Result<void> run(const Options& options, common::Log& log) {
   KRAIT_TRY(auto socket, common::ControlSocket::listen(options.socket, kFolderHint));
   KRAIT_TRY(const auto state, state::State::open(paths.state_file()));
   KRAIT_TRY(const auto hypervisor, xen::open_hypervisor());
-  KRAIT_TRY(const auto control, xen::open_host_control());
+  KRAIT_TRY(const auto machine, xen::open_host());
   KRAIT_TRY(const auto grants, xen::GrantDevice::open());
   KRAIT_TRY(const auto events, Events::open(*loop));
   KRAIT_TRY(const auto watches, Watches::open(*loop, options.store));
@@ -94,7 +94,7 @@ Result<void> run(const Options& options, common::Log& log) {
             .paths = paths,
             .state = *state,
             .hypervisor = *hypervisor,
-            .control = *control,
+            .machine = *machine,
             .grants = *grants,
             .events = *events,
             .watches = *watches};

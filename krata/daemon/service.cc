@@ -39,19 +39,19 @@ std::vector<std::string> safe_lines(std::string_view text) {
   return lines;
 }
 
-Json place_json(std::uint32_t number) { return number == xen::kNowhere ? Json() : Json(number); }
+Json place_json(const std::optional<std::uint32_t>& number) { return number ? Json(*number) : Json(); }
 
 Result<Json> host_json(const Host& host) {
-  KRAIT_TRY(const auto info, host.control.info());
-  KRAIT_TRY(const auto cpus, host.control.cpus());
+  KRAIT_TRY(const auto info, host.machine.info());
+  KRAIT_TRY(const auto cpus, host.machine.cpu_places());
   KRAIT_TRY(const auto domains, host.hypervisor.domains());
   Json json{{"version", control::kProtocolVersion},
             {"hypervisor", host.hypervisor.name()},
             {"store", host.watches.store().path()},
             {"cpus", info.cpus},
             {"cpu_khz", info.cpu_khz},
-            {"total_kib", info.total_kib},
-            {"free_kib", info.free_kib}};
+            {"total_kib", info.memory_kib},
+            {"free_kib", info.free_memory_kib + info.dirty_memory_kib}};
   json["topology"] = Json::array();
   for (std::size_t i = 0; i < cpus.size(); ++i) {
     json["topology"].push_back({{"cpu", i},
@@ -126,7 +126,7 @@ Result<Json> Service::answer_once(const control::Request& request) {
     return host_json(daemon_.host());
   }
   if (request.ask == Ask::hypervisor_log) {
-    KRAIT_TRY(const auto text, daemon_.host().control.console_log());
+    KRAIT_TRY(const auto text, daemon_.host().machine.log());
     return Json{{"version", control::kProtocolVersion}, {"lines", safe_lines(text)}};
   }
   daemon_.refresh();

@@ -226,10 +226,18 @@ Result<void> Zone::hear() {
   return {};
 }
 
+namespace {
+
+xen::CpuShare share_of(const model::Resources& resources) {
+  return {.weight = static_cast<std::uint16_t>(resources.weight), .cap = static_cast<std::uint16_t>(resources.cap)};
+}
+
+}  // namespace
+
 Result<void> Zone::unpause() {
   const model::Resources& resources = record_.spec.resources;
   if (const model::Resources usual; resources.weight != usual.weight || resources.cap != usual.cap) {
-    KRAIT_CHECK(host_.control.share_cpus(static_cast<xen::DomainId>(*record_.domain), resources.weight, resources.cap));
+    KRAIT_CHECK(host_.machine.set_cpu_share(static_cast<xen::DomainId>(*record_.domain), share_of(resources)));
   }
   KRAIT_CHECK(host_.hypervisor.unpause_domain(static_cast<xen::DomainId>(*record_.domain)));
   model::ZoneRecord record = record_;
@@ -341,7 +349,7 @@ Result<void> Zone::apply(const model::Resources& resources) {
   }
   const model::Resources& now = record_.spec.resources;
   if (resources.weight != now.weight || resources.cap != now.cap) {
-    KRAIT_CHECK(host_.control.share_cpus(static_cast<xen::DomainId>(ports.domain), resources.weight, resources.cap));
+    KRAIT_CHECK(host_.machine.set_cpu_share(static_cast<xen::DomainId>(ports.domain), share_of(resources)));
   }
   store::StoreClient& store = host_.watches.store();
   const std::string base = domain_path(ports.domain);

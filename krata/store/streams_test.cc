@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstring>
 #include <random>
 
 #include "krata/store/ring_end.h"
@@ -195,7 +196,8 @@ TEST(Streams, AnIndexThatJumpsEndsTheRing) {
   zone.write(request(watch, "/local|token|", 1));
   process.turn();
   EXPECT_EQ(process.store().watches().count(kZone), 1U);
-  zone.write_at(1025 + zone.put(), "x");
+  const std::uint32_t jumped = zone.put() + 1025;
+  std::memcpy(page.bytes.data() + 2052, &jumped, sizeof(jumped));  // req_prod of xen/io/xs_wire.h
   process.turn();
   EXPECT_EQ(process.state(), RingState::broken);
   EXPECT_EQ(process.store().watches().count(kZone), 0U);

@@ -7,9 +7,10 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
-#include "krata/xen/privcmd.h"
+#include "krata/xen/control.h"
 
 #define __XEN_TOOLS__ 1
 #include <xen/xen.h>
@@ -40,16 +41,10 @@ static_assert(std::to_underlying(ShutdownReason::crash) == SHUTDOWN_crash);
 static_assert(std::to_underlying(ShutdownReason::watchdog) == SHUTDOWN_watchdog);
 static_assert(sizeof(DomainHandle) == sizeof(xen_domain_handle_t));
 
-// The control interface's versions of Xen 4.17, 4.18 and 4.19 to 4.21. What krata uses of it is the same in them: the
-// one difference, altp2m_opts in createdomain since 4.19, stands in the midst of members that are all zero here.
-constexpr std::uint32_t kFirstDomctl = 0x15;
-constexpr std::uint32_t kLastDomctl = 0x17;
-constexpr std::uint32_t kFirstSysctl = 0x15;  // Xen 4.17 to 4.20, and 0x16 of 4.21
-constexpr std::uint32_t kLastSysctl = 0x16;
-
 constexpr std::size_t kListed = 64;  // domains asked for at a time
 constexpr unsigned kLargeOrder = 9;  // extents of 2 MiB
 constexpr std::uint64_t kLargePages = 1U << kLargeOrder;
+constexpr std::size_t kSmallTogether = 1 << 16;  // pages asked for one by one
 
 DomainInfo info_of(const xen_domctl_getdomaininfo& raw) {
   DomainInfo info;
@@ -72,7 +67,7 @@ DomainInfo info_of(const xen_domctl_getdomaininfo& raw) {
 
 class Xen : public Hypervisor {
  public:
-  static Result<std::unique_ptr<Hypervisor>> open();
+  explicit Xen(std::unique_ptr<Control> control) : control_(std::move(control)) {}
 
   Result<DomainId> create_domain(const DomainSettings& settings) override;
   Result<void> destroy_domain(DomainId domain) override;
@@ -86,93 +81,32 @@ class Xen : public Hypervisor {
   [[nodiscard]] Result<std::vector<DomainInfo>> domains() const override;
   Result<void> set_max_memory(DomainId domain, std::uint64_t kib) override;
   Result<std::vector<Frame>> populate(DomainId domain, std::uint64_t pages) override;
-  Result<Mapping> map(DomainId domain, std::span<const Frame> frames) override { return privcmd_->map(domain, frames); }
+  Result<Mapping> map(DomainId domain, std::span<const Frame> frames) override {
+    return control_->privcmd().map(domain, frames);
+  }
   Result<Port> allocate_unbound_port(DomainId domain, DomainId remote) override;
   Result<void> seed_grants(DomainId domain, std::span<const Grant> grants) override;
   Result<void> write_hypercall_page(DomainId domain, Frame frame) override;
   Result<void> pin_page_table(DomainId domain, Frame highest_level) override;
   Result<void> prepare_shared_info(DomainId domain) override;
   Result<void> start_vcpu(DomainId domain, const VcpuStart& start) override;
-  [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] const std::string& name() const override { return control_->name(); }
 
  private:
-  using Control = Shared<xen_domctl>;
-
-  explicit Xen(std::unique_ptr<Privcmd> privcmd) : privcmd_(std::move(privcmd)) {}
-  Result<void> find_versions();
-  [[nodiscard]] Result<Control> control(std::uint32_t command, DomainId domain) const;
-  Result<void> carry_out(const Control& control, const char* what) const;
   Result<void> simple(std::uint32_t command, DomainId domain, const char* what);
   [[nodiscard]] Result<std::vector<xen_domctl_getdomaininfo>> list(DomainId first, std::size_t count) const;
   Result<std::size_t> populate_some(DomainId domain, std::span<Frame> frames, unsigned order);
 
-  std::unique_ptr<Privcmd> privcmd_;
-  std::uint32_t domctl_version_ = 0;
-  std::uint32_t sysctl_version_ = 0;
-  std::string name_;
+  std::unique_ptr<Control> control_;
 };
 
-Result<std::unique_ptr<Hypervisor>> Xen::open() {
-  KRAIT_TRY(auto privcmd, Privcmd::open());
-  std::unique_ptr<Xen> xen(new Xen(std::move(privcmd)));
-  KRAIT_TRY(const std::int64_t version,
-            xen->privcmd_->call(__HYPERVISOR_xen_version, {XENVER_version}, "tell its version"));
-  xen->name_ = fmt::format("Xen {}.{}", version >> 16U, version & 0xffff);
-  KRAIT_CHECK(xen->find_versions());
-  return xen;
-}
-
-// A call with another version than the hypervisor's is refused with EACCES. Both questions change nothing.
-Result<void> Xen::find_versions() {
-  for (std::uint32_t version = kFirstDomctl; version <= kLastDomctl && domctl_version_ == 0; ++version) {
-    KRAIT_TRY(auto question, Control::make(*privcmd_));
-    question->cmd = XEN_DOMCTL_getdomaininfo;
-    question->interface_version = version;
-    const auto answer = privcmd_->call(__HYPERVISOR_domctl, {question.address()}, "tell of domain 0");
-    if (answer) {
-      domctl_version_ = version;
-    } else if (answer.error().sys_errno() != EACCES) {
-      return answer.error();
-    }
-  }
-  for (sysctl_version_ = kFirstSysctl; sysctl_version_ <= kLastSysctl && domctl_version_ != 0; ++sysctl_version_) {
-    const auto answer = list(0, 1);
-    if (answer) {
-      return {};
-    }
-    if (answer.error().sys_errno() != EACCES) {
-      return answer.error();
-    }
-  }
-  return Error(ErrorCode::unsupported,
-               fmt::format("{} speaks another version of the control interface than krata knows: those of Xen 4.17 to "
-                           "4.21",
-                           name_));
-}
-
-Result<Xen::Control> Xen::control(std::uint32_t command, DomainId domain) const {
-  KRAIT_TRY(Control made, Control::make(*privcmd_));
-  made->cmd = command;
-  made->interface_version = domctl_version_;
-  made->domain = domain;
-  return made;
-}
-
-Result<void> Xen::carry_out(const Control& control, const char* what) const {
-  auto answer = privcmd_->call(__HYPERVISOR_domctl, {control.address()}, what);
-  if (!answer) {
-    return passed_on(answer, fmt::format("domain {}", control->domain));
-  }
-  return {};
-}
-
 Result<void> Xen::simple(std::uint32_t command, DomainId domain, const char* what) {
-  KRAIT_TRY(const Control request, control(command, domain));
-  return carry_out(request, what);
+  KRAIT_TRY(const auto request, control_->domctl(command, domain));
+  return control_->carry_out(request, what);
 }
 
 Result<DomainId> Xen::create_domain(const DomainSettings& settings) {
-  KRAIT_TRY(const Control create, control(XEN_DOMCTL_createdomain, 0));  // 0: the hypervisor chooses a number
+  KRAIT_TRY(const auto create, control_->domctl(XEN_DOMCTL_createdomain, 0));  // 0: the hypervisor chooses a number
   xen_domctl_createdomain& wanted = create->u.createdomain;
   std::memcpy(wanted.handle, settings.handle.data(), settings.handle.size());
   wanted.max_vcpus = settings.vcpus;
@@ -180,12 +114,12 @@ Result<DomainId> Xen::create_domain(const DomainSettings& settings) {
   wanted.max_grant_frames = settings.max_grant_frames;
   wanted.max_maptrack_frames = settings.max_maptrack_frames;
   wanted.grant_opts = XEN_DOMCTL_GRANT_version(1);
-  KRAIT_CHECK(carry_out(create, "create a domain"));
+  KRAIT_CHECK(control_->carry_out(create, "create a domain"));
   const DomainId domain = create->domain;
   const auto prepare = [&]() -> Result<void> {
-    KRAIT_TRY(const Control vcpus, control(XEN_DOMCTL_max_vcpus, domain));
+    KRAIT_TRY(const auto vcpus, control_->domctl(XEN_DOMCTL_max_vcpus, domain));
     vcpus->u.max_vcpus.max = settings.vcpus;
-    KRAIT_CHECK(carry_out(vcpus, "make its CPUs"));
+    KRAIT_CHECK(control_->carry_out(vcpus, "make its CPUs"));
     return set_max_memory(domain, settings.max_memory_kib);
   };
   if (auto prepared = prepare(); !prepared) {
@@ -206,15 +140,13 @@ Result<void> Xen::destroy_domain(DomainId domain) {
 }
 
 Result<std::vector<xen_domctl_getdomaininfo>> Xen::list(DomainId first, std::size_t count) const {
-  KRAIT_TRY(const auto question, Shared<xen_sysctl>::make(*privcmd_));
-  KRAIT_TRY(const auto found, Shared<xen_domctl_getdomaininfo>::make(*privcmd_, count));
-  question->cmd = XEN_SYSCTL_getdomaininfolist;
-  question->interface_version = sysctl_version_;
+  KRAIT_TRY(const auto question, control_->sysctl(XEN_SYSCTL_getdomaininfolist));
+  KRAIT_TRY(const auto found, Shared<xen_domctl_getdomaininfo>::make(control_->privcmd(), count));
   xen_sysctl_getdomaininfolist& wanted = question->u.getdomaininfolist;
   wanted.first_domain = first;
   wanted.max_domains = static_cast<std::uint32_t>(count);
   set_xen_guest_handle(wanted.buffer, found.get());
-  KRAIT_CHECK(privcmd_->call(__HYPERVISOR_sysctl, {question.address()}, "list the domains"));
+  KRAIT_CHECK(control_->carry_out(question, "list the domains"));
   return std::vector(found.get(), found.get() + std::min<std::size_t>(wanted.num_domains, count));
 }
 
@@ -240,23 +172,24 @@ Result<std::vector<DomainInfo>> Xen::domains() const {
 }
 
 Result<void> Xen::set_max_memory(DomainId domain, std::uint64_t kib) {
-  KRAIT_TRY(const Control request, control(XEN_DOMCTL_max_mem, domain));
+  KRAIT_TRY(const auto request, control_->domctl(XEN_DOMCTL_max_mem, domain));
   request->u.max_mem.max_memkb = kib;
-  return carry_out(request, "say how much memory it may have");
+  return control_->carry_out(request, "say how much memory it may have");
 }
 
 // Fills `frames`, an extent's first frame for each, which begin with the pages that they are for. Returns how many
 // there was memory for.
 Result<std::size_t> Xen::populate_some(DomainId domain, std::span<Frame> frames, unsigned order) {
-  KRAIT_TRY(const auto extents, Shared<Frame>::make(*privcmd_, frames.size()));
-  KRAIT_TRY(const auto request, Shared<xen_memory_reservation>::make(*privcmd_));
+  KRAIT_TRY(const auto extents, Shared<Frame>::make(control_->privcmd(), frames.size()));
+  KRAIT_TRY(const auto request, Shared<xen_memory_reservation>::make(control_->privcmd()));
   std::ranges::copy(frames, extents.get());
   set_xen_guest_handle(request->extent_start, reinterpret_cast<xen_pfn_t*>(extents.get()));
   request->nr_extents = frames.size();
   request->extent_order = order;
   request->domid = domain;
-  KRAIT_TRY(const std::int64_t done,
-            privcmd_->call(__HYPERVISOR_memory_op, {XENMEM_populate_physmap, request.address()}, "give memory"));
+  KRAIT_TRY(
+      const std::int64_t done,
+      control_->privcmd().call(__HYPERVISOR_memory_op, {XENMEM_populate_physmap, request.address()}, "give memory"));
   std::ranges::copy(std::span(extents.get(), static_cast<std::size_t>(done)), frames.begin());
   return static_cast<std::size_t>(done);
 }
@@ -277,12 +210,15 @@ Result<std::vector<Frame>> Xen::populate(DomainId domain, std::uint64_t pages) {
     }
   }
   const auto rest = std::span(all).subspan(in_large * kLargePages);
-  for (std::size_t i = 0; i < rest.size(); ++i) {
-    rest[i] = in_large * kLargePages + i;
-  }
+  std::iota(rest.begin(), rest.end(), in_large * kLargePages);
   std::size_t in_small = 0;
-  if (!rest.empty()) {
-    KRAIT_TRY(in_small, populate_some(domain, rest, 0));
+  while (in_small < rest.size()) {
+    const auto some = rest.subspan(in_small, std::min(rest.size() - in_small, kSmallTogether));
+    KRAIT_TRY(const std::size_t done, populate_some(domain, some, 0));
+    in_small += done;
+    if (done < some.size()) {
+      break;
+    }
   }
   if (in_small != rest.size()) {
     return Error(ErrorCode::limit, fmt::format("the hypervisor has only {} of {} KiB of memory for domain {}: stop "
@@ -294,16 +230,16 @@ Result<std::vector<Frame>> Xen::populate(DomainId domain, std::uint64_t pages) {
 }
 
 Result<Port> Xen::allocate_unbound_port(DomainId domain, DomainId remote) {
-  KRAIT_TRY(const auto request, Shared<evtchn_alloc_unbound>::make(*privcmd_));
+  KRAIT_TRY(const auto request, Shared<evtchn_alloc_unbound>::make(control_->privcmd()));
   request->dom = domain;
   request->remote_dom = remote;
-  KRAIT_CHECK(privcmd_->call(__HYPERVISOR_event_channel_op, {EVTCHNOP_alloc_unbound, request.address()},
-                             "make an event channel"));
+  KRAIT_CHECK(control_->privcmd().call(__HYPERVISOR_event_channel_op, {EVTCHNOP_alloc_unbound, request.address()},
+                                       "make an event channel"));
   return request->port;
 }
 
 Result<void> Xen::seed_grants(DomainId domain, std::span<const Grant> grants) {
-  KRAIT_TRY(const Mapping table, privcmd_->map_grant_table(domain));
+  KRAIT_TRY(const Mapping table, control_->privcmd().map_grant_table(domain));
   auto* entries = reinterpret_cast<grant_entry_v1*>(table.bytes().data());
   for (const Grant& grant : grants) {
     grant_entry_v1& entry = entries[grant.ref];
@@ -316,17 +252,17 @@ Result<void> Xen::seed_grants(DomainId domain, std::span<const Grant> grants) {
 }
 
 Result<void> Xen::write_hypercall_page(DomainId domain, Frame frame) {
-  KRAIT_TRY(const Control request, control(XEN_DOMCTL_hypercall_init, domain));
+  KRAIT_TRY(const auto request, control_->domctl(XEN_DOMCTL_hypercall_init, domain));
   request->u.hypercall_init.gmfn = frame;
-  return carry_out(request, "write its hypercall page");
+  return control_->carry_out(request, "write its hypercall page");
 }
 
 Result<void> Xen::pin_page_table(DomainId domain, Frame highest_level) {
-  KRAIT_TRY(const auto request, Shared<mmuext_op>::make(*privcmd_));
+  KRAIT_TRY(const auto request, Shared<mmuext_op>::make(control_->privcmd()));
   request->cmd = MMUEXT_PIN_L4_TABLE;
   request->arg1.mfn = highest_level;
-  KRAIT_CHECK(
-      privcmd_->call(__HYPERVISOR_mmuext_op, {request.address(), 1, 0, domain}, "take a page table for its own"));
+  KRAIT_CHECK(control_->privcmd().call(__HYPERVISOR_mmuext_op, {request.address(), 1, 0, domain},
+                                       "take a page table for its own"));
   return {};
 }
 
@@ -347,7 +283,7 @@ Result<void> Xen::prepare_shared_info(DomainId domain) {
 
 Result<void> Xen::start_vcpu(DomainId domain, const VcpuStart& start) {
   constexpr std::uint64_t kInterruptFlag = 1U << 9U;
-  KRAIT_TRY(const auto context, Shared<vcpu_guest_context>::make(*privcmd_));
+  KRAIT_TRY(const auto context, Shared<vcpu_guest_context>::make(control_->privcmd()));
   context->flags = VGCF_in_kernel | VGCF_online;
   context->user_regs.rip = start.entry;
   context->user_regs.rsp = start.stack;
@@ -358,13 +294,16 @@ Result<void> Xen::start_vcpu(DomainId domain, const VcpuStart& start) {
   context->kernel_ss = FLAT_KERNEL_SS;
   context->kernel_sp = start.stack;
   context->ctrlreg[3] = start.page_table * kPageBytes;
-  KRAIT_TRY(const Control request, control(XEN_DOMCTL_setvcpucontext, domain));
+  KRAIT_TRY(const auto request, control_->domctl(XEN_DOMCTL_setvcpucontext, domain));
   set_xen_guest_handle(request->u.vcpucontext.ctxt, context.get());
-  return carry_out(request, "set its first CPU's registers");
+  return control_->carry_out(request, "set its first CPU's registers");
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Hypervisor>> open_hypervisor() { return Xen::open(); }
+Result<std::unique_ptr<Hypervisor>> open_hypervisor() {
+  KRAIT_TRY(auto control, Control::open());
+  return std::make_unique<Xen>(std::move(control));
+}
 
 }  // namespace krata::xen

@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "lab/zone/exercise.h"
+#include "lab/zone/scribble.h"
 #include "lab/zone/zone.h"
 
 namespace {
@@ -26,7 +28,22 @@ int main(int argc, char** argv) {
   run->add_option("--store", options.store, "The socket of krata-store");
   run->add_option("--memory", options.memory_mib, "In MiB");
   run->add_option("--cpus", options.vcpus);
-  CLI::App* list = app.add_subcommand("list", "A line for each domain: number, state, KiB of memory");
+  CLI::App* facts = app.add_subcommand("facts", "Domains, free memory, ports of domain 0");
+  CLI::App* store = app.add_subcommand("store", "read PATH, or write PATH VALUE");
+  std::vector<std::string> request;
+  store->add_option("SOCKET", options.store)->required();
+  store->add_option("REQUEST", request)->required();
+  CLI::App* exercise = app.add_subcommand("exercise", "Uses the store until it is told to stop: see exercise.h");
+  std::string device;
+  exercise->add_option("DEVICE", device)->required();
+  CLI::App* scribble =
+      app.add_subcommand("scribble", "Does to a zone's store ring what a hostile zone might: see scribble.h");
+  unsigned domain = 0;
+  std::string kind;
+  scribble->add_option("DOMAIN", domain)->required();
+  scribble->add_option("KIND", kind)->required();
+  CLI::App* destroy = app.add_subcommand("destroy", "Destroys a domain");
+  destroy->add_option("DOMAIN", domain)->required();
   CLI::App* unpack = app.add_subcommand("unpack", "Writes the ELF file in a kernel image");
   std::string to;
   unpack->add_option("KERNEL", options.kernel)->required();
@@ -35,5 +52,17 @@ int main(int argc, char** argv) {
   if (run->parsed()) {
     return report(lab::run_zone(options));
   }
-  return report(list->parsed() ? lab::list_domains() : lab::unpack_kernel(options.kernel, to));
+  if (store->parsed()) {
+    return report(lab::ask_store(options.store, request));
+  }
+  if (exercise->parsed()) {
+    return report(lab::exercise(device));
+  }
+  if (scribble->parsed()) {
+    return report(lab::scribble(static_cast<krata::xen::DomainId>(domain), kind));
+  }
+  if (destroy->parsed()) {
+    return report(lab::destroy_domain(static_cast<krata::xen::DomainId>(domain)));
+  }
+  return report(facts->parsed() ? lab::print_facts() : lab::unpack_kernel(options.kernel, to));
 }

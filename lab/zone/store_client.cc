@@ -1,5 +1,6 @@
 #include "lab/zone/store_client.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -32,13 +33,21 @@ Result<StoreClient> StoreClient::connect(const std::string& path) {
   return StoreClient(std::move(fd));
 }
 
+Result<StoreClient> StoreClient::open(const std::string& device) {
+  Fd fd(::open(device.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) {
+    return Error::from_errno(errno, "open " + device);
+  }
+  return StoreClient(std::move(fd));
+}
+
 Result<StoreClient::Received> StoreClient::next() {
   while (true) {
     if (const auto message = inbox_.next()) {
       return Received{.operation = message->operation, .payload = std::string(message->payload)};
     }
     std::array<char, 4096> chunk{};
-    const ssize_t got = ::recv(fd_.get(), chunk.data(), chunk.size(), 0);
+    const ssize_t got = ::read(fd_.get(), chunk.data(), chunk.size());
     if (got <= 0) {
       return Error(ErrorCode::unavailable, "the store has closed the connection");
     }
@@ -60,17 +69,34 @@ Result<std::string> StoreClient::ask(Operation operation, std::string_view paylo
     if (answer.operation != std::to_underlying(Operation::watch_event)) {
       return std::move(answer.payload);
     }
+    events_.emplace_back(answer.payload.c_str());
   }
 }
 
-Result<void> StoreClient::write(const std::string& path, std::string_view value) {
-  KRAIT_CHECK(ask(Operation::write, std::string(path).append(1, '\0').append(value)));
+Result<void> StoreClient::write(const std::string& path, std::string_view value, std::uint32_t transaction) {
+  KRAIT_CHECK(ask(Operation::write, std::string(path).append(1, '\0').append(value), transaction));
   return {};
 }
 
-Result<void> StoreClient::next_event() {
-  KRAIT_CHECK(next());
+Result<std::string> StoreClient::read(const std::string& path, std::uint32_t transaction) {
+  return ask(Operation::read, std::string(path).append(1, '\0'), transaction);
+}
+
+Result<void> StoreClient::watch(const std::string& path) {
+  KRAIT_CHECK(ask(Operation::watch, std::string(path).append(1, '\0').append("token").append(1, '\0')));
   return {};
+}
+
+Result<std::string> StoreClient::next_event() {
+  while (events_.empty()) {
+    KRAIT_TRY(const Received message, next());
+    if (message.operation == std::to_underlying(Operation::watch_event)) {
+      events_.emplace_back(message.payload.c_str());
+    }
+  }
+  std::string path = std::move(events_.front());
+  events_.pop_front();
+  return path;
 }
 
 }  // namespace lab

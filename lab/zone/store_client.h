@@ -1,7 +1,9 @@
-// A client of xenstore's socket that waits for each answer.
+// A client of xenstore that waits for each answer: on the store's socket, or on the device by which a kernel lends its
+// ring.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 
@@ -16,15 +18,20 @@ class StoreClient {
  public:
   static common::Result<StoreClient> connect(const std::string& path);
 
-  // Fails with the store's error. Events that come meanwhile are dropped: each of them is an occasion to look, no more.
+  static common::Result<StoreClient> open(const std::string& device);
+
+  // Fails with the store's error; its name is the end of the text.
   common::Result<std::string> ask(krata::store::Operation operation, std::string_view payload,
                                   std::uint32_t transaction = 0);
-  common::Result<void> write(const std::string& path, std::string_view value);
+  common::Result<void> write(const std::string& path, std::string_view value, std::uint32_t transaction = 0);
+
+  common::Result<std::string> read(const std::string& path, std::uint32_t transaction = 0);
+  common::Result<void> watch(const std::string& path);
 
   // Readable when an event, or the end, is there.
   [[nodiscard]] int fd() const { return fd_.get(); }
-  // Blocks until a message is there.
-  common::Result<void> next_event();
+  // The path of the next event. Blocks until there is one.
+  common::Result<std::string> next_event();
 
  private:
   explicit StoreClient(common::Fd fd) : fd_(std::move(fd)) {}
@@ -36,6 +43,7 @@ class StoreClient {
 
   common::Fd fd_;
   krata::store::Inbox inbox_;
+  std::deque<std::string> events_;  // that came before an answer
 };
 
 }  // namespace lab

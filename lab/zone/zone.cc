@@ -17,6 +17,7 @@
 #include "krata/xen/byte_ring.h"
 #include "krata/xen/event_channel.h"
 #include "krata/xen/grants.h"
+#include "krata/xen/host.h"
 #include "krata/xen/xen.h"
 #include "lab/zone/store_client.h"
 
@@ -60,7 +61,7 @@ Result<void> introduce(StoreClient& store, const boot::BuiltDomain& built, const
   }
   KRAIT_CHECK(store.write(home + "/data", ""));
   KRAIT_CHECK(store.ask(Operation::set_permissions, home + "/data" + nul + fmt::format("n{}", domain) + nul));
-  KRAIT_CHECK(store.ask(Operation::watch, "@releaseDomain" + nul + "ended" + nul));
+  KRAIT_CHECK(store.watch("@releaseDomain"));
   KRAIT_CHECK(store.ask(Operation::introduce, fmt::format("{}", domain) + nul + fmt::format("{}", built.store_frame) +
                                                   nul + fmt::format("{}", built.store_port) + nul));
   return {};
@@ -151,17 +152,36 @@ Result<void> run_zone(const ZoneOptions& options) {
   return {};
 }
 
-Result<void> list_domains() {
+Result<void> print_facts() {
   KRAIT_TRY(const auto hypervisor, xen::open_hypervisor());
+  KRAIT_TRY(const auto host, xen::open_host());
   KRAIT_TRY(const auto domains, hypervisor->domains());
+  KRAIT_TRY(const auto machine, host->info());
+  KRAIT_TRY(const auto ports, host->ports_in_use(0));
+  fmt::print("domains");
   for (const auto& domain : domains) {
-    fmt::print("{} {} {}\n", domain.id,
-               domain.is_dying   ? "dying"
-               : domain.shutdown ? "shutdown"
-                                 : "running",
-               domain.memory_kib);
+    fmt::print(" {}{}", domain.id, domain.is_dying ? "(dying)" : "");
   }
+  fmt::print("\nfree KiB {}\nports {}\n", machine.free_memory_kib + machine.dirty_memory_kib, ports);
   return {};
+}
+
+Result<void> ask_store(const std::string& socket, const std::vector<std::string>& request) {
+  KRAIT_TRY(auto store, StoreClient::connect(socket));
+  if (request.size() == 3 && request[0] == "write") {
+    return store.write(request[1], request[2]);
+  }
+  if (request.size() == 2 && request[0] == "read") {
+    KRAIT_TRY(const auto value, store.read(request[1]));
+    fmt::print("{}\n", value);
+    return {};
+  }
+  return Error(ErrorCode::invalid_input, "read PATH, or write PATH VALUE");
+}
+
+Result<void> destroy_domain(xen::DomainId domain) {
+  KRAIT_TRY(const auto hypervisor, xen::open_hypervisor());
+  return hypervisor->destroy_domain(domain);
 }
 
 Result<void> unpack_kernel(const std::string& kernel, const std::string& to) {

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/result.h"
+#include "krata/xen/types.h"
 
 namespace lab {
 
@@ -21,8 +23,13 @@ struct ZoneOptions {
 // long it took. Fails where it crashed.
 common::Result<void> run_zone(const ZoneOptions& options);
 
-// "NUMBER dying|shutdown|running MEMORY-KIB", a line for each domain.
-common::Result<void> list_domains();
+// Three lines: which domains there are, the hypervisor's free memory, and how many ports of domain 0 are in use.
+common::Result<void> print_facts();
+
+// "read PATH" or "write PATH VALUE".
+common::Result<void> ask_store(const std::string& socket, const std::vector<std::string>& request);
+
+common::Result<void> destroy_domain(krata::xen::DomainId domain);
 
 // The ELF file in a kernel image.
 common::Result<void> unpack_kernel(const std::string& kernel, const std::string& to);

@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# What a scenario of tests/xen begins with: domain 0 of Xen, with none of Xen's own programs.
+
+# shellcheck source=lab/steps.sh
+. /lab/steps.sh
+
+store_dir=/run/krata-store
+store_socket=$store_dir/socket
+store_pid=
+facts_before=
+
+# host_begin: what a host has before any zone, and krata-store.
+host_begin() {
+  mount -t xenfs xenfs /proc/xen
+  mkdir -p "$store_dir"
+  store_begin
+  facts_before=$(host_facts)
+}
+
+# store_begin: starts krata-store, which goes on where another has stopped, and waits until it serves.
+store_begin() {
+  krata-store --socket "$store_socket" --state "$store_dir/state" 2>>"$store_dir/log" &
+  store_pid=$!
+  until krata-lab-zone store "$store_socket" read / >/dev/null 2>&1; do
+    kill -0 "$store_pid" || return 1
+    sleep 0.02
+  done
+}
+
+store_kill() {
+  kill -KILL "$store_pid"
+  wait "$store_pid" 2>/dev/null
+}
+
+# store OPERATION ARGUMENT...: see krata-lab-zone store --help.
+store() { krata-lab-zone store "$store_socket" "$@"; }
+
+# host_facts: domains, the hypervisor's free memory, and how many event channels domain 0 has.
+host_facts() { krata-lab-zone facts; }
+
+# zone_run LOG OPTION...: to its end; what it says goes to LOG.
+zone_run() {
+  local log=$1
+  shift
+  krata-lab-zone run --store "$store_socket" --kernel /zone/vmlinuz --initramfs /zone/initramfs "$@" >"$log" 2>&1
+}
+
+# host_end: nothing of any zone may be left. The hypervisor clears the memory of a domain that has gone by and by.
+host_end() {
+  local left
+  for ((left = 100; left > 0; --left)); do
+    [[ $(host_facts) != "$facts_before" ]] || break
+    sleep 0.1
+  done
+  check "nothing of a zone is left" "$(host_facts)" test "$(host_facts)" = "$facts_before"
+  check "krata-store is still there" "$(store_memory) KiB" kill -0 "$store_pid"
+}
+
+store_memory() { sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$store_pid/status"; }
