@@ -66,6 +66,7 @@ Result<void> Loop::run() {
       dispatch(events[static_cast<std::size_t>(i)].data.u64, events[static_cast<std::size_t>(i)].events);
     }
   }
+  stopped_ = false;
   return {};
 }
 

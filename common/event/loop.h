@@ -25,7 +25,7 @@ class Loop {
   // A handler may remove itself or any other; a removed one is not called any more.
   void remove(Token token);
 
-  // Blocks until stop().
+  // Blocks until stop(); may be run again then.
   Result<void> run();
   void stop() { stopped_ = true; }
 

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 #include <grp.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 namespace common {
@@ -33,30 +35,49 @@ std::vector<gid_t> groups_of(int fd) {
   }
 }
 
-}  // namespace
-
-Result<Rights> Rights::look_up(const std::string& group) {
-  Rights rights{.own_user = ::geteuid(), .group = {}};
+// Calls one of getgrnam_r(3)'s kind with more and more room. True: it found what it looked for.
+template <typename Entry>
+Result<bool> find_entry(const std::string& what, const std::function<int(std::vector<char>&, Entry**)>& call) {
   std::vector<char> room(4096);
   for (;;) {
-    ::group entry{};
-    ::group* found = nullptr;
-    const int why = ::getgrnam_r(group.c_str(), &entry, room.data(), room.size(), &found);
+    Entry* found = nullptr;
+    const int why = call(room, &found);
     if (found != nullptr) {
-      rights.group = found->gr_gid;
-      return rights;
+      return true;
     }
     // "Not found" has many faces (getgrnam(3)).
     if (why == 0 || why == ENOENT || why == ESRCH || why == EBADF || why == EPERM) {
-      return rights;
+      return false;
     }
     if (why != EINTR && (why != ERANGE || room.size() >= kMaxGroupBytes)) {
-      return Error::from_errno(why, "look up the group " + group);
+      return Error::from_errno(why, "look up the " + what);
     }
     if (why == ERANGE) {
       room.resize(room.size() * 2);
     }
   }
+}
+
+}  // namespace
+
+Result<Rights> Rights::look_up(const std::string& group) {
+  Rights rights{.own_user = ::geteuid(), .group = {}};
+  ::group entry{};
+  KRAIT_TRY(const auto found, find_entry<::group>("group " + group, [&](std::vector<char>& room, ::group** there) {
+              return ::getgrnam_r(group.c_str(), &entry, room.data(), room.size(), there);
+            }));
+  if (found) {
+    rights.group = entry.gr_gid;
+  }
+  return rights;
+}
+
+Result<std::optional<uid_t>> look_up_user(const std::string& name) {
+  ::passwd entry{};
+  KRAIT_TRY(const auto found, find_entry<::passwd>("user " + name, [&](std::vector<char>& room, ::passwd** there) {
+              return ::getpwnam_r(name.c_str(), &entry, room.data(), room.size(), there);
+            }));
+  return found ? std::optional(entry.pw_uid) : std::nullopt;
 }
 
 bool may_change(const Rights& rights, const Peer& peer, std::span<const gid_t> groups) {

@@ -22,6 +22,9 @@ struct Rights {
   static Result<Rights> look_up(const std::string& group);
 };
 
+// The user of that name; none: there is none. Looks it up as Rights::look_up() does.
+Result<std::optional<uid_t>> look_up_user(const std::string& name);
+
 // The process at the other end of a Unix socket, as it was when it connected.
 struct Peer {
   uid_t user = 0;

@@ -38,7 +38,8 @@ using common::Result;
 
 namespace {
 
-constexpr const char* kGroup = "krait";  // whose members may change something
+constexpr const char* kGroup = "krait";          // whose members may change something
+constexpr const char* kLinkUser = "krait-link";  // who may offer states that administrators signed
 
 // The serving part. Everything it refers to outlives it.
 class Service {
@@ -49,14 +50,19 @@ class Service {
     keeper::Upkeep& upkeep;
   };
 
-  Service(enforce::Enforcer& enforcer, Keepers keepers, common::Loop& loop, common::Log& log,
-          const common::Rights& rights)
+  // Who is who among those that ask.
+  struct Callers {
+    common::Rights rights;
+    std::optional<uid_t> link;  // none: there is no such user
+  };
+
+  Service(enforce::Enforcer& enforcer, Keepers keepers, common::Loop& loop, common::Log& log, const Callers& callers)
       : enforcer_(enforcer),
         endpoints_(keepers.endpoints),
         upkeep_(keepers.upkeep),
         loop_(loop),
         log_(log),
-        rights_(rights) {}
+        callers_(callers) {}
 
   void on_signal(int number);
   void on_clock_set(common::ClockWatch& clock);
@@ -79,6 +85,11 @@ class Service {
   std::string answer_line(control::Request request, const common::Client& client);
   control::Json answer(control::Request request, const common::Client& client);
   control::Json reload();
+  control::Json take_state();
+  control::Json confirm_state();
+  control::Json endpoints();
+  control::Json allow_older();
+  void follow_plan();  // after a new one was put in force
   control::Json status();
   control::Json rules();
   control::Json down();
@@ -90,7 +101,7 @@ class Service {
   keeper::Upkeep& upkeep_;
   common::Loop& loop_;
   common::Log& log_;
-  const common::Rights& rights_;
+  const Callers& callers_;
   Shared shared_;
   const MetricsServer* metrics_ = nullptr;
 };
@@ -175,8 +186,9 @@ std::string Service::answer_line(control::Request request, const common::Client&
 }
 
 control::Json Service::answer(control::Request request, const common::Client& client) {
-  if (control::needs_right(request) && !client.may_change) {
-    return common::error_json(Error(ErrorCode::permission, common::refusal(rights_, kGroup)));
+  const bool is_link = client.user && client.user == callers_.link && control::is_for_link(request);
+  if (control::needs_right(request) && !client.may_change && !is_link) {
+    return common::error_json(Error(ErrorCode::permission, common::refusal(callers_.rights, kGroup)));
   }
   switch (request) {
     case control::Request::reload:
@@ -189,6 +201,14 @@ control::Json Service::answer(control::Request request, const common::Client& cl
       return rotate_key();
     case control::Request::rules:
       return rules();
+    case control::Request::take_state:
+      return take_state();
+    case control::Request::confirm_state:
+      return confirm_state();
+    case control::Request::endpoints:
+      return endpoints();
+    case control::Request::allow_older:
+      return allow_older();
     case control::Request::status:
       break;
   }
@@ -206,11 +226,56 @@ control::Json Service::reload() {
   }
   log_.info(
       fmt::format("reloaded: revision {}, {} rules, {} peers", applied->revision, applied->rules, applied->peers));
+  follow_plan();
+  return control::applied_json(*applied);
+}
+
+void Service::follow_plan() {
   warn();
   upkeep_.follow_clock();
   keep_endpoints();
   upkeep_.on_files();
-  return control::applied_json(*applied);
+}
+
+control::Json Service::take_state() {
+  const std::uint64_t before = enforcer_.last().revision;
+  auto applied = enforcer_.take_state();
+  read_anew();
+  common::release_free_memory();
+  if (!applied) {
+    log_.error(fmt::format("refused a state from the network, revision {} stays in force: {}", before,
+                           applied.error().text()));
+    return common::error_json(applied.error());
+  }
+  if (applied->revision != before) {
+    log_.info(fmt::format("took a state from the network: hosts {}, policy {}; revision {}, {} rules, {} peers",
+                          enforcer_.network()->hosts_revision, enforcer_.network()->policy_revision, applied->revision,
+                          applied->rules, applied->peers));
+  }
+  follow_plan();
+  control::Json json = control::applied_json(*applied);
+  json["network"] = control::network_json(*enforcer_.network());
+  return json;
+}
+
+control::Json Service::confirm_state() {
+  if (auto confirmed = enforcer_.confirm_state(); !confirmed) {
+    log_.error("the lease is not renewed: " + confirmed.error().text());
+    return common::error_json(confirmed.error());
+  }
+  read_anew();
+  return {{"version", control::kProtocolVersion}, {"network", control::network_json(*enforcer_.network())}};
+}
+
+control::Json Service::endpoints() {
+  auto state = enforcer_.state();
+  return state ? control::endpoints_json(*state) : common::error_json(state.error());
+}
+
+control::Json Service::allow_older() {
+  enforcer_.allow_older();
+  log_.warning("the next state from the network may be older than what this host has seen");
+  return {{"version", control::kProtocolVersion}, {"interface", enforcer_.interface()}};
 }
 
 control::Json Service::status() {
@@ -223,8 +288,7 @@ control::Json Service::status() {
   if (auto fault = metrics_ == nullptr ? std::nullopt : metrics_->fault()) {
     state->faults.push_back(std::move(*fault));
   }
-  return control::status_json(*state, enforcer_.policy(),
-                              {enforcer_.options().config_file, ::getpid(), ::time(nullptr)});
+  return control::status_json(*state, enforcer_.policy(), {enforcer_.source_file(), ::getpid(), ::time(nullptr)});
 }
 
 control::Json Service::rules() {
@@ -303,13 +367,15 @@ std::string started_text(const enforce::Enforcer& enforcer) {
                      applied.rules, applied.identities, applied.peers);
 }
 
-// Without the group databases only root and the agent's own user may change anything.
-common::Rights rights_of_clients(common::Log& log) {
+// Without the databases of users and groups only root and the agent's own user may change anything.
+Service::Callers callers_of(common::Log& log) {
   auto rights = common::Rights::look_up(kGroup);
   if (!rights) {
     log.warning("only root may change anything here: " + rights.error().text());
   }
-  return rights ? *rights : common::Rights{.own_user = ::geteuid(), .group = {}};
+  auto link = common::look_up_user(kLinkUser);
+  return {.rights = rights ? *rights : common::Rights{.own_user = ::geteuid(), .group = {}},
+          .link = link ? *link : std::nullopt};
 }
 
 }  // namespace
@@ -325,16 +391,17 @@ Result<void> run_agent(const AgentOptions& options, common::Log& log) {
     return !loop ? loop.error() : !control ? control.error() : clock.error();
   }
   KRAIT_TRY(auto enforcer, enforce::Enforcer::start(options.enforcer));
-  const common::Rights rights = rights_of_clients(log);
+  const Service::Callers callers = callers_of(log);
   KRAIT_TRY(auto endpoints, keeper::EndpointKeeper::create(**loop, log));
   KRAIT_TRY(auto upkeep, keeper::Upkeep::start(**loop, enforcer, *endpoints, log));
-  Service service(enforcer, {*endpoints, *upkeep}, **loop, log, rights);
+  Service service(enforcer, {*endpoints, *upkeep}, **loop, log, callers);
   KRAIT_CHECK(service.share());
   auto signals =
       common::Signals::receive(**loop, {SIGHUP, SIGTERM, SIGINT}, [&](int number) { service.on_signal(number); });
   auto control_server = common::StreamServer::serve(
       **loop, control->take(),
-      [&](std::string_view input, const common::Client& client) { return service.on_control(input, client); }, rights);
+      [&](std::string_view input, const common::Client& client) { return service.on_control(input, client); },
+      callers.rights);
   auto metrics = MetricsServer::start(**loop, log, options.metrics, [&](std::string_view input, const common::Client&) {
     return service.on_http(input);
   });

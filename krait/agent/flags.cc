@@ -32,6 +32,9 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.description(kDescription);
   app.footer(kFooter);
   app.add_option("--config", flags.config, "The host's configuration")->envname("KRAIT_CONFIG")->capture_default_str();
+  app.add_option("--joined", flags.joined, "What krait join wrote; where it is there, it counts in place of --config")
+      ->envname("KRAIT_JOINED")
+      ->capture_default_str();
   app.add_option("--iface", flags.interface,
                  "Guard this interface, which something else manages, and change nothing else")
       ->envname("KRAIT_IFACE");
@@ -48,6 +51,7 @@ void add_flags(CLI::App& app, Flags& flags) {
 AgentOptions options_of(const Flags& flags) {
   AgentOptions options;
   options.enforcer.config_file = flags.config;
+  options.enforcer.joined_file = flags.joined;
   if (!flags.interface.empty()) {
     options.enforcer.guarded_interface = flags.interface;
   }

@@ -5,6 +5,7 @@
 
 #include "krait/agent/agent.h"
 #include "krait/control/protocol.h"
+#include "krait/plan/joined.h"
 
 namespace CLI {
 class App;
@@ -14,6 +15,7 @@ namespace krait::agent {
 
 struct Flags {
   std::string config = "/etc/krait/krait.toml";
+  std::string joined = plan::kJoinedFile;
   std::string interface;
   std::string socket = control::kDefaultSocket;
   std::string metrics = "127.0.0.1:9517";

@@ -86,6 +86,25 @@ std::string faults_text(const Json& answer) {
   return text;
 }
 
+// Of a host that has joined one.
+std::string network_text(const Json& network) {
+  if (network.empty()) {
+    return "";
+  }
+  std::string text =
+      fmt::format("network: {}, hosts of revision {}, policy of revision {}\n", text_at(network, "id", "?"),
+                  number_at(network, "hosts_revision"), number_at(network, "policy_revision"));
+  if (const std::uint64_t lease_s = number_at(network, "lease_s"); lease_s != 0) {
+    const auto confirmed_s = common::find_number(network, "confirmed_s");
+    text += fmt::format("lease: {} s, {}\n", lease_s,
+                        confirmed_s ? "confirmed " + day_text(*confirmed_s) : std::string("never confirmed"));
+  }
+  if (const std::string refused = text_at(network, "refused"); !refused.empty()) {
+    text += fmt::format("refused: {}\n", refused);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string status_text(const Json& status) {
@@ -97,6 +116,7 @@ std::string status_text(const Json& status) {
   text += fmt::format("stage: {}\n", text_at(status, "stage", "?"));
   text += faults_text(status);
   text += clock_text(object_at(status, "clock"));
+  text += network_text(object_at(status, "network"));
   text += fmt::format("policy: revision {}, {} rules, {} identities, from {}\n", number_at(status, "revision"),
                       number_at(status, "rules"), number_at(status, "identities"), text_at(status, "policy", "?"));
   text += fmt::format("public key: {}\n", text_at(status, "public_key", "none, this is no WireGuard interface"));

@@ -31,6 +31,7 @@ void add_commands(Shell& shell, const Inspections& inspections) {
   add_rules(shell);
   add_events(shell, inspections);
   add_reload(shell);
+  add_allow_older(shell);
   add_check(shell);
   add_policy(shell, inspections);
   add_trace(shell, inspections);
@@ -38,6 +39,7 @@ void add_commands(Shell& shell, const Inspections& inspections) {
   add_debug(shell, inspections);
   add_key(shell, inspections);
   add_keygen(shell, inspections);
+  add_join(shell, inspections);
   add_version(shell);
 }
 

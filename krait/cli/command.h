@@ -25,6 +25,7 @@ void add_up(Shell& shell);
 void add_down(Shell& shell, const Inspections& inspections);
 void add_status(Shell& shell);
 void add_reload(Shell& shell);
+void add_allow_older(Shell& shell);
 void add_check(Shell& shell);
 void add_policy(Shell& shell, const Inspections& inspections);  // with check and explain
 void add_trace(Shell& shell, const Inspections& inspections);
@@ -34,6 +35,7 @@ void add_doctor(Shell& shell, const Inspections& inspections);
 void add_debug(Shell& shell, const Inspections& inspections);  // with bundle
 void add_key(Shell& shell, const Inspections& inspections);    // with next and rotate
 void add_keygen(Shell& shell, const Inspections& inspections);
+void add_join(Shell& shell, const Inspections& inspections);  // with leave
 void add_version(Shell& shell);
 
 // What the help says of all of it.

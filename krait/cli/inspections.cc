@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 
 #include "krait/cli/spawn.h"
 
@@ -11,15 +12,22 @@ namespace krait::cli {
 using common::Error;
 using common::ErrorCode;
 
-common::Result<void> become_inspector(const char* const* argv) {
+namespace {
+
+common::Result<void> become(const std::string& program, const char* const* argv) {
   const std::string here = own_directory();
-  for (const char* place : {"/krait-inspect", "/../libexec/krait/krait-inspect"}) {
+  for (const std::string& place : {"/" + program, "/../libexec/krait/" + program}) {
     ::execv((here + place).c_str(), const_cast<char**>(argv));
     if (errno != ENOENT) {
-      return Error::from_errno(errno, "start krait-inspect");
+      return Error::from_errno(errno, "start " + program);
     }
   }
-  return Error(ErrorCode::not_found, "krait-inspect is neither beside krait nor in ../libexec/krait; install it");
+  return Error(ErrorCode::not_found, program + " is neither beside krait nor in ../libexec/krait; install it");
 }
+
+}  // namespace
+
+common::Result<void> become_inspector(const char* const* argv) { return become("krait-inspect", argv); }
+common::Result<void> become_joiner(const char* const* argv) { return become("krait-join", argv); }
 
 }  // namespace krait::cli

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/cli/command.h"
 #include "common/result.h"
@@ -54,6 +55,20 @@ struct KeygenFlags {
   bool only_public = false;
 };
 
+struct JoinFlags {
+  std::string token;
+  std::string name;  // empty: the machine's
+  std::string interface = "wg0";
+  std::string listen_port = "51820";
+  std::vector<std::string> endpoints{};
+  bool behind_nat = false;
+  bool no_start = false;
+};
+
+struct LeaveFlags {
+  bool no_stop = false;
+};
+
 using BundleAction = common::Result<void>(const InspectionFlags&, const std::string& file, Output&);
 
 struct Inspections {
@@ -65,11 +80,15 @@ struct Inspections {
   std::function<common::Result<void>(const DownFlags&, Output&)> down_without_agent;  // for root
   std::function<common::Result<void>(const KeygenFlags&, Output&)> keygen;
   std::function<common::Result<void>(const std::string& config, Output&)> next_key;
+  std::function<common::Result<void>(const JoinFlags&, Output&)> join;
+  std::function<common::Result<void>(const LeaveFlags&, Output&)> leave;
 };
 
 // Becomes krait-inspect, which lies beside this program or in ../libexec/krait, with the words of this command line:
 // returns only when that fails (not_found where it is not installed). To be called before anything is printed or done
 // that must not be done twice.
 common::Result<void> become_inspector(const char* const* argv);
+// The same with krait-join, for `krait join` and `krait leave`.
+common::Result<void> become_joiner(const char* const* argv);
 
 }  // namespace krait::cli

@@ -2,6 +2,7 @@
 
 int main(int argc, char** argv) {
   const auto become_inspector = [argv](const auto&...) { return krait::cli::become_inspector(argv); };
+  const auto become_joiner = [argv](const auto&...) { return krait::cli::become_joiner(argv); };
   return krait::cli::run(argc, argv,
                          {.examine = become_inspector,
                           .bundle = become_inspector,
@@ -10,5 +11,7 @@ int main(int argc, char** argv) {
                           .events = become_inspector,
                           .down_without_agent = become_inspector,
                           .keygen = become_inspector,
-                          .next_key = become_inspector});
+                          .next_key = become_inspector,
+                          .join = become_joiner,
+                          .leave = become_joiner});
 }

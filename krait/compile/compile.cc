@@ -216,7 +216,7 @@ std::span<const krait_rule_record> rule_records(std::span<const std::byte> image
 }
 
 std::vector<std::uint64_t> time_left_ns(const model::Policy& policy, const Origin& origin) {
-  if (std::ranges::none_of(policy.rules, [](const model::Rule& rule) { return rule.expires.has_value(); })) {
+  if (std::ranges::none_of(policy.rules, [](const model::Rule& rule) { return rule.expires || rule.lease_ends_s; })) {
     return std::vector<std::uint64_t>(policy.rules.size(), kNever);
   }
   auto when = deadlines(policy, origin.now, number_rules(policy, origin.now, origin.former));
@@ -230,8 +230,10 @@ std::vector<common::Diagnostic> expired_rules(const model::Policy& policy, const
   const auto left_ns = time_left_ns(policy, origin);
   std::vector<common::Diagnostic> warnings;
   for (std::size_t i = 0; i < left_ns.size(); ++i) {
-    if (left_ns[i] == 0) {
-      const model::Rule& rule = policy.rules[i];
+    const model::Rule& rule = policy.rules[i];
+    // That the lease has run out is said once, not of every rule.
+    const bool by_lease = rule.lease_ends_s && *rule.lease_ends_s <= origin.now.unix_ns / 1'000'000'000;
+    if (left_ns[i] == 0 && !by_lease) {
       warnings.push_back({policy.file, rule.at.line, rule.at.column,
                           fmt::format("the rule \"{}\" has expired and does nothing", rule.name),
                           "remove it, or give it a later expiry"});

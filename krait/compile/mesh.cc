@@ -70,7 +70,9 @@ model::WireguardImage wireguard_image(const model::Mesh& mesh) {
     image.peers.push_back({.public_key = peer.public_key,
                            .endpoint = peer.endpoint,
                            .allowed_ips = prefixes_of(peer),
-                           .next_public_key = peer.next_public_key});
+                           .next_public_key = peer.next_public_key,
+                           .keepalive_s = peer.keepalive_s,
+                           .preshared_key_file = peer.preshared_key_file});
     image.routes.insert(image.routes.end(), image.peers.back().allowed_ips.begin(),
                         image.peers.back().allowed_ips.end());
   }

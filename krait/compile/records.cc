@@ -79,6 +79,22 @@ std::uint64_t after(std::uint64_t start_ns, std::uint64_t ns) {
   return start_ns > kNever - 1 - ns ? kNever - 1 : start_ns + ns;
 }
 
+std::uint64_t deadline_of(const model::Expiry& expires, const common::Moment& now, std::uint64_t loaded_boot_ns) {
+  const std::int64_t now_s = now.unix_ns / static_cast<std::int64_t>(kNsPerS);
+  const std::uint64_t past_s_ns = static_cast<std::uint64_t>(now.unix_ns) % kNsPerS;
+  const bool has_moment = expires.kind == model::Expiry::Kind::at;
+  // Seconds first: the end of the year 9999 does not fit into 64 bits of nanoseconds.
+  const std::int64_t left_s = has_moment ? expires.seconds - now_s : expires.seconds;
+  if (left_s <= 0) {
+    return 0;
+  }
+  const std::uint64_t start_ns = has_moment ? now.boot_ns : loaded_boot_ns;
+  const std::uint64_t max_s = kNever / kNsPerS - 1;
+  const std::uint64_t left_ns = std::min(static_cast<std::uint64_t>(left_s), max_s) * kNsPerS;
+  const std::uint64_t deadline = after(start_ns, has_moment ? left_ns - past_s_ns : left_ns);
+  return deadline <= now.boot_ns ? 0 : deadline;
+}
+
 }  // namespace
 
 std::uint64_t rule_name_hash(std::string_view name) {
@@ -123,25 +139,15 @@ Records number_rules(const model::Policy& policy, const common::Moment& now,
 
 std::vector<std::uint64_t> deadlines(const model::Policy& policy, const common::Moment& now, const Records& records) {
   std::vector<std::uint64_t> deadlines(policy.rules.size(), kNever);
-  const std::int64_t now_s = now.unix_ns / static_cast<std::int64_t>(kNsPerS);
-  const std::uint64_t past_s_ns = static_cast<std::uint64_t>(now.unix_ns) % kNsPerS;
   for (std::size_t i = 0; i < policy.rules.size(); ++i) {
-    const auto& expires = policy.rules[i].expires;
-    if (!expires) {
-      continue;
+    const model::Rule& rule = policy.rules[i];
+    if (rule.expires) {
+      deadlines[i] = deadline_of(*rule.expires, now, records.records[records.of_rule[i]].loaded_boot_ns);
     }
-    const bool has_moment = expires->kind == model::Expiry::Kind::at;
-    // Seconds first: the end of the year 9999 does not fit into 64 bits of nanoseconds.
-    const std::int64_t left_s = has_moment ? expires->seconds - now_s : expires->seconds;
-    if (left_s <= 0) {
-      deadlines[i] = 0;
-      continue;
+    if (rule.lease_ends_s) {
+      const model::Expiry lease{.kind = model::Expiry::Kind::at, .seconds = *rule.lease_ends_s};
+      deadlines[i] = std::min(deadlines[i], deadline_of(lease, now, 0));
     }
-    const std::uint64_t start_ns = has_moment ? now.boot_ns : records.records[records.of_rule[i]].loaded_boot_ns;
-    const std::uint64_t max_s = kNever / kNsPerS - 1;
-    const std::uint64_t left_ns = std::min(static_cast<std::uint64_t>(left_s), max_s) * kNsPerS;
-    const std::uint64_t deadline = after(start_ns, has_moment ? left_ns - past_s_ns : left_ns);
-    deadlines[i] = deadline <= now.boot_ns ? 0 : deadline;
   }
   return deadlines;
 }

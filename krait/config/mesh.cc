@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kDefaultInterface = "wg0";
 constexpr std::string_view kDefaultPolicy = "/etc/krait/policy.toml";
 constexpr std::int64_t kMaxPort = 65535;
+constexpr std::int64_t kMaxKeepaliveS = 65535;  // 16 bits in linux/wireguard.h
 
 constexpr std::string_view kRoutesExample = R"(routes = [{ prefix = "10.20.0.0/16", identity = "office" }])";
 
@@ -44,6 +45,8 @@ constexpr auto kPeerKeys = std::to_array<Key>({
     {"public_key", Shape::text, true, R"(public_key = "...")"},
     {"next_public_key", Shape::text, false, R"(next_public_key = "...")"},
     {"endpoint", Shape::text, false, R"(endpoint = "192.0.2.2:51820")"},
+    {"keepalive_s", Shape::integer, false, "keepalive_s = 25"},
+    {"preshared_key_file", Shape::text, false, R"(preshared_key_file = "/var/lib/krait/db1.psk")"},
     {"addresses", Shape::texts, true, R"(addresses = ["10.90.0.2"])"},
     {"routes", Shape::tables, false, kRoutesExample},
 });
@@ -138,9 +141,22 @@ class MeshReader {
     if (table.has("endpoint")) {
       read_endpoint_of(peer, table.text("endpoint"));
     }
+    if (const Value* keepalive = table.find("keepalive_s")) {
+      peer.keepalive_s = read_keepalive(*keepalive);
+    }
+    peer.preshared_key_file = read_path(table, "preshared_key_file", {});
     peer.addresses = read_addresses(table);
     peer.routes = read_routes(table);
     mesh_.peers.push_back(std::move(peer));
+  }
+
+  std::uint16_t read_keepalive(const Value& seconds) {
+    if (seconds.integer() < 1 || seconds.integer() > kMaxKeepaliveS) {
+      findings_.add(seconds.at, fmt::format("bad keepalive_s {}", seconds.integer()),
+                    "write a number of seconds from 1 to 65535; 25 keeps most NATs open");
+      return 0;
+    }
+    return static_cast<std::uint16_t>(seconds.integer());
   }
 
   void read_endpoint_of(model::Peer& peer, const Text& text) {

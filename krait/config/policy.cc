@@ -36,6 +36,7 @@ constexpr auto kRuleKeys = std::to_array<Key>({
     {"expires", Shape::text, false, R"(expires = "2026-12-01T00:00:00Z" or expires = "8h")"},
     {"log", Shape::truth, false, "log = true"},
     {"reject", Shape::truth, false, "reject = true"},
+    {"outlasts_lease", Shape::truth, false, "outlasts_lease = true"},
 });
 constexpr auto kTestKeys = std::to_array<Key>({
     {"from", Shape::text, true, R"(from = "web")"},
@@ -134,6 +135,7 @@ class PolicyReader {
     rule.expires = read_expires(table);
     rule.log = table.truth("log");
     rule.reject = table.truth("reject");
+    rule.outlasts_lease = table.truth("outlasts_lease");
     policy_.rules.push_back(std::move(rule));
   }
 

@@ -17,12 +17,16 @@ using common::text_at;
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Request>, 6> kRequests{{{"status", Request::status},
-                                                                         {"rules", Request::rules},
-                                                                         {"reload", Request::reload},
-                                                                         {"down", Request::down},
-                                                                         {"drain", Request::drain},
-                                                                         {"rotate_key", Request::rotate_key}}};
+constexpr std::array<std::pair<std::string_view, Request>, 10> kRequests{{{"status", Request::status},
+                                                                          {"rules", Request::rules},
+                                                                          {"reload", Request::reload},
+                                                                          {"down", Request::down},
+                                                                          {"drain", Request::drain},
+                                                                          {"rotate_key", Request::rotate_key},
+                                                                          {"take_state", Request::take_state},
+                                                                          {"confirm_state", Request::confirm_state},
+                                                                          {"endpoints", Request::endpoints},
+                                                                          {"allow_older", Request::allow_older}}};
 
 constexpr std::int64_t kNsPerS = 1'000'000'000;
 
@@ -91,7 +95,8 @@ Result<Request> parse_request(std::string_view line) {
     }
   }
   return Error(ErrorCode::invalid_input,
-               "unknown request; the requests are status, rules, reload, down, drain and rotate_key");
+               "unknown request; the requests are status, rules, reload, down, drain, rotate_key, take_state, "
+               "confirm_state, endpoints and allow_older");
 }
 
 std::string request_line(Request request) {
@@ -99,6 +104,10 @@ std::string request_line(Request request) {
 }
 
 bool needs_right(Request request) { return request != Request::status; }
+
+bool is_for_link(Request request) {
+  return request == Request::take_state || request == Request::confirm_state || request == Request::endpoints;
+}
 
 Json status_json(const State& state, const model::Policy& policy, const AgentFacts& facts) {
   Json json{{"version", kProtocolVersion}};
@@ -129,6 +138,31 @@ Json status_json(const State& state, const model::Policy& policy, const AgentFac
   }
   json["packets"] = packets_json(state.counters);
   json["drops"] = drops_json(state.counters);
+  if (state.network) {
+    json["network"] = network_json(*state.network);
+  }
+  return json;
+}
+
+Json network_json(const NetworkState& network) {
+  return {{"id", network.id},
+          {"hosts_revision", network.hosts_revision},
+          {"policy_revision", network.policy_revision},
+          {"administrators", network.administrators},
+          {"lease_s", network.lease_s},
+          {"confirmed_s", network.confirmed_s == 0 ? Json() : Json(network.confirmed_s)},
+          {"refused", network.refused.empty() ? Json() : Json(network.refused)}};
+}
+
+Json endpoints_json(const State& state) {
+  Json json{{"version", kProtocolVersion}, {"endpoints", Json::array()}};
+  for (const PeerState& peer : state.peers) {
+    if (!peer.name.empty() && !peer.next_key && peer.wireguard.endpoint && peer.wireguard.last_handshake_s != 0) {
+      json["endpoints"].push_back({{"host", peer.name},
+                                   {"endpoint", peer.wireguard.endpoint->text()},
+                                   {"handshake_s", peer.wireguard.last_handshake_s}});
+    }
+  }
   return json;
 }
 

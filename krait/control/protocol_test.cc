@@ -14,7 +14,8 @@ using common::Error;
 using common::ErrorCode;
 
 TEST(ParseRequest, ReadsWhatRequestLineWrites) {
-  for (const Request request : {Request::status, Request::reload, Request::down}) {
+  for (const Request request : {Request::status, Request::reload, Request::down, Request::take_state,
+                                Request::confirm_state, Request::endpoints, Request::allow_older}) {
     std::string line = request_line(request);
     ASSERT_EQ(line.back(), '\n');
     line.pop_back();
@@ -41,6 +42,42 @@ TEST(NeedsRight, AllButTheStatus) {
   for (const Request request : {Request::rules, Request::reload, Request::down}) {
     EXPECT_TRUE(needs_right(request));
   }
+}
+
+TEST(IsForLink, HandingOverConfirmingAndLookingOnly) {
+  for (const Request request : {Request::take_state, Request::confirm_state, Request::endpoints}) {
+    EXPECT_TRUE(is_for_link(request));
+    EXPECT_TRUE(needs_right(request));
+  }
+  for (const Request request : {Request::status, Request::rules, Request::reload, Request::down, Request::drain,
+                                Request::rotate_key, Request::allow_older}) {
+    EXPECT_FALSE(is_for_link(request));
+  }
+}
+
+TEST(EndpointsJson, TellsWhereConfiguredPeersWereHeardOf) {
+  State state;
+  PeerState heard;
+  heard.name = "db1";
+  heard.wireguard.endpoint = common::Endpoint::parse("192.0.2.2:51820");
+  heard.wireguard.last_handshake_s = 1000;
+  PeerState never = heard;
+  never.name = "db2";
+  never.wireguard.last_handshake_s = 0;
+  PeerState stranger = heard;
+  stranger.name.clear();
+  state.peers = {heard, never, stranger};
+  const Json json = endpoints_json(state);
+  ASSERT_EQ(json["endpoints"].size(), 1U);
+  EXPECT_EQ(json["endpoints"][0]["host"], "db1");
+  EXPECT_EQ(json["endpoints"][0]["endpoint"], "192.0.2.2:51820");
+}
+
+TEST(NetworkJson, SaysNothingOfWhatIsNotThere) {
+  const Json json = network_json({.id = "x", .hosts_revision = 3});
+  EXPECT_EQ(json["hosts_revision"], 3);
+  EXPECT_TRUE(json["confirmed_s"].is_null());
+  EXPECT_TRUE(json["refused"].is_null());
 }
 
 TEST(ErrorJson, BringsFindingsBackWithTheirPlaces) {

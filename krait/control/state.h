@@ -43,6 +43,17 @@ struct Fault {
   bool operator==(const Fault&) const = default;
 };
 
+// Of a host that has joined a network: what it took last.
+struct NetworkState {
+  std::string id{};  // the network's, in 43 characters
+  std::uint64_t hosts_revision = 0;
+  std::uint64_t policy_revision = 0;
+  std::uint64_t administrators = 0;  // version of their list
+  std::uint32_t lease_s = 0;         // 0: none
+  std::int64_t confirmed_s = 0;      // Unix time; 0: never
+  std::string refused{};             // why what was offered last was not taken; empty: it was
+};
+
 // What is in force, read from the kernel when asked for.
 struct State {
   std::string interface;
@@ -56,6 +67,7 @@ struct State {
   datapath::Counters counters{};
   std::optional<model::PublicKey> public_key;  // none: the interface is not WireGuard
   std::vector<PeerState> peers;
+  std::optional<NetworkState> network{};  // none: it goes by files
 };
 
 // What a reload did.

@@ -12,6 +12,7 @@
 #include "krait/enforce/host_settings.h"
 #include "krait/enforce/key_files.h"
 #include "krait/enforce/own_link.h"
+#include "krait/enforce/source.h"
 #include "krait/enforce/steps.h"
 #include "krait/enforce/surplus_faults.h"
 #include "krait/wireguard/route_hints.h"
@@ -38,12 +39,13 @@ struct Prepared {
 
 // `own_index`: of a link that the caller has managed all the while; 0: of none. One that krait did not make is refused
 // when it is to be managed.
-Result<Prepared> prepare(const std::string& interface, const model::Mesh& mesh, bool is_managed,
+Result<Prepared> prepare(const std::string& interface, const plan::Plan& plan, bool is_managed,
                          std::uint32_t own_index) {
   Prepared prepared;
   if (is_managed) {
-    KRAIT_TRY(auto key, load_key(mesh.host), "read the private key");
+    KRAIT_TRY(auto key, load_key(plan.mesh.host), "read the private key");
     prepared.key = std::move(key);
+    KRAIT_CHECK(wireguard::check_preshared_keys(plan.wireguard));
     own_index = own_index != 0 ? own_index : unmarked_own_link(interface);
   }
   KRAIT_TRY(auto index, is_managed ? wireguard::ensure_link(interface, own_index) : wireguard::link_index(interface),
@@ -63,16 +65,16 @@ std::string interface_of(const EnforcerOptions& options, const model::Mesh& mesh
 }
 
 Result<Enforcer> Enforcer::start(EnforcerOptions options) {
-  KRAIT_TRY(auto files, plan::load_files(options.config_file));
-  const std::string interface = interface_of(options, files.mesh);
+  KRAIT_TRY(auto source, load_source(options));
+  const std::string interface = interface_of(options, source.files.mesh);
   const bool is_managed = !options.guarded_interface;
   KRAIT_TRY(auto lock, lock_interface(interface));
   plan::ClockKeeper clock;
-  KRAIT_TRY(auto plan, plan_from(std::move(files), interface, clock));
+  KRAIT_TRY(auto plan, plan_from(std::move(source.files), interface, clock));
   if (auto remembered = is_managed ? remember_settings(interface, lock) : Result<void>(); !remembered) {
     return std::move(remembered.error());
   }
-  KRAIT_TRY(auto prepared, prepare(interface, plan.mesh, is_managed, 0));
+  KRAIT_TRY(auto prepared, prepare(interface, plan, is_managed, 0));
   KRAIT_TRY(auto datapath, datapath::Datapath::open(datapath_options(interface, plan, is_managed)),
             "open the data path of " + interface);
   Enforcer enforcer(std::move(options), std::move(lock),
@@ -85,6 +87,7 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
     enforcer.unchecked_sources_ = checked.error().text();
   }
   KRAIT_CHECK(enforcer.put_in_force(std::move(plan), pointer_to(prepared.key)));
+  enforcer.network_ = std::move(source.network);
   enforcer.remember_time();
   return enforcer;
 }
@@ -158,8 +161,13 @@ void Enforcer::take_over(plan::Plan plan, const wireguard::Changes& changes) {
 
 // The files say what is in force, and the kernel still has it. What could not be put right is tried again.
 bool Enforcer::is_unchanged() {
-  if (goal_ != Goal::enforce || !faults().empty() || !config::is_unchanged(options_.config_file, plan_.mesh.digest) ||
+  if (goal_ != Goal::enforce || !faults().empty() ||
+      !config::is_unchanged(enforce::source_file(options_), plan_.mesh.digest) ||
       !config::is_unchanged(plan_.mesh.host.policy_file, plan_.policy.digest)) {
+    return false;
+  }
+  // A preshared key's file may hold another one.
+  if (std::ranges::any_of(plan_.mesh.peers, [](const auto& peer) { return !peer.preshared_key_file.empty(); })) {
     return false;
   }
   std::optional<model::PublicKey> key;
@@ -190,17 +198,26 @@ Result<control::Applied> Enforcer::reload() {
     return stay();
   }
   KRAIT_CHECK(check_name());
-  KRAIT_TRY(auto files, plan::load_files(options_.config_file));
+  KRAIT_TRY(auto source, load_source(options_));
+  return put_files_in_force(std::move(source.files), std::move(source.network));
+}
+
+Result<control::Applied> Enforcer::put_files_in_force(plan::Files files, std::optional<control::NetworkState> network,
+                                                      const std::function<Result<void>()>& keep) {
   if (const std::string wanted = interface_of(options_, files.mesh); wanted != interface()) {
     return Error(
         ErrorCode::invalid_input,
         fmt::format("{}: the interface changed from {} to {}, which a reload cannot do; run krait down, then krait up",
-                    options_.config_file, interface(), wanted));
+                    enforce::source_file(options_), interface(), wanted));
   }
   KRAIT_TRY(auto plan, plan_from(std::move(files), interface(), clock_));
-  KRAIT_TRY(auto prepared, prepare(interface(), plan.mesh, managed(), held_.interface_index));
+  KRAIT_TRY(auto prepared, prepare(interface(), plan, managed(), held_.interface_index));
   held_.interface_index = prepared.interface_index;
+  if (keep) {
+    KRAIT_CHECK(keep());
+  }
   KRAIT_CHECK(put_in_force(std::move(plan), pointer_to(prepared.key)));
+  network_ = std::move(network);
   remember_time();
   return last_;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,12 +17,14 @@
 #include "krait/enforce/observe.h"
 #include "krait/enforce/work.h"
 #include "krait/plan/clock_keeper.h"
+#include "krait/plan/joined.h"
 #include "krait/plan/plan.h"
 
 namespace krait::enforce {
 
 struct EnforcerOptions {
   std::string config_file;
+  std::string joined_file{};  // what it says counts in place of config_file, where it is there (krait/plan/joined.h)
   // Guard mode: the interface that something else manages. Only the data path is put on it, the key file is not read.
   std::optional<std::string> guarded_interface;
 };
@@ -44,6 +47,14 @@ class Enforcer {
   // are still in force are neither parsed nor compiled, and files that say what is in force touch nothing: the revision
   // stays. A wrong file changes nothing. When a call to the kernel fails half-way the error says what is in force.
   common::Result<control::Applied> reload();
+
+  // Takes what krait-link offers, where administrators signed it: keeps it, then puts it in force as a reload does.
+  // What is refused changes nothing, and state() tells why. unsupported: this host goes by files.
+  common::Result<control::Applied> take_state();
+  // The coordinator says that what was taken last is the newest: the lease begins anew.
+  common::Result<void> confirm_state();
+  // The next state may be older than what this host has seen, once.
+  void allow_older() { may_go_back_ = true; }
 
   // Looks whether the interface is as it was put in force, and puts right what is not where that opens nothing.
   // `moved_to` is asked when the interface is missing: one that went to another network namespace is not made anew, and
@@ -91,10 +102,12 @@ class Enforcer {
   [[nodiscard]] const control::Applied& last() const { return last_; }
   [[nodiscard]] const model::Policy& policy() const { return plan_.policy; }
   [[nodiscard]] const model::Mesh& mesh() const { return plan_.mesh; }
+  [[nodiscard]] const std::optional<control::NetworkState>& network() const { return network_; }
   [[nodiscard]] bool managed() const { return held_.is_managed; }  // not only guarded
   [[nodiscard]] const std::string& interface() const { return held_.interface; }
   [[nodiscard]] std::uint32_t interface_index() const { return held_.interface_index; }
   [[nodiscard]] const EnforcerOptions& options() const { return options_; }
+  [[nodiscard]] const std::string& source_file() const { return plan_.mesh.file; }  // of the plan in force
 
  private:
   Enforcer(EnforcerOptions options, common::LockFile lock, Held held, plan::ClockKeeper clock)
@@ -121,6 +134,11 @@ class Enforcer {
   // After one of the plan in force that was compiled anew was to be put in force.
   void follow_policy(plan::Plan plan);
   [[nodiscard]] bool is_unchanged();
+  // `keep` is called once the files are known to be good, before anything changes.
+  common::Result<control::Applied> put_files_in_force(plan::Files files, std::optional<control::NetworkState> network,
+                                                      const std::function<common::Result<void>()>& keep = {});
+  common::Result<control::Applied> take(const plan::JoinedHost& host);
+  common::Result<void> renew_lease();
   common::Result<control::Applied> stay();
   [[nodiscard]] common::Result<void> check_name() const;
   std::vector<std::string> tell(const Ran& ran, bool were_refused);
@@ -136,6 +154,8 @@ class Enforcer {
   std::string unchecked_sources_;       // why the kernel does not check every source; empty: it does
   plan::Plan plan_;                     // in force, without its snapshot's image
   control::Applied last_;
+  std::optional<control::NetworkState> network_{};
+  bool may_go_back_ = false;
 };
 
 // The interface that the files are about.

@@ -18,7 +18,9 @@ namespace {
 // Read one after the other, the two clocks differ by less; a clock that is slewed is slewed with the other one.
 constexpr std::int64_t kSameNs = 100'000'000;
 
-bool ends_by_calendar(const model::Rule& rule) { return rule.expires && rule.expires->kind == model::Expiry::Kind::at; }
+bool ends_by_calendar(const model::Rule& rule) {
+  return rule.lease_ends_s || (rule.expires && rule.expires->kind == model::Expiry::Kind::at);
+}
 
 // The time when the machine started. It moves when somebody sets the clock, and with what else tells the time.
 std::int64_t start_ns(const common::Moment& moment) {

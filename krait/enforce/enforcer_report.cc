@@ -45,6 +45,7 @@ Result<control::State> Enforcer::state() const {
   }
   control::State state;
   state.interface = interface();
+  state.network = network_;
   state.interface_index = held_.interface_index;
   state.managed = managed();
   state.stage = stage();

@@ -10,5 +10,7 @@ int main(int argc, char** argv) {
                    .events = inspect::events,
                    .down_without_agent = inspect::down_without_agent,
                    .keygen = inspect::keygen,
-                   .next_key = inspect::next_key});
+                   .next_key = inspect::next_key,
+                   .join = {},
+                   .leave = {}});
 }

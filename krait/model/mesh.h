@@ -61,6 +61,8 @@ struct Peer {
   std::optional<PublicKey> next_public_key;     // announced: the peer may go over to it at any moment
   std::optional<common::Endpoint> endpoint;     // none: by name, or it will call us
   std::optional<NamedEndpoint> named_endpoint;  // not beside `endpoint`
+  std::uint16_t keepalive_s = 0;                // 0: none is sent
+  std::string preshared_key_file;               // empty: none
   std::vector<Address> addresses;               // at least one
   std::vector<Route> routes;
   Position at;  // of its [[peer]]

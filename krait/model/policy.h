@@ -61,7 +61,10 @@ struct Rule {
   std::optional<Expiry> expires{};
   bool log = false;     // sampled events of what it decides
   bool reject = false;  // a local application learns at once that its packet was denied by it, or by its expiry
-  Position at;          // of its [[rule]]
+  // Where this host has a lease from its coordinator: an end besides, in Unix time as Expiry::Kind::at.
+  std::optional<std::int64_t> lease_ends_s{};
+  bool outlasts_lease = false;  // holds too while no coordinator has confirmed the policy for the lease's length
+  Position at;                  // of its [[rule]]
 };
 
 struct PolicyTest {

@@ -17,10 +17,12 @@ struct WireguardPeer {
   std::optional<common::Endpoint> endpoint;  // where to call it first; the kernel then follows it when it roams
   std::vector<common::Prefix> allowed_ips;   // ascending
   std::optional<PublicKey> next_public_key = std::nullopt;  // announced: the peer may use it from any moment on
+  std::uint16_t keepalive_s = 0;                            // 0: whatever the interface has, unless krait set it
+  std::string preshared_key_file{};                         // likewise for none; read when it is applied
 };
 
-// Everything but the private key, which goes from its file to the kernel and nowhere else, and the MTU, which follows
-// from the routes to the peers.
+// Everything but the keys that are secret, which go from their files to the kernel and nowhere else, and the MTU, which
+// follows from the routes to the peers.
 struct WireguardImage {
   std::string interface;
   std::uint16_t listen_port = 0;

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -39,8 +40,9 @@ using netlink::Socket;
 namespace {
 
 // The largest that one more piece can be, each attribute with its header of 4 bytes: a peer's nest, key, flags,
-// endpoint (sockaddr_in6) and the allowed IPs' nest; one allowed IP's nest, family, IPv6 address and length.
-constexpr std::size_t kPeerMostBytes = 4 + 36 + 8 + 32 + 4;
+// endpoint (sockaddr_in6), preshared key, interval and the allowed IPs' nest; one allowed IP's nest, family, IPv6
+// address and length.
+constexpr std::size_t kPeerMostBytes = 4 + 36 + 8 + 32 + 36 + 8 + 4;
 constexpr std::size_t kAllowedIpMostBytes = 4 + 8 + 20 + 8;
 
 Message device_message(std::uint16_t family, std::uint8_t command, std::uint32_t index, std::size_t capacity_bytes) {
@@ -74,6 +76,17 @@ void put_allowed_ip(Message& message, const Prefix& prefix) {
   message.end_nest(nest);
 }
 
+void put_session(Message& message, const PeerUpdate& update) {
+  static constexpr std::array<std::uint8_t, WG_KEY_LEN> kNone{};
+  if (update.keepalive_s) {
+    message.put_number(WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, *update.keepalive_s);
+  }
+  if (update.preshared_key || update.without_preshared_key) {
+    const auto& key = update.preshared_key ? update.preshared_key->bytes() : kNone;
+    message.put(WGPEER_A_PRESHARED_KEY, std::as_bytes(std::span(key)));
+  }
+}
+
 // Puts the peer with as many of its allowed IPs from `first` on as fit; gives the number of the first one left.
 std::size_t put_peer(Message& message, const PeerUpdate& update, std::size_t first) {
   const auto peer = message.begin_nest(0);
@@ -85,6 +98,9 @@ std::size_t put_peer(Message& message, const PeerUpdate& update, std::size_t fir
   }
   if (update.endpoint && first == 0) {
     put_endpoint(message, *update.endpoint);
+  }
+  if (first == 0) {
+    put_session(message, update);
   }
   std::size_t next = first;
   if (next < update.allowed_ips.size()) {
@@ -146,6 +162,12 @@ bool parse_peer(const nlattr& nest, DeviceState& device) {
   PeerState& peer = device.peers.back();
   if (const auto endpoint = parse_endpoint(table[WGPEER_A_ENDPOINT])) {
     peer.endpoint = endpoint;
+  }
+  peer.keepalive_s =
+      attribute_value<std::uint16_t>(table[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL]).value_or(peer.keepalive_s);
+  if (auto preshared = attribute_value<std::array<std::uint8_t, WG_KEY_LEN>>(table[WGPEER_A_PRESHARED_KEY])) {
+    peer.preshared_id = preshared_id(*preshared);
+    ::explicit_bzero(preshared->data(), preshared->size());
   }
   if (const auto time = attribute_value<__kernel_timespec>(table[WGPEER_A_LAST_HANDSHAKE_TIME])) {
     peer.last_handshake_s = time->tv_sec;
@@ -232,7 +254,8 @@ Result<void> Device::set_key(std::uint32_t index, const PrivateKey& key) {
 
 Result<void> Device::call_peers(std::uint32_t index, std::span<const PeerState> peers) {
   // Setting an interval where there was none sends one keepalive at once (drivers/net/wireguard/netlink.c, set_peer).
-  for (const std::uint16_t interval_s : {std::uint16_t{1}, std::uint16_t{0}}) {
+  enum class Interval : std::uint8_t { none, one, own };
+  for (const Interval interval : {Interval::none, Interval::one, Interval::own}) {
     for (std::size_t first = 0; first < peers.size();) {
       Message message = device_message(family_, WG_CMD_SET_DEVICE, index, kLargeMessageBytes);
       const auto list = message.begin_nest(WGDEVICE_A_PEERS);
@@ -240,7 +263,10 @@ Result<void> Device::call_peers(std::uint32_t index, std::span<const PeerState> 
         const auto peer = message.begin_nest(0);
         message.put(WGPEER_A_PUBLIC_KEY, std::as_bytes(std::span(peers[first].public_key)));
         message.put_number<std::uint32_t>(WGPEER_A_FLAGS, WGPEER_F_UPDATE_ONLY);
-        message.put_number(WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, interval_s);
+        const std::uint16_t own_s = peers[first].keepalive_s;
+        message.put_number<std::uint16_t>(WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, interval == Interval::none  ? 0
+                                                                                  : interval == Interval::one ? 1
+                                                                                                              : own_s);
         message.end_nest(peer);
       }
       message.end_nest(list);
@@ -319,6 +345,9 @@ bool DeviceComparison::add_peer(const nlattr& nest) {
   if (!begin_peer(*key, table[WGPEER_A_ENDPOINT] != nullptr)) {
     return true;
   }
+  // A peer that is continued in another message has only its key and allowed IPs there.
+  const auto keepalive_s = attribute_value<std::uint16_t>(table[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL]);
+  differs_ = differs_ || (keepalive_s && present_->keepalive_s != 0 && *keepalive_s != present_->keepalive_s);
   bool good = true;
   if (table[WGPEER_A_ALLOWEDIPS] != nullptr) {
     for_each_attribute(*table[WGPEER_A_ALLOWEDIPS],

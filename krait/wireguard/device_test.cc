@@ -174,6 +174,30 @@ TEST_F(WireguardDevice, AppliesTheImageAndThenTouchesNothing) {
   apply_and_expect({}, &image_);
 }
 
+TEST_F(WireguardDevice, GivesPeersTheirPresharedKeysAndKeepalives) {
+  const std::string file = testing::TempDir() + "krait-test.psk";
+  ::unlink(file.c_str());
+  const auto secret = crypto::Secret::random();
+  ASSERT_TRUE(secret.save(file));
+  image_.peers[0].preshared_key_file = file;
+  image_.peers[1].keepalive_s = 25;
+  apply_and_expect(first_changes(2));
+  EXPECT_EQ(read().peers[0].preshared_id, preshared_id(secret.bytes()));
+  EXPECT_EQ(read().peers[1].keepalive_s, 25);
+  apply_and_expect({}, &image_);
+  const WireguardImage before = image_;
+  image_.peers[0].preshared_key_file.clear();
+  image_.peers[1].keepalive_s = 0;
+  apply_and_expect(peers_changed(2, 0), &before);
+  EXPECT_EQ(read().peers[0].preshared_id, crypto::Hash{});
+  EXPECT_EQ(read().peers[1].keepalive_s, 0);
+  ::unlink(file.c_str());
+  image_.peers[0].preshared_key_file = file;
+  const auto missing = apply(image_, &key_, &image_);
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().text().find("read a preshared key"), std::string::npos) << missing.error().text();
+}
+
 TEST_F(WireguardDevice, SaysItsStatus) {
   apply_and_expect(first_changes(2));
   const auto seen = status(kInterface);

@@ -6,6 +6,8 @@
 #include <linux/wireguard.h>
 
 #include <algorithm>
+#include <array>
+#include <memory>
 
 #include "common/netlink/attributes.h"
 #include "common/netlink/message.h"
@@ -76,6 +78,9 @@ TEST(PeerMessages, CarryEverything) {
   std::vector<PeerUpdate> updates = {update(1, 3), update(2, 0), update(3, 1)};
   updates[0].endpoint = Endpoint::parse("192.0.2.1:51820");
   updates[1].endpoint = Endpoint::parse("[2001:db8::1]:4000");
+  const std::array<std::uint8_t, 32> preshared{9};
+  updates[0].keepalive_s = 25;
+  updates[2].preshared_key = std::make_shared<const crypto::Secret>(crypto::Secret::of(preshared));
   const auto messages = peer_messages(kFamily, kIndex, updates);
   ASSERT_EQ(messages.size(), 1U);
   EXPECT_EQ(messages[0].header().nlmsg_type, kFamily);
@@ -87,6 +92,8 @@ TEST(PeerMessages, CarryEverything) {
     EXPECT_EQ(device.peers[i].public_key, updates[i].public_key);
     EXPECT_EQ(device.peers[i].endpoint, updates[i].endpoint);
     EXPECT_EQ(device.peers[i].allowed_ips, updates[i].allowed_ips);
+    EXPECT_EQ(device.peers[i].keepalive_s, updates[i].keepalive_s.value_or(0));
+    EXPECT_EQ(device.peers[i].preshared_id, i == 2 ? preshared_id(preshared) : crypto::Hash{});
   }
   EXPECT_EQ(flags_of(messages), (std::vector<std::vector<std::uint32_t>>{{0, 0, 0}}));
 }

@@ -44,11 +44,30 @@ bool endpoint_needed(const PeerState& present, const WireguardPeer& wanted, cons
     return true;
   }
   if (previous != nullptr) {
-    const auto* before = find_peer(previous->peers, wanted.public_key);
-    return before == nullptr || before->endpoint != wanted.endpoint;
+    const auto* former = find_peer(previous->peers, wanted.public_key);
+    return former == nullptr || former->endpoint != wanted.endpoint;
   }
   // Subtracted on this side: a clock set back must not make a dead session live for long, nor overflow.
   return present.last_handshake_s <= now_s - kSessionLifeS;
+}
+
+const WireguardPeer* before(const WireguardImage* previous, const PublicKey& key) {
+  return previous == nullptr ? nullptr : find_peer(previous->peers, key);
+}
+
+// What the image says nothing of is left to whoever sets it, but for what krait has set itself.
+void update_session(PeerUpdate& update, const PeerState& present, const WireguardPeer& wanted,
+                    const WireguardPeer* former, const PresharedKeys& preshared) {
+  const bool had_keepalive = former != nullptr && former->keepalive_s != 0;
+  if (present.keepalive_s != wanted.keepalive_s && (wanted.keepalive_s != 0 || had_keepalive)) {
+    update.keepalive_s = wanted.keepalive_s;
+  }
+  const auto key = preshared.find(wanted.public_key);
+  if (key != preshared.end() && preshared_id(key->second->bytes()) != present.preshared_id) {
+    update.preshared_key = key->second;
+  }
+  const bool had_key = former != nullptr && !former->preshared_key_file.empty();
+  update.without_preshared_key = wanted.preshared_key_file.empty() && had_key && present.preshared_id != crypto::Hash{};
 }
 
 bool is_link_local(const Ip& ip) {
@@ -66,6 +85,11 @@ std::optional<Ip> first_of(std::span<const Ip> addresses, Family family) {
 }
 
 }  // namespace
+
+crypto::Hash preshared_id(std::span<const std::uint8_t> key) {
+  const bool is_none = std::ranges::all_of(key, [](std::uint8_t byte) { return byte == 0; });
+  return is_none ? crypto::Hash{} : crypto::hash_of("krait preshared", key);
+}
 
 PeerPlan plan_withdrawal(const DeviceState& device, const WireguardImage& image, const PublicKey& sink) {
   PeerPlan plan;
@@ -91,7 +115,7 @@ PeerPlan plan_withdrawal(const DeviceState& device, const WireguardImage& image,
 }
 
 PeerPlan plan_peers(const DeviceState& device, const WireguardImage& image, const WireguardImage* previous,
-                    std::int64_t now_s) {
+                    std::int64_t now_s, const PresharedKeys& preshared) {
   PeerPlan plan;
   for (const WireguardPeer& wanted : image.peers) {
     const PeerState* present = find_peer(device.peers, wanted.public_key);
@@ -99,6 +123,7 @@ PeerPlan plan_peers(const DeviceState& device, const WireguardImage& image, cons
     if (present == nullptr) {
       update.endpoint = wanted.endpoint;
       update.allowed_ips = wanted.allowed_ips;
+      update_session(update, {}, wanted, nullptr, preshared);
       plan.updates.push_back(std::move(update));
       ++plan.added;
       continue;
@@ -107,7 +132,9 @@ PeerPlan plan_peers(const DeviceState& device, const WireguardImage& image, cons
       update.endpoint = wanted.endpoint;
     }
     update.allowed_ips = difference(wanted.allowed_ips, present->allowed_ips);
-    if (update.endpoint || !update.allowed_ips.empty()) {
+    update_session(update, *present, wanted, before(previous, wanted.public_key), preshared);
+    if (update.endpoint || !update.allowed_ips.empty() || update.keepalive_s || update.preshared_key ||
+        update.without_preshared_key) {
       plan.updates.push_back(std::move(update));
       ++plan.changed;
     }

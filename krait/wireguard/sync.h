@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <ranges>
 #include <span>
@@ -11,6 +13,8 @@
 #include "common/ip.h"
 #include "common/netlink/address.h"
 #include "common/netlink/route.h"
+#include "krait/crypto/hash.h"
+#include "krait/crypto/secret.h"
 #include "krait/model/wireguard_image.h"
 #include "krait/wireguard/state.h"
 
@@ -34,7 +38,14 @@ struct PeerState {
   std::uint64_t received_bytes = 0;
   std::uint64_t sent_bytes = 0;
   std::vector<common::Prefix> allowed_ips;  // ascending
+  std::uint16_t keepalive_s = 0;
+  crypto::Hash preshared_id{};  // preshared_id() of its preshared key; all zero: it has none
 };
+
+// A hash by which preshared keys are told apart, since nobody but the kernel keeps them. All zero for none.
+crypto::Hash preshared_id(std::span<const std::uint8_t> key);
+// Those of an image's peers, by the peer's key.
+using PresharedKeys = std::map<model::PublicKey, std::shared_ptr<const crypto::Secret>>;
 
 struct DeviceState {
   std::uint32_t index = 0;
@@ -56,6 +67,9 @@ struct PeerUpdate {
   bool only_if_present = false;  // do not make the peer
   std::optional<common::Endpoint> endpoint;
   std::vector<common::Prefix> allowed_ips;  // to add to those that it has
+  std::optional<std::uint16_t> keepalive_s{};
+  std::shared_ptr<const crypto::Secret> preshared_key{};  // null: it stays
+  bool without_preshared_key = false;
 };
 
 // Updates in the order in which the kernel must see them.
@@ -74,7 +88,7 @@ PeerPlan plan_withdrawal(const DeviceState& device, const model::WireguardImage&
 // Adds the peers and allowed IPs that the device does not have. `previous` is the image that was applied before; none
 // at the agent's start: then an endpoint that differs stays only while its session lives at `now_s` (Unix time).
 PeerPlan plan_peers(const DeviceState& device, const model::WireguardImage& image,
-                    const model::WireguardImage* previous, std::int64_t now_s);
+                    const model::WireguardImage* previous, std::int64_t now_s, const PresharedKeys& preshared = {});
 
 // --- Addresses
 

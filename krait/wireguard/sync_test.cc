@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <memory>
 #include <random>
 #include <set>
 
@@ -179,6 +181,43 @@ WireguardImage random_image(std::mt19937& random) {
     result.peers.push_back({key(number), {}, {allowed_ips.begin(), allowed_ips.end()}});
   }
   return result;
+}
+
+// What the image says nothing of is left alone, unless krait has set it.
+TEST(PlanPeers, SetsAKeepaliveAndLeavesSomebodyElses) {
+  const auto interval = [](std::uint16_t present_s, std::uint16_t wanted_s, std::optional<std::uint16_t> former_s) {
+    PeerState present = peer(1, {});
+    present.keepalive_s = present_s;
+    const WireguardImage wanted =
+        image({{.public_key = key(1), .endpoint = {}, .allowed_ips = {}, .keepalive_s = wanted_s}});
+    const WireguardImage former =
+        image({{.public_key = key(1), .endpoint = {}, .allowed_ips = {}, .keepalive_s = former_s.value_or(0)}});
+    const auto plan = plan_peers(device({present}), wanted, former_s ? &former : nullptr, kNow_s);
+    return plan.updates.empty() ? std::nullopt : plan.updates[0].keepalive_s;
+  };
+  EXPECT_EQ(interval(0, 25, 0), 25);
+  EXPECT_EQ(interval(25, 25, 0), std::nullopt);
+  EXPECT_EQ(interval(25, 0, 25), 0);
+  EXPECT_EQ(interval(7, 0, 0), std::nullopt);
+  EXPECT_EQ(interval(7, 0, std::nullopt), std::nullopt);
+  EXPECT_EQ(interval(7, 25, 25), 25);
+}
+
+TEST(PlanPeers, GivesAndTakesAPresharedKey) {
+  const std::array<std::uint8_t, 32> bytes{7};
+  const auto secret = std::make_shared<const crypto::Secret>(crypto::Secret::of(bytes));
+  const PresharedKeys keys{{key(1), secret}};
+  const WireguardImage with =
+      image({{.public_key = key(1), .endpoint = {}, .allowed_ips = {}, .preshared_key_file = "db1.psk"}});
+  const WireguardImage without = image({{.public_key = key(1), .endpoint = {}, .allowed_ips = {}}});
+  PeerState present = peer(1, {});
+  EXPECT_EQ(plan_peers(device({}), with, nullptr, kNow_s, keys).updates.at(0).preshared_key, secret);
+  EXPECT_EQ(plan_peers(device({present}), with, &without, kNow_s, keys).updates.at(0).preshared_key, secret);
+  present.preshared_id = preshared_id(bytes);
+  EXPECT_TRUE(plan_peers(device({present}), with, &with, kNow_s, keys).updates.empty());
+  EXPECT_TRUE(plan_peers(device({present}), without, &with, kNow_s).updates.at(0).without_preshared_key);
+  EXPECT_TRUE(plan_peers(device({present}), without, &without, kNow_s).updates.empty()) << "somebody else's";
+  EXPECT_EQ(preshared_id(std::array<std::uint8_t, 32>{}), crypto::Hash{});
 }
 
 TEST(PlanPeers, WithdrawalAndPeersTogetherReachAnyImageFromAny) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <memory>
 #include <utility>
 
 #include "common/netlink/links.h"
@@ -97,11 +98,23 @@ Result<void> apply_device(Session& session, const DeviceState& state, const Wire
   return {};
 }
 
+Result<PresharedKeys> load_preshared_keys(const WireguardImage& image) {
+  PresharedKeys keys;
+  for (const model::WireguardPeer& peer : image.peers) {
+    if (!peer.preshared_key_file.empty()) {
+      KRAIT_TRY(auto key, crypto::Secret::load(peer.preshared_key_file, "wg genpsk"), "read a preshared key");
+      keys.emplace(peer.public_key, std::make_shared<const crypto::Secret>(std::move(key)));
+    }
+  }
+  return keys;
+}
+
 Result<PeerPlan> apply_peers(Session& session, const DeviceState& state, const WireguardImage& image,
                              const WireguardImage* previous, Changes& changes) {
   const WireguardImage followed = follow_announced(image, state);
   const auto before = previous != nullptr ? std::optional(follow_announced(*previous, state)) : std::nullopt;
-  PeerPlan plan = plan_peers(state, followed, before ? &*before : nullptr, std::time(nullptr));
+  KRAIT_TRY(const auto preshared, load_preshared_keys(followed));
+  PeerPlan plan = plan_peers(state, followed, before ? &*before : nullptr, std::time(nullptr), preshared);
   KRAIT_CHECK(session.device.update_peers(session.link.index, plan.updates),
               fmt::format("set the peers of {}", image.interface));
   changes.peers_added += plan.added;
@@ -132,6 +145,11 @@ Changes& Changes::operator+=(const Changes& other) {
   mtu_bytes = other.mtu_bytes != 0 ? other.mtu_bytes : mtu_bytes;
   refused.insert(refused.end(), other.refused.begin(), other.refused.end());
   return *this;
+}
+
+Result<void> check_preshared_keys(const WireguardImage& image) {
+  const auto keys = load_preshared_keys(image);
+  return keys ? Result<void>() : keys.error();
 }
 
 Result<std::uint32_t> ensure_link(const std::string& interface, std::uint32_t own_index) {

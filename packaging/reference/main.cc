@@ -10,6 +10,8 @@
 
 #include "krait/agent/flags.h"
 #include "krait/cli/command.h"
+#include "krait/coordinator/command.h"
+#include "krait/link/flags.h"
 #include "krata/backend/flags.h"
 #include "krata/cli/command.h"
 #include "krata/daemon/flags.h"
@@ -45,6 +47,10 @@ Command describe_krait() {
                            [&](common::cli::Shell& shell) { krait::cli::add_commands(shell, inspections); });
 }
 Command describe_krait_agent() { return describe_flags("krait-agent", krait::agent::add_flags); }
+Command describe_krait_link() { return describe_flags("krait-link", krait::link::add_flags); }
+Command describe_krait_coordinator() {
+  return describe_commands(krait::coordinator::about(), krait::coordinator::add_commands);
+}
 Command describe_krata() { return describe_commands(krata::cli::about(), krata::cli::add_commands); }
 Command describe_kratad() { return describe_flags("kratad", krata::daemon::add_flags); }
 Command describe_krata_block() { return describe_flags("krata-block", krata::backend::add_flags); }
@@ -53,6 +59,7 @@ Command describe_krata_store() { return describe_flags("krata-store", krata::sto
 constexpr const char* kKraitPages =
     ".BR krait (1),\n.BR krait\\-agent (8),\n.BR krait.toml (5),\n.BR policy.toml (5);\n"
     "the folder /usr/share/doc/krait\n";
+constexpr const char* kCoordinatorPages = ".BR krait (1),\n.BR krait\\-link (8),\n.BR policy.toml (5)\n";
 constexpr const char* kKrataPages = ".BR krata (1),\n.BR kratad (8),\n.BR krata\\-store (8),\n.BR krata\\-block (8)\n";
 
 struct Program {
@@ -64,6 +71,10 @@ struct Program {
 constexpr std::array kPrograms{
     Program{"krait", describe_krait, {"identity policy on a WireGuard mesh", 1, kKraitPages}},
     Program{"krait-agent", describe_krait_agent, {"keeps one interface as krait.toml says", 8, kKraitPages}},
+    Program{"krait-link", describe_krait_link, {"keeps a host's connection with its coordinator", 8, kKraitPages}},
+    Program{"krait-coordinator",
+            describe_krait_coordinator,
+            {"hosts join with one token, one policy reaches all of them", 8, kCoordinatorPages}},
     Program{"krata", describe_krata, {"OCI containers as Xen guests", 1, kKrataPages}},
     Program{"kratad", describe_kratad, {"looks after the zones of a host", 8, kKrataPages}},
     Program{"krata-block", describe_krata_block, {"serves the disks of a zone", 8, kKrataPages}},
@@ -97,6 +108,7 @@ int main(int argc, char** argv) {
     }
   }
   fmt::print(stderr,
-             "usage: krait_reference man|bash|zsh|fish krait|krait-agent|krata|kratad|krata-block|krata-store\n");
+             "usage: krait_reference man|bash|zsh|fish "
+             "krait|krait-agent|krait-link|krait-coordinator|krata|kratad|krata-block|krata-store\n");
   return 1;
 }

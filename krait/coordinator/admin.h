@@ -1,0 +1,81 @@
+// What administrators ask: one JSON object each way, {"request":NAME, ...} and {"version":1, ...}; docs/coordinator.md
+// has the table. What changes anything that hosts verify comes signed by an administrator's key already.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "common/event/loop.h"
+#include "common/event/timer.h"
+#include "common/json.h"
+#include "common/result.h"
+#include "krait/coordinator/service.h"
+#include "krait/records/store.h"
+
+namespace krait::coordinator {
+
+using common::Json;
+
+enum class Role : std::uint8_t { none, read, change };
+
+struct Asker {
+  std::string who;  // for the audit: "user 0"
+  Role role = Role::none;
+};
+
+class Admin {
+ public:
+  using Reply = std::function<void(std::string answer)>;
+
+  // All outlive it.
+  Admin(common::Loop& loop, Service& service, records::Store& store, const Clock& clock, std::string server_key)
+      : loop_(loop), service_(service), store_(store), clock_(clock), server_key_(std::move(server_key)) {}
+
+  // Answers at once, or when hosts enforce what was asked for. The reply is called once, also when whoever asked has gone.
+  void handle(std::string_view request, const Asker& asker, Reply reply);
+
+ private:
+  using Handler = common::Result<Json> (Admin::*)(const Json& request, const Asker& asker);
+  struct Command;
+  static const std::map<std::string, Command, std::less<>>& commands();
+
+  common::Result<Json> status(const Json& request, const Asker& asker);
+  common::Result<Json> authority(const Json& request, const Asker& asker);
+  common::Result<Json> hosts(const Json& request, const Asker& asker);
+  common::Result<Json> edit_hosts(const Json& request, const Asker& asker);
+  common::Result<Json> tokens(const Json& request, const Asker& asker);
+  common::Result<Json> add_token(const Json& request, const Asker& asker);
+  common::Result<Json> policies(const Json& request, const Asker& asker);
+  common::Result<Json> policy(const Json& request, const Asker& asker);
+  common::Result<Json> apply_policy(const Json& request, const Asker& asker);
+  common::Result<Json> add_admins(const Json& request, const Asker& asker);
+  common::Result<Json> audit(const Json& request, const Asker& asker);
+  common::Result<Json> verify_audit(const Json& request, const Asker& asker);
+  common::Result<Json> settings(const Json& request, const Asker& asker);
+  common::Result<Json> set_settings(const Json& request, const Asker& asker);
+  common::Result<Json> backup(const Json& request, const Asker& asker);
+  [[nodiscard]] Json host_json(const fleet::Host& host) const;
+  void reply_when_enforced(Json answer, const Json& request, Reply reply);
+
+  // One that waits until hosts enforce a revision.
+  struct Waiting {
+    Json answer;
+    Reply reply;
+    Service::WaitId wait = 0;
+    common::Timer timer;
+  };
+  void finish(std::uint64_t id, const Spread& spread, bool in_time);
+
+  common::Loop& loop_;
+  Service& service_;
+  records::Store& store_;
+  const Clock& clock_;
+  std::string server_key_;
+  std::map<std::uint64_t, Waiting> waiting_;
+  std::uint64_t next_waiting_ = 1;
+};
+
+}  // namespace krait::coordinator

@@ -1,0 +1,107 @@
+// krait-coordinator network, status
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "common/ip.h"
+#include "krait/coordinator/ask.h"
+#include "krait/coordinator/author.h"
+#include "krait/coordinator/command.h"
+
+namespace krait::coordinator {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+struct NetworkFlags : AdminFlags {
+  std::optional<std::string> addresses;
+  std::optional<std::string> approval;
+  std::optional<std::uint32_t> keepalive_s;
+};
+
+std::string listed(const Json& list) {
+  std::string text;
+  for (const Json& entry : list) {
+    text += (text.empty() ? "" : ", ") + (entry.is_string() ? entry.get<std::string>() : "");
+  }
+  return text;
+}
+
+Result<void> show(const NetworkFlags& flags, Output& output) {
+  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "settings"}}));
+  const Json& settings = common::object_at(answer, "settings");
+  output.report(fmt::format("{}: number {}\n  prefixes: {}\n  addresses of coordinators: {}\n  key of coordinators: {}\n  "
+                            "approval: {}\n  keepalive behind NAT: {} s",
+                            common::text_at(settings, "name"), common::text_at(answer, "id"),
+                            listed(common::list_at(settings, "prefixes")), listed(common::list_at(settings, "addresses")),
+                            common::text_at(answer, "server_key"), settings.value("approval", false) ? "on" : "off",
+                            common::number_at(settings, "keepalive_s")),
+                answer);
+  return {};
+}
+
+Result<void> set(const NetworkFlags& flags, Output& output) {
+  KRAIT_TRY(const auto now, ask(flags.socket, {{"request", "settings"}}));
+  Json settings = common::object_at(now, "settings");
+  if (flags.addresses) {
+    settings["addresses"] = Json::array();
+    for (std::size_t at = 0; at <= flags.addresses->size();) {
+      const std::size_t end = std::min(flags.addresses->find(',', at), flags.addresses->size());
+      const std::string address = flags.addresses->substr(at, end - at);
+      if (!common::Endpoint::parse(address)) {
+        return Error(ErrorCode::invalid_input,
+                     fmt::format("\"{}\" is no address; write 192.0.2.10:7170, several with commas", address));
+      }
+      settings["addresses"].push_back(address);
+      at = end + 1;
+    }
+  }
+  if (flags.approval) {
+    if (*flags.approval != "on" && *flags.approval != "off") {
+      return Error(ErrorCode::invalid_input, "--approval is on or off");
+    }
+    settings["approval"] = *flags.approval == "on";
+  }
+  if (flags.keepalive_s) {
+    settings["keepalive_s"] = std::min<std::uint32_t>(*flags.keepalive_s, 3600);
+  }
+  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "settings_set"}, {"settings", settings}}));
+  output.report(fmt::format("revision {}", common::number_at(answer, "revision")), answer);
+  return {};
+}
+
+Result<void> status(const NetworkFlags& flags, Output& output) {
+  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "status"}}));
+  output.report(fmt::format("{}: revision {}, {} hosts, {} online, policy {}", common::text_at(answer, "network"),
+                            common::number_at(answer, "revision"), common::number_at(answer, "hosts"),
+                            common::number_at(answer, "online"), common::number_at(answer, "policy")),
+                answer);
+  return {};
+}
+
+}  // namespace
+
+void add_network_commands(Shell& shell) {
+  auto flags = std::make_shared<NetworkFlags>();
+  Command ask_status = shell.command("status", "Say how the network is", "Example:  sudo krait-coordinator status");
+  add_socket_flag(ask_status, *flags);
+  shell.on(ask_status, [flags](Output& output) { return status(*flags, output); });
+  const Command group = shell.group("network", "The network's settings");
+  Command ask_settings = shell.command(group, "show", "Show the settings", "Example:  sudo krait-coordinator network show");
+  add_socket_flag(ask_settings, *flags);
+  shell.on(ask_settings, [flags](Output& output) { return show(*flags, output); });
+  Command change = shell.command(group, "set", "Change the settings",
+                                 "What is not named stays.\n"
+                                 "Example:  sudo krait-coordinator network set --address 192.0.2.10:7170,192.0.2.11:7170");
+  change.option("--address", flags->addresses, "Where hosts reach coordinators, several with commas");
+  change.option("--approval", flags->approval, "Whether hosts that join wait for host approve: on or off");
+  change.option("--keepalive", flags->keepalive_s, "Seconds between packets of hosts behind NAT; 0 for none");
+  add_socket_flag(change, *flags);
+  shell.on(change, [flags](Output& output) { return set(*flags, output); });
+}
+
+}  // namespace krait::coordinator

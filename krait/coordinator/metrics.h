@@ -1,0 +1,14 @@
+// The metrics page (Prometheus' text format, version 0.0.4). Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "krait/coordinator/service.h"
+
+namespace krait::coordinator {
+
+// `bad_handshakes`: connections that ended before they had shown a key.
+std::string metrics_text(const Service& service, std::uint64_t bad_handshakes);
+
+}  // namespace krait::coordinator

@@ -1,0 +1,358 @@
+#include "krait/coordinator/server.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "common/answer.h"
+#include "common/clock.h"
+#include "common/event/http.h"
+#include "common/event/loop.h"
+#include "common/event/loopback.h"
+#include "common/event/notify.h"
+#include "common/event/peer_credentials.h"
+#include "common/event/stream_server.h"
+#include "common/event/timer.h"
+#include "common/event/unix_socket.h"
+#include "common/file.h"
+#include "common/memory.h"
+#include "krait/control/version.h"
+#include "krait/coordinator/admin.h"
+#include "krait/coordinator/metrics.h"
+#include "krait/coordinator/service.h"
+#include "krait/coordinator/store_ledger.h"
+#include "krait/wire/connection.h"
+#include "krait/wire/dial.h"
+#include "krait/wire/listener.h"
+
+namespace krait::coordinator {
+
+using common::Error;
+using common::ErrorCode;
+using common::Loop;
+using common::Result;
+
+namespace {
+
+constexpr const char* kChangeGroup = "krait-coordinator";
+constexpr const char* kReadGroup = "krait-coordinator-read";
+constexpr const char* kFolderHint = "make it root's or the coordinator's own: chown root: DIR";
+
+// A host that does not read is cut off when more than its next whole state waits.
+constexpr wire::FrameLimits kHostFrames{.incoming_bytes = wire::kMaxHostFrameBytes,
+                                        .queued_bytes = std::size_t{48} << 20U};
+constexpr wire::FrameLimits kAdminFrames{.incoming_bytes = wire::kMaxAdminFrameBytes,
+                                         .queued_bytes = 2 * wire::kMaxAdminFrameBytes};
+
+// How often a store that cannot tell of others' commits is asked.
+constexpr std::chrono::seconds kAskPeriod{1};
+constexpr std::chrono::milliseconds kMinRetry{200};
+
+class RealClock final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t unix_s() const override { return common::now().unix_ns / 1'000'000'000; }
+  [[nodiscard]] std::int64_t steady_us() const override {
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  }
+};
+
+class Server;
+
+// A host's connection.
+class HostConnection final : public wire::ConnectionUser, public Peer {
+ public:
+  HostConnection(Server& server, std::unique_ptr<wire::Connection> connection)
+      : server_(server), connection_(std::move(connection)) {
+    connection_->set_user(*this);
+  }
+  void begin(Service& service) {
+    const auto from = wire::peer_endpoint(connection_->fd());
+    id_ = service.on_connected(*this, connection_->peer(), from ? std::optional(from->ip) : std::nullopt);
+  }
+  [[nodiscard]] SessionId id() const { return id_; }
+
+  void on_open() override {}
+  void on_frame(std::string_view bytes) override;
+  void on_drained() override;
+  void on_closed(const std::string& why) override;
+
+  void send(const wire::Message& message) override { connection_->send(wire::encode(message)); }
+  void finish() override { connection_->finish(); }
+  [[nodiscard]] bool idle() const override { return connection_->idle(); }
+
+ private:
+  Server& server_;
+  std::unique_ptr<wire::Connection> connection_;
+  SessionId id_ = 0;
+};
+
+// An administrator's, over the Unix socket.
+class AdminConnection final : public wire::ConnectionUser {
+ public:
+  AdminConnection(Server& server, std::unique_ptr<wire::Connection> connection, Asker asker, std::uint64_t id)
+      : server_(server), connection_(std::move(connection)), asker_(std::move(asker)), id_(id) {
+    connection_->set_user(*this);
+  }
+  void on_open() override {}
+  void on_frame(std::string_view bytes) override;
+  void on_closed(const std::string& why) override;
+  void send(std::string_view answer) { connection_->send(answer); }
+
+ private:
+  Server& server_;
+  std::unique_ptr<wire::Connection> connection_;
+  Asker asker_;
+  std::uint64_t id_;
+};
+
+class Server {
+ public:
+  Server(Loop& loop, records::Store store, const wire::KeyPair& key, common::Log& log)
+      : loop_(loop),
+        log_(log),
+        store_(std::move(store)),
+        ledger_(store_),
+        service_(ledger_, clock_),
+        admin_(loop, service_, store_, clock_, wire::hash_text(key.hash)) {}
+
+  Result<void> start(const ServerOptions& options, const wire::KeyPair& key) {
+    KRAIT_CHECK(service_.load());
+    KRAIT_TRY(tls_, wire::Tls::create(wire::Side::server, key));
+    KRAIT_CHECK(listen_for_hosts(options));
+    KRAIT_CHECK(listen_for_admins(options));
+    KRAIT_CHECK(listen_for_scrapers(options));
+    return watch_store();
+  }
+
+  void on_host_frame(HostConnection& host, std::string_view bytes) {
+    auto message = wire::decode(bytes);
+    if (!message) {
+      host.send(wire::Refused{wire::RefusalCode::wrong, message.error().text()});
+      host.finish();
+      return;
+    }
+    service_.on_message(host.id(), *message);
+    look_for_others();
+  }
+  void on_host_drained(HostConnection& host) { service_.on_drained(host.id()); }
+  void on_host_gone(HostConnection& host) {
+    service_.on_gone(host.id());
+    hosts_.erase(&host);
+  }
+  void on_admin_frame(std::uint64_t id, const Asker& asker, std::string_view bytes) {
+    admin_.handle(bytes, asker, [this, id](const std::string& answer) {
+      if (const auto found = admins_.find(id); found != admins_.end()) {
+        found->second->send(answer);
+      }
+    });
+    look_for_others();
+  }
+  void on_admin_gone(std::uint64_t id) { admins_.erase(id); }
+
+  [[nodiscard]] std::string started_text() const {
+    return fmt::format("krait-coordinator {} serves {}: revision {}, {} hosts, port {}", control::kVersion,
+                       service_.network().settings().name, service_.revision(), service_.network().hosts().size(),
+                       port_);
+  }
+
+ private:
+  Result<void> listen_for_hosts(const ServerOptions& options) {
+    const auto where = common::Endpoint::parse(options.listen);
+    if (!where) {
+      return Error(ErrorCode::invalid_input, fmt::format("--listen {} is no address with a port", options.listen));
+    }
+    KRAIT_TRY(auto fd, wire::listen_on(where->ip, where->port));
+    KRAIT_TRY(const auto own, wire::own_endpoint(fd.get()));
+    port_ = own.port;
+    KRAIT_TRY(host_listener_, wire::Listener::start(loop_, std::move(fd), tls_.get(), {.frames = kHostFrames},
+                                                    [this](std::unique_ptr<wire::Connection> connection) {
+                                                      auto host =
+                                                          std::make_unique<HostConnection>(*this, std::move(connection));
+                                                      host->begin(service_);
+                                                      HostConnection* const at = host.get();
+                                                      hosts_.emplace(at, std::move(host));
+                                                    }));
+    return {};
+  }
+
+  Result<void> listen_for_admins(const ServerOptions& options) {
+    KRAIT_TRY(auto socket, common::ControlSocket::listen(options.socket, kFolderHint));
+    socket_ = std::make_unique<common::ControlSocket>(std::move(socket));
+    change_ = common::Rights::look_up(kChangeGroup).value_or(common::Rights{.own_user = ::geteuid(), .group = {}});
+    read_ = common::Rights::look_up(kReadGroup).value_or(common::Rights{.own_user = ::geteuid(), .group = {}});
+    KRAIT_TRY(admin_listener_, wire::Listener::start(loop_, socket_->take(), nullptr, {.frames = kAdminFrames},
+                                                     [this](std::unique_ptr<wire::Connection> connection) {
+                                                       const std::uint64_t id = next_admin_++;
+                                                       Asker asker = asker_of(connection->fd());
+                                                       admins_.emplace(id, std::make_unique<AdminConnection>(
+                                                                               *this, std::move(connection),
+                                                                               std::move(asker), id));
+                                                     }));
+    return {};
+  }
+
+  [[nodiscard]] Asker asker_of(int fd) const {
+    const common::Client client = common::client_of(fd, change_);
+    const std::string who = client.user ? fmt::format("user {}", *client.user) : "nobody";
+    if (client.may_change) {
+      return {who, Role::change};
+    }
+    return {who, common::client_of(fd, read_).may_change ? Role::read : Role::none};
+  }
+
+  Result<void> listen_for_scrapers(const ServerOptions& options) {
+    if (options.metrics.empty()) {
+      return {};
+    }
+    const auto where = common::Endpoint::parse(options.metrics);
+    if (!where) {
+      return Error(ErrorCode::invalid_input, fmt::format("--metrics {} is no address with a port", options.metrics));
+    }
+    KRAIT_TRY(auto fd, common::listen_tcp(*where));
+    KRAIT_TRY(metrics_, common::StreamServer::serve(
+                            loop_, std::move(fd),
+                            [this](std::string_view input, const common::Client&) -> std::optional<common::Answer> {
+                              const auto status = common::http_status(input);
+                              if (!status) {
+                                return std::nullopt;
+                              }
+                              return common::Answer{
+                                  common::http_response(*status, metrics_text(service_, host_listener_->refused())),
+                                  input.size(), true};
+                            }));
+    return {};
+  }
+
+  // --- Other coordinators ------------------------------------------------------------------------------------------------
+
+  Result<void> watch_store() {
+    if (!store_.database().is_shared()) {
+      return {};
+    }
+    KRAIT_TRY(ask_timer_, common::Timer::create(loop_, [this] { ask_store(); }));
+    watch_notices();
+    return {};
+  }
+
+  void watch_notices() {
+    if (notice_token_ != 0) {
+      loop_.remove(std::exchange(notice_token_, 0));
+    }
+    const int fd = store_.database().notice_fd();
+    const auto token = fd < 0 ? Result<Loop::Token>(Error(ErrorCode::unsupported, "no notices"))
+                              : loop_.add(fd, EPOLLIN, [this](std::uint32_t) { on_notice(); });
+    if (token) {
+      notice_token_ = *token;
+      ask_timer_.stop();
+    } else {
+      ask_timer_.after(kAskPeriod);
+    }
+  }
+
+  void on_notice() {
+    const auto heard = store_.database().take_notices();
+    if (!heard) {
+      log_.warning(heard.error().text());
+      loop_.remove(std::exchange(notice_token_, 0));
+      ask_timer_.after(kMinRetry);
+    } else if (*heard) {
+      catch_up();
+    }
+  }
+
+  // A query may have taken in what would have made the descriptor readable.
+  void look_for_others() {
+    if (store_.database().is_shared()) {
+      const auto heard = store_.database().take_notices();
+      if (heard && *heard) {
+        catch_up();
+      }
+    }
+  }
+
+  void catch_up() {
+    if (const auto done = service_.catch_up(); !done) {
+      log_.warning(done.error().text());
+      ask_timer_.after(kAskPeriod);
+    }
+  }
+
+  // Connects anew where the database has gone, and reads what was missed.
+  void ask_store() {
+    if (const auto done = service_.catch_up(); !done) {
+      log_.warning(done.error().text());
+      ask_timer_.after(kAskPeriod);
+      return;
+    }
+    watch_notices();
+  }
+
+  Loop& loop_;
+  common::Log& log_;
+  RealClock clock_;
+  records::Store store_;
+  StoreLedger ledger_;
+  Service service_;
+  Admin admin_;
+  std::unique_ptr<wire::Tls> tls_;
+  std::unique_ptr<wire::Listener> host_listener_;
+  std::unique_ptr<wire::Listener> admin_listener_;
+  std::unique_ptr<common::ControlSocket> socket_;
+  std::unique_ptr<common::StreamServer> metrics_;
+  common::Rights change_;
+  common::Rights read_;
+  std::map<HostConnection*, std::unique_ptr<HostConnection>> hosts_;
+  std::map<std::uint64_t, std::unique_ptr<AdminConnection>> admins_;
+  std::uint64_t next_admin_ = 1;
+  common::Timer ask_timer_;
+  Loop::Token notice_token_ = 0;
+  std::uint16_t port_ = 0;
+};
+
+void HostConnection::on_frame(std::string_view bytes) { server_.on_host_frame(*this, bytes); }
+void HostConnection::on_drained() { server_.on_host_drained(*this); }
+void HostConnection::on_closed(const std::string& /*why*/) { server_.on_host_gone(*this); }
+void AdminConnection::on_frame(std::string_view bytes) { server_.on_admin_frame(id_, asker_, bytes); }
+void AdminConnection::on_closed(const std::string& /*why*/) { server_.on_admin_gone(id_); }
+
+// Each host takes a descriptor.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+}  // namespace
+
+std::string key_file_of(const ServerOptions& options) { return options.state + "/server.pem"; }
+std::string database_file_of(const ServerOptions& options) { return options.state + "/network.db"; }
+
+Result<void> serve(const ServerOptions& options, common::Log& log) {
+  constexpr std::size_t kMaxKeyBytes = 16384;
+  raise_descriptor_limit();
+  KRAIT_TRY(const auto pem, common::read_file(key_file_of(options), kMaxKeyBytes), "read the coordinator's key");
+  KRAIT_TRY(const auto key, wire::parse_key_pair(pem), key_file_of(options));
+  KRAIT_TRY(auto database, options.database.empty() ? records::open_sqlite(database_file_of(options), true)
+                                                    : records::open_postgresql(options.database));
+  KRAIT_TRY(auto store, records::Store::open(std::move(database)));
+  KRAIT_TRY(const auto loop, Loop::create());
+  Server server(*loop, std::move(store), key, log);
+  KRAIT_CHECK(server.start(options, key));
+  KRAIT_TRY(const auto signals, common::Signals::receive(*loop, {SIGTERM, SIGINT}, [&](int) { loop->stop(); }));
+  common::release_free_memory();
+  log.info(server.started_text());
+  common::notify_ready("hosts are served");
+  return loop->run();
+}
+
+}  // namespace krait::coordinator

@@ -1,0 +1,150 @@
+// The coordinator's mind: takes hosts in, tells each what it may know, and remembers what they enforce. Knows no socket
+// and no database but by ports.h. Single-threaded.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/ip.h"
+#include "common/result.h"
+#include "krait/coordinator/ports.h"
+#include "krait/fleet/network.h"
+
+namespace krait::coordinator {
+
+using SessionId = std::uint64_t;
+
+// What became of a change, as far as hosts that are online are concerned by it.
+struct Spread {
+  std::uint64_t revision = 0;
+  std::size_t concerned = 0;                                   // hosts online
+  std::size_t enforcing = 0;                                   // of them
+  std::int64_t last_us = 0;                                    // from the commit to the last one's word
+  std::vector<std::pair<std::string, std::string>> failing{};  // the others: host, why
+};
+
+struct HostState {
+  bool online = false;
+  std::uint64_t enforced = 0;  // the last revision that it said it enforces
+  std::uint64_t sent = 0;
+  std::string failure{};
+  std::int64_t since_s = 0;  // online, Unix time
+};
+
+struct Counters {
+  std::uint64_t joins = 0;
+  std::uint64_t refusals = 0;
+  std::uint64_t states_sent = 0;
+  std::uint64_t state_bytes = 0;
+  std::uint64_t snapshots_sent = 0;
+  std::uint64_t commits = 0;
+};
+
+class Service {
+ public:
+  using Make = std::function<common::Result<std::vector<fleet::Row>>(const fleet::Network&)>;
+  using OnSpread = std::function<void(const Spread&)>;
+  using WaitId = std::uint64_t;
+
+  // Both outlive it.
+  Service(Ledger& ledger, const Clock& clock) : ledger_(ledger), clock_(clock) {}
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Reads the network; before anything else.
+  common::Result<void> load();
+
+  // A host's connection, whose key is this; `from`: where it calls from.
+  SessionId on_connected(Peer& peer, const fleet::LinkKey& key, std::optional<common::Ip> from);
+  void on_message(SessionId id, wire::Message& message);
+  void on_drained(SessionId id);
+  void on_gone(SessionId id);
+
+  // Makes a revision of what `make` gives for the network as it is, anew where another coordinator came first; then
+  // everybody concerned is told.
+  common::Result<std::uint64_t> change(const std::string& who, const std::string& what, const Make& make);
+  // Another coordinator has committed.
+  common::Result<void> catch_up();
+  // Calls back once every host that is online and concerned by the last change enforces it, or has gone.
+  WaitId wait(OnSpread done);
+  // What has come of it so far; the waiting ends.
+  Spread give_up(WaitId id);
+
+  [[nodiscard]] const fleet::Network& network() const { return *network_; }
+  [[nodiscard]] std::uint64_t revision() const { return revision_; }
+  [[nodiscard]] HostState state_of(const fleet::Host& host) const;
+  [[nodiscard]] std::size_t online() const { return session_of_host_.size(); }
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+
+ private:
+  struct Pending {  // a host that joins
+    fleet::Applicant applicant;
+    std::optional<fleet::Offer> offer;
+  };
+  struct Session {
+    Peer* peer = nullptr;
+    fleet::LinkKey key{};
+    std::optional<common::Ip> from;
+    std::uint64_t host = 0;  // 0: the key is no host's
+    bool greeted = false;
+    bool watching = false;
+    bool behind = false;  // there is a newer state than was sent
+    bool ending = false;
+    std::uint64_t sent = 0;                    // revision
+    std::shared_ptr<const trust::State> held;  // what was sent last
+    std::uint64_t enforced = 0;
+    std::string failure;
+    std::int64_t since_s = 0;
+    std::unique_ptr<Pending> pending;
+  };
+  struct Wait {
+    Spread spread;
+    std::set<SessionId> open;
+    std::int64_t begun_us = 0;
+    OnSpread done;
+  };
+
+  void on(SessionId id, Session& session, wire::Hello& hello);
+  void on(SessionId id, Session& session, wire::Join& join);
+  void on(SessionId id, Session& session, wire::Seal& seal);
+  void on(SessionId id, Session& session, wire::Watch& watch);
+  void on(SessionId id, Session& session, wire::Enforced& enforced);
+  void on(SessionId id, Session& session, wire::Here& here);
+  void on(SessionId id, Session& session, wire::KeyChange& change);
+  void on(SessionId id, Session& session, wire::Leave& leave);
+  template <typename Other>
+  void on(SessionId id, Session& session, Other& other);
+
+  void refuse(Session& session, wire::RefusalCode code, std::string text);
+  void refuse(Session& session, const common::Error& error);
+  void bind(SessionId id, Session& session, std::uint64_t host);
+  void say_joined(Session& session, const fleet::Host& host);
+  void push(Session& session);
+  void send_state(Session& session, std::shared_ptr<const trust::State> state, bool whole);
+  void spread(const fleet::Concerned& concerned, std::int64_t begun_us);
+  void look_for_struck_off();
+  void settle(SessionId id, bool enforcing, const std::string& why);
+  [[nodiscard]] std::vector<fleet::Offer> reserved() const;
+
+  Ledger& ledger_;
+  const Clock& clock_;
+  std::unique_ptr<fleet::Network> network_ = std::make_unique<fleet::Network>();
+  std::uint64_t revision_ = 0;
+  std::map<SessionId, Session> sessions_;
+  std::map<std::uint64_t, SessionId> session_of_host_;
+  std::set<SessionId> joining_;
+  SessionId next_session_ = 1;
+  std::set<SessionId> last_concerned_;  // by the last change
+  std::int64_t last_begun_us_ = 0;
+  std::map<WaitId, Wait> waits_;
+  WaitId next_wait_ = 1;
+  Counters counters_;
+};
+
+}  // namespace krait::coordinator

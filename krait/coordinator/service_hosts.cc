@@ -1,0 +1,302 @@
+// What hosts say, and what they are answered.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "krait/control/version.h"
+#include "krait/coordinator/service.h"
+#include "krait/fleet/rows.h"
+#include "krait/wire/key_pair.h"
+
+namespace krait::coordinator {
+
+using common::Error;
+using common::Result;
+
+namespace {
+
+std::vector<common::Endpoint> endpoints_of(const std::vector<std::string>& texts) {
+  std::vector<common::Endpoint> endpoints;
+  for (const std::string& text : texts) {
+    if (const auto endpoint = common::Endpoint::parse(text)) {
+      endpoints.push_back(*endpoint);
+    }
+  }
+  return endpoints;
+}
+
+wire::RefusalCode code_of(const Error& error) {
+  const bool for_good = error.code() == common::ErrorCode::invalid_input || error.code() == common::ErrorCode::not_found;
+  return for_good ? wire::RefusalCode::wrong : wire::RefusalCode::later;
+}
+
+}  // namespace
+
+SessionId Service::on_connected(Peer& peer, const fleet::LinkKey& key, std::optional<common::Ip> from) {
+  const SessionId id = next_session_++;
+  Session& session = sessions_[id];
+  session.peer = &peer;
+  session.key = key;
+  session.from = from;
+  session.since_s = clock_.unix_s();
+  return id;
+}
+
+void Service::on_message(SessionId id, wire::Message& message) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || found->second.ending) {
+    return;
+  }
+  Session& session = found->second;
+  if (!session.greeted && !std::holds_alternative<wire::Hello>(message)) {
+    refuse(session, wire::RefusalCode::wrong, "say hello first");
+    return;
+  }
+  std::visit([&](auto& body) { on(id, session, body); }, message);
+}
+
+void Service::on_drained(SessionId id) {
+  if (const auto found = sessions_.find(id); found != sessions_.end()) {
+    push(found->second);
+  }
+}
+
+void Service::on_gone(SessionId id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) {
+    return;
+  }
+  settle(id, false, "it went offline");
+  if (const auto own = session_of_host_.find(found->second.host);
+      own != session_of_host_.end() && own->second == id) {
+    session_of_host_.erase(own);
+  }
+  joining_.erase(id);
+  sessions_.erase(id);
+}
+
+void Service::refuse(Session& session, wire::RefusalCode code, std::string text) {
+  ++counters_.refusals;
+  session.ending = true;
+  text.resize(std::min(text.size(), wire::kMaxTextBytes));
+  session.peer->send(wire::Refused{code, std::move(text)});
+  session.peer->finish();
+}
+
+void Service::refuse(Session& session, const Error& error) { refuse(session, code_of(error), error.text()); }
+
+void Service::on(SessionId id, Session& session, wire::Hello& hello) {
+  const std::uint32_t version = wire::common_version(hello);
+  if (version == 0) {
+    refuse(session, wire::RefusalCode::version,
+           fmt::format("this coordinator speaks versions {} to {} of the protocol; upgrade the older one",
+                       wire::kLeastVersion, wire::kMostVersion));
+    return;
+  }
+  session.greeted = true;
+  const fleet::Host* host = network_->find_link(session.key);
+  wire::Welcome welcome{.version = version,
+                        .program = fmt::format("krait-coordinator {}", control::kVersion),
+                        .network = {},
+                        .revision = revision_,
+                        .known = host != nullptr};
+  const crypto::Hash& network = network_->trusted().lists.back().value.network;
+  std::copy_n(network.begin(), welcome.network.size(), welcome.network.begin());
+  session.peer->send(welcome);
+  if (host != nullptr) {
+    bind(id, session, host->number);
+  }
+}
+
+// The newest connection of a host counts: the former one's other end may be long gone.
+void Service::bind(SessionId id, Session& session, std::uint64_t host) {
+  session.host = host;
+  if (const auto former = session_of_host_.find(host); former != session_of_host_.end() && former->second != id) {
+    Session& other = sessions_.at(former->second);
+    other.ending = true;
+    other.watching = false;
+    settle(former->second, false, "it connected anew");
+    other.peer->finish();
+  }
+  session_of_host_[host] = id;
+}
+
+void Service::on(SessionId id, Session& session, wire::Join& join) {
+  if (const fleet::Host* host = network_->find_host(session.host)) {
+    const trust::HostBinding* binding = network_->binding(host->name);
+    if (binding == nullptr || binding->key != join.wireguard_key) {
+      refuse(session, wire::RefusalCode::wrong, fmt::format("this host has joined already, as {}", host->name));
+    } else {
+      say_joined(session, *host);
+    }
+    return;
+  }
+  auto pending = std::make_unique<Pending>();
+  fleet::Applicant& applicant = pending->applicant;
+  applicant = {.token = {join.token},
+               .name = std::move(join.name),
+               .key = join.wireguard_key,
+               .link_key = session.key,
+               .endpoints = endpoints_of(join.endpoints),
+               .seen = session.from,
+               .listen_port = join.listen_port,
+               .behind_nat = join.behind_nat};
+  auto offer = network_->offer(applicant, reserved(), clock_.unix_s());
+  if (!offer) {
+    refuse(session, offer.error().code() == common::ErrorCode::invalid_input ? wire::RefusalCode::token
+                                                                             : wire::RefusalCode::later,
+           offer.error().text());
+    return;
+  }
+  wire::Offer message{.grant = fleet::string_of(trust::encode(offer->grant)), .name = offer->name};
+  for (const common::Ip& address : offer->addresses) {
+    message.addresses.push_back(address.text());
+  }
+  for (const auto& list : network_->trusted().lists) {
+    message.admin_lists.push_back(fleet::string_of(trust::encode(list)));
+  }
+  pending->offer = std::move(*offer);
+  session.pending = std::move(pending);
+  joining_.insert(id);
+  session.peer->send(message);
+}
+
+void Service::on(SessionId id, Session& session, wire::Seal& seal) {
+  if (!session.pending || !session.pending->offer) {
+    refuse(session, wire::RefusalCode::wrong, "there was no offer");
+    return;
+  }
+  const auto joined = trust::parse_joined_host(fleet::view_of(seal.joined));
+  if (!joined) {
+    refuse(session, joined.error());
+    return;
+  }
+  const std::unique_ptr<Pending> pending = std::move(session.pending);
+  joining_.erase(id);
+  const auto done = change(fmt::format("token {}", pending->offer->token),
+                           fmt::format("host {} joins", pending->offer->name), [&](const fleet::Network& network) {
+                             return network.enrol(*pending->offer, pending->applicant, *joined, clock_.unix_s());
+                           });
+  if (!done) {
+    refuse(session, done.error());
+    return;
+  }
+  ++counters_.joins;
+  const fleet::Host* host = network_->find_link(session.key);
+  bind(id, session, host->number);
+  say_joined(session, *host);
+}
+
+void Service::say_joined(Session& session, const fleet::Host& host) {
+  wire::Joined joined{.host = host.number, .name = host.name, .waits_for_approval = host.waits_for_approval};
+  if (const trust::HostBinding* binding = network_->binding(host.name)) {
+    for (const common::Ip& address : binding->addresses) {
+      joined.addresses.push_back(address.text());
+    }
+  }
+  session.peer->send(joined);
+}
+
+void Service::on(SessionId /*id*/, Session& session, wire::Watch& watch) {
+  const fleet::Host* host = network_->find_host(session.host);
+  if (host == nullptr) {
+    refuse(session, wire::RefusalCode::unknown_key, "the network has no host with this key; it was removed, or has not joined");
+    return;
+  }
+  session.watching = true;
+  session.behind = true;
+  if (host->waits_for_approval) {
+    return;
+  }
+  auto state = network_->state_for(*host, 0);
+  if (!state) {
+    refuse(session, state.error());
+    return;
+  }
+  auto held = std::make_shared<const trust::State>(std::move(*state));
+  if (watch.holds != 0 && !watch.digest.empty()) {
+    const wire::KeyHash digest = wire::hash_of(fleet::string_of(trust::encode_state(*held)));
+    if (std::ranges::equal(digest, watch.digest, [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); })) {
+      session.held = std::move(held);
+      session.sent = revision_;
+      session.behind = false;
+      session.peer->send(wire::Confirmed{revision_});
+      return;
+    }
+  }
+  send_state(session, std::move(held), true);
+}
+
+void Service::on(SessionId id, Session& session, wire::Enforced& enforced) {
+  session.failure = std::move(enforced.failure);
+  if (session.failure.empty()) {
+    session.enforced = std::max(session.enforced, std::min(enforced.revision, session.sent));
+    settle(id, true, "");
+  }
+}
+
+void Service::on(SessionId /*id*/, Session& session, wire::Here& here) {
+  const fleet::Host* host = network_->find_host(session.host);
+  if (host == nullptr) {
+    return;
+  }
+  fleet::Host now = *host;
+  now.endpoints = endpoints_of(here.endpoints);
+  now.seen = session.from;
+  now.listen_port = here.listen_port != 0 ? here.listen_port : host->listen_port;
+  if (now == *host) {
+    return;
+  }
+  const auto done = change(fmt::format("host {}", host->name), "says where it can be called",
+                           [&](const fleet::Network&) { return fleet::Network::update_host(now); });
+  if (!done) {
+    refuse(session, done.error());
+  }
+}
+
+void Service::on(SessionId /*id*/, Session& session, wire::KeyChange& change_of_key) {
+  const fleet::Host* host = network_->find_host(session.host);
+  const auto signed_change = trust::parse_key_change(fleet::view_of(change_of_key.change));
+  if (host == nullptr || !signed_change) {
+    refuse(session, wire::RefusalCode::wrong, "a change of key that cannot be read");
+    return;
+  }
+  const std::string name = host->name;
+  const auto done = change(fmt::format("host {}", name), "announces a key", [&](const fleet::Network& network) {
+    const fleet::Host* announcer = network.find_host(name);
+    return announcer == nullptr ? Result<std::vector<fleet::Row>>(Error(common::ErrorCode::not_found, "it is gone"))
+                                : network.change_key(*announcer, *signed_change);
+  });
+  if (!done) {
+    refuse(session, done.error());
+  }
+}
+
+void Service::on(SessionId /*id*/, Session& session, wire::Leave& /*leave*/) {
+  const fleet::Host* host = network_->find_host(session.host);
+  if (host == nullptr) {
+    refuse(session, wire::RefusalCode::removed, "the network has no such host any more");
+    return;
+  }
+  const std::string name = host->name;
+  const auto done = change(fmt::format("host {}", name), fmt::format("host {} leaves", name),
+                           [&](const fleet::Network& network) {
+                             const fleet::Host* leaver = network.find_host(name);
+                             return leaver == nullptr ? std::vector<fleet::Row>() : network.leave(*leaver);
+                           });
+  if (!done) {
+    refuse(session, done.error());
+  }
+}
+
+// What only coordinators say, or a newer version: nothing to answer.
+template <typename Other>
+void Service::on(SessionId /*id*/, Session& session, Other& /*other*/) {
+  if constexpr (!std::is_same_v<Other, std::monostate>) {
+    refuse(session, wire::RefusalCode::wrong, "that is not for hosts to say");
+  }
+}
+
+}  // namespace krait::coordinator

@@ -1,0 +1,418 @@
+// The coordinator's service and the links' cores, the real ones, with a network between them that delays, breaks and
+// reorders, agents that refuse, a store that others commit to, and restarts of everything; by seeds.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <map>
+#include <random>
+#include <set>
+
+#include "krait/coordinator/service.h"
+#include "krait/fleet/rows.h"
+#include "krait/fleet/test_author.h"
+#include "krait/link/core.h"
+
+namespace krait::coordinator {
+namespace {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+using fleet::Row;
+
+struct SimulatedClock final : Clock {
+  [[nodiscard]] std::int64_t unix_s() const override { return fleet::kNow; }
+  [[nodiscard]] std::int64_t steady_us() const override { return now_us; }
+  std::int64_t now_us = 0;
+};
+
+// What outlives a coordinator.
+struct MemoryLedger final : Ledger {
+  Result<std::optional<std::uint64_t>> commit(const Commit& commit) override {
+    if (commit.base != log.size()) {
+      return std::optional<std::uint64_t>();
+    }
+    if (fails > 0) {
+      --fails;
+      return Error(ErrorCode::limit, "the disk is full");
+    }
+    log.push_back(commit.rows);
+    return std::optional(static_cast<std::uint64_t>(log.size()));
+  }
+  // As a store does: of a row only the last value is left.
+  Result<std::uint64_t> read_since(std::uint64_t revision, std::vector<Row>& rows) override {
+    std::map<std::pair<fleet::Kind, std::string>, std::pair<std::uint64_t, Row>> last;
+    for (std::uint64_t i = 0; i < log.size(); ++i) {
+      for (const Row& row : log[i]) {
+        last[{row.kind, row.key}] = {i + 1, row};
+      }
+    }
+    std::vector<std::pair<std::uint64_t, Row>> sorted;
+    for (const auto& [key, entry] : last) {
+      if (entry.first > revision && (revision != 0 || entry.second.value)) {
+        sorted.push_back(entry);
+      }
+    }
+    std::ranges::stable_sort(sorted, {}, &std::pair<std::uint64_t, Row>::first);
+    for (auto& [number, row] : sorted) {
+      rows.push_back(std::move(row));
+    }
+    return static_cast<std::uint64_t>(log.size());
+  }
+  std::vector<std::vector<Row>> log;
+  int fails = 0;
+};
+
+class World;
+
+// One connection: two queues of messages, each of which keeps its order.
+struct Wire final : Peer {
+  void send(const wire::Message& message) override { to_host.push_back(wire::encode(message)); }
+  void finish() override { finishing = true; }
+  [[nodiscard]] bool idle() const override { return to_host.empty(); }
+  std::deque<std::string> to_host;
+  std::deque<std::string> to_coordinator;
+  bool finishing = false;
+  SessionId session = 0;
+};
+
+struct SimulatedHost final : link::Surroundings {
+  void send(const wire::Message& message) override {
+    if (wire != nullptr) {
+      wire->to_coordinator.push_back(wire::encode(message));
+    }
+  }
+  Result<void> keep(std::string_view whole) override {
+    disk = whole;
+    return {};
+  }
+  Result<void> hand_over() override {
+    if (agent_refuses) {
+      return Error(ErrorCode::unavailable, "no agent");
+    }
+    if (agent != disk) {
+      agent = disk;
+      taken.push_back(agent);
+    }
+    return {};
+  }
+  Result<void> confirm() override { return {}; }
+  void give_up(const std::string& /*why*/, bool /*for_good*/) override { gives_up = true; }
+
+  std::string name;
+  fleet::LinkKey key{};
+  std::unique_ptr<link::Core> core;
+  std::unique_ptr<Wire> wire;
+  std::string disk;
+  std::string agent;
+  std::vector<std::string> taken;
+  bool agent_refuses = false;
+  bool gives_up = false;
+  bool removed = false;
+};
+
+class World {
+ public:
+  explicit World(std::uint32_t seed) : random_(seed) {
+    ledger_.log.push_back(author_.found("10.90.0.0/24"));
+    restart_coordinator();
+    change([&](const fleet::Network& network) { return author_.apply(network, "web db office", "web db"); });
+    for (std::uint8_t number = 1; number <= 6; ++number) {
+      add_host(number);
+    }
+  }
+
+  void step() {
+    clock_.now_us += 100;
+    SimulatedHost& host = hosts_[pick(hosts_.size())];
+    switch (pick(24)) {
+      case 0:
+        return apply_some_policy();
+      case 1:
+        return drop(host);
+      case 2:
+        host.agent_refuses = !host.agent_refuses;
+        host.core->try_again();
+        return;
+      case 3:
+        return restart_link(host);
+      case 4:
+        if (pick(6) == 0) {
+          restart_coordinator();
+        }
+        return;
+      case 5:
+        return move_some_host();
+      case 6:
+        if (pick(4) == 0) {
+          ledger_.fails = 1;
+        }
+        return;
+      case 7:
+        return commit_behind_its_back();
+      case 8:
+        if (pick(12) == 0 && !host.removed) {
+          remove(host);
+        }
+        return;
+      default:
+        deliver(host);
+    }
+  }
+
+  // Nothing breaks any more, and everything that is on its way arrives.
+  void settle() {
+    ledger_.fails = 0;
+    ASSERT_TRUE(service_->catch_up());
+    for (SimulatedHost& host : hosts_) {
+      host.agent_refuses = false;
+      host.core->try_again();
+    }
+    for (int round = 0; round < 400; ++round) {
+      for (SimulatedHost& host : hosts_) {
+        deliver(host);
+      }
+    }
+  }
+
+  void check_settled() {
+    for (const SimulatedHost& host : hosts_) {
+      const fleet::Host* known = service_->network().find_host(host.name);
+      ASSERT_EQ(known == nullptr, host.removed);
+      if (host.removed) {
+        continue;
+      }
+      const std::string newest = state_of(*known);
+      EXPECT_EQ(host.agent, newest) << host.name;
+      const HostState state = service_->state_of(*known);
+      EXPECT_TRUE(state.online) << host.name;
+      EXPECT_EQ(state.enforced, state.sent) << host.name;
+    }
+  }
+
+  // Nobody was ever handed anything that was not its whole state at some revision, nor older than what it had.
+  void check_history() {
+    for (const SimulatedHost& host : hosts_) {
+      std::size_t at = 0;
+      for (const std::string& state : host.taken) {
+        const auto& history = history_[host.name];
+        const auto found = std::find(history.begin() + static_cast<std::ptrdiff_t>(at), history.end(), state);
+        ASSERT_NE(found, history.end()) << host.name << ": a state of no revision, or one that went back";
+        at = static_cast<std::size_t>(found - history.begin());
+      }
+    }
+  }
+
+  [[nodiscard]] std::size_t states_taken() const {
+    std::size_t all = 0;
+    for (const SimulatedHost& host : hosts_) {
+      all += host.taken.size();
+    }
+    return all;
+  }
+
+ private:
+  std::size_t pick(std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random_); }
+
+  std::string state_of(const fleet::Host& host) {
+    const auto state = service_->network().state_for(host, 0);
+    EXPECT_TRUE(state) << state.error().text();
+    return state ? fleet::string_of(trust::encode_state(*state)) : "";
+  }
+
+  void note_history() {
+    for (const auto& [number, host] : service_->network().hosts()) {
+      history_[host.name].push_back(state_of(host));
+    }
+  }
+
+  void change(const Service::Make& make) {
+    if (service_->change("alice", "change", make)) {
+      note_history();
+    }
+  }
+
+  void restart_coordinator() {
+    for (SimulatedHost& host : hosts_) {
+      host.wire.reset();
+    }
+    service_ = std::make_unique<Service>(ledger_, clock_);
+    ASSERT_TRUE(service_->load());
+  }
+
+  void add_host(std::uint8_t number) {
+    const std::string name = "host" + std::to_string(number);
+    const std::array<const char*, 3> identities{"web", "db", "office"};
+    change([&](const fleet::Network& network) { return network.add_token(author_.token(identities[number % 3], number)); });
+    change([&](const fleet::Network& network) -> Result<std::vector<Row>> {
+      const auto applicant = author_.applicant(name, number);
+      KRAIT_TRY(const auto offer, network.offer(applicant, {}, fleet::kNow));
+      return network.enrol(offer, applicant, author_.seal(offer, number), fleet::kNow);
+    });
+    ASSERT_NE(service_->network().find_host(name), nullptr);
+    SimulatedHost& host = hosts_.emplace_back();
+    host.name = name;
+    host.key = author_.applicant(name, number).link_key;
+    host.core = std::make_unique<link::Core>(host);
+    host.core->set_where({{"192.0.2." + std::to_string(number) + ":51820"}, 51820});
+  }
+
+  void apply_some_policy() {
+    const std::array<const char*, 5> allowed{"web db", "db web", "office db", "web web", "office office"};
+    change([&](const fleet::Network& network) {
+      return author_.apply(network, "web db office", allowed[pick(allowed.size())]);
+    });
+  }
+
+  void move_some_host() {
+    const SimulatedHost& host = hosts_[pick(hosts_.size())];
+    const std::array<const char*, 3> identities{"web", "db", "office"};
+    change([&](const fleet::Network& network) -> Result<std::vector<Row>> {
+      const trust::HostBinding* bound = network.binding(host.name);
+      if (bound == nullptr) {
+        return Error(ErrorCode::not_found, "removed");
+      }
+      trust::HostBinding moved = *bound;
+      moved.identity = identities[pick(3)];
+      const fleet::HostsEdit edit{.put = {moved}};
+      return network.edit_hosts(edit, author_.statement(network, edit), fleet::kNow);
+    });
+  }
+
+  void remove(SimulatedHost& host) {
+    change([&](const fleet::Network& network) { return author_.remove(network, host.name, fleet::kNow); });
+    host.removed = service_->network().find_host(host.name) == nullptr;
+  }
+
+  // Another coordinator's commit, of which this one hears now or with its own next one.
+  void commit_behind_its_back() {
+    Service other(ledger_, clock_);
+    ASSERT_TRUE(other.load());
+    const bool done = other
+                          .change("bob", "change",
+                                  [&](const fleet::Network& network) {
+                                    return author_.apply(network, "web db office", pick(2) == 0 ? "web db" : "db office");
+                                  })
+                          .has_value();
+    if (done) {
+      ASSERT_TRUE(service_->catch_up());
+      note_history();
+    }
+  }
+
+  void drop(SimulatedHost& host) {
+    if (host.wire != nullptr) {
+      service_->on_gone(host.wire->session);
+      host.wire.reset();
+    }
+  }
+
+  void restart_link(SimulatedHost& host) {
+    drop(host);
+    host.core = std::make_unique<link::Core>(host);
+    if (!host.disk.empty()) {
+      host.core->remember(host.disk);
+    }
+  }
+
+  // One message each way, or a new connection.
+  void deliver(SimulatedHost& host) {
+    if (host.gives_up || (host.wire != nullptr && host.wire->finishing && host.wire->to_host.empty())) {
+      host.gives_up = false;
+      drop(host);
+    }
+    if (host.wire == nullptr) {
+      host.wire = std::make_unique<Wire>();
+      host.wire->session = service_->on_connected(*host.wire, host.key, std::nullopt);
+      host.core->on_open();
+      return;
+    }
+    if (!host.wire->to_coordinator.empty()) {
+      auto message = wire::decode(host.wire->to_coordinator.front());
+      host.wire->to_coordinator.pop_front();
+      ASSERT_TRUE(message);
+      service_->on_message(host.wire->session, *message);
+    }
+    if (!host.wire->to_host.empty()) {
+      auto message = wire::decode(host.wire->to_host.front());
+      host.wire->to_host.pop_front();
+      ASSERT_TRUE(message);
+      host.core->on_message(*message);
+      if (host.wire->to_host.empty() && !host.wire->finishing) {
+        service_->on_drained(host.wire->session);
+      }
+    }
+  }
+
+  fleet::TestAuthor author_;
+  SimulatedClock clock_;
+  MemoryLedger ledger_;
+  std::unique_ptr<Service> service_;
+  std::deque<SimulatedHost> hosts_;
+  std::map<std::string, std::vector<std::string>> history_;
+  std::mt19937 random_;
+};
+
+TEST(Simulation, EndsWithEveryHostEnforcingItsNewestState) {
+  std::size_t taken = 0;
+  for (std::uint32_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE(seed);
+    World world(seed);
+    for (int i = 0; i < 600; ++i) {
+      world.step();
+    }
+    world.settle();
+    world.check_settled();
+    world.check_history();
+    taken += world.states_taken();
+    if (HasFailure()) {
+      return;
+    }
+  }
+  EXPECT_GT(taken, 500U);  // something did happen
+}
+
+// A host whose key was struck off is told so, and gets nothing.
+TEST(Service, RefusesKeysThatItDoesNotKnow) {
+  fleet::TestAuthor author;
+  SimulatedClock clock;
+  MemoryLedger ledger;
+  ledger.log.push_back(author.found());
+  Service service(ledger, clock);
+  ASSERT_TRUE(service.load());
+  Wire wire;
+  const SessionId id = service.on_connected(wire, {}, std::nullopt);
+  const auto say = [&](wire::Message message) {
+    wire.to_host.clear();
+    service.on_message(id, message);
+    return wire.to_host.empty() ? wire::Message() : *wire::decode(wire.to_host.back());
+  };
+  EXPECT_FALSE(std::get<wire::Welcome>(say(wire::Hello{})).known);
+  const auto refused = std::get<wire::Refused>(say(wire::Watch{}));
+  EXPECT_EQ(refused.code, wire::RefusalCode::unknown_key);
+  EXPECT_TRUE(wire.finishing);
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(say(wire::Watch{})));  // it is not listened to any more
+}
+
+TEST(Service, HoldsNoConversationWithoutACommonVersion) {
+  fleet::TestAuthor author;
+  SimulatedClock clock;
+  MemoryLedger ledger;
+  ledger.log.push_back(author.found());
+  Service service(ledger, clock);
+  ASSERT_TRUE(service.load());
+  for (auto message : {wire::Message(wire::Hello{.least_version = 99, .most_version = 100}), wire::Message(wire::Watch{}),
+                       wire::Message(wire::Leave{})}) {
+    Wire wire;
+    const SessionId id = service.on_connected(wire, {}, std::nullopt);
+    service.on_message(id, message);
+    ASSERT_EQ(wire.to_host.size(), 1U);
+    EXPECT_TRUE(std::holds_alternative<wire::Refused>(*wire::decode(wire.to_host.front())));
+    service.on_gone(id);
+  }
+}
+
+}  // namespace
+}  // namespace krait::coordinator

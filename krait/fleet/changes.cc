@@ -1,0 +1,321 @@
+// What may be changed, and by which rows.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "krait/config/load.h"
+#include "krait/config/names.h"
+#include "krait/fleet/network.h"
+#include "krait/fleet/rows.h"
+
+namespace krait::fleet {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+Error refused(std::string text) { return {ErrorCode::invalid_input, std::move(text)}; }
+
+Result<void> check_name(const std::string& name) {
+  if (const auto fault = config::check_name(name)) {
+    return refused(fmt::format("the name \"{}\": {}; {}", name, fault->message, fault->hint));
+  }
+  return {};
+}
+
+// The address `offset` places after the first of a prefix; nothing: it is outside.
+std::optional<common::Ip> address_at(const common::Prefix& prefix, std::uint64_t offset) {
+  common::Ip ip = prefix.masked().ip;
+  const std::size_t bytes = ip.bits() / 8U;
+  for (std::size_t i = bytes; i-- > 0 && offset != 0; offset >>= 8U) {
+    const std::uint64_t sum = ip.bytes[i] + (offset & 0xFFU);
+    ip.bytes[i] = static_cast<std::uint8_t>(sum);
+    offset += sum >> 8U << 8U;
+  }
+  return prefix.contains(ip) && offset == 0 ? std::optional(ip) : std::nullopt;
+}
+
+// The first and the last of an IPv4 network mean the network and everybody in it (RFC 919).
+bool is_usable(const common::Prefix& prefix, const common::Ip& address) {
+  if (address.family == common::Family::v6 || prefix.length >= 31) {
+    return true;
+  }
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    value = value << 8U | address.bytes[i];
+  }
+  const std::uint32_t mask = static_cast<std::uint32_t>((std::uint64_t{1} << (32U - prefix.length)) - 1);
+  return (value & mask) != 0 && (value & mask) != mask;
+}
+
+constexpr std::uint64_t kMaxTried = 1U << 22U;  // addresses of a prefix that are looked at
+
+}  // namespace
+
+bool Network::is_free(const common::Ip& address, std::int64_t now_s) const {
+  const auto found = addresses_.find(address);
+  return found == addresses_.end() ||
+         (found->second.released_s != 0 && now_s - found->second.released_s >= kAddressRestS);
+}
+
+Result<std::vector<common::Ip>> Network::free_addresses(const trust::Grant& grant, const std::vector<Offer>& reserved,
+                                                        std::int64_t now_s) const {
+  std::set<common::Ip> taken;
+  for (const Offer& offer : reserved) {
+    taken.insert(offer.addresses.begin(), offer.addresses.end());
+  }
+  std::vector<common::Ip> addresses;
+  for (const common::Prefix& pool : grant.pools) {
+    // Those that were never given first; behind the last one that was, most of the time.
+    std::optional<common::Ip> found;
+    for (std::uint64_t offset = 1; offset < kMaxTried && !found; ++offset) {
+      const auto address = address_at(pool, offset);
+      if (!address) {
+        break;
+      }
+      if (is_usable(pool, *address) && !taken.contains(*address) && is_free(*address, now_s)) {
+        found = address;
+      }
+    }
+    if (!found) {
+      return Error(ErrorCode::limit, fmt::format("no address of {} is free; give the network a larger prefix", pool.text()));
+    }
+    addresses.push_back(*found);
+  }
+  std::ranges::sort(addresses);
+  return addresses;
+}
+
+std::string Network::free_name(const std::string& wish, const std::vector<Offer>& reserved) const {
+  const auto is_taken = [&](const std::string& name) {
+    return find_host(name) != nullptr || binding(name) != nullptr ||
+           std::ranges::any_of(reserved, [&](const Offer& offer) { return offer.name == name; });
+  };
+  std::string name = wish;
+  for (unsigned number = 2; is_taken(name); ++number) {
+    const std::string end = fmt::format("-{}", number);
+    name = wish.substr(0, trust::kMaxNameBytes - end.size()) + end;
+  }
+  return name;
+}
+
+Result<Offer> Network::offer(const Applicant& applicant, const std::vector<Offer>& reserved, std::int64_t now_s) const {
+  KRAIT_CHECK(check_name(applicant.name));
+  const std::string key = crypto::verify_key_text(applicant.token);
+  const auto found = tokens_.find(key);
+  if (found == tokens_.end()) {
+    return refused("the token is none of this network's");
+  }
+  const Token& token = found->second;
+  const trust::Grant& grant = token.grant.value;
+  if (trusted_.hosts_book.was_taken_back(trust::grant_id(token.grant))) {
+    return refused("the token was revoked");
+  }
+  const auto offered = std::ranges::count_if(reserved, [&](const Offer& other) { return other.token == key; });
+  if (std::cmp_less_equal(token.uses_left, offered)) {
+    return refused("the token is spent");
+  }
+  if (now_s > grant.expires_s) {
+    return refused("the token has expired");
+  }
+  if (!trusted_.policy_book.rows().contains(grant.identity)) {
+    return Error(ErrorCode::unavailable,
+                 fmt::format("the policy does not know the identity {} yet; apply one that does", grant.identity));
+  }
+  if (applicant.key == model::PublicKey{} || joined_keys_.contains(applicant.key)) {
+    return refused("the WireGuard key is another host's; make one of its own");
+  }
+  KRAIT_TRY(auto addresses, free_addresses(grant, reserved, now_s));
+  return Offer{free_name(applicant.name, reserved), key, token.grant, applicant.key, std::move(addresses)};
+}
+
+Result<std::vector<Row>> Network::enrol(const Offer& offer, const Applicant& applicant,
+                                        const trust::Signed<trust::JoinedHost>& joined, std::int64_t now_s) const {
+  const trust::HostBinding& binding = joined.value.binding;
+  if (binding.name != offer.name || binding.addresses != offer.addresses || binding.key != offer.key ||
+      binding.key_serial != 0) {
+    return refused("the host signed something else than it was offered");
+  }
+  if (find_host(offer.name) != nullptr || joined_keys_.contains(offer.key) || find_link(applicant.link_key) != nullptr) {
+    return refused("another host came first with this name or key; join again");
+  }
+  for (const common::Ip& address : offer.addresses) {
+    if (!is_free(address, now_s)) {
+      return refused(fmt::format("{} was given to another host meanwhile; join again", address.text()));
+    }
+  }
+  const auto found = tokens_.find(offer.token);
+  if (found == tokens_.end() || found->second.uses_left == 0) {
+    return refused("the token is spent");
+  }
+  KRAIT_CHECK(trust::check_join(offer.grant, joined, trusted_.lists.back().value, trusted_.hosts_book, now_s));
+  Token token = found->second;
+  --token.uses_left;
+  Settings settings = settings_;
+  const Host host{.number = ++settings.last_host,
+                  .name = offer.name,
+                  .link_key = applicant.link_key,
+                  .endpoints = applicant.endpoints,
+                  .seen = applicant.seen,
+                  .listen_port = applicant.listen_port,
+                  .behind_nat = applicant.behind_nat,
+                  .waits_for_approval = settings_.approval,
+                  .token = offer.token,
+                  .joined_s = now_s};
+  std::vector<Row> rows{{Kind::settings, "", text_of(settings)},
+                        {Kind::token, offer.token, text_of(token)},
+                        {Kind::joined, offer.name, joined_text({offer.grant, joined})},
+                        {Kind::host, key_of(host.number), text_of(host)}};
+  for (const common::Ip& address : offer.addresses) {
+    rows.push_back({Kind::address, address.text(), offer.name});
+  }
+  return rows;
+}
+
+Result<std::vector<Row>> Network::add_token(const Token& token) const {
+  const trust::Grant& grant = token.grant.value;
+  const trust::AdminList& list = trusted_.lists.back().value;
+  if (!trust::is_genuine(token.grant) || !trust::may_sign_hosts(list, token.grant.signer) ||
+      grant.network != list.network) {
+    return refused("the token is not signed by an admin of this network");
+  }
+  for (const common::Prefix& pool : grant.pools) {
+    if (std::ranges::none_of(settings_.prefixes, [&](const common::Prefix& own) {
+          return own.contains(pool.ip) && own.length <= pool.length;
+        })) {
+      return refused(fmt::format("{} is not in the network's prefixes", pool.text()));
+    }
+  }
+  Token added = token;
+  added.uses_left = grant.uses;
+  return std::vector<Row>{{Kind::token, crypto::verify_key_text(grant.token), text_of(added)}};
+}
+
+void Network::release_addresses(const trust::HostBinding& binding, std::int64_t now_s, std::vector<Row>& rows) const {
+  for (const common::Ip& address : binding.addresses) {
+    rows.push_back({Kind::address, address.text(), fmt::format("{} {}", binding.name, now_s)});
+  }
+}
+
+Result<std::vector<Row>> Network::edit_hosts(const HostsEdit& edit,
+                                             const trust::Signed<trust::HostsStatement>& statement,
+                                             std::int64_t now_s) const {
+  const trust::AdminList& list = trusted_.lists.back().value;
+  if (!trust::is_genuine(statement) || !trust::may_sign_hosts(list, statement.signer) ||
+      statement.value.network != list.network) {
+    return refused("the change is not signed by an admin of this network");
+  }
+  if (statement.value.revision <= trusted_.hosts.value.revision) {
+    return Error(ErrorCode::unavailable, "the hosts were changed meanwhile; try again");
+  }
+  trust::HostsBook book = trusted_.hosts_book;
+  std::vector<Row> rows{{Kind::statement, "hosts", string_of(trust::encode(statement))}};
+  for (const std::string& name : edit.remove) {
+    const trust::HostBinding* bound = binding(name);
+    const Host* host = find_host(name);
+    if (bound == nullptr && host == nullptr) {
+      return Error(ErrorCode::not_found, fmt::format("there is no host {}", name));
+    }
+    if (bound != nullptr) {
+      release_addresses(*bound, now_s, rows);
+    }
+    book.remove(name);
+    rows.push_back({Kind::binding, name, std::nullopt});
+    rows.push_back({Kind::joined, name, std::nullopt});
+    rows.push_back({Kind::key_change, name, std::nullopt});
+    if (host != nullptr) {
+      rows.push_back({Kind::host, key_of(host->number), std::nullopt});
+    }
+  }
+  for (const crypto::Hash& hash : edit.take_back) {
+    book.take_back(hash);
+    rows.push_back({Kind::taken_back, string_of(hash), ""});
+  }
+  for (const trust::HostBinding& bound : edit.put) {
+    KRAIT_CHECK(book.put(bound));
+    rows.push_back({Kind::binding, bound.name, string_of(trust::encode(bound))});
+    rows.push_back({Kind::joined, bound.name, std::nullopt});
+    for (const common::Ip& address : bound.addresses) {
+      rows.push_back({Kind::address, address.text(), bound.name});
+    }
+    if (const Host* host = find_host(bound.name); host != nullptr && host->waits_for_approval) {
+      Host approved = *host;
+      approved.waits_for_approval = false;
+      rows.push_back({Kind::host, key_of(host->number), text_of(approved)});
+    }
+  }
+  if (book.root() != statement.value.root) {
+    return Error(ErrorCode::unavailable, "the hosts were changed meanwhile; try again");
+  }
+  return rows;
+}
+
+Result<std::vector<Row>> Network::apply_policy(PolicyText policy,
+                                               const trust::Signed<trust::PolicyStatement>& statement) const {
+  const trust::AdminList& list = trusted_.lists.back().value;
+  if (!trust::is_genuine(statement) || !trust::may_sign_policy(list, statement.signer) ||
+      statement.value.network != list.network) {
+    return refused("the policy is not signed by an administrator of this network");
+  }
+  if (statement.value.revision <= trusted_.policy.value.revision) {
+    return Error(ErrorCode::unavailable, "another policy was applied meanwhile; look at it, and try again");
+  }
+  KRAIT_TRY(const auto model, config::parse_policy(policy.text, "the policy"));
+  KRAIT_TRY(const auto book, trust::PolicyBook::of(model, {}));
+  if (book.root() != statement.value.root) {
+    return refused("what is signed is not the policy that came with it");
+  }
+  policy.number = policies_.empty() ? 1 : policies_.rbegin()->first + 1;
+  policy.rules = model.rules.size();
+  policy.identities = model.identities.size();
+  return std::vector<Row>{{Kind::policy, key_of(policy.number), text_of(policy)},
+                          {Kind::statement, "policy", string_of(trust::encode(statement))}};
+}
+
+Result<std::vector<Row>> Network::add_admin_list(const trust::Signed<trust::AdminList>& list) const {
+  const trust::AdminList& former = trusted_.lists.back().value;
+  if (!trust::is_genuine(list) || !trust::may_sign_hosts(former, list.signer) ||
+      list.value.network != former.network) {
+    return refused("the list is not signed by an admin of the one before");
+  }
+  if (list.value.version != former.version + 1) {
+    return Error(ErrorCode::unavailable, "the list was changed meanwhile; try again");
+  }
+  return std::vector<Row>{{Kind::admin_list, key_of(list.value.version), string_of(trust::encode(list))}};
+}
+
+Result<std::vector<Row>> Network::change_key(const Host& host, const trust::Signed<trust::KeyChange>& change) const {
+  const trust::HostBinding* bound = binding(host.name);
+  if (bound == nullptr || !trust::is_genuine(change) || change.signer != bound->host_key ||
+      change.value.host != host.name || change.value.network != trusted_.lists.back().value.network) {
+    return refused("the change of key is not this host's");
+  }
+  const auto former = trusted_.key_changes.find(host.name);
+  if (change.value.serial <= bound->key_serial ||
+      (former != trusted_.key_changes.end() && change.value.serial <= former->second.value.serial)) {
+    return refused("the change of key is older than the one that is known");
+  }
+  return std::vector<Row>{{Kind::key_change, host.name, string_of(trust::encode(change))}};
+}
+
+std::vector<Row> Network::leave(const Host& host) const {
+  std::vector<Row> rows;
+  // The tree has it until an administrator signs another; nobody may come with its key from now on.
+  Host left = host;
+  left.left = true;
+  left.link_key = {};
+  rows.push_back({Kind::host, key_of(host.number), text_of(left)});
+  rows.push_back({Kind::joined, host.name, std::nullopt});
+  return rows;
+}
+
+std::vector<Row> Network::update_host(const Host& host) { return {{Kind::host, key_of(host.number), text_of(host)}}; }
+
+std::vector<Row> Network::update_settings(const Settings& settings) {
+  return {{Kind::settings, "", text_of(settings)}};
+}
+
+}  // namespace krait::fleet

@@ -1,0 +1,215 @@
+// A network as the coordinator knows it: who its hosts are, where they can be called, tokens, policies, and the signed
+// state that hosts verify (krait/trust). Pure: every change is made as rows, which are stored first and absorbed then,
+// here and by every other coordinator of the network.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/ip.h"
+#include "common/result.h"
+#include "krait/crypto/hash.h"
+#include "krait/trust/author.h"
+
+namespace krait::fleet {
+
+using LinkKey = std::array<std::uint8_t, 32>;  // the hash of a link's TLS key (krait/wire/key_pair.h)
+
+// What a row is; the numbers are in every store.
+enum class Kind : std::uint32_t {
+  settings = 1,    // one, without a key
+  admin_list = 2,  // by version: Signed<AdminList>
+  statement = 3,   // "hosts": Signed<HostsStatement>; "policy": Signed<PolicyStatement>
+  binding = 4,     // by host name: HostBinding in the tree of hosts
+  taken_back = 5,  // by hash: nothing
+  joined = 6,      // by host name: Signed<Grant> and Signed<JoinedHost>, for a host that is not in the tree
+  key_change = 7,  // by host name: Signed<KeyChange>
+  host = 8,        // by number: what nobody signs of a host
+  token = 9,       // by public key
+  policy = 10,     // by number: the text
+  address = 11,    // by text: whose it was
+};
+
+struct Row {
+  Kind kind{};
+  std::string key{};
+  std::optional<std::string> value{};  // nothing: removed
+  bool operator==(const Row&) const = default;
+};
+
+struct Settings {
+  std::string name{};                      // of the network
+  std::vector<common::Prefix> prefixes{};  // addresses of hosts come out of these; one of a family at most
+  bool approval = false;                   // hosts that join wait for an administrator
+  std::uint16_t keepalive_s = 25;          // of hosts behind NAT, 0 for none
+  std::vector<std::string> addresses{};    // where hosts reach the coordinators, for tokens
+  std::int64_t made_s = 0;
+  std::uint64_t last_host = 0;  // the highest number that was given
+  bool operator==(const Settings&) const = default;
+};
+
+struct Host {
+  std::uint64_t number = 0;  // never given again
+  std::string name{};
+  LinkKey link_key{};
+  std::vector<common::Endpoint> endpoints{};  // as it declares them
+  std::optional<common::Ip> seen{};           // where its connection came from
+  std::uint16_t listen_port = 51820;
+  bool behind_nat = false;
+  bool waits_for_approval = false;
+  bool left = false;    // by itself; an administrator has not struck it off yet
+  std::string token{};  // that it came with, as key text
+  std::int64_t joined_s = 0;
+  bool operator==(const Host&) const = default;
+
+  // Where peers call it: what it declares, else where it was seen. Nothing behind NAT without one declared.
+  [[nodiscard]] std::optional<common::Endpoint> endpoint() const;
+};
+
+struct Token {
+  trust::Signed<trust::Grant> grant{};
+  std::string note{};
+  std::string who{};
+  std::uint32_t uses_left = 0;
+  bool operator==(const Token&) const = default;
+};
+
+struct PolicyText {
+  std::uint64_t number = 0;  // 1, 2, 3 ...
+  std::string text{};
+  std::string who{};
+  std::string what{};  // "apply", "rollback to 3"
+  std::int64_t at_s = 0;
+  std::size_t rules = 0;
+  std::size_t identities = 0;
+  bool operator==(const PolicyText&) const = default;
+};
+
+// Whose state is another one after a change.
+struct Concerned {
+  bool all = false;
+  std::set<std::string> identities{};  // of hosts that have one of these, or a network behind them that has
+  std::set<std::string> hosts{};       // by name
+};
+
+// A host that a token lets in, before the host has signed.
+struct Offer {
+  std::string name{};
+  std::string token{};  // key text
+  trust::Signed<trust::Grant> grant{};
+  model::PublicKey key{};
+  std::vector<common::Ip> addresses{};
+};
+
+// What a host says of itself when it joins.
+struct Applicant {
+  crypto::VerifyKey token{};
+  std::string name{};
+  model::PublicKey key{};
+  LinkKey link_key{};
+  std::vector<common::Endpoint> endpoints{};
+  std::optional<common::Ip> seen{};
+  std::uint16_t listen_port = 0;
+  bool behind_nat = false;
+};
+
+// What an administrator changes in the tree of hosts.
+struct HostsEdit {
+  std::vector<trust::HostBinding> put{};
+  std::vector<std::string> remove{};
+  std::vector<crypto::Hash> take_back{};
+};
+
+// Released addresses rest this long: somebody who was away may still hold their former owner's.
+inline constexpr std::int64_t kAddressRestS = 7L * 24 * 3600;
+
+class Network {
+ public:
+  // Rows in the order of their revisions. What they say must hold together and be signed: fails with invalid_input
+  // otherwise, and the network is unusable then.
+  common::Result<Concerned> absorb(const std::vector<Row>& rows);
+
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  [[nodiscard]] const trust::Network& trusted() const { return trusted_; }
+  [[nodiscard]] const std::map<std::uint64_t, Host>& hosts() const { return hosts_; }
+  [[nodiscard]] const std::map<std::string, Token>& tokens() const { return tokens_; }
+  [[nodiscard]] const std::map<std::uint64_t, PolicyText>& policies() const { return policies_; }
+  [[nodiscard]] bool has_policy() const { return !policies_.empty(); }
+  [[nodiscard]] const Host* find_host(std::uint64_t number) const;
+  [[nodiscard]] const Host* find_host(const std::string& name) const;
+  [[nodiscard]] const Host* find_link(const LinkKey& key) const;
+  // As an administrator or a token vouches for it; one that waits too.
+  [[nodiscard]] const trust::HostBinding* binding(const std::string& name) const;
+  [[nodiscard]] std::set<std::string> identities_of(const std::string& host) const;  // its own and of its routes
+
+  // What one host is told. `list_version`: of administrators, that it holds. Fails with not_found.
+  [[nodiscard]] common::Result<trust::State> state_for(const Host& host, std::uint64_t list_version) const;
+
+  // --- Changes; each gives the rows that make it ---------------------------------------------------------------------
+
+  // `reserved`: addresses and names that were offered to others and not taken yet.
+  [[nodiscard]] common::Result<Offer> offer(const Applicant& applicant, const std::vector<Offer>& reserved,
+                                            std::int64_t now_s) const;
+  [[nodiscard]] common::Result<std::vector<Row>> enrol(const Offer& offer, const Applicant& applicant,
+                                                       const trust::Signed<trust::JoinedHost>& joined,
+                                                       std::int64_t now_s) const;
+  [[nodiscard]] common::Result<std::vector<Row>> add_token(const Token& token) const;
+  // `statement` is signed over the tree that the edit leads to.
+  [[nodiscard]] common::Result<std::vector<Row>> edit_hosts(const HostsEdit& edit,
+                                                            const trust::Signed<trust::HostsStatement>& statement,
+                                                            std::int64_t now_s) const;
+  [[nodiscard]] common::Result<std::vector<Row>> apply_policy(
+      PolicyText policy, const trust::Signed<trust::PolicyStatement>& statement) const;
+  [[nodiscard]] common::Result<std::vector<Row>> add_admin_list(const trust::Signed<trust::AdminList>& list) const;
+  [[nodiscard]] common::Result<std::vector<Row>> change_key(const Host& host,
+                                                            const trust::Signed<trust::KeyChange>& change) const;
+  [[nodiscard]] std::vector<Row> leave(const Host& host) const;
+  [[nodiscard]] static std::vector<Row> update_host(const Host& host);
+  [[nodiscard]] static std::vector<Row> update_settings(const Settings& settings);
+
+ private:
+  common::Result<void> take(const Row& row, Concerned& concerned);
+  common::Result<void> take_statement(const Row& row);
+  common::Result<void> take_binding(const Row& row, Concerned& concerned);
+  common::Result<void> take_joined(const Row& row, Concerned& concerned);
+  common::Result<void> take_host(const Row& row, Concerned& concerned);
+  common::Result<void> take_policy(const Row& row);
+  common::Result<void> enter_policy(Concerned& concerned);
+  void touch(const std::string& host, Concerned& concerned) const;
+  void drop_host(std::uint64_t number);
+  [[nodiscard]] common::Result<void> check_roots() const;
+  [[nodiscard]] common::Result<std::vector<common::Ip>> free_addresses(const trust::Grant& grant,
+                                                                       const std::vector<Offer>& reserved,
+                                                                       std::int64_t now_s) const;
+  [[nodiscard]] bool is_free(const common::Ip& address, std::int64_t now_s) const;
+  [[nodiscard]] std::string free_name(const std::string& wish, const std::vector<Offer>& reserved) const;
+  void release_addresses(const trust::HostBinding& binding, std::int64_t now_s, std::vector<Row>& rows) const;
+
+  struct Owner {
+    std::string host;
+    std::int64_t released_s = 0;  // 0: it has it
+  };
+
+  Settings settings_;
+  trust::Network trusted_;
+  std::map<std::string, trust::Joined> waiting_;  // for approval
+  std::map<std::uint64_t, Host> hosts_;
+  std::map<std::string, std::uint64_t> number_of_name_;
+  std::map<LinkKey, std::uint64_t> number_of_link_;
+  std::map<std::string, Token> tokens_;
+  std::map<std::uint64_t, PolicyText> policies_;
+  std::map<common::Ip, Owner> addresses_;
+  std::map<model::PublicKey, std::string> joined_keys_;  // of hosts that are not in the tree
+};
+
+// A network's first rows.
+std::vector<Row> found(const Settings& settings, const trust::Signed<trust::AdminList>& list,
+                       const trust::Signed<trust::HostsStatement>& hosts,
+                       const trust::Signed<trust::PolicyStatement>& policy);
+
+}  // namespace krait::fleet

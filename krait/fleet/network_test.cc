@@ -1,0 +1,197 @@
+#include "krait/fleet/network.h"
+
+#include <gtest/gtest.h>
+
+#include "krait/fleet/rows.h"
+#include "krait/fleet/test_author.h"
+
+namespace krait::fleet {
+namespace {
+
+class Networks : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(network.absorb(author.found()));
+    apply("web db office", "web db");
+  }
+
+  Concerned absorb(const common::Result<std::vector<Row>>& rows) {
+    EXPECT_TRUE(rows) << rows.error().text();
+    auto concerned = network.absorb(rows ? *rows : std::vector<Row>{});
+    EXPECT_TRUE(concerned) << concerned.error().text();
+    for (const Row& row : rows ? *rows : std::vector<Row>{}) {
+      log.push_back(row);
+    }
+    return concerned ? *concerned : Concerned{};
+  }
+  Concerned apply(const std::string& identities, const std::string& allowed) {
+    return absorb(author.apply(network, identities, allowed));
+  }
+  // Joins with a new token for that identity.
+  Concerned join(const std::string& name, const std::string& identity, std::uint8_t number) {
+    absorb(network.add_token(author.token(identity, number)));
+    const auto offer = network.offer(author.applicant(name, number), {}, kNow);
+    EXPECT_TRUE(offer) << offer.error().text();
+    return absorb(network.enrol(*offer, author.applicant(name, number), author.seal(*offer, number), kNow));
+  }
+  std::vector<std::string> peers_of(const std::string& name) {
+    const auto state = network.state_for(*network.find_host(name), 1);
+    EXPECT_TRUE(state) << state.error().text();
+    std::vector<std::string> names;
+    for (const trust::Joined& joined : state->joined) {
+      names.push_back(joined.host.value.binding.name);
+    }
+    return names;
+  }
+
+  TestAuthor author;
+  Network network;
+  std::vector<Row> log;
+};
+
+TEST_F(Networks, TellAHostOfThoseAloneWithWhomItMayTalk) {
+  join("web1", "web", 1);
+  join("db1", "db", 2);
+  join("office1", "office", 3);
+  EXPECT_EQ(peers_of("web1"), (std::vector<std::string>{"db1", "web1"}));
+  EXPECT_EQ(peers_of("db1"), (std::vector<std::string>{"db1", "web1"}));  // whoever opens
+  EXPECT_EQ(peers_of("office1"), std::vector<std::string>{"office1"});
+  const Concerned concerned = apply("web db office", "office db");
+  EXPECT_FALSE(concerned.all);
+  EXPECT_TRUE(concerned.identities.contains("web"));
+  EXPECT_EQ(peers_of("web1"), std::vector<std::string>{"web1"});
+  EXPECT_EQ(peers_of("office1"), (std::vector<std::string>{"db1", "office1"}));
+}
+
+TEST_F(Networks, ConcernThoseWhoMayTalkWithAHostThatJoins) {
+  join("web1", "web", 1);
+  const Concerned concerned = join("db1", "db", 2);
+  EXPECT_TRUE(concerned.hosts.contains("db1"));
+  EXPECT_TRUE(concerned.identities.contains("web"));
+  EXPECT_FALSE(concerned.identities.contains("office"));
+}
+
+TEST_F(Networks, RefuseTokensThatDoNotHold) {
+  const auto refused = [&](const Applicant& applicant, std::int64_t now_s, std::string_view why) {
+    const auto offer = network.offer(applicant, {}, now_s);
+    ASSERT_FALSE(offer);
+    EXPECT_NE(offer.error().text().find(why), std::string::npos) << offer.error().text();
+  };
+  refused(author.applicant("web1", 1), kNow, "none of this network's");
+  absorb(network.add_token(author.token("web", 1)));
+  refused(author.applicant("web1", 1), kNow + 86'400, "expired");
+  refused(author.applicant("no/name", 1), kNow, "no/name");
+  const auto offer = network.offer(author.applicant("web1", 1), {}, kNow);
+  ASSERT_TRUE(offer);
+  // It is offered to one at a time.
+  const auto second = network.offer(author.applicant("web2", 1), {*offer}, kNow);
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().text().find("spent"), std::string::npos);
+  const auto rows = network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 1), kNow);
+  absorb(rows);
+  refused(author.applicant("web2", 1), kNow, "spent");
+  // The very same once more.
+  EXPECT_FALSE(network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 1), kNow));
+}
+
+TEST_F(Networks, RefuseAHostThatSignsSomethingElse) {
+  absorb(network.add_token(author.token("web", 1)));
+  const auto offer = network.offer(author.applicant("web1", 1), {}, kNow);
+  ASSERT_TRUE(offer);
+  const auto enrolled = [&](const Offer& other) {
+    return network.enrol(*offer, author.applicant("web1", 1), author.seal(other, 1), kNow).has_value();
+  };
+  Offer liar = *offer;
+  liar.addresses = {*common::Ip::parse("10.90.0.77")};
+  EXPECT_FALSE(enrolled(liar));
+  liar = *offer;
+  liar.name = "db1";
+  EXPECT_FALSE(enrolled(liar));
+  EXPECT_FALSE(network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 9), kNow));  // another token's key
+  EXPECT_TRUE(enrolled(*offer));
+}
+
+TEST_F(Networks, GiveEachHostAddressesOfItsOwnAndKeepThoseOfTheGoneForAWhile) {
+  for (std::uint8_t i = 1; i <= 6; ++i) {
+    join("web" + std::to_string(i), "web", i);
+  }
+  std::set<common::Ip> all;
+  for (const auto& [number, host] : network.hosts()) {
+    const auto& addresses = network.binding(host.name)->addresses;
+    ASSERT_EQ(addresses.size(), 2U);
+    all.insert(addresses.begin(), addresses.end());
+  }
+  EXPECT_EQ(all.size(), 12U);
+  const common::Ip gone = network.binding("web6")->addresses[0];
+  absorb(author.remove(network, "web6", kNow));
+  EXPECT_EQ(network.find_host("web6"), nullptr);
+  // 10.90.0.0/29 has six addresses: the seventh host has to wait until the gone one's has rested.
+  absorb(network.add_token(author.token("web", 7)));
+  EXPECT_FALSE(network.offer(author.applicant("web7", 7), {}, kNow));
+  absorb(network.add_token(author.token("web", 8, kNow + kAddressRestS)));
+  const auto later = network.offer(author.applicant("web7", 8), {}, kNow + kAddressRestS);
+  ASSERT_TRUE(later) << later.error().text();
+  EXPECT_EQ(later->addresses[0], gone);
+  EXPECT_GT(network.settings().last_host, 5U);  // numbers are not given again
+}
+
+TEST_F(Networks, RefuseChangesThatNoAdminSigned) {
+  join("web1", "web", 1);
+  const auto refused = [&](const common::Result<std::vector<Row>>& rows, std::string_view why) {
+    ASSERT_FALSE(rows);
+    EXPECT_NE(rows.error().text().find(why), std::string::npos) << rows.error().text();
+  };
+  TestAuthor stranger(99);
+  refused(stranger.apply(network, "web db", "web db"), "not signed");
+  refused(stranger.remove(network, "web1", kNow), "not signed");
+  refused(network.add_token(stranger.token("web", 5)), "not signed");
+  // Signed for another edit than the one that came with it.
+  const HostsEdit other{.take_back = {trust::joined_id(network.trusted().joined.at("web1").host)}};
+  auto statement = author.statement(network, other);
+  refused(network.edit_hosts({}, statement, kNow), "changed meanwhile");
+}
+
+TEST_F(Networks, MoveAHostIntoTheTreeWhenAnAdminSignsIt) {
+  join("web1", "web", 1);
+  trust::HostBinding bound = *network.binding("web1");
+  bound.identity = "office";
+  const HostsEdit edit{.put = {bound}};
+  const Concerned concerned = absorb(network.edit_hosts(edit, author.statement(network, edit), kNow));
+  EXPECT_TRUE(concerned.hosts.contains("web1"));
+  EXPECT_TRUE(concerned.identities.contains("db"));  // it could talk with it before
+  EXPECT_TRUE(network.trusted().joined.empty());
+  EXPECT_EQ(network.identities_of("web1"), std::set<std::string>{"office"});
+}
+
+TEST_F(Networks, AreTheSameWhenReadBack) {
+  join("web1", "web", 1);
+  join("db1", "db", 2);
+  apply("web db office", "office db");
+  Network again;
+  std::vector<Row> rows = author.found();
+  std::map<std::pair<Kind, std::string>, Row> last;
+  rows.insert(rows.end(), log.begin(), log.end());
+  for (const Row& row : rows) {
+    last[{row.kind, row.key}] = row;
+  }
+  rows.clear();
+  for (const auto& [key, row] : last) {
+    if (row.value) {
+      rows.push_back(row);
+    }
+  }
+  ASSERT_TRUE(again.absorb(rows));
+  EXPECT_EQ(again.hosts(), network.hosts());
+  EXPECT_EQ(again.settings(), network.settings());
+  for (const char* name : {"web1", "db1"}) {
+    EXPECT_EQ(trust::encode_state(*again.state_for(*again.find_host(name), 1)),
+              trust::encode_state(*network.state_for(*network.find_host(name), 1)));
+  }
+  // A row that somebody has changed in the store.
+  rows.push_back({Kind::binding, "spy", string_of(trust::encode(*network.binding("web1")))});
+  Network other;
+  EXPECT_FALSE(other.absorb(rows));
+}
+
+}  // namespace
+}  // namespace krait::fleet

@@ -1,0 +1,120 @@
+// What `krait` becomes for join and leave.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstdlib>
+
+#include "common/answer.h"
+#include "common/file.h"
+#include "common/process.h"
+#include "krait/cli/command.h"
+#include "krait/join/join.h"
+#include "krait/plan/joined.h"
+
+namespace {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+using krait::cli::Json;
+using krait::cli::Output;
+
+// As krait-agent and krait-link have them.
+std::string from_environment(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? otherwise : value;
+}
+
+krait::join::JoinOptions places() {
+  krait::join::JoinOptions options;
+  options.files.folder = from_environment("KRAIT_LINK_STATE", krait::link::kDefaultState);
+  options.joined_file = from_environment("KRAIT_JOINED", krait::plan::kJoinedFile);
+  options.private_key_file = common::directory_of(common::directory_of(options.joined_file)) + "/host.key";
+  return options;
+}
+
+// Services are a service manager's, where there is one.
+bool has_systemd() { return ::access("/run/systemd/system", F_OK) == 0; }
+
+Result<void> systemctl(const std::string& words) {
+  const int status = std::system(("systemctl " + words).c_str());
+  return status == 0 ? Result<void>()
+                     : Error(ErrorCode::system, fmt::format("systemctl {} failed; see journalctl -u krait-agent -u krait-link",
+                                                            words));
+}
+
+std::string machine_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  const std::string all(name.data());
+  return all.substr(0, all.find('.'));
+}
+
+Result<krait::join::JoinOptions> options_of(const krait::cli::JoinFlags& flags) {
+  krait::join::JoinOptions options = places();
+  options.token = flags.token;
+  options.name = flags.name.empty() ? machine_name() : flags.name;
+  options.interface = flags.interface;
+  options.endpoints = flags.endpoints;
+  options.behind_nat = flags.behind_nat;
+  const std::string& port = flags.listen_port;
+  const auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), options.listen_port);
+  if (failed != std::errc() || end != port.data() + port.size() || options.listen_port == 0) {
+    return Error(ErrorCode::invalid_input, "--listen-port is 1 to 65535");
+  }
+  return options;
+}
+
+Result<void> join(const krait::cli::JoinFlags& flags, Output& output) {
+  KRAIT_TRY(const auto options, options_of(flags));
+  KRAIT_TRY(const auto joined, krait::join::join(options));
+  const Json json{{"version", common::kAnswerVersion},
+                  {"name", joined.name},
+                  {"identity", joined.identity},
+                  {"addresses", joined.addresses},
+                  {"waits_for_approval", joined.waits_for_approval}};
+  if (joined.waits_for_approval) {
+    output.report(fmt::format("{} waits until an administrator approves it; then run the same once more", joined.name), json);
+    return {};
+  }
+  if (!flags.no_start && has_systemd()) {
+    KRAIT_CHECK(systemctl("enable --quiet krait-agent krait-link"));
+    KRAIT_CHECK(systemctl("restart krait-agent krait-link"));
+  }
+  output.report(fmt::format("joined as {}: {}, {}", joined.name, joined.identity, fmt::join(joined.addresses, ", ")), json);
+  return {};
+}
+
+Result<void> leave(const krait::cli::LeaveFlags& flags, Output& output) {
+  if (!flags.no_stop && has_systemd()) {
+    KRAIT_CHECK(systemctl("disable --quiet --now krait-link"));
+    KRAIT_CHECK(systemctl("disable --quiet krait-agent"));
+    std::ignore = std::system("krait down");
+  }
+  KRAIT_TRY(const auto left, krait::join::leave(places()));
+  output.report(left.told ? "left the network"
+                          : fmt::format("left the network; its coordinator does not know ({}), have it told: "
+                                        "krait-coordinator host remove",
+                                        left.why_not),
+                {{"version", common::kAnswerVersion}, {"told", left.told}});
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  common::forbid_memory_dumps();
+  return krait::cli::run(argc, argv,
+                         {.examine = {},
+                          .bundle = {},
+                          .trace = {},
+                          .explain = {},
+                          .events = {},
+                          .down_without_agent = {},
+                          .keygen = {},
+                          .next_key = {},
+                          .join = join,
+                          .leave = leave});
+}

@@ -1,0 +1,198 @@
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <charconv>
+#include <string>
+#include <utility>
+
+#include "krait/records/database.h"
+
+namespace krait::records {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+struct PostgresqlCloser {
+  void operator()(PGconn* connection) const { PQfinish(connection); }
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using Answer = std::unique_ptr<PGresult, PostgresqlCloser>;
+
+constexpr int kMaxAttempts = 100;  // of a transaction that others are in the way of
+
+// Types' numbers that will never be others (pg_type.dat).
+constexpr Oid kBytea = 17;
+constexpr Oid kInt8 = 20;
+
+constexpr const char* kChannel = "krait_revision";
+
+class Postgresql final : public Database {
+ public:
+  explicit Postgresql(std::string where) : where_(std::move(where)) {}
+
+  Result<void> connect() {
+    connection_.reset(PQconnectdb(where_.c_str()));
+    if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK) {
+      return lost();
+    }
+    // A failover must not leave us writing to a server that confirms before its disk does.
+    KRAIT_CHECK(simple("SET synchronous_commit=on"));
+    KRAIT_CHECK(simple("SET client_min_messages=warning"));
+    hears_ = simple(fmt::format("LISTEN {}", kChannel)).has_value();
+    return {};
+  }
+
+  Result<void> run(const std::string& sql, const std::vector<Value>& parameters,
+                   const std::function<void(Row&)>& visit) override {
+    if (PQstatus(connection_.get()) != CONNECTION_OK) {
+      if (inside_) {
+        return lost();
+      }
+      KRAIT_CHECK(connect());
+    }
+    KRAIT_TRY(const auto answer, ask(sql, parameters));
+    for (int row = 0; row < PQntuples(answer.get()); ++row) {
+      Row values = row_of(answer.get(), row);
+      visit(values);
+    }
+    return {};
+  }
+
+  Result<void> transact(const std::function<Result<void>()>& work) override {
+    for (int attempt = 1;; ++attempt) {
+      KRAIT_CHECK(Database::run("BEGIN ISOLATION LEVEL SERIALIZABLE"));
+      inside_ = true;
+      conflict_ = false;
+      auto done = work();
+      if (done) {
+        done = Database::run("COMMIT");
+      }
+      inside_ = false;
+      if (done) {
+        return done;
+      }
+      if (PQstatus(connection_.get()) == CONNECTION_OK && PQtransactionStatus(connection_.get()) != PQTRANS_IDLE) {
+        std::ignore = Database::run("ROLLBACK");
+      }
+      if (!conflict_ || attempt == kMaxAttempts) {
+        return done;
+      }
+    }
+  }
+
+  [[nodiscard]] int notice_fd() const override { return hears_ ? PQsocket(connection_.get()) : -1; }
+
+  Result<bool> take_notices() override {
+    if (PQconsumeInput(connection_.get()) != 1) {
+      return lost();
+    }
+    bool some = false;
+    while (PGnotify* notice = PQnotifies(connection_.get())) {
+      some = true;
+      PQfreemem(notice);
+    }
+    return some;
+  }
+
+  Result<void> notify() override { return hears_ ? Database::run(fmt::format("NOTIFY {}", kChannel)) : Result<void>(); }
+
+  Result<void> copy_to(const std::string& /*path*/) override {
+    return Error(ErrorCode::unsupported, "a network in PostgreSQL is backed up with PostgreSQL's own tools: pg_dump");
+  }
+
+  [[nodiscard]] std::string_view bytes_type() const override { return "BYTEA"; }
+  [[nodiscard]] bool is_shared() const override { return true; }
+
+ private:
+  [[nodiscard]] Error lost() const {
+    std::string why = connection_ ? PQerrorMessage(connection_.get()) : "no memory";
+    while (!why.empty() && why.back() == '\n') {
+      why.pop_back();
+    }
+    return {ErrorCode::unavailable, "PostgreSQL: " + why};
+  }
+
+  Result<void> simple(const std::string& sql) {
+    const Answer answer(PQexec(connection_.get(), sql.c_str()));
+    return PQresultStatus(answer.get()) == PGRES_COMMAND_OK ? Result<void>() : failure(answer.get());
+  }
+
+  // Everything is text but bytes, which go as they are; what comes back is binary.
+  Result<Answer> ask(const std::string& sql, const std::vector<Value>& parameters) {
+    std::vector<std::string> numbers(parameters.size());
+    std::vector<const char*> values;
+    std::vector<int> sizes;
+    std::vector<int> formats;
+    std::vector<Oid> types;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const Value& value = parameters[i];
+      const bool number = value.kind == Value::Kind::number;
+      numbers[i] = number ? std::to_string(value.number) : "";
+      values.push_back(value.kind == Value::Kind::null ? nullptr : number ? numbers[i].c_str() : value.bytes.data());
+      sizes.push_back(static_cast<int>(value.bytes.size()));
+      formats.push_back(number ? 0 : 1);
+      types.push_back(number ? kInt8 : kBytea);
+    }
+    Answer answer(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(parameters.size()), types.data(),
+                               values.data(), sizes.data(), formats.data(), 1));
+    const ExecStatusType status = PQresultStatus(answer.get());
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+      return failure(answer.get());
+    }
+    return answer;
+  }
+
+  Error failure(const PGresult* answer) {
+    if (PQstatus(connection_.get()) != CONNECTION_OK) {
+      return lost();
+    }
+    const char* state = PQresultErrorField(answer, PG_DIAG_SQLSTATE);
+    const std::string_view code = state == nullptr ? "" : state;
+    // Appendix A of PostgreSQL's manual: serialization_failure, deadlock_detected, disk_full, class 57.
+    conflict_ = conflict_ || code == "40001" || code == "40P01";
+    const char* text = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
+    const ErrorCode kind = code == "53100"            ? ErrorCode::limit
+                           : code.starts_with("57P") ? ErrorCode::unavailable
+                                                     : ErrorCode::system;
+    return {kind, fmt::format("PostgreSQL: {} ({})", text == nullptr ? "no answer" : text, code)};
+  }
+
+  static Row row_of(const PGresult* answer, int row) {
+    Row values;
+    for (int column = 0; column < PQnfields(answer); ++column) {
+      const std::string_view bytes(PQgetvalue(answer, row, column),
+                                   static_cast<std::size_t>(PQgetlength(answer, row, column)));
+      if (PQgetisnull(answer, row, column) != 0) {
+        values.emplace_back();
+      } else if (PQftype(answer, column) == kBytea) {
+        values.push_back(Value::of(bytes));
+      } else {
+        std::uint64_t number = 0;  // int4 and int8 in network order
+        for (const char byte : bytes) {
+          number = number << 8U | static_cast<unsigned char>(byte);
+        }
+        values.push_back(Value::of(number));
+      }
+    }
+    return values;
+  }
+
+  std::string where_;
+  std::unique_ptr<PGconn, PostgresqlCloser> connection_;
+  bool hears_ = false;
+  bool inside_ = false;  // a transaction
+  bool conflict_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> open_postgresql(const std::string& where) {
+  auto database = std::make_unique<Postgresql>(where);
+  KRAIT_CHECK(database->connect());
+  return std::unique_ptr<Database>(std::move(database));
+}
+
+}  // namespace krait::records

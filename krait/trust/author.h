@@ -1,0 +1,103 @@
+// The whole of what is signed, as an administrator's machine and the coordinator hold it. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "krait/model/policy.h"
+#include "krait/trust/state.h"
+
+namespace krait::trust {
+
+// The hosts' tree: bindings with their addresses and routes, and what was taken back.
+class HostsBook {
+ public:
+  // Fails where a name, key, address or route is another host's, saying whose.
+  [[nodiscard]] common::Result<void> put(const HostBinding& binding);  // adds or replaces the host of that name
+  [[nodiscard]] common::Result<void> is_free(const HostBinding& binding) const;  // whether put() would
+  void remove(std::string_view name);                                            // nothing where it is not
+  void take_back(const crypto::Hash& grant_or_joined);                           // a token, or who came with it
+  [[nodiscard]] const HostBinding* find(std::string_view name) const;
+  [[nodiscard]] const std::map<std::string, HostBinding, std::less<>>& hosts() const { return hosts_; }
+  [[nodiscard]] bool was_taken_back(const crypto::Hash& grant_or_joined) const {
+    return removed_.contains(grant_or_joined);
+  }
+  // Names of hosts that have the identity, or a route of it.
+  [[nodiscard]] const std::set<std::string>& hosts_of(const std::string& identity) const;
+  [[nodiscard]] const Tree& tree() const { return tree_; }
+  [[nodiscard]] crypto::Hash root() const { return tree_.root(); }
+
+  // All leaves, as they are stored and sent; load() refuses what is no book.
+  [[nodiscard]] Bytes save() const;
+  static common::Result<HostsBook> load(BytesView bytes);
+
+ private:
+  void enter(const HostBinding& binding);
+
+  std::map<std::string, HostBinding, std::less<>> hosts_;
+  std::map<model::PublicKey, std::string> keys_;
+  std::map<common::Prefix, std::string> addresses_;
+  std::map<common::Prefix, std::string> routes_;
+  std::map<std::string, std::set<std::string>> by_identity_;
+  std::set<crypto::Hash> removed_;
+  Tree tree_;
+};
+
+// The policy's tree: identities, their rows, settings.
+class PolicyBook {
+ public:
+  // Of a policy that was checked (krait/plan); its identities have their tags.
+  static common::Result<PolicyBook> of(const model::Policy& policy, const Settings& settings);
+  [[nodiscard]] const Tree& tree() const { return tree_; }
+  [[nodiscard]] const std::map<std::string, Tree, std::less<>>& rows() const { return rows_; }  // by identity, "*" too
+  [[nodiscard]] crypto::Hash root() const { return tree_.root(); }
+
+  [[nodiscard]] Bytes save() const;
+  static common::Result<PolicyBook> load(BytesView bytes);
+
+  // Whether any rule lets one of them open anything to the other, either way, whatever denies it: whom a host is told
+  // of.
+  [[nodiscard]] bool may_talk(const std::string& identity, const std::string& other) const;
+
+ private:
+  void add_row(const std::string& name, std::uint32_t tag, Tree row);
+
+  std::map<std::string, Tree, std::less<>> rows_;
+  std::set<std::pair<std::string, std::string>> allowed_;  // both ways round
+  Tree tree_;
+};
+
+// All that the coordinator hands out of.
+struct Network {
+  std::vector<Signed<AdminList>> lists;  // all, from the first
+  HostsBook hosts_book;
+  Signed<HostsStatement> hosts;
+  PolicyBook policy_book;
+  Signed<PolicyStatement> policy;
+  std::map<std::string, Joined> joined;                  // by host
+  std::map<std::string, Signed<KeyChange>> key_changes;  // by host
+};
+
+// The state for one host, bound or joined: itself, everybody with an identity that may talk with one of its own, and
+// the proofs. `list_version`: the host's anchor's. Fails with not_found when there is no such host.
+common::Result<State> state_for(const Network& network, std::string_view host, std::uint64_t list_version,
+                                std::vector<Advice> advice = {});
+
+// What a host that joins may say of itself, and what the coordinator asks before it takes a host in: the grant is an
+// admin's of that list, not taken back, not expired by `now_s`; identity, routes and addresses are as it says.
+common::Result<void> check_join(const Signed<Grant>& grant, const Signed<JoinedHost>& host, const AdminList& list,
+                                const HostsBook& book, std::int64_t now_s);
+
+// The part of it that needs no tree, for whoever has only the list: all but that nothing was taken back or is
+// another's.
+common::Result<void> check_vouched(const Signed<Grant>& grant, const Signed<JoinedHost>& host, const AdminList& list);
+
+// Whether a key of that list may sign a statement of that kind.
+bool may_sign_hosts(const AdminList& list, const crypto::VerifyKey& key);
+bool may_sign_policy(const AdminList& list, const crypto::VerifyKey& key);
+
+}  // namespace krait::trust

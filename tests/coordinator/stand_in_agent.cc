@@ -1,0 +1,88 @@
+// Stands in for krait-agent where there is no WireGuard and no root: speaks its control socket, verifies and keeps states
+// as it does, and enforces nothing. It says in LOG, a line each, what it took: "REVISION peers NAME,... rules NAME,...".
+// usage: stand_in_agent JOINED_FILE SOCKET LOG
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "common/answer.h"
+#include "common/event/loop.h"
+#include "common/event/stream_server.h"
+#include "common/event/timer.h"
+#include "common/event/unix_socket.h"
+#include "krait/control/protocol.h"
+#include "krait/plan/joined.h"
+#include "krait/wireguard/key.h"
+
+namespace {
+
+using common::Result;
+using krait::control::Json;
+
+class StandIn {
+ public:
+  StandIn(std::string joined, std::string log) : joined_(std::move(joined)), log_(std::move(log)) {}
+
+  Json answer(std::string_view line) {
+    const auto request = krait::control::parse_request(line);
+    if (!request) {
+      return common::error_json(request.error());
+    }
+    if (*request == krait::control::Request::take_state) {
+      const auto taken = take();
+      return taken ? Json{{"version", 1}, {"revision", *taken}} : common::error_json(taken.error());
+    }
+    return Json{{"version", 1}, {"revision", revision_}};
+  }
+
+ private:
+  Result<std::uint64_t> take() {
+    KRAIT_TRY(const auto host, krait::plan::load_joined_host(joined_));
+    KRAIT_TRY(const auto key, krait::wireguard::PrivateKey::load(host.private_key_file));
+    KRAIT_TRY(const auto offered, krait::plan::load_offered(host, key.public_key(), false));
+    KRAIT_CHECK(krait::plan::save_kept(host, offered.kept));
+    std::string line = fmt::format("{} peers", ++revision_);
+    for (const auto& peer : offered.signed_files.files.mesh.peers) {
+      line += fmt::format(" {}/{}", peer.name, peer.endpoint ? peer.endpoint->text() : "-");
+    }
+    line += " rules";
+    for (const auto& rule : offered.signed_files.files.policy.rules) {
+      line += " " + rule.name;
+    }
+    std::ofstream(log_, std::ios::app) << line << std::endl;
+    return revision_;
+  }
+
+  std::string joined_;
+  std::string log_;
+  std::uint64_t revision_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: stand_in_agent JOINED_FILE SOCKET LOG\n");
+    return 1;
+  }
+  StandIn agent(argv[1], argv[3]);
+  auto loop = common::Loop::create();
+  auto socket = common::ControlSocket::listen(argv[2], "");
+  if (!loop || !socket) {
+    std::fprintf(stderr, "stand_in_agent: %s\n", (loop ? socket.error() : loop.error()).text().c_str());
+    return 2;
+  }
+  auto signals = common::Signals::receive(**loop, {SIGTERM, SIGINT}, [&](int) { (*loop)->stop(); });
+  auto server = common::StreamServer::serve(
+      **loop, socket->take(), [&](std::string_view input, const common::Client&) -> std::optional<common::Answer> {
+        const std::size_t end = input.find('\n');
+        if (end == std::string_view::npos) {
+          return std::nullopt;
+        }
+        return common::Answer{common::json_line(agent.answer(input.substr(0, end))), end + 1, false};
+      });
+  return signals && server && (*loop)->run() ? 0 : 2;
+}
