@@ -13,7 +13,6 @@ using common::Result;
 namespace {
 
 constexpr std::size_t kMaxLists = 4096;
-constexpr std::size_t kMaxHosts = std::size_t{1} << 20U;
 constexpr std::size_t kMaxRows = kMaxRoutes + 2;  // of a host: its own identity's, its routes', that of "*"
 
 const std::string& name_of(const Joined& joined) { return joined.host.value.binding.name; }
