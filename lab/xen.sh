@@ -39,7 +39,7 @@ zone_archive() {
   tree=$(mktemp -d "$cache_dir/lab/tree.XXXXXX")
   inner=$(mktemp -d "$cache_dir/lab/tree.XXXXXX")
   mkdir -p "$tree/zone" "$inner"/{dev,proc,sys,usr/bin}
-  cp "$cache_dir/busybox" "${zone_programs[@]/#/$root_dir/build/release/bin/}" "$inner/usr/bin"
+  cp "$cache_dir/busybox" "${zone_programs[@]/#/$root_dir/build/release/bin/}" "$inner/usr/bin" || return 1
   install -m 755 "$root_dir/lab/zone/init" "$inner/init"
   tree=$inner pack_tree >"$tree/zone/initramfs"
   cp "$cache_dir/kernels/${dom0_kernel[$1]}/vmlinuz" "$tree/zone/vmlinuz"

@@ -58,9 +58,12 @@ Result<std::string> unpack(std::string_view format, std::size_t max_bytes, const
     if (begin > max_bytes) {
       return too_large(max_bytes);
     }
-    out.resize(begin + kChunkBytes);
-    KRAIT_TRY(const Step done, step(std::span(out).subspan(begin)), std::string(format));
-    out.resize(begin + done.put);
+    Result<Step> stepped = Step{};
+    out.resize_and_overwrite(begin + kChunkBytes, [&](char* all, std::size_t size) {
+      stepped = step(std::span(all, size).subspan(begin));
+      return begin + (stepped ? stepped->put : 0);
+    });
+    KRAIT_TRY(const Step done, std::move(stepped), std::string(format));
     if (done.is_end) {
       return out.size() > max_bytes ? Result<std::string>(too_large(max_bytes)) : std::move(out);
     }
@@ -156,14 +159,14 @@ Result<std::string> unpack_lz4_legacy(std::string_view packed, std::size_t max_b
     if (bytes == 0 || bytes > rest.size()) {
       return damaged("lz4", fmt::format("a block of {} bytes where {} are left", bytes, rest.size()));
     }
-    const std::size_t begin = out.size();
-    out.resize(begin + kLegacyBlockBytes);
-    const int got = LZ4_decompress_safe(rest.data(), out.data() + begin, static_cast<int>(bytes),
-                                        static_cast<int>(kLegacyBlockBytes));
+    int got = 0;
+    out.resize_and_overwrite(out.size() + kLegacyBlockBytes, [&, begin = out.size()](char* all, std::size_t) {
+      got = LZ4_decompress_safe(rest.data(), all + begin, static_cast<int>(bytes), static_cast<int>(kLegacyBlockBytes));
+      return begin + static_cast<std::size_t>(std::max(got, 0));
+    });
     if (got < 0) {
       return damaged("lz4", "a block cannot be read");
     }
-    out.resize(begin + static_cast<std::size_t>(got));
     if (out.size() > max_bytes) {
       return too_large(max_bytes);
     }
