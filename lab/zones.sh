@@ -71,6 +71,7 @@ kill_hard() {
 
 zones_begin() {
   mkdir -p "$zones_dir" /var/lib/krata
+  [ -e /proc/xen/capabilities ] || mount -t xenfs xenfs /proc/xen
   check "krata-store serves xenstore" "" store_start
   check "kratad is there" "" kratad_start
   check "krata kernel add" "$(krata kernel add --modules /zone/modules /zone/vmlinuz 2>&1 | head -n 1)" \

@@ -245,7 +245,7 @@ void add_zone_stream(Shell& shell, Command group) {
   command.flag("--tty", executed->spec.tty, "Give it a terminal");
   command.repeated("--env", executed->spec.env, "A further variable of its environment, NAME=VALUE");
   command.option("--workdir", executed->spec.workdir, "Where it is run");
-  command.option("--user", executed->spec.user, "Who runs it, USER[:GROUP]; otherwise root");
+  command.option("--user", executed->spec.user, "Who runs it, USER[:GROUP]; otherwise who runs the container");
   add_socket_flag(command, *executed);
   shell.on(command, [executed](Output& output) { return exec(*executed, output); });
 }

@@ -68,7 +68,7 @@ class Speech : public Talk {
 
   // As much as there is room for; the client's next line is taken when all is.
   void pump_input() {
-    if (has_ended() || link() == nullptr || !session_) {
+    if (has_ended() || link() == nullptr || !session_ || zone()->state() != control::ZoneState::running) {
       return;
     }
     channel::Channel& channel = link()->channel();

@@ -48,7 +48,12 @@ void Zone::on_channel(const channel::Event& event) {
             }
           },
           [this](const channel::Started& started) {
-            is_container_running_ = is_container_running_ || started.session == channel::kContainer;
+            if (started.session == channel::kContainer) {
+              is_container_running_ = true;
+              if (was_asked_) {
+                channel_->channel().stop();  // when there was nobody to stop yet
+              }
+            }
           },
           [this](const channel::Output& output) {
             if (output.session == channel::kContainer) {
