@@ -307,7 +307,7 @@ struct Applied {
 Applied apply(Fleet& fleet, const Coordinator& coordinator, const std::string& key_file, const std::string& text) {
   Applied applied;
   const auto key = crypto::SigningKey::load(key_file, "bench");
-  const auto authority = coordinator::fetch_authority(coordinator.socket(), false);
+  const auto authority = coordinator::fetch_authority({coordinator.socket(), key_file}, false);
   auto request = key && authority ? coordinator::policy_order(*authority, text, *key) : Result<common::Json>(common::Json());
   if (!request) {
     return applied;

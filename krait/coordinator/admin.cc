@@ -167,13 +167,9 @@ Result<Json> Admin::authority(const Json& request, const Asker& /*asker*/) {
     json["book"] = encoded(trusted.hosts_book.save());
     json["joined"] = Json::object();
     for (const auto& [number, host] : service_.network().hosts()) {
-      const trust::HostBinding* binding = service_.network().binding(host.name);
-      if (binding != nullptr && trusted.hosts_book.find(host.name) == nullptr) {
-        json["joined"][host.name] = encoded(trust::encode(*binding));
+      if (const trust::Joined* joined = service_.network().joined(host.name)) {
+        json["joined"][host.name] = fleet::joined_text(*joined);
       }
-    }
-    for (const auto& [name, joined] : trusted.joined) {
-      json["joined_ids"][name] = crypto::hash_text(trust::joined_id(joined.host));
     }
     for (const auto& [key, token] : service_.network().tokens()) {
       json["grants"][key] = crypto::hash_text(trust::grant_id(token.grant));

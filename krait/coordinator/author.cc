@@ -9,6 +9,7 @@
 
 #include "common/base64.h"
 #include "common/clock.h"
+#include "common/file.h"
 #include "krait/config/load.h"
 #include "krait/coordinator/ask.h"
 #include "krait/fleet/rows.h"
@@ -24,6 +25,7 @@ using common::text_at;
 namespace {
 
 constexpr int kMaxAttempts = 5;
+constexpr std::size_t kMaxAnchorBytes = std::size_t{4} << 20U;
 
 trust::Bytes bytes_at(const Json& json, const char* key) {
   return common::from_base64(text_at(json, key)).value_or(trust::Bytes());
@@ -39,8 +41,7 @@ Result<void> read_book(const Json& json, Authority& authority) {
     return not_genuine();
   }
   for (const auto& [name, text] : common::object_at(json, "joined").items()) {
-    const auto bytes = common::from_base64(text.is_string() ? text.get<std::string>() : "");
-    KRAIT_TRY(authority.joined[name], trust::parse_host_binding(bytes.value_or(trust::Bytes())));
+    KRAIT_TRY(authority.joined[name], fleet::parse_joined(text.is_string() ? text.get<std::string>() : ""));
   }
   const auto read_hashes = [&](const char* key, std::map<std::string, crypto::Hash>& into) {
     for (const auto& [name, text] : common::object_at(json, key).items()) {
@@ -49,7 +50,6 @@ Result<void> read_book(const Json& json, Authority& authority) {
       }
     }
   };
-  read_hashes("joined_ids", authority.joined_ids);
   read_hashes("grants", authority.grants);
   return {};
 }
@@ -93,13 +93,19 @@ Result<trust::HostBinding> Authority::binding(const std::string& name) const {
     return *bound;
   }
   if (const auto found = joined.find(name); found != joined.end()) {
-    return found->second;
+    KRAIT_CHECK(trust::check_vouched(found->second.grant, found->second.host, lists.back().value));
+    return found->second.host.value.binding;
   }
   return Error(ErrorCode::not_found, fmt::format("there is no host {}; see krait-coordinator host list", name));
 }
 
-Result<Authority> fetch_authority(const std::string& socket, bool with_book) {
-  KRAIT_TRY(const auto json, ask(socket, {{"request", "authority"}, {"book", with_book}}));
+std::string anchor_file_of(const std::string& key_file) { return key_file + ".anchor"; }
+
+Result<Authority> fetch_authority(const Source& source, bool with_book) {
+  KRAIT_TRY(const auto key_file, admin_key_file(source.key_file));
+  KRAIT_TRY(const auto known, common::read_file(anchor_file_of(key_file), kMaxAnchorBytes), "what was signed last");
+  KRAIT_TRY(const auto anchor, trust::parse_anchor(fleet::view_of(known)), anchor_file_of(key_file));
+  KRAIT_TRY(const auto json, ask(source.socket, {{"request", "authority"}, {"book", with_book}}));
   Authority authority;
   for (const Json& list : common::list_at(json, "lists")) {
     const auto bytes = common::from_base64(list.is_string() ? list.get<std::string>() : "");
@@ -110,8 +116,11 @@ Result<Authority> fetch_authority(const std::string& socket, bool with_book) {
   KRAIT_TRY(authority.policy, trust::parse_policy_statement(bytes_at(json, "policy")));
   KRAIT_TRY(authority.settings, fleet::parse_settings(common::object_at(json, "settings").dump()));
   authority.server_key = text_at(json, "server_key");
-  if (authority.lists.empty() || !trust::is_genuine(authority.hosts) || !trust::is_genuine(authority.policy)) {
-    return not_genuine();
+  KRAIT_TRY(const auto followed, trust::follow_statements(anchor, {authority.lists, authority.hosts, authority.policy}),
+            "the coordinator shows a network to sign nothing for");
+  if (followed != anchor) {
+    const auto bytes = trust::encode_anchor(followed);
+    KRAIT_CHECK(common::write_file(anchor_file_of(key_file), fleet::string_of(bytes), 0600));
   }
   if (with_book) {
     KRAIT_CHECK(read_book(json, authority));
@@ -143,7 +152,7 @@ Result<crypto::SigningKey> load_admin_key(const std::string& given) {
 Result<Json> edit_hosts(const HostsOrder& order, const MakeEdit& make) {
   KRAIT_TRY(const auto key, load_admin_key(order.key_file));
   for (int attempt = 1;; ++attempt) {
-    KRAIT_TRY(auto authority, fetch_authority(order.socket, true));
+    KRAIT_TRY(auto authority, fetch_authority({order.socket, order.key_file}, true));
     KRAIT_TRY(const auto change, make(authority));
     Result<void> edited;
     edit(authority.book, change, edited);

@@ -22,15 +22,22 @@ struct Authority {
   std::string server_key;
   // With the book:
   trust::HostsBook book;
-  std::map<std::string, trust::HostBinding> joined;  // by name; hosts that a token vouches for
-  std::map<std::string, crypto::Hash> joined_ids;
-  std::map<std::string, crypto::Hash> grants;  // by the token's key
+  std::map<std::string, trust::Joined> joined;  // by name; hosts that a token vouches for
+  std::map<std::string, crypto::Hash> grants;   // by the token's key
 
-  // As it is in the tree, or as a token vouches for it. not_found.
+  // As it is in the tree, or as a token of an administrator vouches for it. not_found.
   [[nodiscard]] common::Result<trust::HostBinding> binding(const std::string& name) const;
 };
 
-common::Result<Authority> fetch_authority(const std::string& socket, bool with_book);
+// What lies beside an administrator's key: what was signed last, so that nobody signs over an older network or another one.
+std::string anchor_file_of(const std::string& key_file);
+
+// Follows what the coordinator shows from that anchor on, and writes it anew.
+struct Source {
+  std::string socket;
+  std::string key_file;  // as load_admin_key() takes it
+};
+common::Result<Authority> fetch_authority(const Source& source, bool with_book);
 
 // Where an administrator's key is: `given`, or ~/.config/krait/admin.key.
 common::Result<std::string> admin_key_file(const std::string& given);

@@ -90,8 +90,8 @@ Result<void> remove(const HostFlags& flags, Output& output) {
       flags, fmt::format("host {} is removed", flags.host), fmt::format("{} is removed", flags.host),
       [&](const Authority& authority) -> Result<fleet::HostsEdit> {
         fleet::HostsEdit edit{.remove = {flags.host}};
-        if (const auto joined = authority.joined_ids.find(flags.host); joined != authority.joined_ids.end()) {
-          edit.take_back.push_back(joined->second);
+        if (const auto joined = authority.joined.find(flags.host); joined != authority.joined.end()) {
+          edit.take_back.push_back(trust::joined_id(joined->second.host));
         }
         return edit;
       },

@@ -112,7 +112,7 @@ Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const
     return Error(ErrorCode::invalid_input, "nothing was changed");
   }
   KRAIT_TRY(const auto key, load_admin_key(flags.key));
-  KRAIT_TRY(const auto authority, fetch_authority(flags.socket, false));
+  KRAIT_TRY(const auto authority, fetch_authority({flags.socket, flags.key}, false));
   KRAIT_TRY(auto request, policy_order(authority, text, key));
   request["what"] = what;
   request["wait"] = flags.wait;

@@ -31,7 +31,7 @@ struct CreateFlags : AdminFlags {
 Result<void> create(const CreateFlags& flags, Output& output) {
   KRAIT_TRY(const auto ttl_s, duration_s(flags.ttl));
   KRAIT_TRY(const auto key, load_admin_key(flags.key));
-  KRAIT_TRY(const auto authority, fetch_authority(flags.socket, false));
+  KRAIT_TRY(const auto authority, fetch_authority({flags.socket, flags.key}, false));
   const auto token_key = crypto::SigningKey::generate();
   trust::Grant grant{.network = authority.lists.back().value.network,
                      .token = token_key.verify_key(),

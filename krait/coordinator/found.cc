@@ -112,12 +112,18 @@ Result<Founded> found_network(const Founding& founding) {
   KRAIT_CHECK(common::make_directory_of(founding.admin_key_file, 0700));
   KRAIT_TRY(const auto key, has_key ? crypto::SigningKey::load(founding.admin_key_file, "krait-coordinator init")
                                     : Result<crypto::SigningKey>(crypto::SigningKey::generate()));
-  auto written = write_first_revision(founding, first_rows(founding, settings, network, key), settings.made_s);
+  const std::vector<fleet::Row> rows = first_rows(founding, settings, network, key);
+  auto written = write_first_revision(founding, rows, settings.made_s);
   if (written) {
     written = common::write_file(key_file_of(founding.server), server.pem, 0600);
   }
   if (written && !has_key) {
     written = key.save(founding.admin_key_file);
+  }
+  if (written) {
+    KRAIT_TRY(const auto list, trust::parse_admin_list(fleet::view_of(rows[1].value.value_or(""))));
+    const auto anchor = trust::encode_anchor({.list = list});
+    written = common::write_file(anchor_file_of(founding.admin_key_file), fleet::string_of(anchor), 0600);
   }
   if (written) {
     const std::string database = database_file_of(founding.server);

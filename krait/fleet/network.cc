@@ -71,9 +71,14 @@ const trust::HostBinding* Network::binding(const std::string& name) const {
   if (const trust::HostBinding* bound = trusted_.hosts_book.find(name)) {
     return bound;
   }
-  for (const auto* joined : {&trusted_.joined, &waiting_}) {
-    if (const auto found = joined->find(name); found != joined->end()) {
-      return &found->second.host.value.binding;
+  const trust::Joined* by_token = joined(name);
+  return by_token == nullptr ? nullptr : &by_token->host.value.binding;
+}
+
+const trust::Joined* Network::joined(const std::string& name) const {
+  for (const auto* hosts : {&trusted_.joined, &waiting_}) {
+    if (const auto found = hosts->find(name); found != hosts->end()) {
+      return &found->second;
     }
   }
   return nullptr;
@@ -206,20 +211,20 @@ Result<void> Network::take_binding(const Row& row, Concerned& concerned) {
 
 Result<void> Network::take_joined(const Row& row, Concerned& concerned) {
   touch(row.key, concerned);
-  for (auto* joined : {&trusted_.joined, &waiting_}) {
-    if (const auto found = joined->find(row.key); found != joined->end()) {
+  for (auto* hosts : {&trusted_.joined, &waiting_}) {
+    if (const auto found = hosts->find(row.key); found != hosts->end()) {
       joined_keys_.erase(found->second.host.value.binding.key);
-      joined->erase(found);
+      hosts->erase(found);
     }
   }
   if (!row.value) {
     return {};
   }
-  KRAIT_TRY(auto joined, parse_joined(*row.value));
-  joined_keys_[joined.host.value.binding.key] = row.key;
+  KRAIT_TRY(auto by_token, parse_joined(*row.value));
+  joined_keys_[by_token.host.value.binding.key] = row.key;
   const Host* host = find_host(row.key);
   auto& to = host != nullptr && host->waits_for_approval ? waiting_ : trusted_.joined;
-  to[row.key] = std::move(joined);
+  to[row.key] = std::move(by_token);
   touch(row.key, concerned);
   return {};
 }
@@ -245,8 +250,8 @@ Result<void> Network::take_host(const Row& row, Concerned& concerned) {
   KRAIT_TRY(auto host, parse_host(*row.value));
   auto& from = host.waits_for_approval ? trusted_.joined : waiting_;
   auto& to = host.waits_for_approval ? waiting_ : trusted_.joined;
-  if (auto joined = from.extract(host.name)) {
-    to.insert(std::move(joined));
+  if (auto by_token = from.extract(host.name)) {
+    to.insert(std::move(by_token));
   }
   number_of_name_[host.name] = number;
   if (host.link_key != LinkKey{}) {  // of one that has left
@@ -290,8 +295,8 @@ Result<trust::State> Network::state_for(const Host& host, std::uint64_t list_ver
       advise(bound->name);
     }
   });
-  for (const trust::Joined& joined : state.joined) {
-    advise(joined.host.value.binding.name);
+  for (const trust::Joined& by_token : state.joined) {
+    advise(by_token.host.value.binding.name);
   }
   std::ranges::sort(state.advice, {}, &trust::Advice::host);
   return state;

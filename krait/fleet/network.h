@@ -146,6 +146,8 @@ class Network {
   // As an administrator or a token vouches for it; one that waits too.
   [[nodiscard]] const trust::HostBinding* binding(const std::string& name) const;
   [[nodiscard]] std::set<std::string> identities_of(const std::string& host) const;  // its own and of its routes
+  // What a token vouches for, of a host that is not in the tree; one that waits too.
+  [[nodiscard]] const trust::Joined* joined(const std::string& name) const;
 
   // What one host is told. `list_version`: of administrators, that it holds. Fails with not_found.
   [[nodiscard]] common::Result<trust::State> state_for(const Host& host, std::uint64_t list_version) const;
