@@ -49,13 +49,12 @@ struct MemoryLedger final : Ledger {
         last[{row.kind, row.key}] = {i + 1, row};
       }
     }
-    std::vector<std::pair<std::uint64_t, Row>> sorted;
+    std::multimap<std::uint64_t, Row> sorted;
     for (const auto& [key, entry] : last) {
       if (entry.first > revision && (revision != 0 || entry.second.value)) {
-        sorted.push_back(entry);
+        sorted.insert(entry);
       }
     }
-    std::ranges::stable_sort(sorted, {}, &std::pair<std::uint64_t, Row>::first);
     for (auto& [number, row] : sorted) {
       rows.push_back(std::move(row));
     }

@@ -149,7 +149,7 @@ TEST(Layout, TooLittleMemoryIsSaidWithHowMuchIsNeeded) {
 }
 
 TEST(Tables, MapWhatTheLayoutSaysAndNothingElse) {
-  for (const std::uint64_t mib : {88, 512, 2048, 5000}) {
+  for (const std::uint64_t mib : {88U, 512U, 2048U, 5000U}) {
     const auto layout = plan_layout(kernel_of(0x100'0000, 0x3e0'0123), 3 * kMiB + 5, mib * kMiB / 4096);
     ASSERT_TRUE(layout);
     SCOPED_TRACE(mib);
