@@ -54,7 +54,7 @@ class Writer {
       return {};
     }
     KRAIT_TRY(const auto mapping, hypervisor_.map(domain_, frames_.subspan(range.first, range.pages)));
-    std::memcpy(mapping.bytes().data(), bytes.data(), bytes.size());
+    std::ranges::copy(std::as_bytes(std::span(bytes)), mapping.bytes().begin());
     std::ranges::fill(mapping.bytes().subspan(bytes.size()), std::byte{0});
     return {};
   }

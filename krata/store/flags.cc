@@ -21,7 +21,7 @@ void add_flags(CLI::App& app, Options& options) {
   app.description(kDescription);
   app.footer(kFooter);
   app.add_option("--socket", options.socket, "The Unix socket to serve")->required();
-  app.add_flag("!--without-xen", options.has_xen)->description("Serve the socket alone, with no hypervisor");
+  app.add_flag("--without-xen", options.without_xen)->description("Serve the socket alone, with no hypervisor");
   app.add_option("--state", options.state, "The folder to keep the state in across a restart; without it none is kept");
   app.set_version_flag("--version", "krata-store " KRAIT_VERSION);
 }

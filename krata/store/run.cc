@@ -31,7 +31,7 @@ Result<void> run(const Options& options) {
   common::Log log("krata-store");
   NoRings no_rings;
   std::unique_ptr<RingServer> rings;
-  if (options.has_xen) {
+  if (!options.without_xen) {
     KRAIT_TRY(rings, RingServer::open(log));
   }
   Store store(rings ? static_cast<Rings&>(*rings) : no_rings, Quota{}, !options.state.empty());
