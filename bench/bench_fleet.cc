@@ -193,19 +193,26 @@ class Coordinator {
   ~Coordinator() { stop(); }
 
   bool start() {
+    {
+      const auto free = wire::listen_on(*common::Ip::parse("127.0.0.1"), 0);
+      const auto own = free ? wire::own_endpoint(free->get()) : Result<common::Endpoint>(free.error());
+      if (!own) {
+        return false;
+      }
+      port = own->port;
+    }
+    const std::string where = fmt::format("127.0.0.1:{}", port);
     process_ = ::fork();
     if (process_ == 0) {
       const std::string log = folder_ + "/log";
       std::freopen(log.c_str(), "w", stderr);
       ::execl(KRAIT_COORDINATOR_PROGRAM, "krait-coordinator", "serve", "--state", folder_.c_str(), "--socket", socket().c_str(),
-              "--listen", "127.0.0.1:0", "--metrics", "", nullptr);
+              "--listen", where.c_str(), "--metrics", "", nullptr);
       ::_exit(127);
     }
     for (int i = 0; i < 6000; ++i) {
       const auto text = common::read_file(folder_ + "/log", 1U << 20U);
-      const std::size_t at = text ? text->find(", port ") : std::string::npos;
-      if (at != std::string::npos) {
-        port = static_cast<std::uint16_t>(std::stoi(text->substr(at + 7)));
+      if (text && text->find(" serves ") != std::string::npos) {
         return true;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -437,6 +444,8 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "bench_fleet: some hosts did not take part\n");
       return 2;
     }
+    fmt::print(stderr, "bench_fleet: {} hosts: every rule changed, last after {} ms; {} kB a host\n", size.hosts,
+               report.applies.rows.back()[7], report.costs.rows.back()[3]);
   }
   fmt::print("## Fleet\n\nOne `policy apply --wait`, from the call to the word of each host that it concerns:\n\n{}\n{}\n{}",
              krait::bench::markdown(report.applies), krait::bench::markdown(report.costs), report.aims);
