@@ -15,7 +15,7 @@ struct ZoneOptions {
   std::string initramfs;
   std::string command_line;
   std::string store;  // the socket of krata-store; empty: the zone has no store
-  std::uint64_t memory_mib = 80;
+  std::uint64_t memory_mib = 128;
   std::uint32_t vcpus = 1;
 };
 
