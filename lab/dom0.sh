@@ -38,11 +38,13 @@ store() { krata-lab-zone store "$store_socket" "$@"; }
 # host_facts: domains, the hypervisor's free memory, and how many event channels domain 0 has.
 host_facts() { krata-lab-zone facts; }
 
-# zone_run LOG OPTION...: to its end; what it says goes to LOG.
+# zone_run LOG OPTION...: to its end; what it says goes to LOG, and where it did not end well, the last of that is shown.
 zone_run() {
-  local log=$1
+  local log=$1 status=0
   shift
-  krata-lab-zone run --store "$store_socket" --kernel /zone/vmlinuz --initramfs /zone/initramfs "$@" >"$log" 2>&1
+  krata-lab-zone run --store "$store_socket" --kernel /zone/vmlinuz --initramfs /zone/initramfs "$@" >"$log" 2>&1 || status=$?
+  ((status == 0)) || tail -n 8 "$log" | sed 's/^/    zone: /'
+  return "$status"
 }
 
 # host_end: nothing of any zone may be left. A page, a grant or a port of one that somebody still has would keep its domain, dying; tables

@@ -97,8 +97,8 @@ Result<xen::DomainInfo> watch_console(const xen::Hypervisor& hypervisor, xen::Ev
     if (waits[0].revents != 0) {
       KRAIT_CHECK(events.next());
     }
-    if (waits[1].revents != 0) {
-      KRAIT_CHECK(store->next_event());
+    if (waits[1].revents != 0 && !store->next_event()) {
+      store = nullptr;  // it was stopped: from now on look now and then
     }
   }
 }
