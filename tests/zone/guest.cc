@@ -26,7 +26,8 @@ using channel::SessionId;
 
 namespace {
 
-constexpr int kPatienceMs = 120'000;
+// A guest that is emulated on a machine with much else to do takes minutes to come up.
+constexpr int kPatienceMs = 600'000;
 
 void run(const std::string& command) {
   const int status = std::system(command.c_str());
