@@ -40,13 +40,22 @@ copy_modules() {
 # The root folder is everybody's to read, as on a host: mktemp makes it its owner's alone.
 pack_tree() { (cd "$tree" && chmod 755 . && find . -print0 | cpio --null --quiet -o -H newc -R 0:0); }
 
-# base_archive SERIES [bench]: what changes with the kernel only, made once, and sets `archive`.
+# base_archive SERIES [KIND]: what changes with the kernel only, made once, and sets `archive`.
 base_archive() {
   local series=$1 kind=${2:-base} tool path
   local -a modules=("${lab_modules[@]}") tools=("${lab_tools[@]}")
   archive=$cache_dir/lab/$kind-$series.cpio
   [[ $archive -nt $root_dir/lab/initramfs.sh && $archive -nt $cache_dir/kernels/$series/release ]] && return 0
-  [[ $kind == base ]] || { modules+=("${bench_modules[@]}") && tools+=("${bench_tools[@]}"); }
+  case $kind in
+    bench)
+      modules+=("${bench_modules[@]}")
+      tools+=("${bench_tools[@]}")
+      ;;
+    dom0)
+      modules=("${dom0_modules[@]}")
+      tools=("${dom0_tools[@]}")
+      ;;
+  esac
   local tree=$cache_dir/lab/tree-$kind-$series
   rm -rf "$tree"
   mkdir -p "$tree"/{dev,proc,sys,run,tmp,root,etc,usr/bin,usr/sbin,usr/lib,usr/lib64,var/lib}
@@ -60,7 +69,7 @@ base_archive() {
     copy_program "$path" "$tree/usr/bin/$tool" || return 1
   done
   copy_modules "$cache_dir/kernels/$series" "${modules[@]}" || return 1
-  [[ $kind == base ]] || copy_rivals || return 1
+  [[ $kind != bench ]] || copy_rivals || return 1
   pack_tree >"$archive.new" && mv "$archive.new" "$archive" || return 1
   rm -rf "$tree"
 }
@@ -77,12 +86,13 @@ copy_rivals() {
   done
 }
 
-# build_initramfs SERIES OUTPUT PROGRAM...: programs land in /usr/bin. With bench=1 it is the benchmarks' guest.
+# build_initramfs SERIES OUTPUT PROGRAM...: programs land in /usr/bin. guest_kind: base, bench (the benchmarks' guest) or dom0 (of Xen:
+# xen.sh).
 build_initramfs() {
   local series=$1 output=$2 program archive
   shift 2
   mkdir -p "$cache_dir/lab"
-  base_archive "$series" ${bench:+bench} || return 1
+  base_archive "$series" "${guest_kind:-base}" || return 1
   local tree
   tree=$(mktemp -d "$cache_dir/lab/tree.XXXXXX")
   mkdir -p "$tree"/{usr/bin,usr/lib,usr/lib64,tests}
@@ -93,7 +103,7 @@ build_initramfs() {
   done
   install -m 755 "$root_dir/lab/init" "$tree/init"
   cp -r "$root_dir/lab" "$tree/lab"
-  cp -r "$root_dir/tests/vm" "$tree/tests/vm"
+  cp -r "$root_dir/tests/vm" "$root_dir/tests/xen" "$tree/tests"
   { cat "$archive" && pack_tree; } >"$output"
   rm -rf "$tree"
 }

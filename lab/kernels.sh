@@ -45,9 +45,9 @@ one_line_entry() {
     }'
 }
 
-# Sets apt_options to a private apt that knows bookworm and bookworm-backports.
+# Sets apt_options to a private apt that knows bookworm and bookworm-backports, or the one suite that apt_suite names.
 private_apt() {
-  local state=$cache_dir/apt uri signed
+  local state=$cache_dir/apt${apt_suite:+-$apt_suite} suite uri signed
   read -r uri signed < <(apt_main_entry) || true
   if [[ -z ${uri:-} ]]; then
     echo "no entry for Debian bookworm main in /etc/apt: the lab's kernels come from there" >&2
@@ -56,7 +56,9 @@ private_apt() {
   mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
   local option=
   [[ -z $signed ]] || option="[signed-by=$signed] "
-  printf 'deb %s%s %s main\n' "$option" "$uri" bookworm "$option" "$uri" bookworm-backports >"$state/sources.list"
+  for suite in ${apt_suite:-bookworm bookworm-backports}; do
+    printf 'deb %s%s %s main\n' "$option" "$uri" "$suite"
+  done >"$state/sources.list"
   apt_options=(
     -q -o "Dir::Etc::sourcelist=$state/sources.list" -o "Dir::Etc::sourceparts=-"
     -o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state/cache" -o "Acquire::Retries=3"
@@ -101,19 +103,21 @@ fetch_nebula() {
   unpack_packages "$cache_dir/nebula.new" nebula && mv "$cache_dir/nebula.new" "$cache_dir/nebula"
 }
 
-# fetch_kernel SERIES: makes .cache/kernels/SERIES/{vmlinuz,release,lib/modules/...} for 6.1 or 6.12.
+# fetch_kernel SERIES [dom0]: makes .cache/kernels/SERIES/{vmlinuz,release,lib/modules/...} for 6.1 or 6.12; with dom0 in SERIES-dom0
+# the ordinary kernel, with Xen's modules only: the cloud kernel cannot be domain 0.
 fetch_kernel() {
-  local series=$1 dir=$cache_dir/kernels/$1
+  local series=$1 dir=$cache_dir/kernels/$1${2:+-$2} meta=linux-image-cloud-amd64
+  [[ ${2:-} != dom0 ]] || meta=linux-image-amd64
   [[ ! -e $dir/release ]] || return 0
   local -a apt_options
   private_apt || return 1
   apt-get "${apt_options[@]}" update || return 1
   local package
-  package=$(apt-cache "${apt_options[@]}" show linux-image-cloud-amd64 | awk -v series="$series." '
+  package=$(apt-cache "${apt_options[@]}" show "$meta" | awk -v series="$series." '
     $1 == "Version:" { found = index($2, series) == 1 }
     $1 == "Depends:" && found { print $2; exit }')
   if [[ -z $package ]]; then
-    echo "the mirror has no cloud kernel $series" >&2
+    echo "the mirror has no kernel $series in $meta" >&2
     return 1
   fi
   rm -rf "$dir" "$dir.new"
@@ -123,6 +127,7 @@ fetch_kernel() {
   release=$(basename "$dir.new"/lib/modules/*)
   mv "$dir.new/boot/vmlinuz-$release" "$dir.new/vmlinuz"
   rm -rf "$dir.new"/*.deb "$dir.new"/usr "$dir.new"/boot
+  [[ ${2:-} != dom0 ]] || find "$dir.new/lib/modules/$release/kernel" -type f -not -path '*/drivers/xen/*' -delete
   depmod -b "$dir.new" "$release" || return 1
   echo "$release" >"$dir.new/release"
   mv "$dir.new" "$dir"

@@ -32,7 +32,7 @@ prepare_guests() {
 prepare_lab_bench() {
   local -a programs
   mapfile -t programs < <(guest_programs)
-  bench=1 build_initramfs 6.12 "$cache_dir/lab/bench.cpio" "${programs[@]}" "$root_dir/build/release/bin/bench_reload"
+  guest_kind=bench build_initramfs 6.12 "$cache_dir/lab/bench.cpio" "${programs[@]}" "$root_dir/build/release/bin/bench_reload"
 }
 
 # run_lab_bench: sections in Markdown, with the lines for the CSV file between.

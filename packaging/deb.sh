@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes FOLDER/krait_VERSION_ARCHITECTURE.deb from the release build, with debhelper.
+# Makes FOLDER/{krait,krata,krata-common}_VERSION_ARCHITECTURE.deb from the release build, with debhelper.
 # usage: deb.sh FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,11 +11,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/krait
 mkdir -p "$tree/bin"
-cp -r packaging/debian packaging/etc packaging/examples README.md ARCHITECTURE.md docs "$tree"
+cp -r packaging/debian packaging/etc packaging/examples packaging/modules-load.d README.md ARCHITECTURE.md docs "$tree"
 cp packaging/krait-agent.service "$tree/debian/krait.krait-agent.service"
 cp packaging/krait-link.service "$tree/debian/krait.krait-link.service"
 cp packaging/krait-coordinator.service "$tree/debian/krait-coordinator.service"
-cp "$built"/bin/{krait,krait-agent,krait-inspect,krait-join,krait-link,krait-coordinator} "$tree/bin"
+cp packaging/krata-store.service "$tree/debian/krata-common.krata-store.service"
+cp packaging/kratad.service "$tree/debian/krata.kratad.service"
+for program in krait krait-agent krait-inspect krait-join krait-link krait-coordinator krata kratad krata-block krata-init krata-store; do
+  cp "$built/bin/$program" "$tree/bin"
+done
 
 reference=$built/bin/krait_reference
 mkdir -p "$tree/man"
@@ -23,6 +27,8 @@ mkdir -p "$tree/man"
 "$reference" man krait-agent >"$tree/man/krait-agent.8"
 "$reference" man krait-link >"$tree/man/krait-link.8"
 for file in krait.toml policy.toml; do packaging/manual_5.sh "$file" >"$tree/man/$file.5"; done
+"$reference" man krata >"$tree/man/krata.1"
+for program in kratad krata-block krata-store; do "$reference" man "$program" >"$tree/man/$program.8"; done
 # complete FOLDER PROGRAM
 complete() {
   mkdir -p "$1"/{bash,zsh,fish}
@@ -30,7 +36,7 @@ complete() {
   "$reference" zsh "$2" >"$1/zsh/_$2"
   "$reference" fish "$2" >"$1/fish/$2.fish"
 }
-for program in krait krait-agent krait-link; do complete "$tree/completions" "$program"; done
+for program in krait krait-agent krait-link krata kratad krata-block krata-store; do complete "$tree/completions" "$program"; done
 mkdir -p "$tree/coordinator/man"
 "$reference" man krait-coordinator >"$tree/coordinator/man/krait-coordinator.8"
 complete "$tree/coordinator/completions" krait-coordinator
@@ -45,5 +51,5 @@ krait ($version) unstable; urgency=medium
  -- The Krait authors <krait@localhost.localdomain>  $(git log -1 --format=%cD 2>/dev/null || date -R)
 END
 (cd "$tree" && dpkg-buildpackage --build=binary --unsigned-changes --no-check-builddeps)
-rm -f "$folder"/krait_*.deb "$folder"/krait-coordinator_*.deb
-mv "$work"/krait_*.deb "$work"/krait-coordinator_*.deb "$folder"
+rm -f "$folder"/{krait,krait-coordinator,krata,krata-common}_*.deb
+mv "$work"/{krait,krait-coordinator,krata,krata-common}_*.deb "$folder"

@@ -96,8 +96,13 @@ void Command::options(const std::string& names, std::vector<std::string>& values
   app_->add_option(names, values, help)->required();
 }
 
-void Command::more_options(const std::string& names, std::vector<std::string>& values, const std::string& help) {
-  app_->add_option(names, values, help);
+void Command::repeated(const std::string& names, std::vector<std::string>& values, const std::string& help) {
+  app_->add_option(names, values, help)->allow_extra_args(false);
+}
+
+void Command::rest(const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  app_->add_option(name, values, help);
+  app_->positionals_at_end();
 }
 
 void Command::flag(const std::string& names, bool& value, const std::string& help) {
@@ -154,7 +159,7 @@ int run(int argc, const char* const* argv, const About& about, const AddCommands
   if (!output.finish()) {
     return 2;
   }
-  return output.problems() ? 1 : 0;
+  return output.exit_code();
 }
 
 }  // namespace common::cli

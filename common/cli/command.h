@@ -34,6 +34,9 @@ class Output {
   // The command did what it was asked to, and what it found is bad: exit code 1.
   void found_problems() { problems_ = true; }
   [[nodiscard]] bool problems() const { return problems_; }
+  // What the program exits with instead, where nothing fails: another program's exit code that it passes on.
+  void exit_with(int code) { exit_code_ = code; }
+  [[nodiscard]] int exit_code() const { return exit_code_.value_or(problems_ ? 1 : 0); }
   [[nodiscard]] bool finish();  // flushes; false: somebody could not be told
   [[nodiscard]] bool json() const { return json_; }
 
@@ -41,6 +44,7 @@ class Output {
   std::string program_;
   bool json_;
   bool problems_ = false;
+  std::optional<int> exit_code_;
 };
 
 using Action = std::function<Result<void>(Output&)>;
@@ -62,7 +66,11 @@ class Command {
   void option(const std::string& names, std::optional<std::string>& value, const std::string& help);
   void option(const std::string& names, std::optional<std::uint32_t>& value, const std::string& help);
   void options(const std::string& names, std::vector<std::string>& values, const std::string& help);  // at least one
-  void more_options(const std::string& names, std::vector<std::string>& values, const std::string& help);  // none too
+  // Given any number of times, with one value each.
+  void repeated(const std::string& names, std::vector<std::string>& values, const std::string& help);
+  // All that follows the arguments before it, whatever it looks like: another program's command line. From the first
+  // argument on nothing is taken for an option.
+  void rest(const std::string& name, std::vector<std::string>& values, const std::string& help);
   void flag(const std::string& names, bool& value, const std::string& help);
 
  private:

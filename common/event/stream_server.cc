@@ -173,7 +173,9 @@ void StreamServer::handle(Id id, std::uint32_t events) {
     answer_one(connection);
     keep = settle(connection);
   }
-  if (!keep) {
+  if (keep && connection.take_over && connection.output.empty()) {
+    hand_over(id);
+  } else if (!keep) {
     close(id);
   } else if (!connection.client.may_change && !connection.output.empty()) {
     bound_waiting(id);
@@ -185,7 +187,8 @@ bool StreamServer::read_input(Connection& connection) {
   std::array<char, kMaxRequestBytes> chunk;
   for (;;) {
     const bool draining = connection.phase == Phase::draining;
-    const std::size_t room = draining ? chunk.size() : kMaxRequestBytes - connection.input.size();
+    const std::size_t room =
+        draining ? chunk.size() : std::min(chunk.size(), limits_.request_bytes - connection.input.size());
     if (room == 0 || connection.end_of_input) {
       return true;
     }
@@ -208,7 +211,7 @@ bool StreamServer::read_input(Connection& connection) {
 
 // One answer at a time: the next request waits until this one's answer has left, and until the others had their turn.
 void StreamServer::answer_one(Connection& connection) {
-  if (connection.phase != Phase::open || !connection.output.empty()) {
+  if (connection.phase != Phase::open || !connection.output.empty() || connection.take_over) {
     return;
   }
   connection.more = false;
@@ -217,7 +220,7 @@ void StreamServer::answer_one(Connection& connection) {
   }
   std::optional<Answer> answer = answerer_(connection.input, connection.client);
   if (!answer) {
-    if (connection.input.size() >= kMaxRequestBytes) {
+    if (connection.input.size() >= limits_.request_bytes) {
       connection.phase = Phase::ending;
     }
     return;
@@ -226,6 +229,7 @@ void StreamServer::answer_one(Connection& connection) {
   connection.output = std::move(answer->bytes);
   connection.more = !connection.input.empty();
   connection.phase = answer->close ? Phase::ending : Phase::open;
+  connection.take_over = std::move(answer->take_over);
   if (!write_output(connection)) {
     connection.phase = Phase::ending;
     connection.output.clear();
@@ -248,8 +252,20 @@ bool StreamServer::write_output(Connection& connection) {
   return true;
 }
 
+void StreamServer::hand_over(Id id) {
+  Connection& connection = connections_.at(id);
+  Fd fd = std::move(connection.fd);
+  const auto take_over = std::move(connection.take_over);
+  std::string input = std::move(connection.input);
+  close(id);
+  take_over(std::move(fd), std::move(input));
+}
+
 // Decides what to wait for next. False: the connection is over.
 bool StreamServer::settle(Connection& connection) {
+  if (connection.take_over && connection.output.empty()) {
+    return true;
+  }
   if (!connection.output.empty() || (connection.more && connection.phase == Phase::open)) {
     return loop_.change(connection.token, EPOLLOUT).has_value();
   }

@@ -27,12 +27,15 @@ struct StreamLimits {
   std::size_t clients_of_user = 8;  // of one user of a Unix socket; a further one takes the place of the user's oldest
   std::size_t waiting_bytes = std::size_t{8} << 20U;  // of answers that nobody has read yet, beside the newest
   std::uint32_t idle_ms = 60'000;                     // without a byte either way; cut off after once or twice that
+  std::size_t request_bytes = kMaxRequestBytes;       // of the longest request
 };
 
 struct Answer {
   std::string bytes;
   std::size_t consumed = 0;  // bytes of the input that made up the request
   bool close = false;        // after the bytes
+  // Takes the connection over once the bytes have left, with the input behind the request; the server forgets it.
+  std::function<void(Fd connection, std::string input)> take_over = {};
 };
 
 // Looks at the input that has arrived and answers the first whole request in it, or nothing when more is needed.
@@ -67,6 +70,7 @@ class StreamServer {
     bool more = false;   // the input may hold another whole request
     bool moved = false;  // bytes went either way since the last look at who is idle
     Phase phase = Phase::open;
+    std::function<void(Fd connection, std::string input)> take_over;
   };
   using Id = std::uint64_t;  // ascending by age
 
@@ -85,6 +89,7 @@ class StreamServer {
   void bound_waiting(Id newest);
   void look_for_idle();
   void close(Id id);
+  void hand_over(Id id);
   // The oldest connection but `except` for which `matches` holds.
   template <typename Matches>
   std::optional<Id> oldest(Id except, const Matches& matches) const;

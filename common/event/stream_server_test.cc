@@ -27,6 +27,12 @@ std::optional<Answer> echo(std::string_view input, const Client&) {
     return std::nullopt;
   }
   const std::string line(input.substr(0, end + 1));
+  if (line == "take over\n") {
+    return Answer{.bytes = line, .consumed = end + 1, .take_over = [](const Fd& connection, const std::string& rest) {
+                    const std::string text = "taken: " + rest;
+                    ::send(connection.get(), text.data(), text.size(), MSG_NOSIGNAL);
+                  }};
+  }
   return Answer{line == "big\n" ? std::string(std::size_t{8} << 20U, 'x') + "\n" : line, end + 1, line == "end\n"};
 }
 
@@ -216,6 +222,14 @@ TEST(ControlSocketTest, ReplacesAStaleSocketAndRefusesOtherFiles) {
   EXPECT_FALSE(ControlSocket::listen(path, "a hint"));
   EXPECT_FALSE(ControlSocket::listen(std::string(200, 'a'), "a hint"));
   std::filesystem::remove_all(directory);
+}
+
+TEST_F(StreamServerTest, HandsAConnectionOver) {
+  const Fd client = connect();
+  say(client, "take over\nmore\n");
+  EXPECT_EQ(hear(client), "take over\n");
+  EXPECT_EQ(hear(client), "taken: more\n");
+  EXPECT_EQ(hear(client), "");
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ ControlSocket::~ControlSocket() {
   }
 }
 
-Result<Fd> connect_unix(const std::string& path) {
+Result<Fd> connect_unix(const std::string& path, const Served& served) {
   KRAIT_TRY(auto address, address_of(path));
   KRAIT_TRY(auto fd, make_socket(0));
   const timeval patience{.tv_sec = kConnectSeconds, .tv_usec = 0};
@@ -83,11 +83,11 @@ Result<Fd> connect_unix(const std::string& path) {
   }
   if (errno == ENOENT || errno == ECONNREFUSED) {
     return Error(ErrorCode::unavailable,
-                 "no agent answers at " + path + "; start it: systemctl start krait-agent, or krait up");
+                 fmt::format("no {} answers at {}; start it: {}", served.by, path, served.start));
   }
   if (errno == EAGAIN) {
     return Error(ErrorCode::system,
-                 fmt::format("the agent at {} has taken no request for {} s", path, kConnectSeconds));
+                 fmt::format("the {} at {} has taken no request for {} s", served.by, path, kConnectSeconds));
   }
   return Error::from_errno(errno, "connect to " + path);
 }

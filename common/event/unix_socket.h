@@ -37,6 +37,11 @@ class ControlSocket {
 // A connected, blocking stream. Fails with unavailable when nobody listens. Waits at most kConnectSeconds for a place
 // in the listener's queue.
 inline constexpr int kConnectSeconds = 10;
-Result<Fd> connect_unix(const std::string& path);
+// For errors: what serves it, and how that is started.
+struct Served {
+  std::string_view by = "agent";
+  std::string_view start = "systemctl start krait-agent, or krait up";
+};
+Result<Fd> connect_unix(const std::string& path, const Served& served = {});
 
 }  // namespace common

@@ -16,7 +16,7 @@ void add_join(Shell& shell, const Inspections& inspections) {
   command.option("--name", flags->name, "What this host is called; the machine's name");
   command.option("--iface", flags->interface, "The interface's name");
   command.option("--listen-port", flags->listen_port, "WireGuard's UDP port");
-  command.more_options("--endpoint", flags->endpoints,
+  command.repeated("--endpoint", flags->endpoints,
                        "Where peers call this host, ADDRESS:PORT; where the coordinator sees it, with that port");
   command.flag("--nat", flags->behind_nat,
                "Nobody can call this host: it is behind NAT, and keeps its way open itself");

@@ -8,7 +8,6 @@
 #include <map>
 #include <random>
 #include <set>
-#include <tuple>
 
 #include "krait/coordinator/service.h"
 #include "krait/fleet/rows.h"
@@ -50,14 +49,12 @@ struct MemoryLedger final : Ledger {
         last[{row.kind, row.key}] = {i + 1, row};
       }
     }
-    std::vector<std::pair<std::uint64_t, Row>> sorted;
+    std::multimap<std::uint64_t, Row> sorted;
     for (const auto& [key, entry] : last) {
       if (entry.first > revision && (revision != 0 || entry.second.value)) {
-        sorted.push_back(entry);
+        sorted.insert(entry);
       }
     }
-    std::ranges::sort(sorted, {},
-                      [](const auto& entry) { return std::tuple(entry.first, entry.second.kind, entry.second.key); });
     for (auto& [number, row] : sorted) {
       rows.push_back(std::move(row));
     }

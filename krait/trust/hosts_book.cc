@@ -14,7 +14,6 @@ using crypto::Hash;
 
 namespace {
 
-constexpr std::size_t kMaxHosts = std::size_t{1} << 20U;
 constexpr std::size_t kMaxRemoved = std::size_t{1} << 20U;
 
 Bytes owner_value(const std::string& name) {

@@ -29,6 +29,7 @@ inline constexpr std::size_t kMaxNameBytes = 63;         // of identities and ho
 inline constexpr std::size_t kMaxRuleNameBytes = 128;    // as in policy.toml
 inline constexpr std::size_t kMaxAddresses = 64;         // of a host
 inline constexpr std::size_t kMaxRoutes = 1024;          // of a host
+inline constexpr std::size_t kMaxHosts = std::size_t{1} << 20U;  // of a network
 inline constexpr std::size_t kMaxPools = 64;             // of a grant
 inline constexpr std::size_t kMaxRulesOfPair = 4096;     // that name one pair of identities
 inline constexpr std::size_t kMaxSelectorRanges = 2048;  // of a rule

@@ -45,6 +45,6 @@ static_assert(kResponsesProduced == offsetof(blkif_sring, rsp_prod));
 static_assert(kResponseEvent == offsetof(blkif_sring, rsp_event));
 static_assert(kRingHeaderBytes == offsetof(blkif_sring, ring));
 static_assert(kSlotBytes == sizeof(blkif_sring_entry));
-static_assert(slots_in(kPageBytes) == 32 && slots_in(2 * kPageBytes) == 64 && slots_in(4 * kPageBytes) == 128);
+static_assert(slots_in(4096) == 32 && slots_in(8192) == 64 && slots_in(16384) == 128);
 
 }  // namespace krata::block

@@ -28,13 +28,17 @@ bool lies_within(std::uint64_t sector, std::uint64_t sectors, std::uint64_t whol
 
 }  // namespace
 
-Disk::Disk(std::span<std::byte> ring, Medium& medium, GrantCopier& copier, Notifier& notifier)
+Disk::Disk(std::span<std::byte> ring, UnderWay& under_way, Medium& medium, GrantCopier& copier, Notifier& notifier)
     : ring_(ring),
+      under_way_(under_way),
       slots_(slots_in(ring.size())),
       medium_(medium),
       copier_(copier),
       notifier_(notifier),
-      buffer_(std::size_t{kMaxIndirectSegments} * kPageBytes) {}
+      buffer_(std::size_t{kMaxIndirectSegments} * kPageBytes),
+      // Where a former process was when it ended; 0 in a new ring.
+      requests_consumed_(load(kResponsesProduced)),
+      responses_produced_(requests_consumed_) {}
 
 // The zone may write anywhere in the ring at any time: each word is read once, and what was read is what counts.
 std::uint32_t Disk::load(std::size_t offset) const {
@@ -53,6 +57,19 @@ RawRequest Disk::copy_request(std::uint32_t number) const {
     words[i] = std::atomic_ref(reinterpret_cast<std::uint64_t*>(slot)[i]).load(std::memory_order_relaxed);
   }
   return std::bit_cast<RawRequest>(words);
+}
+
+RawRequest Disk::take_request(std::uint32_t number) {
+  const std::atomic_ref is_set(under_way_.is_set);
+  if (is_set.load() != 0 && under_way_.number == number) {
+    return under_way_.request;
+  }
+  const RawRequest request = copy_request(number);
+  is_set.store(0);
+  under_way_.request = request;
+  under_way_.number = number;
+  is_set.store(1);
+  return request;
 }
 
 // The slots are the requests' own: each is answered before the next is looked at, so the answer overwrites what was
@@ -98,9 +115,10 @@ Progress Disk::serve() {
     }
     const std::uint32_t before = responses_produced_;
     for (; requests_consumed_ != produced && left > 0; --left) {
-      const RawRequest request = copy_request(requests_consumed_);
+      const RawRequest request = take_request(requests_consumed_);
       ++requests_consumed_;
       put_response(request, carry_out(request));
+      store(kResponsesProduced, responses_produced_);
     }
     publish(before);
     if (requests_consumed_ != produced) {

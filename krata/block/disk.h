@@ -29,10 +29,20 @@ enum class Progress : std::uint8_t {
   broken,  // the zone wrote what no front end writes: the ring is not to be looked at any more
 };
 
+// The request that is being carried out, in memory that outlives the process: its answer takes its place in the ring,
+// and a process that ends in between leaves a slot that is neither. Whoever comes after it carries it out again.
+struct UnderWay {
+  RawRequest request;
+  std::uint32_t number;  // of the request in the ring
+  std::uint32_t is_set;
+};
+static_assert(sizeof(UnderWay) == sizeof(RawRequest) + 8);
+
 class Disk {
  public:
-  // `ring` is the zone's granted pages, mapped one after the other: 1, 2 or 4. All outlive the disk.
-  Disk(std::span<std::byte> ring, Medium& medium, GrantCopier& copier, Notifier& notifier);
+  // `ring` is the zone's granted pages, mapped one after the other: 1, 2 or 4. `under_way` is zeroed for a new ring,
+  // and else what a former disk of this ring has left. All outlive the disk.
+  Disk(std::span<std::byte> ring, UnderWay& under_way, Medium& medium, GrantCopier& copier, Notifier& notifier);
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
@@ -47,6 +57,7 @@ class Disk {
   [[nodiscard]] std::uint32_t load(std::size_t offset) const;
   void store(std::size_t offset, std::uint32_t value);
   [[nodiscard]] RawRequest copy_request(std::uint32_t number) const;
+  RawRequest take_request(std::uint32_t number);
   void put_response(const RawRequest& request, Status status);
   void publish(std::uint32_t before);
   Progress broken(const char* fault);
@@ -58,6 +69,7 @@ class Disk {
   bool copy(std::span<const Segment> segments, bool to_zone);
 
   std::span<std::byte> ring_;
+  UnderWay& under_way_;
   std::uint32_t slots_;
   Medium& medium_;
   GrantCopier& copier_;

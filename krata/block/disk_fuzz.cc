@@ -81,7 +81,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   HostileZone zone(ring, std::as_bytes(std::span(data, size)));
   zone.write_ring();
   CheckedMedium medium;
-  Disk disk(ring, medium, zone, zone);
+  UnderWay under_way{};
+  Disk disk(ring, under_way, medium, zone, zone);
   for (int turn = 0; turn < 4 && disk.serve() != Progress::broken; ++turn) {
   }
   return 0;

@@ -160,7 +160,7 @@ Result<std::string> write_body(const Bundle& bundle) {
 
 common::Error malformed(std::string_view what) { return refused("the bundle is malformed: {}", what); }
 
-// Reads one record's bytes into the bundle. False: they are not what such a record holds.
+// Reads what records hold into the bundle. The values are checked when all are there.
 class RecordReader {
  public:
   explicit RecordReader(Bundle& bundle) : bundle_(bundle) {}
@@ -188,7 +188,9 @@ class RecordReader {
       case Record::disk:
         return disk(reader);
       case Record::host:
-        return pair(reader, [this](auto one, auto two) { bundle_.hosts.push_back({one, two}); });
+        return pair(reader, [this](std::string_view one, std::string_view two) {
+          bundle_.hosts.push_back({std::string(one), std::string(two)});
+        });
       case Record::name_server:
         bundle_.name_servers.emplace_back(bytes);
         return {};
@@ -199,7 +201,9 @@ class RecordReader {
         bundle_.resolver_options.emplace_back(bytes);
         return {};
       case Record::key:
-        return pair(reader, [this](auto one, auto two) { bundle_.keys.push_back({one, two}); });
+        return pair(reader, [this](std::string_view one, std::string_view two) {
+          bundle_.keys.push_back({std::string(one), std::string(two)});
+        });
     }
     return malformed("it has a record of an unknown kind");
   }
@@ -247,7 +251,7 @@ class RecordReader {
     if (!two || !reader.at_end()) {
       return malformed("a pair of strings");
     }
-    take(std::string(*one), std::string(*two));
+    take(*one, *two);
     return {};
   }
 

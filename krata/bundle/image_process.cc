@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::string_view kDefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::string_view kDefaultTerm = "TERM=xterm";
-constexpr std::string_view kDefaultDirectory = "/";
 
 // A list of texts; none where the member is missing or null.
 Result<std::vector<std::string>> texts_in(const Json& config, const char* key) {
@@ -107,8 +106,11 @@ Result<ImageProcess> image_process(std::string_view config_text, const Overrides
   KRAIT_TRY(auto directory, text_in(config, "WorkingDir"));
   KRAIT_TRY(auto user, text_in(config, "User"));
   KRAIT_TRY(const auto stop_signal, stop_signal_of(config));
-  if (overrides.working_directory || directory.empty()) {
-    directory = overrides.working_directory.value_or(std::string(kDefaultDirectory));
+  if (!directory.starts_with('/')) {
+    directory.insert(0, "/");  // of an image it is one below the root, as container runtimes have it
+  }
+  if (overrides.working_directory) {
+    directory = *overrides.working_directory;
   }
   ImageProcess result{.process = {.arguments = std::move(arguments),
                                   .environment = merged(std::move(environment), overrides),

@@ -15,7 +15,7 @@ namespace krata::bundle {
 
 // What takes the place of the image's own.
 struct Overrides {
-  std::vector<std::string> command;           // instead of Cmd
+  std::vector<std::string> command = {};      // instead of Cmd
   std::vector<std::string> environment = {};  // "NAME=value", or "NAME" to take one away
   std::optional<std::string> working_directory = {};
   std::optional<std::string> user = {};

@@ -49,13 +49,18 @@ TEST(ImageProcess, HasWhatTheImageLeavesOut) {
   EXPECT_EQ(result.stop_signal, 15U);
 }
 
+TEST(ImageProcess, TakesFoldersAsBelowTheRoot) {
+  EXPECT_EQ(process_of(R"({"config":{"Cmd":["a"],"WorkingDir":"app/x"}})").process.working_directory, "/app/x");
+}
+
 TEST(ImageProcess, SaysWhatIsWrong) {
   EXPECT_NE(refusal("{}").find("neither Entrypoint nor Cmd"), std::string::npos);
   EXPECT_NE(refusal("[]").find("no JSON object"), std::string::npos);
   EXPECT_NE(refusal(R"({"config":{"Cmd":"sh"}})").find("Cmd is no list"), std::string::npos);
   EXPECT_NE(refusal(R"({"config":{"Cmd":[1]}})").find("no list of texts"), std::string::npos);
   EXPECT_NE(refusal(R"({"config":{"Cmd":["a"],"User":5}})").find("User is no text"), std::string::npos);
-  EXPECT_NE(refusal(R"({"config":{"Cmd":["a"],"WorkingDir":"x"}})").find("working directory"), std::string::npos);
+  EXPECT_NE(refusal(R"({"config":{"Cmd":["a"]}})", {.working_directory = "x"}).find("working directory"),
+            std::string::npos);
   EXPECT_NE(refusal(R"({"config":{"Cmd":["a\u0000"]}})").find("zero byte"), std::string::npos);
   EXPECT_NE(refusal(R"({"config":{"Cmd":["a"],"StopSignal":"SIGFOO"}})").find("no signal"), std::string::npos);
 }

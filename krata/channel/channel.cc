@@ -70,7 +70,16 @@ void Channel::sent(std::size_t bytes) {
     out_at_ = 0;
   }
   for (auto& [id, session] : sessions_) {
+    tell_taken(id, session);
     tell_of_room(id, session);
+  }
+}
+
+// A zone that writes and never reads would make this pile up: it is told once there is room.
+void Channel::tell_taken(SessionId id, Session& session) {
+  if (session.owes_taken && out_.size() - out_at_ < kMaxWaitingBytes) {
+    session.owes_taken = false;
+    send(Kind::output_taken, id, write_offset(session.output_taken));
   }
 }
 
@@ -292,7 +301,8 @@ void Channel::output_taken(SessionId id, std::uint64_t bytes) {
   if (id == kContainer) {
     container_taken_ = session->output_taken;
   }
-  send(Kind::output_taken, id, write_offset(session->output_taken));
+  session->owes_taken = true;
+  tell_taken(id, *session);
 }
 
 void Channel::stop() { send(Kind::stop, kContainer, {}); }

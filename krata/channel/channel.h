@@ -118,7 +118,8 @@ class Channel {
     bool started = false;
     bool input_ended = false;
     bool told_no_room = false;
-    bool over = false;  // only the container's is kept then
+    bool owes_taken = false;  // the zone has not been told of all that was taken
+    bool over = false;        // only the container's is kept then
   };
   using Sessions = std::map<SessionId, Session>;
 
@@ -130,6 +131,7 @@ class Channel {
   void take_output(SessionId id, Session& session, const Message& message);
   void take_input_taken(SessionId id, Session& session, const Message& message);
   void end(SessionId id, Event event);
+  void tell_taken(SessionId id, Session& session);
   void tell_of_room(SessionId id, Session& session);
   void fault(std::string_view what);
   void send(Kind kind, SessionId session, std::string_view payload);

@@ -43,6 +43,17 @@ void ZoneChannel::sent(std::size_t bytes) {
     out_.erase(0, out_at_);
     out_at_ = 0;
   }
+  for (auto& [id, session] : sessions_) {
+    tell_taken(id, session);
+  }
+}
+
+// One number stands for all before it, so that a host that is slow to read does not make them pile up.
+void ZoneChannel::tell_taken(SessionId id, Session& session) {
+  if (session.owes_taken && out_.size() - out_at_ < kMaxWaitingBytes) {
+    session.owes_taken = false;
+    send(Kind::input_taken, id, write_offset(session.input_taken));
+  }
 }
 
 // Before a host has spoken nobody listens; it is told all of the container then.
@@ -244,7 +255,8 @@ void ZoneChannel::end_output(SessionId session, Stream stream) {
 void ZoneChannel::input_taken(SessionId id, std::uint64_t bytes) {
   if (Session* const session = find(id)) {
     session->input_taken += std::min(bytes, session->input_received - session->input_taken);
-    send(Kind::input_taken, id, write_offset(session->input_taken));
+    session->owes_taken = true;
+    tell_taken(id, *session);
   }
 }
 

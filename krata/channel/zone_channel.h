@@ -81,6 +81,7 @@ class ZoneChannel {
     std::uint64_t output_taken = 0;
     std::uint64_t input_received = 0;
     std::uint64_t input_taken = 0;
+    bool owes_taken = false;  // the host has not been told of all that was taken
   };
   // What the container wrote and the host has not taken, in the order it came in: said again to a new host.
   struct Kept {
@@ -99,6 +100,7 @@ class ZoneChannel {
   void start(const Message& message);
   void take_input(const Message& message);
   void take_output_taken(const Message& message);
+  void tell_taken(SessionId id, Session& session);
   void keep(std::uint64_t offset, Stream stream, std::string_view bytes);
   void forget_taken();
   void send(Kind kind, SessionId session, std::string_view payload);

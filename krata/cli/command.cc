@@ -26,15 +26,18 @@ common::cli::About about() {
           .version = KRAIT_VERSION,
           .description = "krata: runs OCI containers as Xen guests, each with a kernel of its own.",
           .footer =
-              "Example:  krata image pack registry.example/alpine:3 alpine.squashfs\n"
+              "Example:  krata zone launch --attach registry.example/alpine:3 echo hello\n"
               "Every command takes -o json. Exit codes: 0 ok, 1 wrong use or an image that is not taken, 2 "
-              "failure at run time.",
+              "failure at run time; of what waits for a container, the container's.",
           .exit_code = exit_code};
 }
 
 void add_commands(Shell& shell) {
+  add_zone(shell);
   add_image(shell);
   add_kernel(shell);
+  add_host(shell);
+  add_doctor(shell);
 }
 
 void report(Output& output, std::string_view text, Json json) {

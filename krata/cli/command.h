@@ -24,7 +24,10 @@ common::cli::About about();
 // All commands; each group in the file of its name.
 void add_commands(Shell& shell);
 void add_image(Shell& shell);
+void add_zone(Shell& shell);
 void add_kernel(Shell& shell);
+void add_host(Shell& shell);
+void add_doctor(Shell& shell);
 
 // Parses, runs, prints; the exit code.
 int run(int argc, const char* const* argv);

@@ -10,7 +10,12 @@
 
 #include "common/memory.h"
 #include "krata/cli/command.h"
+#include "krata/cli/image_flags.h"
 #include "krata/cli/progress.h"
+#include "krata/image/keeper.h"
+#include "krata/image/open_source.h"
+#include "krata/image/unpack.h"
+#include "krata/kernel/image_files.h"
 #include "krata/kernel/store.h"
 
 namespace krata::cli {
@@ -21,7 +26,8 @@ using kernel::KernelStore;
 
 namespace {
 
-struct KernelFlags {
+struct KernelFlags : ImageFlags {
+  std::string source;
   std::string folder = "/var/lib/krata/kernels";
   std::string modules;
   std::vector<std::string> names;
@@ -55,9 +61,37 @@ void report_kernels(Output& output, const std::vector<Kernel>& kernels, std::str
 
 Result<void> add(const KernelFlags& flags, Output& output) {
   KernelStore store(flags.folder);
+  const auto files = kernel::host_files();
   std::vector<Kernel> added;
   for (const std::string& image : flags.names) {
-    KRAIT_TRY(auto kernel, store.add(image, flags.modules));
+    KRAIT_TRY(auto kernel, store.add(*files, image, flags.modules));
+    added.push_back(std::move(kernel));
+  }
+  report_kernels(output, added, "");
+  return {};
+}
+
+// Layers and files lie in the store's folder meanwhile, without names.
+Result<image::Unpacked> unpack(const KernelFlags& flags, image::Progress& progress) {
+  KRAIT_TRY(const auto name, image::parse_source(flags.source, flags.registry));
+  KRAIT_TRY(const auto platform, platform_of(flags));
+  KRAIT_CHECK(KernelStore(flags.folder).make());
+  image::ScratchKeeper keeper(flags.folder);
+  KRAIT_TRY(const auto source, image::open_source(name, settings_of(flags), keeper, flags.folder));
+  KRAIT_TRY(const auto resolved, image::resolve_image(*source, platform));
+  KRAIT_TRY(auto layers, source->layers(resolved.manifest.layers, progress));
+  return image::unpack(resolved, std::move(layers), flags.folder, progress);
+}
+
+Result<void> import(const KernelFlags& flags, Output& output) {
+  const auto progress = make_progress(output.json());
+  KRAIT_TRY(auto unpacked, unpack(flags, *progress));
+  const auto files = kernel::image_files(unpacked);
+  KRAIT_TRY(const auto paths, kernel::kernels_in(*files));
+  KernelStore store(flags.folder);
+  std::vector<Kernel> added;
+  for (const std::string& path : paths) {
+    KRAIT_TRY(auto kernel, store.add(*files, path));
     added.push_back(std::move(kernel));
   }
   report_kernels(output, added, "");
@@ -102,6 +136,17 @@ void add_kernel(Shell& shell) {
   command.options("FILE", added->names, "A kernel image: vmlinuz or bzImage");
   command.option("--modules", added->modules, "The folder of its modules; /lib/modules/VERSION");
   on(shell, command, added, add);
+
+  const Flags imported = flags();
+  command =
+      shell.command(group, "import", "Keep the kernels of a container image for zones",
+                    "Takes /boot/vmlinuz-*, or else /lib/modules/*/vmlinuz, with the modules of each in /lib/modules.\n"
+                    "Example:  krata kernel import registry.example/kernel:6.12");
+  command.option("SOURCE", imported->source,
+                 "HOST/NAME[:TAG][@DIGEST] of a registry, oci:DIR[:TAG] or docker-archive:FILE", {.required = true});
+  add_platform_flag(command, *imported);
+  add_registry_flags(command, *imported);
+  on(shell, command, imported, import);
 
   on(shell, shell.command(group, "list", "List the kernels, the newest last", ""), flags(), list);
 

@@ -46,7 +46,7 @@ Result<Fd> open_channel(const std::string& device) {
 
 // The machine as the container finds it.
 Result<Bundle> set_up(const std::string& bundle_device) {
-  KRAIT_TRY(const auto bundle, read_bundle_of(bundle_device), "read the bundle");
+  KRAIT_TRY(auto bundle, read_bundle_of(bundle_device), "read the bundle");
   KRAIT_CHECK(krata::init::set_hostname(bundle.hostname));
   KRAIT_CHECK(krata::init::set_up_loopback());
   KRAIT_CHECK(krata::init::enter_root(bundle), "make the container's root");
@@ -68,7 +68,9 @@ Result<void> serve(const krata::init::Options& options, krata::init::Machine& ma
 
 Result<void> run(std::span<const char* const> words, krata::init::Machine& machine) {
   KRAIT_CHECK(krata::init::mount_first());
+  KRAIT_CHECK(krata::init::fill_standard_descriptors());
   krata::init::keep_alive();
+  KRAIT_CHECK(krata::init::allow_many_files());
   KRAIT_TRY(const auto options, krata::init::parse_options(words));
   KRAIT_CHECK(krata::init::load_drivers());
   return serve(options, machine);

@@ -73,9 +73,10 @@ void Session::resize(bundle::WindowSize size) {
   }
 }
 
-void Session::signal(int number) const {
+void Session::signal(int number) {
   if (!exit_) {
     ::kill(process_.pid, number);
+    was_killed_ = was_killed_ || number == SIGKILL;
   }
 }
 

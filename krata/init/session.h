@@ -34,7 +34,9 @@ class Session {
   void take_input(std::string_view bytes);
   void end_input();
   void resize(bundle::WindowSize size);
-  void signal(int number) const;
+  void signal(int number);
+  // The host has sent SIGKILL: that is why it ends.
+  [[nodiscard]] bool was_killed() const { return was_killed_; }
 
   // The process has ended so. What it has written goes first; others that hold its output open are waited for so long.
   void set_exit(const channel::Exit& exit, std::chrono::milliseconds patience);
@@ -65,6 +67,7 @@ class Session {
   channel::SessionId id_;
   Spawned process_;
   bool terminal_;
+  bool was_killed_ = false;
   std::function<void()> moved_;
   std::string input_;
   bool input_ended_ = false;

@@ -26,7 +26,6 @@ namespace krata::init {
 
 using bundle::Process;
 using common::Error;
-using common::ErrorCode;
 using common::Fd;
 using common::Result;
 
@@ -148,6 +147,7 @@ struct Plan {
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> result;
+  result.reserve(texts.size() + 1);
   for (std::string& text : texts) {
     result.push_back(text.data());
   }

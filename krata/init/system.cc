@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -122,6 +123,27 @@ void keep_alive() {
   if (file.valid()) {
     (void)!::write(file.get(), "-1000", 5);
   }
+}
+
+Result<void> fill_standard_descriptors() {
+  for (;;) {
+    const int fd = ::open("/dev/null", O_RDWR);
+    if (fd < 0) {
+      return Error::from_errno(errno, "open /dev/null");
+    }
+    if (fd > STDERR_FILENO) {
+      ::close(fd);
+      return {};
+    }
+  }
+}
+
+Result<void> allow_many_files() {
+  constexpr rlimit kFiles{.rlim_cur = 1024, .rlim_max = 524'288};
+  if (::setrlimit(RLIMIT_NOFILE, &kFiles) != 0) {
+    return Error::from_errno(errno, "raise the limit of open files");
+  }
+  return {};
 }
 
 Result<void> load_module(std::string_view name) {

@@ -21,6 +21,14 @@ common::Result<void> mount_first();
 // This process is not killed for want of memory. Its children are like it until they say otherwise.
 void keep_alive();
 
+// Descriptors 0 to 2 lead somewhere, so that no other descriptor gets their numbers: the kernel may have found no
+// console.
+common::Result<void> fill_standard_descriptors();
+
+// How many files a process may open: as many as on a Debian host with systemd (1024, and 524288 for those that ask).
+// The kernel's own 4096 are too few for databases.
+common::Result<void> allow_many_files();
+
 // Loads a module and those that it needs, as /modules/index of the initramfs says: lines "NAME FILE...", in the order
 // of loading. One that is not listed is taken to be in the kernel.
 common::Result<void> load_module(std::string_view name);

@@ -20,7 +20,7 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kReadBytes = 4096;
+constexpr std::size_t kLinkReadBytes = 4096;
 // For output that others than the ended process have open. With the container all others end, which takes a moment.
 constexpr std::chrono::milliseconds kContainerPatience{5000};
 constexpr std::chrono::milliseconds kExecPatience{200};
@@ -40,7 +40,8 @@ Result<std::unique_ptr<Zone>> Zone::create(Fd link, Machine& machine) {
 
 Result<void> Zone::watch() {
   KRAIT_TRY(loop_, common::Loop::create());
-  // What others send to the first process is of no consequence to it (kill(2)); it asks for SIGCHLD alone.
+  // Of what others send to the first process the kernel lets through what it asks for alone (kill(2)). SIGPIPE is its
+  // own: a process that reads no more is seen by the error.
   KRAIT_TRY(auto signals, common::Signals::receive(*loop_, {SIGCHLD, SIGPIPE}, [this](int) { turn(); }));
   signals_.emplace(std::move(signals));
   KRAIT_TRY(patience_, common::Timer::create(*loop_, [this] { loop_->stop(); }));
@@ -86,7 +87,7 @@ void Zone::turn() {
 
 // False: nothing more for now.
 bool Zone::read_link() {
-  std::array<char, kReadBytes> bytes{};
+  std::array<char, kLinkReadBytes> bytes{};
   const ssize_t got = ::read(link_.get(), bytes.data(), bytes.size());
   if (got > 0) {
     channel_.feed(std::string_view(bytes.data(), static_cast<std::size_t>(got)));
@@ -123,45 +124,37 @@ void Zone::write_link() {
   }
 }
 
+// What is said of a session that has just ended is let go of: the host did not know.
 void Zone::handle(const channel::zone::Event& event) {
   namespace zone = channel::zone;
-  std::visit(Overloaded{
-                 [this](const zone::NewHost&) { end_sessions_of_former_host(); },
-                 [this](const zone::Start& it) { start(it); },
-                 [this](const zone::Input& it) {
-                   if (Session* const session = find(it.session)) {
-                     session->take_input(it.bytes);
-                   } else {
-                     channel_.input_taken(it.session, it.bytes.size());
-                   }
-                 },
-                 [this](const zone::InputEnded& it) {
-                   if (Session* const session = find(it.session)) {
-                     session->end_input();
-                   }
-                 },
-                 [this](const zone::Resize& it) {
-                   if (Session* const session = find(it.session)) {
-                     session->resize(it.size);
-                   }
-                 },
-                 [this](const zone::Signal& it) {
-                   if (const Session* const session = find(it.session)) {
-                     session->signal(static_cast<int>(it.number));
-                   }
-                 },
-                 [this](const zone::Stop&) {
-                   if (const Session* const session = find(kContainer)) {
-                     session->signal(stop_signal_);
-                   }
-                 },
-                 [this](const zone::ExitTaken&) {
-                   if (ended_ && sessions_.empty()) {
-                     loop_->stop();
-                   }
-                 },
-             },
-             event);
+  std::visit(
+      Overloaded{
+          [this](const zone::NewHost&) { end_sessions_of_former_host(); },
+          [this](const zone::Start& it) { start(it); },
+          [this](const zone::Input& it) { take_input(it); },
+          [this](const zone::InputEnded& it) { with(it.session, [](Session& session) { session.end_input(); }); },
+          [this](const zone::Resize& it) { with(it.session, [&it](Session& session) { session.resize(it.size); }); },
+          [this](const zone::Signal& it) {
+            with(it.session, [&it](Session& session) { session.signal(static_cast<int>(it.number)); });
+          },
+          [this](const zone::Stop&) { with(kContainer, [this](Session& session) { session.signal(stop_signal_); }); },
+          [this](const zone::ExitTaken&) { leave_if_over(); },
+      },
+      event);
+}
+
+void Zone::take_input(const channel::zone::Input& input) {
+  if (Session* const session = find(input.session)) {
+    session->take_input(input.bytes);
+  } else {
+    channel_.input_taken(input.session, input.bytes.size());
+  }
+}
+
+void Zone::leave_if_over() {
+  if (ended_ && sessions_.empty()) {
+    loop_->stop();
+  }
 }
 
 Session* Zone::find(SessionId id) {
@@ -196,17 +189,24 @@ void Zone::reap() {
   }
 }
 
+Exit Zone::exit_of(const Session& session, int status) {
+  if (!WIFSIGNALED(status)) {
+    return {.reason = Exit::Reason::exited, .number = static_cast<std::uint32_t>(WEXITSTATUS(status))};
+  }
+  // The kernel counts before it kills, but does not say whom.
+  const std::uint64_t kills = machine_.out_of_memory_kills();
+  const bool has_starved =
+      WTERMSIG(status) == SIGKILL && !session.was_killed() && std::exchange(kills_before_, kills) < kills;
+  return {.reason = has_starved ? Exit::Reason::out_of_memory : Exit::Reason::signalled,
+          .number = static_cast<std::uint32_t>(WTERMSIG(status))};
+}
+
 void Zone::note_end(pid_t pid, int status) {
   for (const auto& [id, session] : sessions_) {
     if (session->pid() != pid) {
       continue;
     }
-    Exit exit{.reason = Exit::Reason::exited, .number = static_cast<std::uint32_t>(WEXITSTATUS(status))};
-    if (WIFSIGNALED(status)) {
-      const bool starved = WTERMSIG(status) == SIGKILL && machine_.out_of_memory_kills() > kills_before_;
-      exit = {.reason = starved ? Exit::Reason::out_of_memory : Exit::Reason::signalled,
-              .number = static_cast<std::uint32_t>(WTERMSIG(status))};
-    }
+    const Exit exit = exit_of(*session, status);
     session->set_exit(exit, id == kContainer ? kContainerPatience : kExecPatience);
     if (id == kContainer) {
       end_container();
@@ -219,6 +219,9 @@ void Zone::note_end(pid_t pid, int status) {
 void Zone::end_container() {
   ended_ = true;
   machine_.kill_everyone();
+  if (link_lost_) {
+    loop_->stop();
+  }
   patience_.after(kHostPatience);
 }
 

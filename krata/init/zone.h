@@ -47,11 +47,20 @@ class Zone {
   void handle(const channel::zone::Event& event);
   void start(const channel::zone::Start& start);
   void reap();
+  channel::Exit exit_of(const Session& session, int status);
   void note_end(pid_t pid, int status);
   void end_container();
   void end_sessions_of_former_host();
   void pump_sessions();
+  void take_input(const channel::zone::Input& input);
+  void leave_if_over();
   Session* find(channel::SessionId id);
+  template <typename Call>
+  void with(channel::SessionId id, const Call& call) {
+    if (Session* const session = find(id)) {
+      call(*session);
+    }
+  }
 
   common::Fd link_;
   Machine& machine_;

@@ -24,18 +24,26 @@ using channel::Exit;
 using channel::kContainer;
 using channel::SessionId;
 
-// Kills nobody but the children of this process, of which there are those of the container only.
+// All children of a process, and theirs.
+void kill_descendants(pid_t parent) {
+  const std::string name = std::to_string(parent);
+  std::ifstream children("/proc/" + name + "/task/" + name + "/children");
+  for (pid_t child = 0; children >> child;) {
+    kill_descendants(child);
+    ::kill(child, SIGKILL);
+  }
+}
+
+// Kills nobody but the descendants of this process, of which there are those of the container only.
 class FakeMachine : public Machine {
  public:
-  void kill_everyone() override {
-    const std::string self = std::to_string(::getpid());
-    std::ifstream children("/proc/self/task/" + self + "/children");
-    for (pid_t child = 0; children >> child;) {
-      ::kill(child, SIGKILL);
-    }
-  }
-  [[nodiscard]] std::uint64_t out_of_memory_kills() const override { return 0; }
+  void kill_everyone() override { kill_descendants(::getpid()); }
+  // One more whenever it is looked at: any process may have been killed for want of memory.
+  [[nodiscard]] std::uint64_t out_of_memory_kills() const override { return ++looks_; }
   void power_off() override {}
+
+ private:
+  mutable std::uint64_t looks_ = 0;
 };
 
 bundle::Bundle bundle_of(const std::string& script, bool terminal = false) {
@@ -69,6 +77,7 @@ class ZoneTest : public testing::Test {
   ~ZoneTest() override {
     link_.reset();
     if (zone_ > 0) {
+      kill_descendants(zone_);
       ::kill(zone_, SIGKILL);
       ::waitpid(zone_, nullptr, 0);
     }
@@ -206,6 +215,12 @@ TEST_F(ZoneTest, TellsWhichSignalEndedAProcess) {
   EXPECT_EQ(exits_[kContainer], (Exit{Exit::Reason::signalled, SIGKILL}));
 }
 
+TEST_F(ZoneTest, TellsWhoWasKilledForWantOfMemory) {
+  begin(bundle_of("kill -KILL $$"));
+  until_exit(kContainer);
+  EXPECT_EQ(exits_[kContainer], (Exit{Exit::Reason::out_of_memory, SIGKILL}));
+}
+
 TEST_F(ZoneTest, RunsProcessesBesideTheContainer) {
   begin(bundle_of("sleep 100"));
   const auto cat = start({.arguments = {"cat"}});
@@ -236,7 +251,7 @@ TEST_F(ZoneTest, GivesTerminals) {
       start({.arguments = {"sh", "-c", "tty && stty size && read line && echo \"got $line\" && stty size"},
              .terminal = true,
              .size = {.rows = 12, .columns = 34}});
-  until_text(session, "12 34");
+  until_text(session, "12 34\r\n");
   host_.resize(session, {.rows = 56, .columns = 78});
   host_.input(session, "hello\r");
   until_exit(session);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <set>
 
-#include "common/file.h"
 #include "krata/kernel/cpio.h"
 #include "krata/kernel/modules.h"
 #include "krata/kernel/unpack.h"
@@ -18,16 +17,18 @@ namespace {
 
 constexpr std::size_t kMaxListBytes = std::size_t{16} << 20U;
 
-Result<ModuleLists> read_lists(const std::string& folder) {
-  KRAIT_TRY(auto dep, common::read_file(folder + "/modules.dep", kMaxListBytes));
-  KRAIT_TRY(auto builtin, common::read_file(folder + "/modules.builtin", kMaxListBytes));
+Result<ModuleLists> read_lists(const Files& files, const std::string& folder) {
+  KRAIT_TRY(auto dep, files.read(folder + "/modules.dep", kMaxListBytes), "the list of modules, which depmod makes");
+  KRAIT_TRY(auto builtin, files.read(folder + "/modules.builtin", kMaxListBytes));
   return ModuleLists{.dep = std::move(dep), .builtin = std::move(builtin)};
 }
 
 // The archive as it grows, and which files are in it.
 class Archive {
  public:
-  explicit Archive(std::string folder) : folder_(std::move(folder)) { cpio_.add_directory("modules"); }
+  Archive(const Files& files, std::string folder) : files_(files), folder_(std::move(folder)) {
+    cpio_.add_directory("modules");
+  }
 
   Result<void> add(const ModuleLists& lists, std::string_view name) {
     KRAIT_TRY(const auto files, files_of_module(lists, name));
@@ -54,12 +55,13 @@ class Archive {
 
  private:
   Result<void> add_file(const std::string& file, const std::string& short_name) {
-    KRAIT_TRY(auto packed, common::read_file(fmt::format("{}/{}", folder_, file), kMaxModuleBytes));
+    KRAIT_TRY(auto packed, files_.read(fmt::format("{}/{}", folder_, file), kMaxModuleBytes));
     KRAIT_TRY(const auto module, unpack_module(file, std::move(packed)));
     cpio_.add_file("modules/" + short_name, module);
     return {};
   }
 
+  const Files& files_;
   std::string folder_;
   CpioWriter cpio_;
   std::string index_;
@@ -68,10 +70,11 @@ class Archive {
 
 }  // namespace
 
-Result<std::string> modules_archive(const std::string& folder, std::span<const std::string_view> drivers,
+Result<std::string> modules_archive(const Files& files, const std::string& folder,
+                                    std::span<const std::string_view> drivers,
                                     std::span<const std::string_view> file_systems) {
-  KRAIT_TRY(const auto lists, read_lists(folder));
-  Archive archive(folder);
+  KRAIT_TRY(const auto lists, read_lists(files, folder));
+  Archive archive(files, folder);
   std::string driver_lines;
   for (const std::string_view name : drivers) {
     KRAIT_CHECK(archive.add(lists, name));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "krata/kernel/files.h"
 
 namespace krata::kernel {
 
@@ -18,7 +19,8 @@ inline constexpr std::string_view kFileSystems[] = {"squashfs", "erofs", "overla
 // An archive with the modules' files unpacked below /modules, /modules/index ("NAME FILE..." a line, in the order to
 // load) and /modules/drivers (a name a line). `folder`: of the kernel's modules, with modules.dep. Blocks. Errors:
 // not_found, unsupported, invalid_input, limit, system.
-common::Result<std::string> modules_archive(const std::string& folder, std::span<const std::string_view> drivers,
+common::Result<std::string> modules_archive(const Files& files, const std::string& folder,
+                                            std::span<const std::string_view> drivers,
                                             std::span<const std::string_view> file_systems);
 
 // An archive with the program as /init.

@@ -6,8 +6,10 @@
 #include <fstream>
 
 #include "common/file.h"
+#include "krata/image/walk.h"
 #include "krata/kernel/cpio.h"
 #include "krata/kernel/image.h"
+#include "krata/kernel/image_files.h"
 #include "krata/kernel/initramfs.h"
 #include "krata/kernel/modules.h"
 #include "krata/kernel/store.h"
@@ -109,15 +111,15 @@ TEST_F(Folder, OfKernelsKeepsThemByVersion) {
   KernelStore store(at("store/kernels"));
   EXPECT_TRUE(store.list()->empty());
   EXPECT_NE(store.find("").error().text().find("krata kernel add"), std::string::npos);
-  const auto added = store.add(at("new"), at("modules"));
+  const auto added = store.add(*host_files(), at("new"), at("modules"));
   ASSERT_TRUE(added) << added.error().text();
-  ASSERT_TRUE(store.add(at("old"), at("modules")));
+  ASSERT_TRUE(store.add(*host_files(), at("old"), at("modules")));
   const auto kernels = store.list();
   ASSERT_EQ(kernels->size(), 2U);
   EXPECT_EQ((*kernels)[0].version, "6.1.100-cloud");
   EXPECT_EQ(store.find("")->version, "6.12.1-cloud");
   EXPECT_EQ(*common::read_file(store.find("6.12.1-cloud")->image_path, 100'000), image_of("6.12.1-cloud"));
-  ASSERT_TRUE(store.add(at("old"), at("modules")));  // once more
+  ASSERT_TRUE(store.add(*host_files(), at("old"), at("modules")));  // once more
   EXPECT_EQ(store.list()->size(), 2U);
   ASSERT_TRUE(store.remove("6.12.1-cloud"));
   EXPECT_EQ(store.find("")->version, "6.1.100-cloud");
@@ -132,7 +134,7 @@ TEST_F(Folder, OfAZoneHasItsModulesAndInit) {
   write("image", image_of("6.1"));
   write("krata-init", "the program");
   KernelStore store(at("store"));
-  const auto kernel = store.add(at("image"), at("modules"));
+  const auto kernel = store.add(*host_files(), at("image"), at("modules"));
   ASSERT_TRUE(kernel) << kernel.error().text();
   const auto archive = initramfs(*kernel, at("krata-init"));
   ASSERT_TRUE(archive);
@@ -155,18 +157,59 @@ TEST_F(Folder, SaysWhatIsMissing) {
   write("image", image_of("6.1"));
   KernelStore store(at("store"));
   write("modules/modules.builtin", "");
-  auto added = store.add(at("image"), at("modules"));
+  auto added = store.add(*host_files(), at("image"), at("modules"));
   ASSERT_FALSE(added);
   EXPECT_NE(added.error().text().find("no module ext4"), std::string::npos) << added.error().text();
   make_modules();
   write("modules/kernel/fs/squashfs/squashfs.ko.xz", "damaged");
-  added = store.add(at("image"), at("modules"));
+  added = store.add(*host_files(), at("image"), at("modules"));
   ASSERT_FALSE(added);
   EXPECT_NE(added.error().text().find("squashfs.ko.xz is damaged"), std::string::npos) << added.error().text();
-  added = store.add(at("modules/modules.dep"), at("modules"));
+  added = store.add(*host_files(), at("modules/modules.dep"), at("modules"));
   ASSERT_FALSE(added);
   EXPECT_NE(added.error().text().find("no x86 kernel image"), std::string::npos) << added.error().text();
   EXPECT_TRUE(store.list()->empty());
+}
+
+// An image as a distribution would make it: /lib is a link.
+TEST_F(Folder, TakesKernelsOfImages) {
+  auto spool = image::Spool::create(path_);
+  ASSERT_TRUE(spool);
+  image::Unpacked image{.tree = {}, .spool = *std::move(spool)};
+  const auto put = [&image](const std::string& path, const std::string& text) {
+    auto parts = *image::clean_path(path);
+    const std::string name = parts.back();
+    parts.pop_back();
+    const auto folder = image::make_folders(image.tree, *image::resolve(image.tree, parts), 1);
+    const auto content = image.spool.begin(text.size());
+    ASSERT_TRUE(image.spool.put(0, text));
+    ASSERT_TRUE(image.tree.add(*folder, name, {.kind = image::Kind::file, .content = *content}, 1));
+  };
+  ASSERT_TRUE(image.tree.add(image::kRoot, "lib", {.kind = image::Kind::symlink, .target = "/usr/lib"}, 1));
+  const std::string modules = "/usr/lib/modules/6.1-image/";
+  put(modules + "modules.dep", "xen-blkfront.ko:\nxen-netfront.ko:\nsquashfs.ko:\n");
+  put(modules + "modules.builtin", "erofs.ko\noverlay.ko\next4.ko\n");
+  for (const char* name : {"xen-blkfront.ko", "xen-netfront.ko", "squashfs.ko"}) {
+    put(modules + name, name);
+  }
+  put(modules + "vmlinuz", image_of("6.1-image"));
+  ASSERT_TRUE(image.spool.end());
+  const auto files = image_files(image);
+  const auto kernels = kernels_in(*files);
+  ASSERT_TRUE(kernels) << kernels.error().text();
+  EXPECT_EQ(*kernels, (Texts{"/lib/modules/6.1-image/vmlinuz"}));
+  KernelStore store(at("store"));
+  const auto added = store.add(*files, kernels->front());
+  ASSERT_TRUE(added) << added.error().text();
+  EXPECT_EQ(added->version, "6.1-image");
+  EXPECT_NE(common::read_file(added->modules_path, 100'000)->find("xen-blkfront xen_blkfront.ko\n"), std::string::npos);
+  EXPECT_EQ(files->read("/lib/modules/none", 10).error().text(), "the image has no /lib/modules/none");
+  EXPECT_EQ(files->read("/lib", 10).error().text(), "/lib of the image is no regular file");
+  EXPECT_EQ(files->read(modules + "squashfs.ko", 10).error().code(), common::ErrorCode::limit);
+
+  auto empty = image::Spool::create(path_);
+  image::Unpacked without{.tree = {}, .spool = *std::move(empty)};
+  EXPECT_NE(kernels_in(*image_files(without)).error().text().find("no kernel"), std::string::npos);
 }
 
 // What a process that was killed has left is nobody's kernel, and goes with the next change.
@@ -177,7 +220,7 @@ TEST_F(Folder, ForgetsWhatWasNeverFinished) {
   write("store/6.6/vmlinuz", "no modules");
   KernelStore store(at("store"));
   EXPECT_TRUE(store.list()->empty());
-  ASSERT_TRUE(store.add(at("image"), at("modules")));
+  ASSERT_TRUE(store.add(*host_files(), at("image"), at("modules")));
   EXPECT_FALSE(std::filesystem::exists(at("store/.new-6.5")));
 }
 

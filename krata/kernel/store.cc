@@ -1,6 +1,5 @@
 #include "krata/kernel/store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -12,7 +11,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -37,24 +35,6 @@ constexpr std::string_view kUnfinished = ".new-";
 constexpr const char* kImageName = "vmlinuz";
 constexpr const char* kModulesName = "modules.cpio";
 constexpr const char* kDefaultModules = "/lib/modules";
-
-struct Closer {
-  void operator()(DIR* folder) const { ::closedir(folder); }
-};
-
-Result<std::vector<std::string>> names_in(const std::string& folder) {
-  std::vector<std::string> names;
-  const std::unique_ptr<DIR, Closer> open(::opendir(folder.c_str()));
-  if (open == nullptr) {
-    // Nothing was ever added.
-    return errno == ENOENT ? Result<std::vector<std::string>>(names)
-                           : Error::from_errno(errno, fmt::format("list {}", folder));
-  }
-  while (const dirent* const entry = ::readdir(open.get())) {
-    names.emplace_back(entry->d_name);
-  }
-  return names;
-}
 
 bool is_older(const Kernel& one, const Kernel& other) {
   return ::strverscmp(one.version.c_str(), other.version.c_str()) < 0;
@@ -95,8 +75,6 @@ Result<void> remove_all(const std::string& path) {
 
 // One process changes the folder at a time; the lock goes with the descriptor.
 Result<Fd> lock(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
   Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid() || ::flock(fd.get(), LOCK_EX) != 0) {
     return Error::from_errno(errno, fmt::format("open the folder of kernels {}", folder));
@@ -106,7 +84,7 @@ Result<Fd> lock(const std::string& folder) {
 
 // What processes that were killed have left.
 Result<void> remove_unfinished(const std::string& folder) {
-  KRAIT_TRY(const auto names, names_in(folder));
+  KRAIT_TRY(const auto names, host_files()->names(folder));
   for (const std::string& name : names) {
     if (name.starts_with(kUnfinished)) {
       KRAIT_CHECK(remove_all(fmt::format("{}/{}", folder, name)));
@@ -131,12 +109,22 @@ Result<void> publish(const Fd& folder, const std::string& path, const std::strin
 
 }  // namespace
 
-Result<Kernel> KernelStore::add(const std::string& image_path, const std::string& modules_folder) {
-  KRAIT_TRY(const auto image, common::read_file(image_path, kMaxImageBytes));
+Result<void> KernelStore::make() const {
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  if (error) {
+    return Error::from_errno(error.value(), fmt::format("make the folder of kernels {}", folder_));
+  }
+  return {};
+}
+
+Result<Kernel> KernelStore::add(const Files& files, const std::string& image_path, const std::string& modules_folder) {
+  KRAIT_TRY(const auto image, files.read(image_path, kMaxImageBytes));
   KRAIT_TRY(const auto version, image_version(std::string_view(image).substr(0, kImageStartBytes)), image_path);
   const std::string modules = modules_folder.empty() ? fmt::format("{}/{}", kDefaultModules, version) : modules_folder;
-  KRAIT_TRY(const auto archive, modules_archive(modules, kDrivers, kFileSystems),
+  KRAIT_TRY(const auto archive, modules_archive(files, modules, kDrivers, kFileSystems),
             fmt::format("take the modules of {}", version));
+  KRAIT_CHECK(make());
   KRAIT_TRY(const Fd folder, lock(folder_));
   KRAIT_CHECK(remove_unfinished(folder_));
   const std::string unfinished = fmt::format("{}/{}{}", folder_, kUnfinished, version);
@@ -150,7 +138,7 @@ Result<Kernel> KernelStore::add(const std::string& image_path, const std::string
 }
 
 Result<std::vector<Kernel>> KernelStore::list() const {
-  KRAIT_TRY(const auto names, names_in(folder_));
+  KRAIT_TRY(const auto names, host_files()->names(folder_));
   std::vector<Kernel> kernels;
   for (const std::string& name : names) {
     if (!is_version(name)) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "krata/kernel/files.h"
 
 namespace krata::kernel {
 
@@ -24,13 +25,16 @@ struct Kernel {
 // Blocks on the file system. Several processes may use one folder.
 class KernelStore {
  public:
-  // The folder is made by the first add(). /var/lib/krata/kernels for kratad.
+  // /var/lib/krata/kernels is kratad's.
   explicit KernelStore(std::string folder) : folder_(std::move(folder)) {}
 
-  // Takes a kernel and, of `modules_folder` (empty: /lib/modules/VERSION), the modules that a zone needs. Takes the
-  // place of one of the same version. Errors: invalid_input (no x86 kernel), not_found (no such file, a module is
-  // missing), unsupported, limit, system.
-  common::Result<Kernel> add(const std::string& image_path, const std::string& modules_folder);
+  // Makes the folder where it is missing.
+  [[nodiscard]] common::Result<void> make() const;
+
+  // Takes a kernel of `files` and, of `modules_folder` (empty: /lib/modules/VERSION), the modules that a zone needs.
+  // Takes the place of one of the same version. Errors: invalid_input (no x86 kernel), not_found (no such file, a
+  // module is missing), unsupported, limit, system.
+  common::Result<Kernel> add(const Files& files, const std::string& image_path, const std::string& modules_folder = "");
 
   // By version, newest last, as versions compare.
   [[nodiscard]] common::Result<std::vector<Kernel>> list() const;

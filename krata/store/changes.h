@@ -68,9 +68,27 @@ struct TransactionClosed {
   std::uint32_t id = 0;
 };
 
+// Of domains' rings; places as in Streams.
+struct RingStarted {
+  DomainId domain = 0;
+  std::uint32_t taken = 0;
+  std::uint32_t put = 0;
+  bool is_broken = false;
+};
+struct RingTaken {
+  DomainId domain = 0;
+  std::uint32_t taken = 0;
+  std::string rest;  // what of it was not answered yet
+};
+struct RingSaid {
+  DomainId domain = 0;
+  bool is_event = false;
+  std::string bytes;
+};
+
 using Change = std::variant<TreeChange, SavedNode, SavedGeneration, SpecialPermissions, DomainIntroduced,
                             DomainForgotten, DomainTargeted, DomainShutDown, WatchSet, WatchGone, WatchesGone,
-                            TransactionOpened, TransactionClosed>;
+                            TransactionOpened, TransactionClosed, RingStarted, RingTaken, RingSaid>;
 using Changes = std::vector<Change>;
 
 }  // namespace krata::store

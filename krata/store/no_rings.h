@@ -7,7 +7,7 @@ namespace krata::store {
 
 class NoRings : public Rings {
  public:
-  Answer<void> connect(DomainId, std::uint64_t, std::uint32_t) override { return {}; }
+  Answer<RingPlace> connect(DomainId, std::uint64_t, std::uint32_t) override { return {}; }
   void disconnect(DomainId) override {}
   [[nodiscard]] bool exists(DomainId) const override { return true; }
 };

@@ -16,7 +16,8 @@ namespace {
 // The first byte of a change is its place in the variant: new kinds go to the end of it.
 static_assert(std::is_same_v<std::variant_alternative_t<0, Change>, TreeChange>);
 static_assert(std::is_same_v<std::variant_alternative_t<12, Change>, TransactionClosed>);
-static_assert(std::variant_size_v<Change> == 13);
+static_assert(std::is_same_v<std::variant_alternative_t<15, Change>, RingSaid>);
+static_assert(std::variant_size_v<Change> == 16);
 
 // Both directions go over the fields of each kind by the same list, so that they cannot differ.
 template <typename Stream>
@@ -45,6 +46,12 @@ bool transfer(Stream& stream, auto& change) {
     return stream.all(change.connection, change.path, change.token);
   } else if constexpr (std::is_same_v<Kind, WatchesGone>) {
     return stream.all(change.connection);
+  } else if constexpr (std::is_same_v<Kind, RingStarted>) {
+    return stream.all(change.domain, change.taken, change.put, change.is_broken);
+  } else if constexpr (std::is_same_v<Kind, RingTaken>) {
+    return stream.all(change.domain, change.taken, change.rest);
+  } else if constexpr (std::is_same_v<Kind, RingSaid>) {
+    return stream.all(change.domain, change.is_event, change.bytes);
   } else {
     static_assert(std::is_same_v<Kind, TransactionOpened> || std::is_same_v<Kind, TransactionClosed>);
     return stream.all(change.connection, change.id);

@@ -27,8 +27,9 @@ Store::Payload Store::introduce(Turn& turn) {
   const DomainIntroduced introduced{.domain = static_cast<DomainId>(number),
                                     .page = static_cast<std::uint64_t>(number_of((*strings)[1])),
                                     .port = static_cast<std::uint32_t>(port)};
-  if (const auto connected = rings_.connect(introduced.domain, introduced.page, introduced.port); !connected) {
-    return refuse(connected.error());
+  const auto place = rings_.connect(introduced.domain, introduced.page, introduced.port);
+  if (!place) {
+    return refuse(place.error());
   }
   const bool is_new = !is_introduced(introduced.domain);
   take(introduced);
@@ -38,6 +39,7 @@ Store::Payload Store::introduce(Turn& turn) {
   } else {
     give_up_on(introduced.domain);
   }
+  start_streams(introduced.domain, *place);
   return done();
 }
 

@@ -36,6 +36,7 @@ Changes Store::saved() const {
   for (const auto& [domain, details] : domains_) {
     changes.emplace_back(DomainIntroduced{.domain = domain, .page = details.page, .port = details.port});
     changes.emplace_back(DomainShutDown{.domain = domain, .is_down = details.is_shut_down});
+    save_streams(domain, details.streams, changes);
   }
   for (const auto& [domain, details] : domains_) {
     const Connection& connection = connections_.at(domain);
@@ -117,7 +118,7 @@ bool Store::take(const SpecialPermissions& special) {
 }
 
 bool Store::take(const DomainIntroduced& introduced) {
-  if (introduced.domain == 0 || introduced.domain > kMaxDomainId) {
+  if (introduced.domain > kMaxDomainId) {
     return false;
   }
   Domain& domain = domains_[introduced.domain];
@@ -182,7 +183,7 @@ bool Store::take(const TransactionOpened& opened) {
     return false;
   }
   found->second.last_transaction = std::max(found->second.last_transaction, opened.id);
-  ++zone_transactions_;
+  zone_transactions_ += found->second.actor.is_privileged() ? 0 : 1;
   return true;
 }
 
@@ -191,7 +192,7 @@ bool Store::take(const TransactionClosed& closed) {
   if (found == connections_.end() || found->second.transactions.erase(closed.id) == 0) {
     return false;
   }
-  --zone_transactions_;
+  zone_transactions_ -= found->second.actor.is_privileged() ? 0 : 1;
   return true;
 }
 

@@ -6,9 +6,11 @@
 #include "common/event/loop.h"
 #include "common/event/timer.h"
 #include "common/event/unix_socket.h"
+#include "common/log.h"
 #include "common/memory.h"
 #include "krata/store/journal.h"
 #include "krata/store/no_rings.h"
+#include "krata/store/rings.h"
 #include "krata/store/server.h"
 
 namespace krata::store {
@@ -26,14 +28,22 @@ Result<void> run(const Options& options) {
   KRAIT_TRY(const auto signals,
             common::Signals::receive(*loop, {SIGTERM, SIGINT}, [&loop](int /*number*/) { loop->stop(); }));
   KRAIT_TRY(auto socket, common::ControlSocket::listen(options.socket, "name another one with --socket", kSocketMode));
-  NoRings rings;
-  Store store(rings, Quota{}, !options.state.empty());
+  common::Log log("krata-store");
+  NoRings no_rings;
+  std::unique_ptr<RingServer> rings;
+  if (!options.without_xen) {
+    KRAIT_TRY(rings, RingServer::open(log));
+  }
+  Store store(rings ? static_cast<Rings&>(*rings) : no_rings, Quota{}, !options.state.empty());
   std::unique_ptr<Journal> journal;
   if (!options.state.empty()) {
     KRAIT_TRY(journal, Journal::open(options.state, store));
     common::release_free_memory();  // it has read whole files
   }
   KRAIT_TRY(const auto server, Server::serve(*loop, socket.take(), store, journal.get()));
+  if (rings) {
+    KRAIT_CHECK(rings->serve(*loop, store, *server), "serve the rings");
+  }
   KRAIT_CHECK(loop->run());
   return server->failure();
 }

@@ -9,7 +9,8 @@ namespace krata::store {
 
 struct Options {
   std::string socket;
-  std::string state;  // the folder to keep the state in; empty: none is kept
+  bool without_xen = false;  // serve neither domain 0's kernel nor zones
+  std::string state;         // the folder to keep the state in; empty: none is kept
 };
 
 // Serves until SIGTERM or SIGINT. Blocks both signals for the process. Opens all files that it ever needs before it

@@ -133,6 +133,7 @@ void Server::answer_waiting(ConnectionId id, Client& client) {
         store_.handle(id, *request, messages_);
       }
     }
+    store_.queue(messages_);
     if (!deliver(messages_)) {
       return;
     }
@@ -153,6 +154,10 @@ bool Server::deliver(Messages& messages) {
     return false;
   }
   for (const Message& message : messages) {
+    if (message.to < kFirstSocket) {
+      dirty_rings_.push_back(static_cast<DomainId>(message.to));
+      continue;
+    }
     const auto to = clients_.find(message.to);
     if (to != clients_.end() && !to->second.is_ending) {
       to->second.outbox.add(message);
@@ -162,6 +167,12 @@ bool Server::deliver(Messages& messages) {
   }
   messages.clear();
   return true;
+}
+
+bool Server::send(Messages& messages) {
+  const bool is_kept = deliver(messages);
+  flush_dirty();
+  return is_kept;
 }
 
 void Server::mark_dirty(ConnectionId id, Client& client) {
@@ -178,6 +189,11 @@ void Server::flush_dirty() {
     Client& client = clients_.at(id);
     client.is_dirty = false;
     settle(id, client);
+  }
+  for (const DomainId domain : std::exchange(dirty_rings_, {})) {
+    if (carrier_ != nullptr) {
+      carrier_->carry(domain);
+    }
   }
 }
 

@@ -29,6 +29,13 @@ class ChangeKeeper {
   virtual common::Result<void> keep(const Changes& changes) = 0;
 };
 
+// What carries into a domain's ring what the store has for it. Called when it is written down.
+class RingCarrier {
+ public:
+  virtual ~RingCarrier() = default;
+  virtual void carry(DomainId domain) = 0;
+};
+
 // One thread, inside a Loop. All clients are served in turn: none more than one read's worth of requests before the
 // others.
 class Server {
@@ -40,6 +47,12 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();
+
+  // Who has the rings; null: nobody. Must outlive the server or be taken back.
+  void set_carrier(RingCarrier* carrier) { carrier_ = carrier; }
+  // Writes down what has changed, then hands out what follows from it; messages for rings have been queued. False: it
+  // could not be written down.
+  bool send(Messages& messages);
 
   [[nodiscard]] const common::Result<void>& failure() const { return failure_; }
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
@@ -80,6 +93,8 @@ class Server {
   std::unordered_map<ConnectionId, Client> clients_;
   ConnectionId next_ = kFirstSocket;
   std::vector<ConnectionId> dirty_;
+  RingCarrier* carrier_ = nullptr;
+  std::vector<DomainId> dirty_rings_;
   Messages messages_;
   std::string chunk_;
   common::Result<void> failure_;

@@ -59,21 +59,38 @@ bool Outbox::is_waiting(std::string_view event) const {
   return false;
 }
 
-void Outbox::add(const Message& message) {
+bool Outbox::add(const Message& message) {
   if (message.is_event && event_bytes_ != 0 && is_waiting(message.bytes)) {
-    return;
+    return false;
   }
-  buffer_.append(message.bytes);
-  queue_.push_back({.bytes = message.bytes.size(), .is_event = message.is_event});
-  answers_ += message.is_event ? 0 : 1;
-  event_bytes_ += message.is_event ? message.bytes.size() : 0;
+  append(message.bytes, message.is_event);
+  return true;
 }
 
-void Outbox::sent(std::size_t bytes) {
+void Outbox::append(std::string_view bytes, bool is_event) {
+  buffer_.append(bytes);
+  queue_.push_back({.bytes = bytes.size(), .is_event = is_event});
+  answers_ += is_event ? 0 : 1;
+  event_bytes_ += is_event ? bytes.size() : 0;
+}
+
+std::vector<Outbox::Waiting> Outbox::messages() const {
+  std::vector<Waiting> all;
+  std::size_t at = sent_ - sent_of_first_;
+  for (const Queued& queued : queue_) {
+    all.push_back({.bytes = std::string_view(buffer_).substr(at, queued.bytes), .is_event = queued.is_event});
+    at += queued.bytes;
+  }
+  return all;
+}
+
+std::size_t Outbox::sent(std::size_t bytes) {
+  std::size_t through = 0;
   sent_ += bytes;
   sent_of_first_ += bytes;
   while (!queue_.empty() && sent_of_first_ >= queue_.front().bytes) {
     sent_of_first_ -= queue_.front().bytes;
+    through += queue_.front().bytes;
     answers_ -= queue_.front().is_event ? 0 : 1;
     event_bytes_ -= queue_.front().is_event ? queue_.front().bytes : 0;
     queue_.pop_front();
@@ -82,6 +99,7 @@ void Outbox::sent(std::size_t bytes) {
   if (sent_of_first_ == 0) {
     drop_front(buffer_, sent_);
   }
+  return through;
 }
 
 }  // namespace krata::store

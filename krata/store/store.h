@@ -16,35 +16,25 @@
 #include "krata/store/changes.h"
 #include "krata/store/edit.h"
 #include "krata/store/quota.h"
+#include "krata/store/session.h"
 #include "krata/store/transaction.h"
 #include "krata/store/watch.h"
 #include "krata/store/wire.h"
 
 namespace krata::store {
 
-// A domain's connection has the domain's number, which never changes; others begin here.
-inline constexpr ConnectionId kFirstSocket = ConnectionId{1} << 32U;
-
-struct Request {
-  std::uint32_t operation = 0;
-  std::uint32_t id = 0;
-  std::uint32_t transaction = 0;
-  std::string_view payload;  // at most kMaxPayloadBytes
+// Where a ring's indices stand.
+struct RingPlace {
+  std::uint32_t taken = 0;  // bytes of requests that were taken out
+  std::uint32_t put = 0;    // bytes of answers and events that were put in
 };
-
-struct Message {
-  ConnectionId to = 0;
-  bool is_event = false;
-  std::string bytes;  // with its header
-};
-using Messages = std::vector<Message>;
 
 // Where domains' rings are. The store asks before a domain counts as introduced.
 class Rings {
  public:
   virtual ~Rings() = default;
   // Called again for a domain that is connected already, with other places perhaps.
-  virtual Answer<void> connect(DomainId domain, std::uint64_t page, std::uint32_t port) = 0;
+  virtual Answer<RingPlace> connect(DomainId domain, std::uint64_t page, std::uint32_t port) = 0;
   virtual void disconnect(DomainId domain) = 0;
   // Whether the hypervisor has the domain, introduced or not: no other may be given nodes.
   [[nodiscard]] virtual bool exists(DomainId domain) const = 0;
@@ -66,6 +56,28 @@ class Store {
   // A client broke the protocol, or does not take what it is sent: its watches and transactions end; what it has asked
   // stays done.
   void give_up_on(ConnectionId connection);
+
+  // Rings (streams.cc). What passes through one counts as said and taken only when the caller has written the changes
+  // down; then it moves the ring's bytes and indices.
+  // Domain 0's own, which nobody introduces. Nothing is done where it is known already.
+  void connect_domain_0(const RingPlace& place);
+  [[nodiscard]] std::vector<DomainId> domains_with_rings() const;
+  // Null: the domain has none. Valid until the domain is released.
+  [[nodiscard]] const Streams* streams(DomainId domain) const;
+  // As it was introduced with.
+  [[nodiscard]] std::uint32_t port_of(DomainId domain) const { return domains_.at(domain).port; }
+  // What has been read behind Streams::taken.
+  void take_in(DomainId domain, std::string_view bytes);
+  // Whether the domain has to take answers before any more of it is read.
+  [[nodiscard]] bool is_waited_for(DomainId domain) const;
+  // Answers the whole requests that are there. What is for rings, in `out` too, has been queued.
+  void answer_ring(DomainId domain, Messages& out);
+  // Puts the messages that are for rings into those domains' outboxes.
+  void queue(const Messages& messages);
+  // That many bytes of the outbox are in the ring.
+  void said(DomainId domain, std::size_t bytes);
+  // The domain did with its ring what nobody may.
+  void break_ring(DomainId domain);
 
   // The hypervisor tells. Shut down: the domain still is there. Gone: as with RELEASE.
   void domain_shut_down(DomainId domain, Messages& out);
@@ -96,6 +108,7 @@ class Store {
     std::uint64_t page = 0;
     std::uint32_t port = 0;
     bool is_shut_down = false;
+    Streams streams;
   };
   // A request being answered.
   struct Turn {
@@ -179,6 +192,11 @@ class Store {
   bool take(const WatchesGone& gone);
   bool take(const TransactionOpened& opened);
   bool take(const TransactionClosed& closed);
+  bool take(const RingStarted& started);
+  bool take(const RingTaken& taken);
+  bool take(const RingSaid& said);
+  void start_streams(DomainId domain, const RingPlace& place);
+  static void save_streams(DomainId domain, const Streams& streams, Changes& changes);
 
   Rings& rings_;
   Quota quota_;

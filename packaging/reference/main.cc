@@ -12,7 +12,9 @@
 #include "krait/cli/command.h"
 #include "krait/coordinator/command.h"
 #include "krait/link/flags.h"
+#include "krata/backend/flags.h"
 #include "krata/cli/command.h"
+#include "krata/daemon/flags.h"
 #include "krata/store/flags.h"
 #include "packaging/reference/reference.h"
 
@@ -50,13 +52,15 @@ Command describe_krait_coordinator() {
   return describe_commands(krait::coordinator::about(), krait::coordinator::add_commands);
 }
 Command describe_krata() { return describe_commands(krata::cli::about(), krata::cli::add_commands); }
+Command describe_kratad() { return describe_flags("kratad", krata::daemon::add_flags); }
+Command describe_krata_block() { return describe_flags("krata-block", krata::backend::add_flags); }
 Command describe_krata_store() { return describe_flags("krata-store", krata::store::add_flags); }
 
 constexpr const char* kKraitPages =
     ".BR krait (1),\n.BR krait\\-agent (8),\n.BR krait.toml (5),\n.BR policy.toml (5);\n"
     "the folder /usr/share/doc/krait\n";
 constexpr const char* kCoordinatorPages = ".BR krait (1),\n.BR krait\\-link (8),\n.BR policy.toml (5)\n";
-constexpr const char* kKrataPages = ".BR krata (1),\n.BR krata\\-store (8)\n";
+constexpr const char* kKrataPages = ".BR krata (1),\n.BR kratad (8),\n.BR krata\\-store (8),\n.BR krata\\-block (8)\n";
 
 struct Program {
   std::string_view name;
@@ -72,6 +76,8 @@ constexpr std::array kPrograms{
             describe_krait_coordinator,
             {"hosts join with one token, one policy reaches all of them", 8, kCoordinatorPages}},
     Program{"krata", describe_krata, {"OCI containers as Xen guests", 1, kKrataPages}},
+    Program{"kratad", describe_kratad, {"looks after the zones of a host", 8, kKrataPages}},
+    Program{"krata-block", describe_krata_block, {"serves the disks of a zone", 8, kKrataPages}},
     Program{"krata-store",
             describe_krata_store,
             {"the tree of names and values that domain 0 and zones share", 8, kKrataPages}}};
@@ -101,6 +107,8 @@ int main(int argc, char** argv) {
       return std::fflush(stdout) == 0 ? 0 : 2;
     }
   }
-  fmt::print(stderr, "usage: krait_reference man|bash|zsh|fish krait|krait-agent|krait-link|krait-coordinator|krata|krata-store\n");
+  fmt::print(stderr,
+             "usage: krait_reference man|bash|zsh|fish "
+             "krait|krait-agent|krait-link|krait-coordinator|krata|kratad|krata-block|krata-store\n");
   return 1;
 }

@@ -50,6 +50,7 @@ coordinator() { "$bin/krait-coordinator" "$@"; }
 port=$((20000 + RANDOM % 12000)) # below those that the kernel gives away
 until ! (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
 serve() {
+  : >"$work/coordinator.log" # before anybody looks: of a former one it says that it serves
   "$bin/krait-coordinator" serve --listen "127.0.0.1:$port" --metrics "" >"$work/coordinator.log" 2>&1 &
   pid[coordinator]=$!
   await grep -q ' serves ' "$work/coordinator.log"

@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 failed=0
 fault() { echo "$*" && failed=1; }
 
-programs=(krait krait-agent krata krata-store)
+programs=(krait krait-agent krata kratad krata-block krata-store)
 for program in "${programs[@]}"; do
   for form in man bash zsh fish; do "$bin/krait_reference" "$form" "$program" >"$work/$program.$form"; done
 done

@@ -46,7 +46,7 @@ class Subject {
 // A domain that was released is one that the hypervisor has no more.
 class FakeRings : public NoRings {
  public:
-  Answer<void> connect(DomainId domain, std::uint64_t, std::uint32_t) override {
+  Answer<RingPlace> connect(DomainId domain, std::uint64_t, std::uint32_t) override {
     gone_.erase(domain);
     return {};
   }

@@ -26,7 +26,8 @@ using channel::SessionId;
 
 namespace {
 
-constexpr int kPatienceMs = 120'000;
+// A guest that is emulated on a machine with much else to do takes minutes to come up.
+constexpr int kPatienceMs = 600'000;
 
 void run(const std::string& command) {
   const int status = std::system(command.c_str());
@@ -67,6 +68,8 @@ std::vector<std::string> words_of(const GuestFiles& files, const std::string& co
                                  files.initramfs,
                                  console,
                                  "rdinit=/init -- bundle=vdb channel=hvc0",
+                                 "-smp",
+                                 "1",
                                  "-nic",
                                  "none",
                                  "-m",
@@ -134,7 +137,8 @@ void make_initramfs(const std::string& series, const std::string& file) {
   std::string release = read(kernel / "release");
   release.resize(release.find('\n'));
   constexpr std::string_view kVirtio[] = {"virtio_pci", "virtio_blk", "virtio_console"};
-  const auto modules = kernel::modules_archive(kernel / "lib/modules" / release, kVirtio, kernel::kFileSystems);
+  const auto modules =
+      kernel::modules_archive(*kernel::host_files(), kernel / "lib/modules" / release, kVirtio, kernel::kFileSystems);
   ASSERT_TRUE(modules) << modules.error().text();
   write(file, *modules + kernel::init_archive(read(KRATA_INIT_PROGRAM)));
 }

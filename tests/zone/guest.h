@@ -54,7 +54,7 @@ class Guest {
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
 
-  // Carries bytes both ways until `done` holds; false: the guest has ended, or said nothing for two minutes.
+  // Carries bytes both ways until `done` holds; false: the guest has ended, or said nothing for ten minutes.
   bool until(const std::function<bool()>& done);
   bool until_text(channel::SessionId session, const std::string& text);
   bool until_over(channel::SessionId session);

@@ -11,4 +11,4 @@ cache_dir=$root_dir/.cache
 # shellcheck source=lab/guest.sh
 . "$root_dir/lab/guest.sh"
 console_log=$3
-guest_qemu 240 "$(guest_accelerator)" "$1" "$2" "${@:4}" >/dev/null
+guest_qemu 900 "$(guest_accelerator)" "$1" "$2" "${@:4}" >/dev/null

@@ -49,6 +49,11 @@ class Zone : public testing::TestWithParam<std::string> {
 INSTANTIATE_TEST_SUITE_P(Kernels, Zone, testing::Values("6.1", "6.12"),
                          [](const auto& it) { return it.param == "6.1" ? "K6_1" : "K6_12"; });
 
+// What is about user space alone, which is the same with each kernel.
+class ZoneOfOneKernel : public Zone {};
+
+INSTANTIATE_TEST_SUITE_P(Kernels, ZoneOfOneKernel, testing::Values("6.12"), [](const auto&) { return "K6_12"; });
+
 bundle::Bundle busy_bundle() {
   bundle::Bundle bundle = bundle_of(
       "echo \"I am $(id -un) $(id -u) $(id -g), $(id -G)\"; echo \"error\" >&2; sleep 0.5; echo "
@@ -76,7 +81,7 @@ void see_the_machine(Guest& guest) {
   EXPECT_EQ(guest.output_of("ls /sys/fs/cgroup/cgroup.procs /proc/1/comm; cat /proc/1/comm"),
             "/proc/1/comm\n/sys/fs/cgroup/cgroup.procs\ninit\n");
   EXPECT_NE(guest.output_of("grep lo: /proc/net/dev; cat /sys/class/net/lo/carrier").find("\n1\n"), std::string::npos);
-  EXPECT_EQ(guest.output_of("cat /proc/self/oom_score_adj"), "0\n");
+  EXPECT_EQ(guest.output_of("cat /proc/self/oom_score_adj; ulimit -n; ulimit -Hn"), "0\n1024\n524288\n");
   EXPECT_EQ(guest.output_of("echo through a name > /dev/stdout", "web"), "through a name\n");
 }
 
@@ -114,13 +119,14 @@ void run_beside(Guest& guest) {
 }
 
 void use_a_terminal(Guest& guest) {
-  const auto session = guest.start({.arguments = {"sh", "-c",
-                                                  "tty; stty size; read line; echo \"got $line\"; stty size; "
-                                                  "trap 'echo interrupted; exit 5' INT; echo wait; sleep 100"},
-                                    .user = "web",
-                                    .terminal = true,
-                                    .size = {.rows = 12, .columns = 34}});
-  EXPECT_TRUE(guest.until_text(session, "12 34"));
+  const auto session =
+      guest.start({.arguments = {"sh", "-c",
+                                 "tty; stty size; read line; echo \"got $line\"; stty size; "
+                                 "trap 'echo interrupted; exit 5' INT; echo wait; while :; do sleep 0.1; done"},
+                   .user = "web",
+                   .terminal = true,
+                   .size = {.rows = 12, .columns = 34}});
+  EXPECT_TRUE(guest.until_text(session, "12 34\r\n"));
   guest.host.resize(session, {.rows = 56, .columns = 78});
   guest.host.input(session, "hello\r");
   EXPECT_TRUE(guest.until_text(session, "wait"));
@@ -164,7 +170,7 @@ TEST_P(Zone, RunsAContainerFromItsImageToItsExitCode) {
   EXPECT_TRUE(guest.faults.empty()) << guest.faults.front();
 }
 
-TEST_P(Zone, OfAnotherSortIsTold) {
+TEST_P(ZoneOfOneKernel, WithoutABundleSaysSo) {
   GuestFiles files = files_for(bundle_of("true"));
   std::ofstream(files.bundle, std::ios::binary | std::ios::trunc) << std::string(4096, 'x');
   Guest guest(scratch_, files);
@@ -193,12 +199,23 @@ TEST_P(Zone, KeepsWhatItsDisksKeep) {
   }
 }
 
+// What the host sees of a panic is the machine's end, by the hypervisor: no exit is invented.
+TEST_P(ZoneOfOneKernel, TellsNoExitOfAPanic) {
+  bundle::Bundle bundle = bundle_of("echo about to; read line; echo c > /proc/sysrq-trigger; exit 3");
+  Guest guest(scratch_, files_for(bundle));
+  ASSERT_TRUE(guest.until_text(kContainer, "about to"));
+  guest.host.input(kContainer, "go\n");
+  EXPECT_FALSE(guest.until_over(kContainer));
+  EXPECT_TRUE(guest.exits.empty() && guest.refusals.empty());
+  EXPECT_NE(guest.console().find("Kernel panic"), std::string::npos);
+}
+
 TEST_P(Zone, BootsAKernelOfDebian) {
   const std::string kernel = ".cache/kernels/" + GetParam();
   std::string release;
   std::ifstream(kernel + "/release") >> release;
   kernel::KernelStore store(scratch_.at("kernels"));
-  const auto added = store.add(kernel + "/vmlinuz", kernel + "/lib/modules/" + release);
+  const auto added = store.add(*kernel::host_files(), kernel + "/vmlinuz", kernel + "/lib/modules/" + release);
   ASSERT_TRUE(added) << added.error().text();
   EXPECT_EQ(added->version, release);
   const auto archive = kernel::initramfs(*added, KRATA_INIT_PROGRAM);

@@ -1,6 +1,6 @@
 // Runs the commands of tests/golden/cli/*.golden, without any privilege, and compares what they print. A file is a
 // transcript:
-//   $ krait ARGUMENTS     then standard output, standard error with "! " in front, and "[exit N]" unless N is 0
+//   $ PROGRAM ARGUMENTS   then standard output, standard error with "! " in front, and "[exit N]" unless N is 0
 // KRAIT_GOLDEN=write writes the transcripts anew; look at the difference before committing.
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -42,7 +42,8 @@ std::string read_from_start(const Fd& fd) {
 // Even root has no capability behind this: exec no longer gives any.
 [[noreturn]] void become(std::vector<char*> words, int out, int err) {
   ::setenv("HOME", "/", 1);
-  for (const char* variable : {"KRAIT_CONFIG", "KRAIT_SOCKET", "KRAIT_IFACE", "KRAIT_METRICS"}) {
+  for (const char* variable :
+       {"KRAIT_CONFIG", "KRAIT_SOCKET", "KRAIT_IFACE", "KRAIT_METRICS", "KRATA_SOCKET", "KRATA_REGISTRY", "KRATA_STORE"}) {
     ::unsetenv(variable);
   }
   ::dup2(out, 1);
@@ -50,7 +51,7 @@ std::string read_from_start(const Fd& fd) {
   const bool was_root = ::geteuid() == 0;
   const bool ready = ::chdir(kFolder.c_str()) == 0 && (!was_root || ::prctl(PR_SET_SECUREBITS, SECBIT_NOROOT) == 0);
   if (ready) {
-    ::execv(KRAIT_PROGRAM, words.data());
+    ::execv((std::string(KRAIT_PROGRAMS) + "/" + words.front()).c_str(), words.data());
   }
   ::_exit(127);
 }

@@ -1,0 +1,181 @@
+#include "krata/backend/run.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+#include "common/event/loop.h"
+#include "common/event/timer.h"
+#include "common/fd.h"
+#include "krata/backend/disk_link.h"
+#include "krata/block/file_medium.h"
+
+namespace krata::backend {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+using Links = std::vector<std::unique_ptr<DiskLink>>;
+
+struct Place {
+  std::uint32_t number = 0;
+  std::string file;
+  bool is_read_only = false;
+};
+
+Result<Place> parse_disk(std::string_view text) {
+  Place place;
+  const auto equals = text.find('=');
+  const auto [rest, failed] = std::from_chars(text.data(), text.data() + std::min(equals, text.size()), place.number);
+  if (equals == std::string_view::npos || failed != std::errc() || rest != text.data() + equals) {
+    return Error(ErrorCode::invalid_input, fmt::format("{} is no disk; write NUMBER=FILE[:ro]", text));
+  }
+  place.file = text.substr(equals + 1);
+  if (place.file.ends_with(":ro")) {
+    place.is_read_only = true;
+    place.file.resize(place.file.size() - 3);
+  }
+  return place;
+}
+
+// A file's bytes, shared: what was written there is there after SIGKILL.
+Result<xen::Mapping> open_memory(const std::string& path) {
+  const common::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid() || ::ftruncate(file.get(), sizeof(block::UnderWay)) != 0) {
+    return Error::from_errno(errno, "make " + path);
+  }
+  void* address = ::mmap(nullptr, sizeof(block::UnderWay), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  if (address == MAP_FAILED) {
+    return Error::from_errno(errno, "map " + path);
+  }
+  return xen::Mapping(address, sizeof(block::UnderWay));
+}
+
+Result<std::unique_ptr<DiskLink>> open_disk(Zone& zone, const std::string& state, std::string_view text) {
+  KRAIT_TRY(const auto place, parse_disk(text));
+  common::Fd file(::open(place.file.c_str(), (place.is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+  if (!file.valid()) {
+    return Error::from_errno(errno, "open the disk " + place.file);
+  }
+  KRAIT_TRY(auto medium, block::file_medium(std::move(file), place.is_read_only, place.file));
+  KRAIT_TRY(auto memory, open_memory(fmt::format("{}/block-{}", state, place.number)));
+  return std::make_unique<DiskLink>(zone, place.number, std::move(medium), std::move(memory));
+}
+
+// One zone's disks on one loop.
+class Server {
+ public:
+  Server(common::Loop& loop, Zone& zone) : loop_(loop), zone_(zone) {}
+
+  Result<void> start(const Options& options) {
+    for (const std::string& text : options.disks) {
+      KRAIT_TRY(auto link, open_disk(zone_, options.state, text));
+      links_.push_back(std::move(link));
+    }
+    KRAIT_TRY(more_, common::Timer::create(loop_, [this] { serve_all(); }));
+    KRAIT_TRY(events_token_, loop_.add(zone_.events.fd(), EPOLLIN, [this](std::uint32_t) { take_events(); }));
+    KRAIT_TRY(store_token_, loop_.add(zone_.store.fd(), EPOLLIN, [this](std::uint32_t) { take_changes(); }));
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+      KRAIT_CHECK(zone_.store.watch(links_[i]->front_state(), std::to_string(i)));
+      KRAIT_CHECK(links_[i]->start());
+    }
+    take_changes();
+    serve_all();
+    return {};
+  }
+
+  Result<void> failure() { return std::move(failure_); }
+
+ private:
+  void take_events() {
+    for (std::size_t left = links_.size() + 1; left > 0; --left) {
+      const auto port = zone_.events.next();
+      if (!port || !*port) {
+        break;
+      }
+      std::ignore = zone_.events.unmask(**port);
+    }
+    serve_all();
+  }
+
+  // A turn for each; those with more to do come again when the loop has looked at everything else.
+  void serve_all() {
+    bool has_more = false;
+    for (const auto& link : links_) {
+      has_more = link->serve() || has_more;
+    }
+    if (has_more) {
+      more_.after(std::chrono::nanoseconds(0));
+    }
+  }
+
+  void take_changes() {
+    for (;;) {
+      auto event = zone_.store.next_event();
+      if (!event) {
+        failure_ = std::move(event.error());
+        return loop_.stop();
+      }
+      if (!*event) {
+        break;
+      }
+      std::size_t index = links_.size();
+      std::from_chars((*event)->token.data(), (*event)->token.data() + (*event)->token.size(), index);
+      if (index < links_.size()) {
+        look(*links_[index]);
+      }
+    }
+    bool is_over = true;
+    for (const auto& link : links_) {
+      is_over = is_over && link->is_finished();
+    }
+    if (is_over) {
+      loop_.stop();
+    }
+    serve_all();
+  }
+
+  void look(DiskLink& link) {
+    if (auto done = link.look(); !done) {
+      zone_.log.error(done.error().text());
+    }
+  }
+
+  common::Loop& loop_;
+  Zone& zone_;
+  Links links_;
+  common::Timer more_;
+  common::Loop::Token events_token_ = 0;
+  common::Loop::Token store_token_ = 0;
+  Result<void> failure_;
+};
+
+}  // namespace
+
+Result<void> run(const Options& options, common::Log& log) {
+  KRAIT_TRY(const auto loop, common::Loop::create());
+  KRAIT_TRY(const auto signals,
+            common::Signals::receive(*loop, {SIGTERM, SIGINT}, [&loop](int /*number*/) { loop->stop(); }));
+  KRAIT_TRY(const auto store, store::StoreClient::connect(options.store));
+  KRAIT_TRY(const auto events, xen::EventDevice::open());
+  KRAIT_TRY(const auto grants, xen::GrantDevice::open());
+  Zone zone{.domain = options.domain, .log = log, .store = *store, .events = *events, .grants = *grants};
+  Server server(*loop, zone);
+  KRAIT_CHECK(server.start(options));
+  KRAIT_CHECK(loop->run());
+  return server.failure();
+}
+
+}  // namespace krata::backend

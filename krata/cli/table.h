@@ -1,0 +1,14 @@
+// Tables for people.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace krata::cli {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+// Columns as wide as their widest cell. There is at least one row, and all have as many cells.
+std::string table_text(const Rows& rows);
+
+}  // namespace krata::cli

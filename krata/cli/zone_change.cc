@@ -1,0 +1,110 @@
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "krata/cli/zone.h"
+#include "krata/model/zone_json.h"
+
+namespace krata::cli {
+
+using common::Error;
+using common::ErrorCode;
+using common::object_at;
+using common::Result;
+
+namespace {
+
+struct StopFlags : ZoneFlags {
+  std::optional<std::uint32_t> patience_s;
+};
+
+struct UpdateFlags : ZoneFlags {
+  std::optional<std::uint32_t> cpus;
+  std::optional<std::string> memory;
+  std::optional<std::uint32_t> weight;
+  std::optional<std::uint32_t> cap;
+};
+
+Result<void> await_end(const std::string& socket, const std::string& zone) {
+  KRAIT_TRY(auto conversation, control::Conversation::open(socket, {.ask = control::Ask::wait, .zone = zone}));
+  KRAIT_TRY(const auto json, conversation.next());
+  return json ? Result<void>()
+              : Error(ErrorCode::unavailable, "kratad has ended; what it was told goes on when it is back");
+}
+
+Result<void> stop(const StopFlags& flags, Output& output) {
+  KRAIT_TRY(
+      [[maybe_unused]] const auto begun,
+      control::ask(flags.socket, {.ask = control::Ask::stop, .zone = flags.zone, .patience_s = flags.patience_s}));
+  KRAIT_CHECK(await_end(flags.socket, flags.zone));
+  KRAIT_TRY(const auto answer, control::ask(flags.socket, {.ask = control::Ask::zone, .zone = flags.zone}));
+  output.report(zone_line(object_at(answer, "zone")), answer);
+  return {};
+}
+
+Result<void> destroy(const ZoneFlags& flags, Output& output) {
+  KRAIT_TRY(auto conversation,
+            control::Conversation::open(flags.socket, {.ask = control::Ask::destroy, .zone = flags.zone}));
+  KRAIT_TRY(const auto json, conversation.next());
+  if (!json) {
+    return Error(ErrorCode::unavailable, "kratad has ended; it destroys the zone when it is back");
+  }
+  output.report(flags.zone + "  gone", *json);
+  return {};
+}
+
+Result<void> update(const UpdateFlags& flags, Output& output) {
+  control::Request request{.ask = control::Ask::update, .zone = flags.zone};
+  const auto add = [&request](const char* key, const std::optional<std::uint32_t>& value) {
+    if (value) {
+      request.resources[key] = *value;
+    }
+  };
+  add("cpus", flags.cpus);
+  add("weight", flags.weight);
+  add("cap", flags.cap);
+  if (flags.memory) {
+    KRAIT_TRY(request.resources["memory_mib"], model::parse_memory(*flags.memory));
+  }
+  if (request.resources.empty()) {
+    return Error(ErrorCode::invalid_input, "say what to change: --memory, --cpus, --weight or --cap");
+  }
+  KRAIT_TRY(const auto answer, control::ask(flags.socket, request));
+  output.report(zone_line(object_at(answer, "zone")), answer);
+  return {};
+}
+
+}  // namespace
+
+void add_zone_change(Shell& shell, Command group) {
+  auto stopped = std::make_shared<StopFlags>();
+  Command command = shell.command(group, "stop", "End a zone's container, and keep its logs",
+                                  "Sends the image's stop signal and waits; then the zone is ended anyhow.\n"
+                                  "Example:  krata zone stop --patience 30 web");
+  add_zone_argument(command, *stopped);
+  command.option("--patience", stopped->patience_s, "Seconds to wait for the container; 10");
+  add_socket_flag(command, *stopped);
+  shell.on(command, [stopped](Output& output) { return stop(*stopped, output); });
+
+  auto destroyed = std::make_shared<ZoneFlags>();
+  command = shell.command(group, "destroy", "End a zone at once, and remove all of it",
+                          "Its logs and its end go too; its disks' files stay.\nExample:  krata zone destroy web");
+  add_zone_argument(command, *destroyed);
+  add_socket_flag(command, *destroyed);
+  shell.on(command, [destroyed](Output& output) { return destroy(*destroyed, output); });
+
+  auto updated = std::make_shared<UpdateFlags>();
+  command = shell.command(group, "update", "Change what a zone may use",
+                          "Memory up to what the zone was launched with takes effect at once, as do weight and cap.\n"
+                          "Example:  krata zone update --memory 128M --cap 50 web");
+  add_zone_argument(command, *updated);
+  command.option("--cpus", updated->cpus, "How many CPUs");
+  command.option("--memory", updated->memory, "How much memory: 256M, 2G");
+  command.option("--weight", updated->weight, "Its share of CPU time against other zones', which have 256");
+  command.option("--cap", updated->cap, "Per cent of one CPU at most; 0: no limit");
+  add_socket_flag(command, *updated);
+  shell.on(command, [updated](Output& output) { return update(*updated, output); });
+}
+
+}  // namespace krata::cli

@@ -1,0 +1,88 @@
+#include "krata/daemon/host.h"
+
+#include <sys/epoll.h>
+
+#include <cstdlib>
+#include <tuple>
+#include <utility>
+
+namespace krata::daemon {
+
+using common::Result;
+
+Result<std::unique_ptr<Events>> Events::open(common::Loop& loop) {
+  KRAIT_TRY(auto device, xen::EventDevice::open());
+  std::unique_ptr<Events> events(new Events(loop, std::move(device)));
+  KRAIT_TRY(events->token_,
+            loop.add(events->device_->fd(), EPOLLIN, [raw = events.get()](std::uint32_t) { raw->dispatch(); }));
+  return events;
+}
+
+Events::~Events() { loop_.remove(token_); }
+
+Result<xen::EventChannel> Events::bind(xen::DomainId domain, xen::Port port, std::function<void()> handler) {
+  KRAIT_TRY(auto channel, device_->bind(domain, port));
+  handlers_[channel.port()] = std::make_shared<std::function<void()>>(std::move(handler));
+  return channel;
+}
+
+void Events::dispatch() {
+  // One turn at most for each port, so that none that is rung all the time keeps others waiting.
+  for (std::size_t left = handlers_.size() + 1; left > 0; --left) {
+    const auto port = device_->next();
+    if (!port || !*port) {
+      return;
+    }
+    std::ignore = device_->unmask(**port);
+    if (const auto found = handlers_.find(**port); found != handlers_.end()) {
+      const auto handler = found->second;  // it may be forgotten meanwhile
+      (*handler)();
+    }
+  }
+}
+
+Result<std::unique_ptr<Watches>> Watches::open(common::Loop& loop, const std::string& socket) {
+  KRAIT_TRY(auto client, store::StoreClient::connect(socket));
+  std::unique_ptr<Watches> watches(new Watches(loop, std::move(client)));
+  KRAIT_TRY(watches->token_,
+            loop.add(watches->client_->fd(), EPOLLIN, [raw = watches.get()](std::uint32_t) { raw->dispatch(); }));
+  return watches;
+}
+
+Watches::~Watches() { loop_.remove(token_); }
+
+Result<std::uint64_t> Watches::add(const std::string& path, std::function<void()> handler) {
+  const std::uint64_t watch = next_++;
+  watches_[watch] = {.path = path, .handler = std::make_shared<std::function<void()>>(std::move(handler))};
+  if (auto done = client_->watch(path, std::to_string(watch)); !done) {
+    watches_.erase(watch);
+    return passed_on(done, "watch " + path);
+  }
+  return watch;
+}
+
+void Watches::remove(std::uint64_t watch) {
+  if (const auto found = watches_.find(watch); found != watches_.end()) {
+    std::ignore = client_->unwatch(found->second.path, std::to_string(watch));
+    watches_.erase(found);
+  }
+}
+
+void Watches::dispatch() {
+  for (;;) {
+    const auto event = client_->next_event();
+    if (!event) {
+      return loop_.stop();  // the store has ended, and with it this connection: who starts us starts us again
+    }
+    if (!*event) {
+      return;
+    }
+    const auto found = watches_.find(std::strtoull((*event)->token.c_str(), nullptr, 10));
+    if (found != watches_.end()) {
+      const auto handler = found->second.handler;
+      (*handler)();
+    }
+  }
+}
+
+}  // namespace krata::daemon

@@ -1,0 +1,119 @@
+#include "krata/daemon/run.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "common/event/lock_file.h"
+#include "common/event/loopback.h"
+#include "common/event/notify.h"
+#include "common/event/timer.h"
+#include "common/event/unix_socket.h"
+#include "common/ip.h"
+#include "common/memory.h"
+#include "krata/daemon/service.h"
+#include "krata/xen/xen.h"
+
+namespace krata::daemon {
+
+using common::Error;
+using common::ErrorCode;
+using common::Result;
+
+namespace {
+
+constexpr std::string_view kFolderHint = "only root and kratad's user may write there; or name another one";
+
+std::string own_folder() {
+  std::array<char, 4096> path{};
+  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
+  const std::string own(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  return own.substr(0, own.rfind('/'));
+}
+
+Result<void> make_folders(const Paths& paths) {
+  KRAIT_CHECK(common::make_own_directory_of(paths.state_file(), kFolderHint));
+  if (::mkdir(paths.zones().c_str(), 0700) != 0 && errno != EEXIST) {
+    return Error::from_errno(errno, "make " + paths.zones());
+  }
+  return {};
+}
+
+common::Rights rights_of_clients(common::Log& log) {
+  auto rights = common::Rights::look_up(control::kGroup);
+  if (!rights) {
+    log.warning("only root may do anything here: " + rights.error().text());
+  }
+  return rights ? *rights : common::Rights{.own_user = ::geteuid(), .group = {}};
+}
+
+// Nothing depends on the page: somebody else may have its port.
+std::unique_ptr<common::StreamServer> serve_metrics(common::Loop& loop, common::Log& log, Service& service,
+                                                    const std::string& address) {
+  const auto endpoint = common::Endpoint::parse(address);
+  auto listener =
+      endpoint ? common::listen_tcp(*endpoint) : Result<common::Fd>(Error(ErrorCode::invalid_input, "no address"));
+  auto server = listener ? common::StreamServer::serve(loop, std::move(*listener),
+                                                       [&service](std::string_view input, const common::Client&) {
+                                                         return service.on_http(input);
+                                                       })
+                         : Result<std::unique_ptr<common::StreamServer>>(std::move(listener.error()));
+  if (!server) {
+    log.warning(fmt::format("no metrics at {}: {}", address, server.error().text()));
+    return nullptr;
+  }
+  return std::move(*server);
+}
+
+}  // namespace
+
+Result<void> run(const Options& options, common::Log& log) {
+  const Paths paths{.state_folder = options.state,
+                    .programs_folder = options.programs.empty() ? own_folder() : options.programs};
+  KRAIT_CHECK(make_folders(paths));
+  KRAIT_TRY(const auto loop, common::Loop::create());
+  bool is_told_to_end = false;
+  KRAIT_TRY(const auto signals, common::Signals::receive(*loop, {SIGTERM, SIGINT}, [&](int /*number*/) {
+              is_told_to_end = true;
+              loop->stop();
+            }));
+  KRAIT_TRY(auto socket, common::ControlSocket::listen(options.socket, kFolderHint));
+  KRAIT_TRY(const auto state, state::State::open(paths.state_file()));
+  KRAIT_TRY(const auto hypervisor, xen::open_hypervisor());
+  KRAIT_TRY(const auto machine, xen::open_host());
+  KRAIT_TRY(const auto grants, xen::GrantDevice::open());
+  KRAIT_TRY(const auto events, Events::open(*loop));
+  KRAIT_TRY(const auto watches, Watches::open(*loop, options.store));
+  Host host{.loop = *loop,
+            .log = log,
+            .paths = paths,
+            .state = *state,
+            .hypervisor = *hypervisor,
+            .machine = *machine,
+            .grants = *grants,
+            .events = *events,
+            .watches = *watches};
+  KRAIT_TRY(const auto daemon, Daemon::start(host));
+  const common::Rights rights = rights_of_clients(log);
+  KRAIT_TRY(const auto service, Service::create(*daemon, rights));
+  KRAIT_TRY(const auto server, common::StreamServer::serve(*loop, socket.take(),
+                                                           [&](std::string_view input, const common::Client& client) {
+                                                             return service->on_control(input, client);
+                                                           },
+                                                           rights, {.request_bytes = control::kMaxRequestBytes}));
+  const auto metrics = serve_metrics(*loop, log, *service, options.metrics);
+  common::release_free_memory();
+  log.info(fmt::format("kratad {}: {} zones, on {}, xenstore at {}", KRAIT_VERSION, daemon->zones().size(),
+                       hypervisor->name(), watches->store().path()));
+  common::notify_ready("zones are looked after");
+  KRAIT_CHECK(loop->run());
+  return is_told_to_end ? Result<void>()
+                        : Error(ErrorCode::unavailable, "xenstore has ended; the zones go on meanwhile");
+}
+
+}  // namespace krata::daemon

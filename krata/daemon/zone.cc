@@ -1,0 +1,252 @@
+#include "krata/daemon/zone.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <tuple>
+#include <utility>
+
+#include "krata/daemon/files.h"
+#include "krata/reconcile/restart.h"
+
+namespace krata::daemon {
+
+using common::Error;
+using common::Result;
+using model::Goal;
+using reconcile::Domain;
+using reconcile::Observed;
+
+namespace {
+
+constexpr int kMaxTurns = 8;     // of one look
+constexpr int kMaxFailures = 5;  // in a row: then a zone that has ended ends without its last words
+constexpr std::chrono::milliseconds kFirstRetry{250};
+constexpr std::chrono::milliseconds kMaxRetry{30'000};
+constexpr std::chrono::milliseconds kDyingRetry{20};
+constexpr std::chrono::milliseconds kPendingRetry{1000};  // what is waited for wakes by itself
+
+bool is_same(const control::ZoneView& a, const control::ZoneView& b) {
+  return a.record == b.record && a.state == b.state && a.note == b.note;
+}
+
+}  // namespace
+
+Zone::Zone(Host& host, model::ZoneRecord record, std::function<void()> wake)
+    : host_(host), record_(std::move(record)), wake_(std::move(wake)) {
+  if (auto timer = common::Timer::create(host_.loop, [this] { wake_(); })) {
+    timer_ = std::move(*timer);
+  }
+  disk_server_ = std::make_unique<DiskServer>(host_.loop, folder(), [this] { wake_(); });
+}
+
+Zone::~Zone() = default;
+
+void Zone::again_after(std::chrono::milliseconds delay) {
+  is_waiting_ = true;
+  timer_.after(delay);
+}
+
+Result<void> Zone::save(const model::ZoneRecord& record) {
+  KRAIT_CHECK(host_.state.save(record));
+  record_ = record;
+  return {};
+}
+
+void Zone::find_domain(std::span<const xen::DomainInfo> domains, Observed& observed) {
+  domain_.reset();
+  for (const xen::DomainInfo& info : domains) {
+    if (info.handle != record_.id.bytes) {
+      continue;
+    }
+    const bool is_recorded = record_.domain == info.id;
+    // What is dying counts only where nothing else of the zone is there.
+    if (domain_ && !domain_->is_dying && (info.is_dying || !is_recorded)) {
+      continue;
+    }
+    domain_ = info;
+    observed.domain = info.is_dying    ? Domain::dying
+                      : !is_recorded   ? Domain::half
+                      : info.shutdown  ? Domain::over
+                      : info.is_paused ? Domain::ready
+                                       : Domain::running;
+  }
+}
+
+Observed Zone::observe(std::span<const xen::DomainInfo> domains) {
+  Observed observed{.was_built = record_.domain.has_value(),
+                    .has_end = record_.end.has_value(),
+                    .has_folder = exists(folder()),
+                    .has_root = !record_.root.empty() && exists(host_.paths.root(record_.root)) &&
+                                exists(host_.paths.config(record_.root)),
+                    .has_bundle = exists(bundle_path()),
+                    .has_devices = has_devices(),
+                    .has_disks = disk_server_->is_running(),
+                    .is_heard = console_ != nullptr,
+                    .was_asked = was_asked_,
+                    .is_patience_over = record_.goal == Goal::forget || (was_asked_ && Clock::now() >= patience_end_),
+                    .is_overdue = overdue_at_ && Clock::now() >= *overdue_at_,
+                    .has_given_up = has_given_up_,
+                    .is_restart_due = is_restart_due()};
+  find_domain(domains, observed);
+  if (observed.domain == Domain::running && record_.heard_end && !overdue_at_) {
+    overdue_at_ = Clock::now() + patience_;  // this process has begun after it ended
+  }
+  return observed;
+}
+
+bool Zone::is_restart_due() const {
+  const auto at_s = reconcile::restart_at_s(record_, record_.failures);
+  return at_s && std::time(nullptr) >= *at_s;
+}
+
+bool Zone::look(std::span<const xen::DomainInfo> domains) {
+  std::vector<xen::DomainInfo> now(domains.begin(), domains.end());
+  is_waiting_ = false;
+  flush_log();
+  keep_end();
+  if (channel_) {
+    channel_->send();
+  }
+  for (int turn = 0; turn < kMaxTurns; ++turn) {
+    const Observed observed = observe(now);
+    const auto planned = reconcile::steps(record_.goal, observed);
+    if (planned.empty()) {
+      failures_ = 0;
+      failure_ = has_given_up_ ? failure_ : "";
+      break;
+    }
+    const reconcile::Outcome outcome = reconcile::run(planned, *this);
+    if (std::ranges::find(outcome.done, reconcile::Step::forget) != outcome.done.end()) {
+      return false;
+    }
+    if (!take(observed, outcome)) {
+      break;
+    }
+    auto fresh = host_.hypervisor.domains();
+    if (!fresh) {
+      break;
+    }
+    now = std::move(*fresh);
+  }
+  if (!is_waiting_) {
+    wait_for_next();
+  }
+  tell_change();
+  return true;
+}
+
+// By the clock; all else wakes by itself.
+void Zone::wait_for_next() {
+  const auto until = [](Clock::time_point at) {
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(at - Clock::now()), kDyingRetry);
+  };
+  if (domain_ && domain_->is_dying) {
+    again_after(kDyingRetry);
+  } else if (was_asked_ && !record_.end) {
+    again_after(until(patience_end_));
+  } else if (overdue_at_ && !record_.end) {
+    again_after(until(*overdue_at_));
+  } else if (const auto at_s = reconcile::restart_at_s(record_, record_.failures)) {
+    again_after(std::max(std::chrono::milliseconds((*at_s - std::time(nullptr)) * 1000), kDyingRetry));
+  }
+}
+
+// True: it is to be looked at again at once.
+bool Zone::take(const Observed& observed, const reconcile::Outcome& outcome) {
+  for (const reconcile::FailedStep& noted : outcome.noted) {
+    host_.log.warning(fmt::format("zone {}: {}", record_.spec.name, noted.error.text()));
+  }
+  if (outcome.failed) {
+    fail(observed, *outcome.failed);
+    return has_given_up_ && failures_ == 0;
+  }
+  if (outcome.pending || !outcome.noted.empty()) {
+    again_after(outcome.noted.empty() ? kPendingRetry : kFirstRetry);
+    return false;
+  }
+  return !outcome.done.empty();
+}
+
+void Zone::fail(const Observed& observed, const reconcile::FailedStep& failed) {
+  failure_ = failed.error.text();
+  host_.log.error(fmt::format("zone {}: {}", record_.spec.name, failure_));
+  if (reconcile::is_launch(record_.goal, observed)) {
+    has_given_up_ = true;
+    failures_ = 0;
+    return;
+  }
+  ++failures_;
+  has_given_up_ = has_given_up_ || (failures_ >= kMaxFailures && observed.domain == Domain::over);
+  again_after(std::min(kFirstRetry * (1 << std::min(failures_, 10)), kMaxRetry));
+}
+
+control::ZoneState Zone::state() const {
+  return control::state_of(record_, {.has_domain = domain_.has_value(), .is_container_running = is_container_running_},
+                           reconcile::restart_at_s(record_, record_.failures).has_value());
+}
+
+control::ZoneView Zone::view() const {
+  control::ZoneView view{.record = record_,
+                         .state = state(),
+                         .note = root_maker_   ? root_maker_->doing()
+                                 : record_.end ? ""
+                                               : failure_};
+  if (domain_ && !domain_->is_dying) {
+    view.use = control::ZoneUse{.cpu_ns = domain_->cpu_time_ns,
+                                .memory_kib = domain_->memory_kib,
+                                .max_memory_kib = domain_->max_memory_kib,
+                                .cpus = domain_->online_vcpus};
+  }
+  return view;
+}
+
+void Zone::tell_change() {
+  control::ZoneView now = view();
+  if (told_ && is_same(*told_, now)) {
+    return;
+  }
+  told_ = std::move(now);
+  const auto listeners = listeners_;
+  for (ZoneListener* listener : listeners) {
+    if (listeners_.contains(listener)) {
+      listener->changed();
+    }
+  }
+}
+
+void Zone::tell_gone() {
+  const auto listeners = std::exchange(listeners_, {});
+  for (ZoneListener* listener : listeners) {
+    listener->gone();
+  }
+}
+
+Result<void> Zone::stop(std::chrono::seconds patience) {
+  patience_ = patience;
+  if (record_.goal == Goal::run) {
+    model::ZoneRecord record = record_;
+    record.goal = Goal::stop;
+    KRAIT_CHECK(save(record));
+  }
+  if (was_asked_) {
+    patience_end_ = Clock::now() + patience_;
+  }
+  wake_();
+  return {};
+}
+
+Result<void> Zone::forget() {
+  if (record_.goal != Goal::forget) {
+    model::ZoneRecord record = record_;
+    record.goal = Goal::forget;
+    KRAIT_CHECK(save(record));
+  }
+  root_maker_.reset();
+  wake_();
+  return {};
+}
+
+}  // namespace krata::daemon

@@ -1,0 +1,23 @@
+// When a container that ended is started again. Pure.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "krata/model/zone.h"
+
+namespace krata::reconcile {
+
+inline constexpr std::chrono::seconds kFirstDelay{1};  // doubled with each failure that follows soon
+inline constexpr std::chrono::seconds kMaxDelay{60};
+inline constexpr std::chrono::seconds kLongRun{60};  // a run of that time starts the count anew
+
+// The Unix time at which the next run begins; nothing: there is none. `failures`: runs in a row that failed soon, this
+// one included (count_failures).
+std::optional<std::int64_t> restart_at_s(const model::ZoneRecord& record, std::uint32_t failures);
+
+// How many failed in a row, after `before` and the run that the record tells of.
+std::uint32_t count_failures(const model::ZoneRecord& record, std::uint32_t before);
+
+}  // namespace krata::reconcile

@@ -1,0 +1,34 @@
+// Which steps lead from what there is of a zone to what its owner wants, and in which order. Pure: this is the one place
+// that decides the order of effects. simulation_test.cc holds every order against a world that fails, changes and ends
+// the daemon between any two steps.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "krata/model/zone.h"
+#include "krata/reconcile/observed.h"
+#include "krata/reconcile/step.h"
+
+namespace krata::reconcile {
+
+enum class Failing : std::uint8_t {
+  ends,      // what follows depends on it, and is left out
+  is_noted,  // what follows goes on
+};
+
+struct PlannedStep {
+  Step step;
+  Failing failing = Failing::ends;
+
+  bool operator==(const PlannedStep&) const = default;
+};
+
+// Nothing: all is as it is wanted, or something is waited for. After a list has been carried out the next look may give
+// another one.
+std::vector<PlannedStep> steps(model::Goal goal, const Observed& observed);
+
+// The steps are a launch: where one of them fails the container cannot be started, and that is given up.
+bool is_launch(model::Goal goal, const Observed& observed);
+
+}  // namespace krata::reconcile

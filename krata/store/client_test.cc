@@ -1,0 +1,98 @@
+// Against krata-store's own server, in a thread.
+#include "krata/store/client.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "common/event/loop.h"
+#include "common/event/unix_socket.h"
+#include "krata/store/no_rings.h"
+#include "krata/store/server.h"
+
+namespace krata::store {
+namespace {
+
+class ClientTest : public testing::Test {
+ protected:
+  ClientTest() {
+    std::string folder = (std::filesystem::temp_directory_path() / "krata_client_XXXXXX").string();
+    folder_ = ::mkdtemp(folder.data());
+    path_ = folder_ + "/socket";
+    socket_.emplace(common::ControlSocket::listen(path_, "", 0600).value());
+    loop_ = common::Loop::create().value();
+    server_ = Server::serve(*loop_, socket_->take(), store_, nullptr).value();
+    thread_ = std::thread([this] { std::ignore = loop_->run(); });
+    client_ = StoreClient::connect(path_).value();
+  }
+  ~ClientTest() override {
+    loop_->stop();
+    client_.reset();  // which wakes the loop
+    thread_.join();
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::string folder_;
+  std::string path_;
+  NoRings rings_;
+  Store store_{rings_, Quota{}, false};
+  std::optional<common::ControlSocket> socket_;
+  std::unique_ptr<common::Loop> loop_;
+  std::unique_ptr<Server> server_;
+  std::thread thread_;
+  std::unique_ptr<StoreClient> client_;
+};
+
+TEST_F(ClientTest, WritesReadsAndRemoves) {
+  ASSERT_TRUE(client_->write("/a/b", "value"));
+  EXPECT_EQ(client_->read("/a/b").value(), "value");
+  ASSERT_TRUE(client_->set_permissions("/a/b", {"n5", "r0"}));
+  ASSERT_TRUE(client_->remove("/a"));
+  ASSERT_TRUE(client_->remove("/a"));
+  EXPECT_EQ(client_->find("/a/b").value(), std::nullopt);
+  const auto read = client_->read("/a/b");
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), common::ErrorCode::not_found);
+  EXPECT_EQ(read.error().text(), "xenstore refuses /a/b: ENOENT");
+}
+
+TEST_F(ClientTest, ListsMoreThanOneAnswerHolds) {
+  std::map<std::string, std::string, std::less<>> values;
+  for (int i = 0; i < 300; ++i) {
+    values.emplace("node-with-a-rather-long-name-" + std::to_string(i), "");
+  }
+  ASSERT_TRUE(client_->write_all("/list", values));
+  auto names = client_->directory("/list").value();
+  EXPECT_EQ(names.size(), 300U);
+  std::ranges::sort(names);
+  EXPECT_EQ(names.front(), values.begin()->first);
+  ASSERT_TRUE(client_->write("/empty", ""));
+  EXPECT_EQ(client_->directory("/empty").value(), std::vector<std::string>{});
+  EXPECT_FALSE(client_->directory("/missing"));
+}
+
+TEST_F(ClientTest, TellsOfChanges) {
+  ASSERT_TRUE(client_->watch("/w", "token"));
+  ASSERT_TRUE(client_->write("/w/x", "1"));
+  std::vector<std::string> seen;
+  while (seen.size() < 2) {
+    if (const auto event = client_->next_event().value()) {
+      EXPECT_EQ(event->token, "token");
+      seen.push_back(event->path);
+    }
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"/w", "/w/x"}));
+  ASSERT_TRUE(client_->unwatch("/w", "token"));
+}
+
+TEST_F(ClientTest, SaysWhenNobodyIsThere) {
+  const auto client = StoreClient::connect(folder_ + "/other");
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().code(), common::ErrorCode::unavailable);
+}
+
+}  // namespace
+}  // namespace krata::store

@@ -1,0 +1,196 @@
+#include "krata/store/rings.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+
+#include "krata/xen/xen.h"
+
+namespace krata::store {
+
+using common::Log;
+using common::Loop;
+using common::Result;
+
+namespace {
+
+constexpr int kMaxEvents = 64;  // before the sockets' turn
+
+bool is_gone(const std::optional<xen::DomainInfo>& info) { return !info || info->is_dying; }
+
+}  // namespace
+
+Result<std::unique_ptr<RingServer>> RingServer::open(Log& log) {
+  std::unique_ptr<RingServer> rings(new RingServer(log));
+  KRAIT_TRY(rings->hypervisor_, xen::open_hypervisor());
+  KRAIT_TRY(rings->events_, xen::EventDevice::open());
+  KRAIT_TRY(rings->grants_, xen::GrantDevice::open());
+  KRAIT_TRY(rings->exceptions_, rings->events_->bind_domain_exceptions());
+  KRAIT_TRY(rings->own_, xen::open_own_store());
+  return rings;
+}
+
+RingServer::~RingServer() {
+  if (token_ != 0) {
+    loop_->remove(token_);
+  }
+}
+
+Result<void> RingServer::serve(Loop& loop, Store& store, Server& server) {
+  loop_ = &loop;
+  store_ = &store;
+  server_ = &server;
+  KRAIT_CHECK(connect_domain_0());
+  for (const DomainId domain : store.domains_with_rings()) {
+    if (domain != 0) {
+      KRAIT_CHECK(reconnect(domain));
+    }
+  }
+  KRAIT_TRY(token_, loop.add(events_->fd(), EPOLLIN, [this](std::uint32_t) { handle_events(); }));
+  server.set_carrier(this);
+  look_for_ended();
+  for (const DomainId domain : store.domains_with_rings()) {
+    resume(domain);
+  }
+  return server.failure();
+}
+
+Result<void> RingServer::connect_domain_0() {
+  xen::ByteRing bytes = xen::ByteRing::store(own_.page.bytes());
+  KRAIT_TRY(auto channel, events_->bind(0, own_.port), "serve domain 0's kernel");
+  store_->connect_domain_0({.taken = bytes.taken(), .put = bytes.put()});
+  rings_.emplace(0, Ring{.granted = {}, .own = std::move(own_.page), .bytes = bytes, .channel = std::move(channel)});
+  return {};
+}
+
+Result<RingServer::Ring> RingServer::open_ring(DomainId domain, xen::Port port) {
+  const std::array<xen::GrantRef, 1> ref{xen::kStoreGrant};
+  const auto id = static_cast<xen::DomainId>(domain);
+  KRAIT_TRY(auto granted, grants_->map(id, ref));
+  KRAIT_TRY(auto channel, events_->bind(id, port));
+  const xen::ByteRing bytes = xen::ByteRing::store(granted.bytes());
+  return Ring{.granted = std::move(granted), .own = {}, .bytes = bytes, .channel = std::move(channel)};
+}
+
+Answer<RingPlace> RingServer::connect(DomainId domain, std::uint64_t /*page*/, std::uint32_t port) {
+  rings_.erase(domain);  // its port can be bound once
+  auto ring = open_ring(domain, port);
+  if (!ring) {
+    log_.warning(fmt::format("domain {} is not introduced: {}", domain, ring.error().text()));
+    return std::unexpected(Refusal::einval);
+  }
+  const RingPlace place{.taken = ring->bytes.taken(), .put = ring->bytes.put()};
+  rings_.emplace(domain, *std::move(ring));
+  return place;
+}
+
+// A domain that cannot be connected is on its way out, and look_for_ended() finds it; or it is given up.
+Result<void> RingServer::reconnect(DomainId domain) {
+  KRAIT_TRY(const auto info, hypervisor_->domain_info(static_cast<xen::DomainId>(domain)));
+  if (is_gone(info)) {
+    return {};
+  }
+  auto ring = open_ring(domain, store_->port_of(domain));
+  if (!ring) {
+    log_.warning(fmt::format("domain {} is not served any more: {}", domain, ring.error().text()));
+    store_->break_ring(domain);
+    return {};
+  }
+  rings_.emplace(domain, *std::move(ring));
+  return {};
+}
+
+void RingServer::resume(DomainId domain) {
+  if (is_served(domain)) {
+    Ring& ring = rings_.at(domain);
+    report(domain, store::resume(*store_, domain, ring.bytes));
+    std::ignore = ring.channel.notify();  // also for domain 0's kernel, which waits for a first sign
+  }
+}
+
+bool RingServer::exists(DomainId domain) const {
+  const auto info = hypervisor_->domain_info(static_cast<xen::DomainId>(domain));
+  return info && !is_gone(*info);
+}
+
+void RingServer::handle_events() {
+  for (int handled = 0; handled < kMaxEvents; ++handled) {
+    const auto port = events_->next();
+    if (!port || !*port) {
+      return;
+    }
+    std::ignore = events_->unmask(**port);
+    if (**port == exceptions_.port()) {
+      look_for_ended();
+      continue;
+    }
+    const auto found =
+        std::ranges::find_if(rings_, [&](const auto& entry) { return entry.second.channel.port() == **port; });
+    if (found != rings_.end()) {
+      serve_ring(found->first);
+    }
+  }
+}
+
+bool RingServer::is_served(DomainId domain) const {
+  const Streams* streams = store_->streams(domain);
+  return rings_.contains(domain) && streams != nullptr && !streams->is_broken;
+}
+
+void RingServer::serve_ring(DomainId domain) {
+  if (!is_served(domain)) {
+    return;
+  }
+  if (take_in(*store_, domain, rings_.at(domain).bytes) == RingState::broken) {
+    report(domain, RingState::broken);
+    return;
+  }
+  store_->answer_ring(domain, messages_);
+  if (is_served(domain)) {
+    if (server_->send(messages_)) {
+      carry(domain);
+    }
+  } else {
+    report(domain, RingState::broken);
+    server_->send(messages_);
+  }
+}
+
+void RingServer::carry(DomainId domain) {
+  if (!is_served(domain)) {
+    return;
+  }
+  Ring& ring = rings_.at(domain);
+  const RingState state = store::carry(*store_, domain, ring.bytes);
+  report(domain, state);
+  if (state == RingState::moved) {
+    std::ignore = ring.channel.notify();
+  }
+}
+
+void RingServer::report(DomainId domain, RingState state) {
+  if (state == RingState::broken) {
+    log_.warning(fmt::format("domain {} broke the protocol of its ring, and is not served any more", domain));
+  }
+}
+
+// The hypervisor only says that some domain has shut down, or is going.
+void RingServer::look_for_ended() {
+  for (const DomainId domain : store_->domains_with_rings()) {
+    if (domain == 0) {
+      continue;
+    }
+    const auto info = hypervisor_->domain_info(static_cast<xen::DomainId>(domain));
+    if (info && is_gone(*info)) {
+      store_->domain_gone(domain, messages_);
+    } else if (info && (*info)->shutdown) {
+      store_->domain_shut_down(domain, messages_);
+    }
+  }
+  store_->queue(messages_);
+  server_->send(messages_);
+}
+
+}  // namespace krata::store

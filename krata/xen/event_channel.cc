@@ -1,0 +1,90 @@
+#include "krata/xen/event_channel.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+#include <tuple>
+
+#include <xen/xen.h>
+
+#include <xen/sys/evtchn.h>
+
+namespace krata::xen {
+
+using common::Error;
+using common::Fd;
+using common::Result;
+
+EventChannel::~EventChannel() {
+  if (device_ != nullptr) {
+    ioctl_evtchn_unbind request{.port = port_};
+    ::ioctl(device_->fd(), IOCTL_EVTCHN_UNBIND, &request);
+  }
+}
+
+Result<void> EventChannel::notify() const {
+  ioctl_evtchn_notify request{.port = port_};
+  if (::ioctl(device_->fd(), IOCTL_EVTCHN_NOTIFY, &request) != 0) {
+    return Error::from_errno(errno, fmt::format("notify by event channel {}", port_));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<EventDevice>> EventDevice::open() {
+  Fd fd(::open("/dev/xen/evtchn", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) {
+    return Error::from_errno(errno, "open /dev/xen/evtchn: it needs the module xen-evtchn on a host that runs on Xen");
+  }
+  return std::unique_ptr<EventDevice>(new EventDevice(std::move(fd)));
+}
+
+Result<EventChannel> EventDevice::bind(DomainId remote, Port remote_port) {
+  ioctl_evtchn_bind_interdomain request{.remote_domain = remote, .remote_port = remote_port};
+  const int port = ::ioctl(fd_.get(), IOCTL_EVTCHN_BIND_INTERDOMAIN, &request);
+  if (port < 0) {
+    return Error::from_errno(errno, fmt::format("bind to event channel {} of domain {}", remote_port, remote));
+  }
+  return EventChannel(*this, static_cast<Port>(port));
+}
+
+Result<EventChannel> EventDevice::offer(DomainId remote) {
+  ioctl_evtchn_bind_unbound_port request{.remote_domain = remote};
+  const int port = ::ioctl(fd_.get(), IOCTL_EVTCHN_BIND_UNBOUND_PORT, &request);
+  if (port < 0) {
+    return Error::from_errno(errno, fmt::format("offer an event channel to domain {}", remote));
+  }
+  return EventChannel(*this, static_cast<Port>(port));
+}
+
+Result<EventChannel> EventDevice::bind_domain_exceptions() {
+  ioctl_evtchn_bind_virq request{.virq = VIRQ_DOM_EXC};
+  const int port = ::ioctl(fd_.get(), IOCTL_EVTCHN_BIND_VIRQ, &request);
+  if (port < 0) {
+    return Error::from_errno(
+        errno, "be told of domains that end: only one process may be, so stop any other program that serves xenstore");
+  }
+  return EventChannel(*this, static_cast<Port>(port));
+}
+
+Result<std::optional<Port>> EventDevice::next() {
+  Port port = 0;
+  const ssize_t got = ::read(fd_.get(), &port, sizeof(port));
+  if (got == sizeof(port)) {
+    return std::optional(port);
+  }
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+    return std::optional<Port>();
+  }
+  return Error::from_errno(got < 0 ? errno : EIO, "read /dev/xen/evtchn");
+}
+
+Result<void> EventDevice::unmask(Port port) {
+  if (::write(fd_.get(), &port, sizeof(port)) != sizeof(port)) {
+    return Error::from_errno(errno, fmt::format("unmask event channel {}", port));
+  }
+  return {};
+}
+
+}  // namespace krata::xen

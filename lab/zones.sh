@@ -1,0 +1,108 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# In domain 0: what scenarios with zones begin and end with. Needs steps.sh.
+
+zones_dir=/tmp/zones
+kratad_pid=
+store_pid=
+
+# await SECONDS COMMAND...: until the command succeeds.
+await() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < end)) || return 1
+    sleep 0.1
+  done
+}
+
+# make_image FOLDER: an OCI layout of busybox alone, tagged latest.
+make_image() {
+  local folder=$1 tree layer config manifest
+  tree=$(mktemp -d)
+  mkdir -p "$tree"/{bin,etc,tmp,root} "$folder/blobs/sha256"
+  cp /bin/busybox "$tree/bin/busybox"
+  local applet
+  for applet in sh echo cat sleep ls id uname hostname kill true false env mount df dd wc printf date sync head tr; do
+    ln -s busybox "$tree/bin/$applet"
+  done
+  printf 'root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000:guest:/tmp:/bin/sh\n' >"$tree/etc/passwd"
+  printf 'root:x:0:\nguest:x:1000:\n' >"$tree/etc/group"
+  (cd "$tree" && tar -cf "$folder/layer" .)
+  layer=$(put_blob "$folder" "$folder/layer")
+  printf '{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin","COLOUR=blue"],"Cmd":["sh"],"WorkingDir":"/root","StopSignal":"SIGTERM"},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+    "${layer%% *}" >"$folder/config"
+  config=$(put_blob "$folder" "$folder/config")
+  printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%s},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%s}]}' \
+    "${config% *}" "${config#* }" "${layer% *}" "${layer#* }" >"$folder/manifest"
+  manifest=$(put_blob "$folder" "$folder/manifest")
+  printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%s","size":%s,"annotations":{"org.opencontainers.image.ref.name":"latest"}}]}' \
+    "${manifest% *}" "${manifest#* }" >"$folder/index.json"
+  printf '{"imageLayoutVersion":"1.0.0"}' >"$folder/oci-layout"
+  rm -rf "$tree"
+}
+
+# put_blob FOLDER FILE: moves the file to its digest's place; "HEX SIZE".
+put_blob() {
+  local hex size
+  hex=$(sha256sum "$2" | cut -d ' ' -f 1)
+  size=$(wc -c <"$2")
+  mv "$2" "$1/blobs/sha256/$hex"
+  echo "$hex $size"
+}
+
+store_start() {
+  mkdir -p /run/krata-store
+  krata-store --socket /run/krata-store/socket --state /run/krata-store/state >"$zones_dir/store.log" 2>&1 &
+  store_pid=$!
+  await 10 test -S /run/krata-store/socket
+}
+
+kratad_start() {
+  kratad >>"$zones_dir/kratad.log" 2>&1 &
+  kratad_pid=$!
+  await 20 krata zone list
+}
+
+# kill_hard PID: SIGKILL, and waits for its end.
+kill_hard() {
+  kill -KILL "$1"
+  wait "$1" 2>/dev/null
+}
+
+zones_begin() {
+  mkdir -p "$zones_dir" /var/lib/krata
+  [ -e /proc/xen/capabilities ] || mount -t xenfs xenfs /proc/xen
+  check "krata-store serves xenstore" "" store_start
+  check "kratad is there" "" kratad_start
+  check "krata kernel add" "$(krata kernel add --modules /zone/modules /zone/vmlinuz 2>&1 | head -n 1)" \
+    test "$(krata kernel list -o json | grep -c '"kernel":')" = 1
+  make_image "$zones_dir/busybox"
+  check "krata image import" "$(krata image import "oci:$zones_dir/busybox" busybox 2>&1 | head -n 1)" krata image show busybox
+}
+
+# state_of ZONE
+state_of() { krata zone show "$1" -o json | sed -n 's/.*"state":"\([a-z]*\)".*/\1/p'; }
+is_state() { [ "$(state_of "$1")" = "$2" ]; }
+# domains: how many there are, as the hypervisor says.
+domains() { krata-lab-zone list | wc -l; }
+only_domain_0() { [ "$(domains)" = 1 ]; }
+
+zones_end() {
+  check "nothing but domain 0 is left" "$(domains) domain" await 10 only_domain_0
+  check "no process serves a disk" "$(pidof krata-block)" sh -c '! pidof krata-block'
+  check "no zone and no file of one" "" no_zone
+}
+
+no_zone() { ! krata zone list -o json | grep -q '"id"' && [ -z "$(ls -A /var/lib/krata/zones)" ]; }
+
+# What the daemons said, for whoever reads a failure.
+tell_logs() {
+  ((steps_failed > 0)) || return 0
+  echo "--- kratad"
+  cat "$zones_dir/kratad.log"
+  echo "--- krata-store"
+  cat "$zones_dir/store.log"
+  for log in /var/lib/krata/zones/*/{block.log,console,log}; do
+    [ -e "$log" ] && echo "--- $log" && tail -n 40 "$log"
+  done
+}
