@@ -1,5 +1,6 @@
-// A fleet of simulated hosts, the real link's code over real TLS without a kernel part, and a real coordinator: how long one
-// `policy apply` takes to the last host's word, what a host costs, and how a fleet that was cut off comes back.
+// A fleet of simulated hosts, the real link's code over real TLS without a kernel part, and a real coordinator: how
+// long one `policy apply` takes to the last host's word, what a host costs, and how a fleet that was cut off comes
+// back.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -64,13 +65,15 @@ std::string policy_text(const Size& size, std::uint32_t port, bool change_all) {
     const std::uint32_t from = any(random);
     const std::uint32_t to = any(random);
     const std::uint32_t opened = i == 0 || change_all ? port : 1000 + i % 200;
-    text += fmt::format("[[rule]]\nname = \"r{}\"\naction = \"allow\"\nfrom = [\"{}\"]\nto = [\"{}\"]\nports = [\"tcp/{}\"]\n", i,
-                        identity_name(from), identity_name(to), opened);
+    text += fmt::format(
+        "[[rule]]\nname = \"r{}\"\naction = \"allow\"\nfrom = [\"{}\"]\nto = [\"{}\"]\nports = [\"tcp/{}\"]\n", i,
+        identity_name(from), identity_name(to), opened);
   }
   return text;
 }
 
-// --- The fleet -----------------------------------------------------------------------------------------------------------
+// --- The fleet
+// -----------------------------------------------------------------------------------------------------------
 
 class Fleet;
 
@@ -93,7 +96,9 @@ class SimulatedHost final : public link::Surroundings, public wire::ConnectionUs
   Result<void> keep(std::string_view /*whole*/) override { return {}; }
   Result<void> hand_over() override;
   Result<void> confirm() override { return {}; }
-  void give_up(const std::string& why, bool /*for_good*/) override { std::fprintf(stderr, "gives up: %s\n", why.c_str()); }
+  void give_up(const std::string& why, bool /*for_good*/) override {
+    std::fprintf(stderr, "gives up: %s\n", why.c_str());
+  }
 
   std::size_t received = 0;
   bool is_up = false;
@@ -183,7 +188,8 @@ Result<void> SimulatedHost::hand_over() {
   return {};
 }
 
-// --- The coordinator -----------------------------------------------------------------------------------------------------
+// --- The coordinator
+// -----------------------------------------------------------------------------------------------------
 
 class Coordinator {
  public:
@@ -206,8 +212,8 @@ class Coordinator {
     if (process_ == 0) {
       const std::string log = folder_ + "/log";
       std::freopen(log.c_str(), "w", stderr);
-      ::execl(KRAIT_COORDINATOR_PROGRAM, "krait-coordinator", "serve", "--state", folder_.c_str(), "--socket", socket().c_str(),
-              "--listen", where.c_str(), "--metrics", "", nullptr);
+      ::execl(KRAIT_COORDINATOR_PROGRAM, "krait-coordinator", "serve", "--state", folder_.c_str(), "--socket",
+              socket().c_str(), "--listen", where.c_str(), "--metrics", "", nullptr);
       ::_exit(127);
     }
     for (int i = 0; i < 6000; ++i) {
@@ -274,35 +280,37 @@ Result<std::vector<wire::KeyPair>> write_network(const std::string& folder, cons
   trust::HostsBook book;
   for (std::uint32_t i = 0; i < size.hosts; ++i) {
     KRAIT_TRY(auto pair, wire::make_key_pair());
-    trust::HostBinding binding{.name = fmt::format("host-{}", i),
-                               .identity = identity_name(i % size.identities),
-                               .key = {},
-                               .host_key = key.verify_key(),
-                               .key_serial = 0,
-                               .addresses = {*common::Ip::parse(fmt::format("10.{}.{}.{}", 1 + i / 65536, i / 256 % 256, i % 256))},
-                               .routes = {}};
+    trust::HostBinding binding{
+        .name = fmt::format("host-{}", i),
+        .identity = identity_name(i % size.identities),
+        .key = {},
+        .host_key = key.verify_key(),
+        .key_serial = 0,
+        .addresses = {*common::Ip::parse(fmt::format("10.{}.{}.{}", 1 + i / 65536, i / 256 % 256, i % 256))},
+        .routes = {}};
     for (std::size_t byte = 0; byte < 4; ++byte) {
       binding.key[byte] = static_cast<std::uint8_t>((i + 1) >> 8U * byte);
     }
     KRAIT_CHECK(book.put(binding));
-    const fleet::Host host{.number = i + 1,
-                           .name = binding.name,
-                           .link_key = pair.hash,
-                           .seen = common::Ip::parse("127.0.0.1")};
+    const fleet::Host host{
+        .number = i + 1, .name = binding.name, .link_key = pair.hash, .seen = common::Ip::parse("127.0.0.1")};
     hosts.push_back({fleet::Kind::host, fleet::key_of(host.number), fleet::text_of(host)});
     edit.put.push_back(std::move(binding));
     keys.push_back(std::move(pair));
   }
   const auto& list = network.trusted().lists.back().value;
   const auto statement = trust::sign(
-      trust::HostsStatement{.network = list.network, .revision = 2, .policy_at_least = 1, .made_s = 1, .root = book.root()}, key);
+      trust::HostsStatement{
+          .network = list.network, .revision = 2, .policy_at_least = 1, .made_s = 1, .root = book.root()},
+      key);
   KRAIT_TRY(auto signed_rows, network.edit_hosts(edit, statement, 1));
   signed_rows.insert(signed_rows.end(), hosts.begin(), hosts.end());
   KRAIT_CHECK(ledger.commit({revision, "bench", "hosts", 1, signed_rows}));
   return keys;
 }
 
-// --- What is measured ------------------------------------------------------------------------------------------------------
+// --- What is measured
+// ------------------------------------------------------------------------------------------------------
 
 struct Applied {
   std::vector<double> host_ms;  // from the call to each host's word
@@ -315,7 +323,8 @@ Applied apply(Fleet& fleet, const Coordinator& coordinator, const std::string& k
   Applied applied;
   const auto key = crypto::SigningKey::load(key_file, "bench");
   const auto authority = coordinator::fetch_authority({coordinator.socket(), key_file}, false);
-  auto request = key && authority ? coordinator::policy_order(*authority, text, *key) : Result<common::Json>(common::Json());
+  auto request =
+      key && authority ? coordinator::policy_order(*authority, text, *key) : Result<common::Json>(common::Json());
   if (!request) {
     return applied;
   }
@@ -344,14 +353,16 @@ Applied apply(Fleet& fleet, const Coordinator& coordinator, const std::string& k
 }
 
 std::string at_part(const std::vector<double>& sorted, double part) {
-  return sorted.empty() ? "-"
-                        : fmt::format("{:.0f}", sorted[std::min(sorted.size() - 1,
-                                                                static_cast<std::size_t>(part * static_cast<double>(sorted.size())))]);
+  return sorted.empty()
+             ? "-"
+             : fmt::format("{:.0f}",
+                           sorted[std::min(sorted.size() - 1,
+                                           static_cast<std::size_t>(part * static_cast<double>(sorted.size())))]);
 }
 
 struct Report {
-  krait::bench::Table applies{.header = {"hosts", "rules", "what changes", "hosts concerned", "p50, ms", "p90, ms", "p99, ms", "last, ms",
-                                         "coordinator's CPU, s"}};
+  krait::bench::Table applies{.header = {"hosts", "rules", "what changes", "hosts concerned", "p50, ms", "p90, ms",
+                                         "p99, ms", "last, ms", "coordinator's CPU, s"}};
   krait::bench::Table costs{.header = {"hosts", "all connected, s", "CPU, s", "kB a host", "state's bytes a host",
                                        "all back after a cut, s"}};
   std::string aims;
@@ -394,9 +405,10 @@ bool measure(const Size& size, Report& report) {
     const double before = coordinator.cpu_s();
     const Applied applied = apply(fleet, coordinator, key_file, policy_text(size, port, all));
     good = good && applied.whole;
-    report.applies.rows.push_back({std::to_string(size.hosts), std::to_string(size.rules), what, std::to_string(applied.concerned),
-                                   at_part(applied.host_ms, 0.5), at_part(applied.host_ms, 0.9), at_part(applied.host_ms, 0.99),
-                                   fmt::format("{:.0f}", applied.all_ms), fmt::format("{:.2f}", coordinator.cpu_s() - before)});
+    report.applies.rows.push_back(
+        {std::to_string(size.hosts), std::to_string(size.rules), what, std::to_string(applied.concerned),
+         at_part(applied.host_ms, 0.5), at_part(applied.host_ms, 0.9), at_part(applied.host_ms, 0.99),
+         fmt::format("{:.0f}", applied.all_ms), fmt::format("{:.2f}", coordinator.cpu_s() - before)});
     return applied;
   };
   one_apply("one rule", false, 2);
@@ -407,19 +419,22 @@ bool measure(const Size& size, Report& report) {
   const auto cut = Clock::now();
   good = fleet.connect_all() && good;
   const double back_s = ms_since(cut) / 1000;
-  report.costs.rows.push_back({std::to_string(size.hosts), fmt::format("{:.1f}", connected_s), fmt::format("{:.1f}", connect_cpu),
-                               fmt::format("{:.0f}", host_kb), fmt::format("{:.0f}", static_cast<double>(bytes) / size.hosts),
+  report.costs.rows.push_back({std::to_string(size.hosts), fmt::format("{:.1f}", connected_s),
+                               fmt::format("{:.1f}", connect_cpu), fmt::format("{:.0f}", host_kb),
+                               fmt::format("{:.0f}", static_cast<double>(bytes) / size.hosts),
                                fmt::format("{:.1f}", back_s)});
   const std::string p99 = at_part(all.host_ms, 0.99);
   if (size.hosts == 1000 || size.hosts == 10'000) {
     const double bound_ms = size.hosts == 1000 ? 300 : 2000;
-    report.aims += krait::bench::aim_line(fmt::format("fleet: every rule changed, {} hosts, p99 under {} ms", size.hosts, bound_ms),
-                                          std::stod(p99) < bound_ms, p99 + " ms");
+    report.aims += krait::bench::aim_line(
+        fmt::format("fleet: every rule changed, {} hosts, p99 under {} ms", size.hosts, bound_ms),
+        std::stod(p99) < bound_ms, p99 + " ms");
     report.aims += krait::bench::aim_line(fmt::format("fleet: {} hosts at most 60 kB each", size.hosts), host_kb <= 60,
                                           fmt::format("{:.0f} kB", host_kb));
   }
   if (size.hosts == 10'000) {
-    report.aims += krait::bench::aim_line("fleet: 10,000 hosts back in under 60 s", back_s < 60, fmt::format("{:.1f} s", back_s));
+    report.aims +=
+        krait::bench::aim_line("fleet: 10,000 hosts back in under 60 s", back_s < 60, fmt::format("{:.1f} s", back_s));
   }
   fleet.hosts.clear();
   coordinator.stop();
@@ -436,8 +451,9 @@ int main(int argc, char** argv) {
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
-  const std::vector<Size> sizes = extent.smallest ? std::vector<Size>{{20, 10, 60}}
-                                                  : std::vector<Size>{{100, 1000, 30'000}, {1000, 1000, 30'000}, {10'000, 1000, 30'000}};
+  const std::vector<Size> sizes =
+      extent.smallest ? std::vector<Size>{{20, 10, 60}}
+                      : std::vector<Size>{{100, 1000, 30'000}, {1000, 1000, 30'000}, {10'000, 1000, 30'000}};
   Report report;
   for (const Size& size : sizes) {
     if (!measure(size, report)) {
@@ -447,8 +463,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "bench_fleet: {} hosts: every rule changed, last after {} ms; {} kB a host\n", size.hosts,
                report.applies.rows.back()[7], report.costs.rows.back()[3]);
   }
-  fmt::print("## Fleet\n\nOne `policy apply --wait`, from the call to the word of each host that it concerns:\n\n{}\n{}\n{}",
-             krait::bench::markdown(report.applies), krait::bench::markdown(report.costs), report.aims);
+  fmt::print(
+      "## Fleet\n\nOne `policy apply --wait`, from the call to the word of each host that it concerns:\n\n{}\n{}\n{}",
+      krait::bench::markdown(report.applies), krait::bench::markdown(report.costs), report.aims);
   if (const auto written = krait::bench::write_csv(report.applies, extent.folder, "fleet"); !written) {
     fmt::print(stderr, "bench_fleet: {}\n", written.error().text());
     return 2;

@@ -286,8 +286,7 @@ Result<Json> Admin::add_token(const Json& request, const Asker& asker) {
                             [&](const fleet::Network& network) { return network.add_token(token); }));
   Json json = answer();
   json["revision"] = revision;
-  json["known_identity"] =
-      service_.network().trusted().policy_book.rows().contains(token.grant.value.identity);
+  json["known_identity"] = service_.network().trusted().policy_book.rows().contains(token.grant.value.identity);
   return json;
 }
 
@@ -384,16 +383,16 @@ Result<Json> Admin::settings(const Json& /*request*/, const Asker& /*asker*/) {
 // Addresses of hosts come out of prefixes: those that are there stay.
 Result<Json> Admin::set_settings(const Json& request, const Asker& asker) {
   KRAIT_TRY(auto settings, fleet::parse_settings(common::object_at(request, "settings").dump()));
-  KRAIT_TRY(const auto revision,
-            service_.change(asker.who, "settings of the network",
-                            [&](const fleet::Network& network) -> Result<std::vector<fleet::Row>> {
-                              if (settings.prefixes.empty() || settings.name.empty()) {
-                                return Error(ErrorCode::invalid_input, "a network needs a name and a prefix");
-                              }
-                              settings.last_host = network.settings().last_host;
-                              settings.made_s = network.settings().made_s;
-                              return fleet::Network::update_settings(settings);
-                            }));
+  KRAIT_TRY(const auto revision, service_.change(asker.who, "settings of the network",
+                                                 [&](const fleet::Network& network) -> Result<std::vector<fleet::Row>> {
+                                                   if (settings.prefixes.empty() || settings.name.empty()) {
+                                                     return Error(ErrorCode::invalid_input,
+                                                                  "a network needs a name and a prefix");
+                                                   }
+                                                   settings.last_host = network.settings().last_host;
+                                                   settings.made_s = network.settings().made_s;
+                                                   return fleet::Network::update_settings(settings);
+                                                 }));
   Json json = answer();
   json["revision"] = revision;
   return json;

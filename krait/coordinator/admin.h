@@ -34,7 +34,8 @@ class Admin {
   Admin(common::Loop& loop, Service& service, records::Store& store, const Clock& clock, std::string server_key)
       : loop_(loop), service_(service), store_(store), clock_(clock), server_key_(std::move(server_key)) {}
 
-  // Answers at once, or when hosts enforce what was asked for. The reply is called once, also when whoever asked has gone.
+  // Answers at once, or when hosts enforce what was asked for. The reply is called once, also when whoever asked has
+  // gone.
   void handle(std::string_view request, const Asker& asker, Reply reply);
 
  private:

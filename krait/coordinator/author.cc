@@ -32,7 +32,8 @@ trust::Bytes bytes_at(const Json& json, const char* key) {
 }
 
 Error not_genuine() {
-  return {ErrorCode::invalid_input, "the coordinator shows a network that no administrator signed; sign nothing for it"};
+  return {ErrorCode::invalid_input,
+          "the coordinator shows a network that no administrator signed; sign nothing for it"};
 }
 
 Result<void> read_book(const Json& json, Authority& authority) {
@@ -184,9 +185,7 @@ Result<Json> policy_order(const Authority& authority, const std::string& text, c
                                                             .made_s = now_s(),
                                                             .root = book.root()},
                                      key);
-  return Json{{"request", "policy_apply"},
-              {"text", text},
-              {"statement", common::to_base64(trust::encode(statement))}};
+  return Json{{"request", "policy_apply"}, {"text", text}, {"statement", common::to_base64(trust::encode(statement))}};
 }
 
 Result<std::vector<trust::Route>> routes_of(const std::string& text) {

@@ -29,7 +29,8 @@ struct Authority {
   [[nodiscard]] common::Result<trust::HostBinding> binding(const std::string& name) const;
 };
 
-// What lies beside an administrator's key: what was signed last, so that nobody signs over an older network or another one.
+// What lies beside an administrator's key: what was signed last, so that nobody signs over an older network or another
+// one.
 std::string anchor_file_of(const std::string& key_file);
 
 // Follows what the coordinator shows from that anchor on, and writes it anew.

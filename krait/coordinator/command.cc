@@ -37,7 +37,8 @@ void add_wait_flags(Command command, AdminFlags& flags) {
 void add_state_flags(Command command, ServerOptions& options) {
   command.option("--state", options.state, "The folder of the coordinator's key and network",
                  {.env = "KRAIT_COORDINATOR_STATE"});
-  command.option("--database", options.database, "PostgreSQL in place of a file there, as libpq has it: host=... dbname=...",
+  command.option("--database", options.database,
+                 "PostgreSQL in place of a file there, as libpq has it: host=... dbname=...",
                  {.env = "KRAIT_COORDINATOR_DATABASE"});
 }
 
@@ -64,9 +65,10 @@ std::string spread_text(const Json& answer, Output& output) {
   const std::uint64_t concerned = common::number_at(spread, "concerned");
   const Json& failing = common::list_at(spread, "failing");
   std::string text =
-      concerned == 0 ? "no host that is online is concerned"
-                     : fmt::format("{} of {} hosts that are online and concerned enforce it, the last one after {:.1f} ms",
-                                   common::number_at(spread, "enforcing"), concerned, spread.value("last_ms", 0.0));
+      concerned == 0
+          ? "no host that is online is concerned"
+          : fmt::format("{} of {} hosts that are online and concerned enforce it, the last one after {:.1f} ms",
+                        common::number_at(spread, "enforcing"), concerned, spread.value("last_ms", 0.0));
   for (const Json& host : failing) {
     text += fmt::format("\n  {} does not: {}", common::text_at(host, "host"), common::text_at(host, "why"));
   }
@@ -79,14 +81,16 @@ std::string spread_text(const Json& answer, Output& output) {
 common::cli::About about() {
   return {.name = "krait-coordinator",
           .version = control::kVersion,
-          .description = "krait-coordinator: hosts join with one token, and one policy reaches all of them.\n"
-                         "What hosts enforce is signed by administrators: the coordinator hands it on, and can add nothing.",
-          .footer = "Example:  sudo krait-coordinator init --name example --prefix 10.90.0.0/16 --address 192.0.2.10:7170\n"
-                    "          sudo krait-coordinator policy apply --wait policy.toml && "
-                    "sudo krait-coordinator token create --identity web\n"
-                    "Every command but serve takes -o json. Exit codes: 0 ok, 1 wrong use, or hosts that do not enforce "
-                    "what was asked for, 2 failure at run\n"
-                    "time."};
+          .description =
+              "krait-coordinator: hosts join with one token, and one policy reaches all of them.\n"
+              "What hosts enforce is signed by administrators: the coordinator hands it on, and can add nothing.",
+          .footer =
+              "Example:  sudo krait-coordinator init --name example --prefix 10.90.0.0/16 --address 192.0.2.10:7170\n"
+              "          sudo krait-coordinator policy apply --wait policy.toml && "
+              "sudo krait-coordinator token create --identity web\n"
+              "Every command but serve takes -o json. Exit codes: 0 ok, 1 wrong use, or hosts that do not enforce "
+              "what was asked for, 2 failure at run\n"
+              "time."};
 }
 
 void add_commands(Shell& shell) {

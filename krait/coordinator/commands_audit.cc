@@ -32,7 +32,8 @@ Result<void> list(const AuditFlags& flags, Output& output) {
 
 Result<void> verify(const AuditFlags& flags, Output& output) {
   KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "audit_verify"}}));
-  output.report(fmt::format("{} lines, none was changed, left out or put in", common::number_at(answer, "lines")), answer);
+  output.report(fmt::format("{} lines, none was changed, left out or put in", common::number_at(answer, "lines")),
+                answer);
   return {};
 }
 

@@ -41,8 +41,9 @@ std::string state_text(const Json& host) {
     return "offline";
   }
   const std::string failure = common::text_at(host, "failure");
-  return failure.empty() ? fmt::format("online, enforces revision {}", common::number_at(host, "enforced"))
-                         : fmt::format("online, does not enforce revision {}: {}", common::number_at(host, "sent"), failure);
+  return failure.empty()
+             ? fmt::format("online, enforces revision {}", common::number_at(host, "enforced"))
+             : fmt::format("online, does not enforce revision {}: {}", common::number_at(host, "sent"), failure);
 }
 
 Result<void> list(const HostFlags& flags, Output& output) {
@@ -63,12 +64,13 @@ Result<void> show(const HostFlags& flags, Output& output) {
   for (const Json& route : common::list_at(host, "routes")) {
     routes += fmt::format("\n  route: {} is {}", common::text_at(route, "prefix"), common::text_at(route, "identity"));
   }
-  output.report(fmt::format("{}: {}\n  identity: {}\n  addresses: {}\n  WireGuard's key: {}\n  endpoint: {}\n  vouched for "
-                            "by: {}\n  joined: {}{}",
-                            flags.host, state_text(host), common::text_at(host, "identity"), addresses_text(host),
-                            common::text_at(host, "key"), common::text_at(host, "endpoint", "none"),
-                            common::text_at(host, "signed_by"), time_text(common::number_at(host, "joined_s")), routes),
-                answer);
+  output.report(
+      fmt::format("{}: {}\n  identity: {}\n  addresses: {}\n  WireGuard's key: {}\n  endpoint: {}\n  vouched for "
+                  "by: {}\n  joined: {}{}",
+                  flags.host, state_text(host), common::text_at(host, "identity"), addresses_text(host),
+                  common::text_at(host, "key"), common::text_at(host, "endpoint", "none"),
+                  common::text_at(host, "signed_by"), time_text(common::number_at(host, "joined_s")), routes),
+      answer);
   return {};
 }
 
@@ -79,8 +81,8 @@ Result<void> order(const HostFlags& flags, const std::string& what, const std::s
                                            static_cast<std::uint32_t>(std::min<std::int64_t>(timeout_s, 600) * 1000)},
                                           make));
   const std::string spread = spread_text(answer, output);
-  output.report(fmt::format("{}: revision {}{}{}", done, common::number_at(answer, "revision"), spread.empty() ? "" : "\n",
-                            spread),
+  output.report(fmt::format("{}: revision {}{}{}", done, common::number_at(answer, "revision"),
+                            spread.empty() ? "" : "\n", spread),
                 answer);
   return {};
 }
@@ -112,7 +114,7 @@ Result<void> put(const HostFlags& flags, const std::string& what, Output& output
 }
 
 void add(Shell& shell, Command group, const char* name, const char* summary, const std::string& more,
-          Result<void> (*act)(const HostFlags&, Output&), const char* value = nullptr) {
+         Result<void> (*act)(const HostFlags&, Output&), const char* value = nullptr) {
   auto flags = std::make_shared<HostFlags>();
   const bool lists = std::string_view(name) == "list";
   Command command = shell.command(group, name, summary, more);

@@ -34,13 +34,14 @@ std::string listed(const Json& list) {
 Result<void> show(const NetworkFlags& flags, Output& output) {
   KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "settings"}}));
   const Json& settings = common::object_at(answer, "settings");
-  output.report(fmt::format("{}: number {}\n  prefixes: {}\n  addresses of coordinators: {}\n  key of coordinators: {}\n  "
-                            "approval: {}\n  keepalive behind NAT: {} s",
-                            common::text_at(settings, "name"), common::text_at(answer, "id"),
-                            listed(common::list_at(settings, "prefixes")), listed(common::list_at(settings, "addresses")),
-                            common::text_at(answer, "server_key"), settings.value("approval", false) ? "on" : "off",
-                            common::number_at(settings, "keepalive_s")),
-                answer);
+  output.report(
+      fmt::format("{}: number {}\n  prefixes: {}\n  addresses of coordinators: {}\n  key of coordinators: {}\n  "
+                  "approval: {}\n  keepalive behind NAT: {} s",
+                  common::text_at(settings, "name"), common::text_at(answer, "id"),
+                  listed(common::list_at(settings, "prefixes")), listed(common::list_at(settings, "addresses")),
+                  common::text_at(answer, "server_key"), settings.value("approval", false) ? "on" : "off",
+                  common::number_at(settings, "keepalive_s")),
+      answer);
   return {};
 }
 
@@ -91,12 +92,14 @@ void add_network_commands(Shell& shell) {
   add_socket_flag(ask_status, *flags);
   shell.on(ask_status, [flags](Output& output) { return status(*flags, output); });
   const Command group = shell.group("network", "The network's settings");
-  Command ask_settings = shell.command(group, "show", "Show the settings", "Example:  sudo krait-coordinator network show");
+  Command ask_settings =
+      shell.command(group, "show", "Show the settings", "Example:  sudo krait-coordinator network show");
   add_socket_flag(ask_settings, *flags);
   shell.on(ask_settings, [flags](Output& output) { return show(*flags, output); });
-  Command change = shell.command(group, "set", "Change the settings",
-                                 "What is not named stays.\n"
-                                 "Example:  sudo krait-coordinator network set --address 192.0.2.10:7170,192.0.2.11:7170");
+  Command change =
+      shell.command(group, "set", "Change the settings",
+                    "What is not named stays.\n"
+                    "Example:  sudo krait-coordinator network set --address 192.0.2.10:7170,192.0.2.11:7170");
   change.option("--address", flags->addresses, "Where hosts reach coordinators, several with commas");
   change.option("--approval", flags->approval, "Whether hosts that join wait for host approve: on or off");
   change.option("--keepalive", flags->keepalive_s, "Seconds between packets of hosts behind NAT; 0 for none");

@@ -101,7 +101,8 @@ Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const
   KRAIT_TRY(const auto hosts_of, hosts_by_identity(flags.socket));
   const std::string shown = fleet::difference_text(difference, hosts_of);
   if (flags.dry_run) {
-    output.report(shown, {{"version", common::kAnswerVersion}, {"dry_run", true}, {"difference", difference_json(difference)}});
+    output.report(
+        shown, {{"version", common::kAnswerVersion}, {"dry_run", true}, {"difference", difference_json(difference)}});
     return {};
   }
   if (!output.json()) {
@@ -130,7 +131,8 @@ Result<void> apply(const PolicyFlags& flags, Output& output) {
   KRAIT_TRY(const auto checked, plan::check_policy(flags.file));
   KRAIT_TRY(const auto text, common::read_file(flags.file, config::kMaxFileBytes));
   if (common::Digest::of(text) != checked.policy.digest) {
-    return Error(ErrorCode::invalid_input, fmt::format("{} was changed while it was checked; apply it again", flags.file));
+    return Error(ErrorCode::invalid_input,
+                 fmt::format("{} was changed while it was checked; apply it again", flags.file));
   }
   output.warn(checked.warnings);
   return apply_text(flags, text, checked.policy, "apply", output);
@@ -148,7 +150,8 @@ Result<void> rollback(const PolicyFlags& flags, Output& output) {
   }
   KRAIT_TRY(const auto former, stored(flags.socket, wanted.number));
   KRAIT_TRY(const auto model, model_of(former));
-  return apply_text(wanted, common::text_at(former, "text"), model, fmt::format("rollback to {}", *wanted.number), output);
+  return apply_text(wanted, common::text_at(former, "text"), model, fmt::format("rollback to {}", *wanted.number),
+                    output);
 }
 
 Result<void> history(const PolicyFlags& flags, Output& output) {
@@ -196,11 +199,12 @@ void add_changing_flags(Command command, PolicyFlags& flags) {
 
 void add_apply(Shell& shell, Command group) {
   auto flags = std::make_shared<PolicyFlags>();
-  Command command = shell.command(
-      group, "apply", "Put a policy in force on all hosts",
-      "Checks it and runs its tests, says who gains and loses what, signs and stores it; hosts that are online enforce it\n"
-      "within milliseconds. With --wait it returns when they do, names those that do not, and ends with exit code 1 then.\n"
-      "Example:  sudo krait-coordinator policy apply --wait policy.toml");
+  Command command = shell.command(group, "apply", "Put a policy in force on all hosts",
+                                  "Checks it and runs its tests, says who gains and loses what, signs and stores it; "
+                                  "hosts that are online enforce it\n"
+                                  "within milliseconds. With --wait it returns when they do, names those that do not, "
+                                  "and ends with exit code 1 then.\n"
+                                  "Example:  sudo krait-coordinator policy apply --wait policy.toml");
   command.option("FILE", flags->file, "The policy", {.required = true});
   add_changing_flags(command, *flags);
   shell.on(command, [flags](Output& output) { return apply(*flags, output); });
@@ -218,7 +222,8 @@ void add_rollback(Shell& shell, Command group) {
 
 void add_history(Shell& shell, Command group) {
   auto flags = std::make_shared<PolicyFlags>();
-  Command command = shell.command(group, "history", "List all policies", "Example:  sudo krait-coordinator policy history");
+  Command command =
+      shell.command(group, "history", "List all policies", "Example:  sudo krait-coordinator policy history");
   add_socket_flag(command, *flags);
   shell.on(command, [flags](Output& output) { return history(*flags, output); });
 }

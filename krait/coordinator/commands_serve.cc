@@ -33,15 +33,16 @@ Json versioned(Json json) {
 Result<void> init(Founding founding, Output& output) {
   KRAIT_TRY(founding.admin_key_file, admin_key_file(founding.admin_key_file));
   KRAIT_TRY(const auto founded, found_network(founding));
-  output.report(fmt::format("the network {} is made in {}\n"
-                            "the administrator's key is {}: whoever has it may change everything; keep a copy elsewhere\n"
-                            "next: krait-coordinator serve, policy apply, token create",
-                            founding.name, founding.server.state, founding.admin_key_file),
-                versioned({{"name", founding.name},
-                           {"network", founded.network},
-                           {"server_key", founded.server_key},
-                           {"admin_key_file", founding.admin_key_file},
-                           {"state", founding.server.state}}));
+  output.report(
+      fmt::format("the network {} is made in {}\n"
+                  "the administrator's key is {}: whoever has it may change everything; keep a copy elsewhere\n"
+                  "next: krait-coordinator serve, policy apply, token create",
+                  founding.name, founding.server.state, founding.admin_key_file),
+      versioned({{"name", founding.name},
+                 {"network", founded.network},
+                 {"server_key", founded.server_key},
+                 {"admin_key_file", founding.admin_key_file},
+                 {"state", founding.server.state}}));
   return {};
 }
 
@@ -51,8 +52,10 @@ void add_init(Shell& shell) {
   flags->name = "krait";
   Command command = shell.command(
       "init", "Make a network",
-      "Makes the coordinator's key, the database and the first administrator's key. Hosts believe what that key signs, and\n"
-      "nothing else: where it lies on another machine than the coordinator, the coordinator can grant nobody anything.\n"
+      "Makes the coordinator's key, the database and the first administrator's key. Hosts believe what that key signs, "
+      "and\n"
+      "nothing else: where it lies on another machine than the coordinator, the coordinator can grant nobody "
+      "anything.\n"
       "Example:  sudo krait-coordinator init --name example --prefix 10.90.0.0/16 --prefix fd90::/64 --address "
       "192.0.2.10:7170");
   command.option("--name", flags->name, "What the network is called");
@@ -97,8 +100,9 @@ void add_migrate(Shell& shell) {
     KRAIT_TRY(auto database, options->database.empty() ? records::open_sqlite(database_file_of(*options), true)
                                                        : records::open_postgresql(options->database));
     KRAIT_TRY(const auto former, records::Store::migrate(*database));
-    output.report(former == records::kSchema ? fmt::format("nothing to do: the store has version {}", former)
-                                             : fmt::format("the store went from version {} to {}", former, records::kSchema),
+    output.report(former == records::kSchema
+                      ? fmt::format("nothing to do: the store has version {}", former)
+                      : fmt::format("the store went from version {} to {}", former, records::kSchema),
                   versioned({{"from", former}, {"to", records::kSchema}}));
     return {};
   });
@@ -107,9 +111,10 @@ void add_migrate(Shell& shell) {
 void add_backup(Shell& shell) {
   auto flags = std::make_shared<AdminFlags>();
   auto file = std::make_shared<std::string>();
-  Command command = shell.command("backup", "Copy the network into a file, while it is served",
-                                  "The file holds everything but the coordinator's key (server.pem) and the administrators'.\n"
-                                  "Example:  sudo krait-coordinator backup /var/lib/krait-coordinator/backup.db");
+  Command command =
+      shell.command("backup", "Copy the network into a file, while it is served",
+                    "The file holds everything but the coordinator's key (server.pem) and the administrators'.\n"
+                    "Example:  sudo krait-coordinator backup /var/lib/krait-coordinator/backup.db");
   command.option("FILE", *file, "The file to make, in a folder that the coordinator may write to", {.required = true});
   add_socket_flag(command, *flags);
   shell.on(command, [flags, file](Output& output) -> Result<void> {
@@ -147,10 +152,11 @@ Result<void> restore(const ServerOptions& options, const std::string& file, Outp
     std::ignore = ::chown((to + ".lock").c_str(), folder.st_uid, folder.st_gid);
   }
   ::unlink((file + ".lock").c_str());
-  output.report(fmt::format("revision {} is restored. Hosts that have seen a newer one refuse to go back until they are told "
-                            "(docs/coordinator.md).",
-                            revision),
-                versioned({{"revision", revision}}));
+  output.report(
+      fmt::format("revision {} is restored. Hosts that have seen a newer one refuse to go back until they are told "
+                  "(docs/coordinator.md).",
+                  revision),
+      versioned({{"revision", revision}}));
   return {};
 }
 

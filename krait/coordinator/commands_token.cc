@@ -61,7 +61,8 @@ Result<void> create(const CreateFlags& flags, Output& output) {
                                               .admin_list = trust::admin_list_id(authority.lists.back()),
                                               .seed = crypto::Secret::of(token_key.seed().bytes())});
   if (!answer.value("known_identity", true)) {
-    output.warn({{.file = "", .message = fmt::format("the policy does not know the identity {} yet", flags.identity),
+    output.warn({{.file = "",
+                  .message = fmt::format("the policy does not know the identity {} yet", flags.identity),
                   .hint = "nobody can join with the token before it does"}});
   }
   answer["secret"] = text;
@@ -73,12 +74,13 @@ Result<void> create(const CreateFlags& flags, Output& output) {
 
 void add_create(Shell& shell, Command group) {
   auto flags = std::make_shared<CreateFlags>();
-  Command command = shell.command(group, "create", "Print a token, with which hosts join",
-                                  "Who has the token may join as that identity until it is spent or has expired. On the host:\n"
-                                  "sudo krait join TOKEN\n"
-                                  "Example:  sudo krait-coordinator token create --identity web --ttl 1h\n"
-                                  "Example:  sudo krait-coordinator token create --identity gateway --routes "
-                                  "10.20.0.0/16=office");
+  Command command =
+      shell.command(group, "create", "Print a token, with which hosts join",
+                    "Who has the token may join as that identity until it is spent or has expired. On the host:\n"
+                    "sudo krait join TOKEN\n"
+                    "Example:  sudo krait-coordinator token create --identity web --ttl 1h\n"
+                    "Example:  sudo krait-coordinator token create --identity gateway --routes "
+                    "10.20.0.0/16=office");
   command.option("--identity", flags->identity, "Whom the policy calls the host", {.required = true});
   command.option("--ttl", flags->ttl, "How long it holds");
   command.option("--uses", flags->uses, "How many hosts may join with it; 1");
@@ -96,8 +98,8 @@ std::string token_state(const Json& token) {
   if (token.value("expired", false)) {
     return "expired";
   }
-  return fmt::format("{} of {} uses left, until {}", common::number_at(token, "uses_left"), common::number_at(token, "uses"),
-                     time_text(common::number_at(token, "expires_s")));
+  return fmt::format("{} of {} uses left, until {}", common::number_at(token, "uses_left"),
+                     common::number_at(token, "uses"), time_text(common::number_at(token, "expires_s")));
 }
 
 void add_list(Shell& shell, Command group) {
@@ -128,15 +130,16 @@ void add_revoke(Shell& shell, Command group) {
   add_key_flag(command, *flags);
   add_socket_flag(command, *flags);
   shell.on(command, [flags, token](Output& output) -> Result<void> {
-    KRAIT_TRY(const auto answer,
-              edit_hosts({flags->socket, flags->key, fmt::format("revoke token {}", *token)},
-                         [&](const Authority& authority) -> Result<fleet::HostsEdit> {
-                           const auto grant = authority.grants.find(*token);
-                           if (grant == authority.grants.end()) {
-                             return Error(ErrorCode::not_found, "there is no such token; see krait-coordinator token list");
-                           }
-                           return fleet::HostsEdit{.take_back = {grant->second}};
-                         }));
+    KRAIT_TRY(const auto answer, edit_hosts({flags->socket, flags->key, fmt::format("revoke token {}", *token)},
+                                            [&](const Authority& authority) -> Result<fleet::HostsEdit> {
+                                              const auto grant = authority.grants.find(*token);
+                                              if (grant == authority.grants.end()) {
+                                                return Error(
+                                                    ErrorCode::not_found,
+                                                    "there is no such token; see krait-coordinator token list");
+                                              }
+                                              return fleet::HostsEdit{.take_back = {grant->second}};
+                                            }));
     output.report("the token is revoked", answer);
     return {};
   });

@@ -37,7 +37,8 @@ Result<fleet::Settings> settings_of(const Founding& founding) {
     if (!prefix || prefix->has_host_bits() || prefix->length == 0) {
       return wrong(fmt::format("the prefix {} is none; write 10.90.0.0/16 or fd90::/64", text));
     }
-    if (std::ranges::any_of(settings.prefixes, [&](const auto& other) { return other.ip.family == prefix->ip.family; })) {
+    if (std::ranges::any_of(settings.prefixes,
+                            [&](const auto& other) { return other.ip.family == prefix->ip.family; })) {
       return wrong("one prefix of IPv4 and one of IPv6 at most");
     }
     settings.prefixes.push_back(*prefix);
@@ -66,8 +67,8 @@ Result<void> give_to_owner_of(const std::string& folder, const std::vector<std::
 }
 
 // The first revision.
-std::vector<fleet::Row> first_rows(const Founding& founding, const fleet::Settings& settings, const crypto::Hash& network,
-                                   const crypto::SigningKey& key) {
+std::vector<fleet::Row> first_rows(const Founding& founding, const fleet::Settings& settings,
+                                   const crypto::Hash& network, const crypto::SigningKey& key) {
   const trust::AdminList list{
       .network = network,
       .version = 1,
@@ -75,8 +76,13 @@ std::vector<fleet::Row> first_rows(const Founding& founding, const fleet::Settin
   const std::int64_t made_s = settings.made_s;
   return fleet::found(
       settings, trust::sign(list, key),
-      trust::sign(trust::HostsStatement{.network = network, .revision = 1, .made_s = made_s, .root = trust::HostsBook().root()}, key),
-      trust::sign(trust::PolicyStatement{.network = network, .revision = 1, .made_s = made_s, .root = trust::PolicyBook().root()}, key));
+      trust::sign(
+          trust::HostsStatement{.network = network, .revision = 1, .made_s = made_s, .root = trust::HostsBook().root()},
+          key),
+      trust::sign(
+          trust::PolicyStatement{
+              .network = network, .revision = 1, .made_s = made_s, .root = trust::PolicyBook().root()},
+          key));
 }
 
 Result<void> write_first_revision(const Founding& founding, const std::vector<fleet::Row>& rows, std::int64_t at_s) {
@@ -127,8 +133,8 @@ Result<Founded> found_network(const Founding& founding) {
   }
   if (written) {
     const std::string database = database_file_of(founding.server);
-    written = give_to_owner_of(folder, {key_file_of(founding.server), database, database + ".lock", database + "-wal",
-                                        database + "-shm"});
+    written = give_to_owner_of(
+        folder, {key_file_of(founding.server), database, database + ".lock", database + "-wal", database + "-shm"});
   }
   if (!written) {
     ::unlink(key_file_of(founding.server).c_str());

@@ -174,8 +174,8 @@ class Server {
     port_ = own.port;
     KRAIT_TRY(host_listener_, wire::Listener::start(loop_, std::move(fd), tls_.get(), {.frames = kHostFrames},
                                                     [this](std::unique_ptr<wire::Connection> connection) {
-                                                      auto host =
-                                                          std::make_unique<HostConnection>(*this, std::move(connection));
+                                                      auto host = std::make_unique<HostConnection>(
+                                                          *this, std::move(connection));
                                                       host->begin(service_);
                                                       HostConnection* const at = host.get();
                                                       hosts_.emplace(at, std::move(host));
@@ -192,9 +192,9 @@ class Server {
                                                      [this](std::unique_ptr<wire::Connection> connection) {
                                                        const std::uint64_t id = next_admin_++;
                                                        Asker asker = asker_of(connection->fd());
-                                                       admins_.emplace(id, std::make_unique<AdminConnection>(
-                                                                               *this, std::move(connection),
-                                                                               std::move(asker), id));
+                                                       admins_.emplace(
+                                                           id, std::make_unique<AdminConnection>(
+                                                                   *this, std::move(connection), std::move(asker), id));
                                                      }));
     return {};
   }
@@ -231,7 +231,8 @@ class Server {
     return {};
   }
 
-  // --- Other coordinators ------------------------------------------------------------------------------------------------
+  // --- Other coordinators
+  // ------------------------------------------------------------------------------------------------
 
   Result<void> watch_store() {
     if (!store_.database().is_shared()) {

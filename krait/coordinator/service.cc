@@ -24,7 +24,8 @@ Result<void> Service::load() {
   return {};
 }
 
-// --- Changes -----------------------------------------------------------------------------------------------------------
+// --- Changes
+// -----------------------------------------------------------------------------------------------------------
 
 Result<std::uint64_t> Service::change(const std::string& who, const std::string& what, const Make& make) {
   const std::int64_t begun_us = clock_.steady_us();
@@ -57,7 +58,8 @@ Result<void> Service::catch_up() {
   return {};
 }
 
-// Tells those whose state it changes. Who is slow is told of the newest state alone, once it has read what is on its way.
+// Tells those whose state it changes. Who is slow is told of the newest state alone, once it has read what is on its
+// way.
 void Service::spread(const fleet::Concerned& concerned, std::int64_t begun_us) {
   look_for_struck_off();
   last_concerned_.clear();
@@ -129,7 +131,8 @@ void Service::send_state(Session& session, std::shared_ptr<const trust::State> s
   session.behind = false;
 }
 
-// --- Who waits ---------------------------------------------------------------------------------------------------------
+// --- Who waits
+// ---------------------------------------------------------------------------------------------------------
 
 Service::WaitId Service::wait(OnSpread done) {
   const WaitId id = next_wait_++;

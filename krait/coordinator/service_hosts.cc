@@ -28,7 +28,8 @@ std::vector<common::Endpoint> endpoints_of(const std::vector<std::string>& texts
 }
 
 wire::RefusalCode code_of(const Error& error) {
-  const bool for_good = error.code() == common::ErrorCode::invalid_input || error.code() == common::ErrorCode::not_found;
+  const bool for_good =
+      error.code() == common::ErrorCode::invalid_input || error.code() == common::ErrorCode::not_found;
   return for_good ? wire::RefusalCode::wrong : wire::RefusalCode::later;
 }
 
@@ -69,8 +70,7 @@ void Service::on_gone(SessionId id) {
     return;
   }
   settle(id, false, "it went offline");
-  if (const auto own = session_of_host_.find(found->second.host);
-      own != session_of_host_.end() && own->second == id) {
+  if (const auto own = session_of_host_.find(found->second.host); own != session_of_host_.end() && own->second == id) {
     session_of_host_.erase(own);
   }
   joining_.erase(id);
@@ -145,9 +145,10 @@ void Service::on(SessionId id, Session& session, wire::Join& join) {
                .behind_nat = join.behind_nat};
   auto offer = network_->offer(applicant, reserved(), clock_.unix_s());
   if (!offer) {
-    refuse(session, offer.error().code() == common::ErrorCode::invalid_input ? wire::RefusalCode::token
-                                                                             : wire::RefusalCode::later,
-           offer.error().text());
+    refuse(
+        session,
+        offer.error().code() == common::ErrorCode::invalid_input ? wire::RefusalCode::token : wire::RefusalCode::later,
+        offer.error().text());
     return;
   }
   wire::Offer message{.grant = fleet::string_of(trust::encode(offer->grant)), .name = offer->name};
@@ -202,7 +203,8 @@ void Service::say_joined(Session& session, const fleet::Host& host) {
 void Service::on(SessionId /*id*/, Session& session, wire::Watch& watch) {
   const fleet::Host* host = network_->find_host(session.host);
   if (host == nullptr) {
-    refuse(session, wire::RefusalCode::unknown_key, "the network has no host with this key; it was removed, or has not joined");
+    refuse(session, wire::RefusalCode::unknown_key,
+           "the network has no host with this key; it was removed, or has not joined");
     return;
   }
   session.watching = true;
@@ -218,7 +220,8 @@ void Service::on(SessionId /*id*/, Session& session, wire::Watch& watch) {
   auto held = std::make_shared<const trust::State>(std::move(*state));
   if (watch.holds != 0 && !watch.digest.empty()) {
     const wire::KeyHash digest = wire::hash_of(fleet::string_of(trust::encode_state(*held)));
-    if (std::ranges::equal(digest, watch.digest, [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); })) {
+    if (std::ranges::equal(digest, watch.digest,
+                           [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); })) {
       session.held = std::move(held);
       session.sent = revision_;
       session.behind = false;
@@ -281,11 +284,11 @@ void Service::on(SessionId /*id*/, Session& session, wire::Leave& /*leave*/) {
     return;
   }
   const std::string name = host->name;
-  const auto done = change(fmt::format("host {}", name), fmt::format("host {} leaves", name),
-                           [&](const fleet::Network& network) {
-                             const fleet::Host* leaver = network.find_host(name);
-                             return leaver == nullptr ? std::vector<fleet::Row>() : network.leave(*leaver);
-                           });
+  const auto done =
+      change(fmt::format("host {}", name), fmt::format("host {} leaves", name), [&](const fleet::Network& network) {
+        const fleet::Host* leaver = network.find_host(name);
+        return leaver == nullptr ? std::vector<fleet::Row>() : network.leave(*leaver);
+      });
   if (!done) {
     refuse(session, done.error());
   }

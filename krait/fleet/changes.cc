@@ -81,7 +81,8 @@ Result<std::vector<common::Ip>> Network::free_addresses(const trust::Grant& gran
       }
     }
     if (!found) {
-      return Error(ErrorCode::limit, fmt::format("no address of {} is free; give the network a larger prefix", pool.text()));
+      return Error(ErrorCode::limit,
+                   fmt::format("no address of {} is free; give the network a larger prefix", pool.text()));
     }
     addresses.push_back(*found);
   }
@@ -139,7 +140,8 @@ Result<std::vector<Row>> Network::enrol(const Offer& offer, const Applicant& app
       binding.key_serial != 0) {
     return refused("the host signed something else than it was offered");
   }
-  if (find_host(offer.name) != nullptr || joined_keys_.contains(offer.key) || find_link(applicant.link_key) != nullptr) {
+  if (find_host(offer.name) != nullptr || joined_keys_.contains(offer.key) ||
+      find_link(applicant.link_key) != nullptr) {
     return refused("another host came first with this name or key; join again");
   }
   for (const common::Ip& address : offer.addresses) {
@@ -277,8 +279,7 @@ Result<std::vector<Row>> Network::apply_policy(PolicyText policy,
 
 Result<std::vector<Row>> Network::add_admin_list(const trust::Signed<trust::AdminList>& list) const {
   const trust::AdminList& former = trusted_.lists.back().value;
-  if (!trust::is_genuine(list) || !trust::may_sign_hosts(former, list.signer) ||
-      list.value.network != former.network) {
+  if (!trust::is_genuine(list) || !trust::may_sign_hosts(former, list.signer) || list.value.network != former.network) {
     return refused("the list is not signed by an admin of the one before");
   }
   if (list.value.version != former.version + 1) {

@@ -65,7 +65,8 @@ Result<JoinToken> parse_token_text(std::string_view text) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     std::copy_n(bytes->begin() + static_cast<std::ptrdiff_t>(i * kPartBytes), kPartBytes, parts[i].begin());
   }
-  JoinToken token{.addresses = {}, .server_key = parts[0], .admin_list = parts[1], .seed = crypto::Secret::of(parts[2])};
+  JoinToken token{
+      .addresses = {}, .server_key = parts[0], .admin_list = parts[1], .seed = crypto::Secret::of(parts[2])};
   std::string rest(bytes->begin() + 3 * kPartBytes, bytes->end());
   for (std::size_t at = 0; at <= rest.size();) {
     const std::size_t end = std::min(rest.find(',', at), rest.size());

@@ -17,8 +17,8 @@ namespace krait::fleet {
 struct JoinToken {
   std::vector<std::string> addresses;         // "192.0.2.1:7170", one to eight
   std::array<std::uint8_t, 32> server_key{};  // the hash of the coordinators' key
-  crypto::Hash admin_list{};                  // trust::admin_list_id() of the list that the host believes from the start
-  crypto::Secret seed;                        // of the token's key
+  crypto::Hash admin_list{};  // trust::admin_list_id() of the list that the host believes from the start
+  crypto::Secret seed;        // of the token's key
 };
 
 // "krait1_" and base64 for URLs. Whoever has it may join: the caller wipes it.

@@ -107,7 +107,8 @@ TEST_F(Networks, RefuseAHostThatSignsSomethingElse) {
   liar = *offer;
   liar.name = "db1";
   EXPECT_FALSE(enrolled(liar));
-  EXPECT_FALSE(network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 9), kNow));  // another token's key
+  EXPECT_FALSE(
+      network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 9), kNow));  // another token's key
   EXPECT_TRUE(enrolled(*offer));
 }
 

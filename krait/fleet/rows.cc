@@ -76,9 +76,7 @@ trust::BytesView view_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-std::string string_of(trust::BytesView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+std::string string_of(trust::BytesView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 std::string key_of(std::uint64_t number) { return fmt::format("{:020}", number); }
 

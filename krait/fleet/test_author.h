@@ -26,15 +26,15 @@ class TestAuthor {
   [[nodiscard]] static crypto::Hash network_id() { return crypto::hash_of("krait test", "network"); }
 
   [[nodiscard]] std::vector<Row> found(const std::string& prefix4 = "10.90.0.0/29") const {
-    const trust::AdminList list{.network = network_id(),
-                                .version = 1,
-                                .administrators = {{key_.verify_key(), trust::Role::admin, "alice"}}};
+    const trust::AdminList list{
+        .network = network_id(), .version = 1, .administrators = {{key_.verify_key(), trust::Role::admin, "alice"}}};
     Settings settings;
     settings.name = "test";
     settings.prefixes = {*common::Prefix::parse(prefix4), *common::Prefix::parse("fd90::/64")};
-    return fleet::found(settings, trust::sign(list, key_),
-                        trust::sign(trust::HostsStatement{.network = network_id(), .revision = 1, .made_s = kNow}, key_),
-                        trust::sign(trust::PolicyStatement{.network = network_id(), .revision = 1, .made_s = kNow}, key_));
+    return fleet::found(
+        settings, trust::sign(list, key_),
+        trust::sign(trust::HostsStatement{.network = network_id(), .revision = 1, .made_s = kNow}, key_),
+        trust::sign(trust::PolicyStatement{.network = network_id(), .revision = 1, .made_s = kNow}, key_));
   }
 
   // `allowed`: "FROM TO", by tcp/5432.
@@ -127,10 +127,10 @@ class TestAuthor {
                                      .key_serial = 0,
                                      .addresses = offer.addresses,
                                      .routes = offer.grant.value.routes};
-    return trust::sign(trust::JoinedHost{.grant = trust::grant_id(offer.grant),
-                                         .made_s = offer.grant.value.made_s,
-                                         .binding = binding},
-                       signing_key(number));
+    return trust::sign(
+        trust::JoinedHost{
+            .grant = trust::grant_id(offer.grant), .made_s = offer.grant.value.made_s, .binding = binding},
+        signing_key(number));
   }
 
  private:

@@ -42,9 +42,7 @@ constexpr wire::FrameLimits kFrames{.incoming_bytes = wire::kMaxStateFrameBytes,
 trust::BytesView view_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
-std::string text_of(const trust::Bytes& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+std::string text_of(const trust::Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
@@ -311,8 +309,8 @@ Result<void> write_files(const JoinOptions& options, const fleet::JoinToken& tok
   // Last: from here on the agent goes by it.
   KRAIT_CHECK(common::write_file(options.joined_file, plan::joined_host_text(host), 0600));
   give_to("krait", {folder, options.joined_file, host.kept_file(), host.confirmed_file(), options.private_key_file});
-  give_to("krait-link", {options.files.folder, options.files.key(), options.files.host_key(), options.files.membership(),
-                         options.files.offered()});
+  give_to("krait-link", {options.files.folder, options.files.key(), options.files.host_key(),
+                         options.files.membership(), options.files.offered()});
   return {};
 }
 
@@ -386,9 +384,9 @@ Result<Left> leave(const JoinOptions& options) {
   left.why_not = told ? "" : told.error().text();
   plan::JoinedHost host;
   host.file = options.joined_file;
-  for (const std::string& file : {options.joined_file, host.kept_file(), host.confirmed_file(),
-                                  options.files.membership(), options.files.key(), options.files.host_key(),
-                                  options.files.offered()}) {
+  for (const std::string& file :
+       {options.joined_file, host.kept_file(), host.confirmed_file(), options.files.membership(), options.files.key(),
+        options.files.host_key(), options.files.offered()}) {
     ::unlink(file.c_str());
   }
   return left;

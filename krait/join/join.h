@@ -29,8 +29,8 @@ struct Joined {
   bool waits_for_approval = false;
 };
 
-// Nothing of the agent's is written before the coordinator has taken the host in and sent a state that verifies. What is
-// there of a former attempt is used again, so that an attempt that broke off costs no use of the token.
+// Nothing of the agent's is written before the coordinator has taken the host in and sent a state that verifies. What
+// is there of a former attempt is used again, so that an attempt that broke off costs no use of the token.
 common::Result<Joined> join(const JoinOptions& options);
 
 // Tells the coordinator, best effort, and removes what join wrote. `told`: whether the coordinator knows.

@@ -41,8 +41,8 @@ bool has_systemd() { return ::access("/run/systemd/system", F_OK) == 0; }
 Result<void> systemctl(const std::string& words) {
   const int status = std::system(("systemctl " + words).c_str());
   return status == 0 ? Result<void>()
-                     : Error(ErrorCode::system, fmt::format("systemctl {} failed; see journalctl -u krait-agent -u krait-link",
-                                                            words));
+                     : Error(ErrorCode::system,
+                             fmt::format("systemctl {} failed; see journalctl -u krait-agent -u krait-link", words));
 }
 
 std::string machine_name() {
@@ -76,14 +76,16 @@ Result<void> join(const krait::cli::JoinFlags& flags, Output& output) {
                   {"addresses", joined.addresses},
                   {"waits_for_approval", joined.waits_for_approval}};
   if (joined.waits_for_approval) {
-    output.report(fmt::format("{} waits until an administrator approves it; then run the same once more", joined.name), json);
+    output.report(fmt::format("{} waits until an administrator approves it; then run the same once more", joined.name),
+                  json);
     return {};
   }
   if (!flags.no_start && has_systemd()) {
     KRAIT_CHECK(systemctl("enable --quiet krait-agent krait-link"));
     KRAIT_CHECK(systemctl("restart krait-agent krait-link"));
   }
-  output.report(fmt::format("joined as {}: {}, {}", joined.name, joined.identity, fmt::join(joined.addresses, ", ")), json);
+  output.report(fmt::format("joined as {}: {}, {}", joined.name, joined.identity, fmt::join(joined.addresses, ", ")),
+                json);
   return {};
 }
 

@@ -48,8 +48,8 @@ void Core::on_message(wire::Message& message) {
 
 void Core::on(wire::Welcome& welcome) {
   if (!welcome.known) {
-    surroundings_.give_up("the coordinator does not know this host; it was removed, or has not joined: krait join TOKEN",
-                          true);
+    surroundings_.give_up(
+        "the coordinator does not know this host; it was removed, or has not joined: krait join TOKEN", true);
     return;
   }
   surroundings_.send(wire::Here{.endpoints = where_.endpoints, .listen_port = where_.listen_port});

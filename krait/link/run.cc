@@ -28,8 +28,7 @@ using common::Result;
 namespace {
 
 // States come in chunks; what this side says is short.
-constexpr wire::FrameLimits kFrames{.incoming_bytes = wire::kMaxStateFrameBytes,
-                                    .queued_bytes = std::size_t{1} << 20U};
+constexpr wire::FrameLimits kFrames{.incoming_bytes = wire::kMaxStateFrameBytes, .queued_bytes = std::size_t{1} << 20U};
 
 // A coordinator that comes back meets its hosts spread over the first two, then over ever longer whiles.
 constexpr std::chrono::milliseconds kFirstRetry{500};
@@ -61,7 +60,8 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
     return {};
   }
 
-  // --- The connection ----------------------------------------------------------------------------------------------------
+  // --- The connection
+  // ----------------------------------------------------------------------------------------------------
 
   void on_open() override {
     patience_.stop();
@@ -87,14 +87,17 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
   }
   void on_closed(const std::string& why) override { give_up(why, false); }
 
-  // --- What the core asks for --------------------------------------------------------------------------------------------
+  // --- What the core asks for
+  // --------------------------------------------------------------------------------------------
 
   void send(const wire::Message& message) override {
     if (connection_) {
       connection_->send(wire::encode(message));
     }
   }
-  Result<void> keep(std::string_view whole) override { return common::write_file(options_.files.offered(), whole, 0644); }
+  Result<void> keep(std::string_view whole) override {
+    return common::write_file(options_.files.offered(), whole, 0644);
+  }
   Result<void> hand_over() override {
     const auto answer = control::ask(options_.agent_socket, control::Request::take_state);
     return answer ? Result<void>() : answer.error();

@@ -36,8 +36,8 @@ using Row = std::vector<Value>;
 class Database {
  public:
   virtual ~Database() = default;
-  // Calls `visit` for each row of the result. Fails with unavailable where the database has gone (the next call connects
-  // anew), with limit where its disk is full.
+  // Calls `visit` for each row of the result. Fails with unavailable where the database has gone (the next call
+  // connects anew), with limit where its disk is full.
   virtual common::Result<void> run(const std::string& sql, const std::vector<Value>& parameters,
                                    const std::function<void(Row&)>& visit) = 0;
   common::Result<void> run(const std::string& sql, const std::vector<Value>& parameters = {}) {

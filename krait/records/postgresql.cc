@@ -154,7 +154,7 @@ class Postgresql final : public Database {
     // Appendix A of PostgreSQL's manual: serialization_failure, deadlock_detected, disk_full, class 57.
     conflict_ = conflict_ || code == "40001" || code == "40P01";
     const char* text = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
-    const ErrorCode kind = code == "53100"            ? ErrorCode::limit
+    const ErrorCode kind = code == "53100"           ? ErrorCode::limit
                            : code.starts_with("57P") ? ErrorCode::unavailable
                                                      : ErrorCode::system;
     return {kind, fmt::format("PostgreSQL: {} ({})", text == nullptr ? "no answer" : text, code)};

@@ -134,8 +134,8 @@ class Sqlite final : public Database {
           break;
         default: {
           const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, i));
-          row.push_back(Value::of(
-              std::string_view(bytes == nullptr ? "" : bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement, i)))));
+          row.push_back(Value::of(std::string_view(bytes == nullptr ? "" : bytes,
+                                                   static_cast<std::size_t>(sqlite3_column_bytes(statement, i)))));
         }
       }
     }
@@ -147,7 +147,8 @@ class Sqlite final : public Database {
   std::map<std::string, Statement> statements_;
 };
 
-// WAL: readers and the writer do not wait for each other; FULL: what is committed is on the disk (sqlite.org/pragma.html).
+// WAL: readers and the writer do not wait for each other; FULL: what is committed is on the disk
+// (sqlite.org/pragma.html).
 constexpr const char* kSettings =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;";
 
@@ -155,13 +156,14 @@ constexpr const char* kSettings =
 
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, bool must_exist) {
   if (must_exist && ::access(path.c_str(), F_OK) != 0) {
-    return Error(ErrorCode::not_found, fmt::format("there is no network in {}; make one: krait-coordinator init", path));
+    return Error(ErrorCode::not_found,
+                 fmt::format("there is no network in {}; make one: krait-coordinator init", path));
   }
-  KRAIT_TRY(auto lock, common::LockFile::take(path + ".lock",
-                                              fmt::format("another process has {} open; end it first", path)));
+  KRAIT_TRY(auto lock,
+            common::LockFile::take(path + ".lock", fmt::format("another process has {} open; end it first", path)));
   sqlite3* opened = nullptr;
-  const int result = sqlite3_open_v2(path.c_str(), &opened,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int result =
+      sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<sqlite3, SqliteCloser> owned(opened);
   if (result != SQLITE_OK) {
     return Error(ErrorCode::system, fmt::format("open {}: {}", path, sqlite3_errstr(result)));

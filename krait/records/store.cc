@@ -73,9 +73,7 @@ Entry entry_of(Row& row) {
 
 constexpr const char* kEntryColumns = "number, at_s, who, what, revision, hash";
 
-std::string_view view_of(const crypto::Hash& hash) {
-  return {reinterpret_cast<const char*>(hash.data()), hash.size()};
-}
+std::string_view view_of(const crypto::Hash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
 
 }  // namespace
 
@@ -93,13 +91,14 @@ Result<Store> Store::open(std::unique_ptr<Database> database) {
     return Error(ErrorCode::not_found, "there is no network in this database; make one: krait-coordinator init");
   }
   if (*version != kSchema) {
-    return Error(ErrorCode::invalid_input,
-                 *version < kSchema
-                     ? fmt::format("the store has version {}, this program works with {}; back it up, then: "
-                                   "krait-coordinator migrate",
-                                   *version, kSchema)
-                     : fmt::format("the store has version {}, of a newer krait-coordinator; this one knows {}; upgrade it",
-                                   *version, kSchema));
+    return Error(
+        ErrorCode::invalid_input,
+        *version < kSchema
+            ? fmt::format("the store has version {}, this program works with {}; back it up, then: "
+                          "krait-coordinator migrate",
+                          *version, kSchema)
+            : fmt::format("the store has version {}, of a newer krait-coordinator; this one knows {}; upgrade it",
+                          *version, kSchema));
   }
   return Store(std::move(database));
 }
@@ -170,10 +169,9 @@ Result<void> Store::append(Entry entry) {
                              {Value::of(last)}, [&](Row& row) { former = entry_of(row).hash; }));
   entry.number = last + 1;
   entry.hash = hash_of_entry(former, entry);
-  KRAIT_CHECK(database_->run(
-      fmt::format("INSERT INTO krait_audit ({}) VALUES ($1, $2, $3, $4, $5, $6)", kEntryColumns),
-      {Value::of(entry.number), Value(entry.at_s), Value::of(entry.who), Value::of(entry.what),
-       Value::of(entry.revision), Value::of(view_of(entry.hash))}));
+  KRAIT_CHECK(database_->run(fmt::format("INSERT INTO krait_audit ({}) VALUES ($1, $2, $3, $4, $5, $6)", kEntryColumns),
+                             {Value::of(entry.number), Value(entry.at_s), Value::of(entry.who), Value::of(entry.what),
+                              Value::of(entry.revision), Value::of(view_of(entry.hash))}));
   return database_->run("UPDATE krait_number SET value = $1 WHERE name = 'audit'", {Value::of(entry.number)});
 }
 
@@ -219,14 +217,15 @@ Result<std::uint64_t> Store::verify_audit() {
   std::uint64_t seen = 0;
   std::optional<std::uint64_t> broken;
   crypto::Hash former{};
-  KRAIT_CHECK(database_->run(fmt::format("SELECT {} FROM krait_audit ORDER BY number", kEntryColumns), {}, [&](Row& row) {
-    const Entry entry = entry_of(row);
-    ++seen;
-    if (!broken && (entry.number != seen || entry.hash != hash_of_entry(former, entry))) {
-      broken = seen;
-    }
-    former = entry.hash;
-  }));
+  KRAIT_CHECK(
+      database_->run(fmt::format("SELECT {} FROM krait_audit ORDER BY number", kEntryColumns), {}, [&](Row& row) {
+        const Entry entry = entry_of(row);
+        ++seen;
+        if (!broken && (entry.number != seen || entry.hash != hash_of_entry(former, entry))) {
+          broken = seen;
+        }
+        former = entry.hash;
+      }));
   KRAIT_TRY(const auto last, number("audit"));
   if (!broken && seen != last) {
     broken = seen + 1;

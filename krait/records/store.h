@@ -21,7 +21,7 @@ struct Record {
   std::uint32_t kind = 0;
   std::string key{};
   std::optional<std::string> value{};  // nothing: removed
-  std::uint64_t revision = 0;        // that changed it last
+  std::uint64_t revision = 0;          // that changed it last
   bool operator==(const Record&) const = default;
 };
 

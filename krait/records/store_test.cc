@@ -149,10 +149,12 @@ TEST_P(Stores, AreMadeOnce) {
   EXPECT_EQ(*migrated, kSchema);
 }
 
-// A child commits as fast as it can and says so after each; it is killed at any moment, again and again. What it said is
-// there, nothing is there in half, and the chain holds.
+// A child commits as fast as it can and says so after each; it is killed at any moment, again and again. What it said
+// is there, nothing is there in half, and the chain holds.
 TEST_P(Stores, LoseNothingWhenTheirProcessIsKilled) {
-  { Store store = made(); }
+  {
+    Store store = made();
+  }
   for (int round = 0; round < 6; ++round) {
     int pipe[2];
     ASSERT_EQ(::pipe(pipe), 0);

@@ -61,8 +61,8 @@ Result<std::unique_ptr<Connection>> Connection::start(Loop& loop, Fd fd, Tls* tl
   }
   // A client is told by EPOLLOUT that it is connected.
   made->watched_ = made->phase_ == Phase::connecting ? EPOLLOUT : EPOLLIN;
-  KRAIT_TRY(made->token_,
-            loop.add(made->fd_.get(), made->watched_, [self = made.get()](std::uint32_t events) { self->handle(events); }));
+  KRAIT_TRY(made->token_, loop.add(made->fd_.get(), made->watched_,
+                                   [self = made.get()](std::uint32_t events) { self->handle(events); }));
   return made;
 }
 

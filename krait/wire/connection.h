@@ -1,5 +1,5 @@
-// A connection that carries frames: four bytes of length in network order, then so many bytes. Over TLS, or plain over a
-// Unix socket. Never blocks, bounded in memory.
+// A connection that carries frames: four bytes of length in network order, then so many bytes. Over TLS, or plain over
+// a Unix socket. Never blocks, bounded in memory.
 #pragma once
 
 #include <cstddef>

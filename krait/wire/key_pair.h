@@ -1,5 +1,5 @@
-// Who a process is on the wire: a P-256 key with a certificate that it signed itself. X.509 is only the key's container:
-// nobody looks at names, dates or chains. Whoever is spoken to is known by the hash of its key.
+// Who a process is on the wire: a P-256 key with a certificate that it signed itself. X.509 is only the key's
+// container: nobody looks at names, dates or chains. Whoever is spoken to is known by the hash of its key.
 #pragma once
 
 #include <array>

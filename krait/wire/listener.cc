@@ -39,9 +39,7 @@ Result<std::unique_ptr<Listener>> Listener::start(Loop& loop, Fd listener, Tls* 
 
 Result<void> Listener::watch() {
   KRAIT_TRY(timer_, Timer::create(loop_, [this] { tick(); }));
-  KRAIT_TRY(retry_, Timer::create(loop_, [this] {
-              std::ignore = loop_.change(token_, EPOLLIN);
-            }));
+  KRAIT_TRY(retry_, Timer::create(loop_, [this] { std::ignore = loop_.change(token_, EPOLLIN); }));
   KRAIT_TRY(token_, loop_.add(fd_.get(), EPOLLIN, [this](std::uint32_t) { accept_some(); }));
   return {};
 }

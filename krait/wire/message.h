@@ -19,7 +19,7 @@ inline constexpr std::uint32_t kLeastVersion = 1;  // that this program speaks
 inline constexpr std::uint32_t kMostVersion = 1;
 
 // What one message may hold; a longer one, or one with more, is refused.
-inline constexpr std::size_t kMaxTextBytes = 1024;  // of a name, a program, a failure
+inline constexpr std::size_t kMaxTextBytes = 1024;                      // of a name, a program, a failure
 inline constexpr std::size_t kMaxSignedBytes = std::size_t{64} << 10U;  // of a grant, a list of administrators
 inline constexpr std::size_t kMaxSealBytes = std::size_t{128} << 10U;   // a host with 1,024 routes
 inline constexpr std::size_t kMaxLists = 64;

@@ -1,6 +1,6 @@
-// Stands in for krait-agent where there is no WireGuard and no root: speaks its control socket, verifies and keeps states
-// as it does, and enforces nothing. It says in LOG, a line each, what it took: "REVISION peers NAME,... rules NAME,...".
-// usage: stand_in_agent JOINED_FILE SOCKET LOG
+// Stands in for krait-agent where there is no WireGuard and no root: speaks its control socket, verifies and keeps
+// states as it does, and enforces nothing. It says in LOG, a line each, what it took: "REVISION peers NAME,... rules
+// NAME,...". usage: stand_in_agent JOINED_FILE SOCKET LOG
 #include <fmt/format.h>
 
 #include <csignal>
