@@ -125,7 +125,7 @@ check "office1 knows nobody" await has_taken office1 "peers rules"
 
 check "a policy in force everywhere" says "3 of 3 hosts that are online and concerned enforce it" \
   coordinator policy apply --wait "$work/second.toml"
-cat "$work/said" | grep 'the last one after'
+grep 'the last one after' "$work/said"
 check "web1 knows nobody any more" has_taken web1 "peers rules"
 check "office1 knows db1" has_taken office1 "peers db1/"
 check "the rollback" coordinator policy rollback --wait

@@ -19,10 +19,11 @@ link_start() { link_pid[$1]=$(start "$1" "$lab_dir/$1-link.log" krait-link); }
 # joins HOST IDENTITY: with a new token; then agent and link.
 joins() {
   local token
-  token=$(coordinator token create --identity "$2") && on "$1" krait join "$token" --name "$1" --no-start >"$lab_dir/$1-join.log" 2>&1 || {
+  token=$(coordinator token create --identity "$2") || return 1
+  if ! on "$1" krait join "$token" --name "$1" --no-start >"$lab_dir/$1-join.log" 2>&1; then
     cat "$lab_dir/$1-join.log"
     return 1
-  }
+  fi
   agent_start "$1"
   agent_ready "$1" || { agent_log "$1" && return 1; }
   link_start "$1"
