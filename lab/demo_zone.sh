@@ -17,7 +17,7 @@ zones_begin
 told krata host status
 
 title "A container runs with a kernel of its own"
-out=$(krata zone launch --name first --attach busybox sh -c 'echo "$(uname -sr) as $(hostname), process $$ of its own"; exit 3' 2>&1)
+out=$(timeout 120 krata zone launch --name first --attach busybox sh -c 'echo "$(uname -sr) as $(hostname), process $$ of its own"; exit 3' 2>&1)
 code=$?
 printf '    %s\n' "$out"
 check "its line is here" "" test "${out% as first, process * of its own}" != "$out"

@@ -6,7 +6,7 @@
 
 zones_begin
 
-out=$(krata zone launch --name one --attach busybox sh -c 'echo "hello from $(uname -s), $COLOUR"; exit 7' 2>/tmp/err)
+out=$(timeout 120 krata zone launch --name one --attach busybox sh -c 'echo "hello from $(uname -s), $COLOUR"; exit 7' 2>/tmp/err)
 code=$?
 check "krata zone launch --attach prints the container's line" "$out $(cat /tmp/err)" test "$out" = "hello from Linux, blue"
 check "and exits with its code" "$code" test "$code" = 7
@@ -49,13 +49,13 @@ check "and its last words" "" sh -c 'krata zone logs two | tail -n 1 | grep -qx 
 krata zone destroy two >/dev/null 2>&1
 
 krata zone launch --name three --env A=b --user guest --hostname host busybox sh -c 'hostname; id -u; echo $A; pwd >&2' >/dev/null
-krata zone wait three >/dev/null 2>&1
+timeout 60 krata zone wait three >/dev/null 2>&1
 check "options reach the container" "$(krata zone logs three | tr '\n' ' ')" test "$(krata zone logs three | tr '\n' ' ')" = "host 1000 b /root "
 krata zone launch --name three busybox >/tmp/out 2>&1
 check "a name is given once" "$(cat /tmp/out)" grep -q 'is called three already' /tmp/out
 krata zone destroy three >/dev/null 2>&1
 
-krata zone launch --name four --wait busybox nonsense >/tmp/out 2>&1
+timeout 60 krata zone launch --name four --wait busybox nonsense >/tmp/out 2>&1
 code=$?
 check "a command that is none" "code $code, $(cat /tmp/out)" test "$code" = 127
 krata zone destroy four >/dev/null 2>&1
