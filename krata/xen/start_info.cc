@@ -30,7 +30,7 @@ std::string start_info_bytes(const StartInfo& info) {
     raw.mod_start = info.initramfs;
     raw.mod_len = info.initramfs_bytes;
   }
-  std::memcpy(raw.cmd_line, info.command_line.data(), info.command_line.size());
+  info.command_line.copy(reinterpret_cast<char*>(raw.cmd_line), info.command_line.size());
   return {reinterpret_cast<const char*>(&raw), sizeof(raw)};
 }
 
