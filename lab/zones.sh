@@ -19,6 +19,7 @@ await() {
 make_image() {
   local folder=$1 tree layer config manifest
   tree=$(mktemp -d)
+  chmod 755 "$tree" # the image's own root: other users walk through it
   mkdir -p "$tree"/{bin,etc,tmp,root} "$folder/blobs/sha256"
   cp /bin/busybox "$tree/bin/busybox"
   local applet

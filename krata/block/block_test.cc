@@ -105,7 +105,11 @@ class DiskTest : public testing::Test {
     RawResponse response{};
     std::memcpy(&response, slot(word(kResponsesProduced) - 1), sizeof(response));
     EXPECT_EQ(response.id, request.id);
-    EXPECT_EQ(response.operation, request.operation);
+    if constexpr (std::is_same_v<Request, RawIndirect>) {
+      EXPECT_EQ(response.operation, request.meant);
+    } else {
+      EXPECT_EQ(response.operation, request.operation);
+    }
     return Status{response.status};
   }
   static RawRequest request_of(Operation operation, std::uint64_t sector, std::initializer_list<Segment> segments) {

@@ -75,8 +75,11 @@ RawRequest Disk::take_request(std::uint32_t number) {
 // The slots are the requests' own: each is answered before the next is looked at, so the answer overwrites what was
 // read.
 void Disk::put_response(const RawRequest& request, Status status) {
+  // Linux's front end gives the disk up when an indirect request is not answered as what it means (blkif_interrupt in
+  // drivers/block/xen-blkfront.c).
+  const bool is_indirect = Operation{request.operation} == Operation::indirect;
   const RawResponse response{.id = request.id,
-                             .operation = request.operation,
+                             .operation = is_indirect ? std::bit_cast<RawIndirect>(request).meant : request.operation,
                              .padding = 0,
                              .status = static_cast<std::int16_t>(status),
                              .padding2 = 0};
