@@ -294,19 +294,19 @@ TEST_F(HostileZone, MayNotJump) {
 
 // One that writes for ever and never reads costs no more than what is on the way.
 TEST_F(HostileZone, MayNotMakeAnswersPileUp) {
-  for (std::uint64_t offset = 0; offset < 50'000; ++offset) {
+  for (std::uint64_t offset = 0; offset < 10'000; ++offset) {
     say(Kind::output, 0, write_output({.offset = offset, .bytes = "x"}));
     ASSERT_EQ(events_of(host).size(), 1U);
     host.output_taken(0, 1);
   }
-  EXPECT_LE(host.to_send().size(), std::size_t{200} << 10U);
+  EXPECT_LE(host.to_send().size(), std::size_t{140} << 10U);
   // Once it reads, it is told all the same.
   host.sent(host.to_send().size());
   MessageReader reader;
   reader.feed(host.to_send());
   const auto message = reader.next();
   ASSERT_TRUE(message);
-  EXPECT_EQ(read_offset(message->payload), 50'000U);
+  EXPECT_EQ(read_offset(message->payload), 10'000U);
   EXPECT_FALSE(reader.next());
 }
 
