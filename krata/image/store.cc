@@ -71,12 +71,14 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& folder) {
       !fs::exists(folder + "/lock", error)) {
     return refused("{} is no store of images, and not empty", folder);
   }
-  for (const char* part : {"", "/blobs/sha256", "/blobs/sha512", "/partial", "/names"}) {
-    KRAIT_CHECK(make_folders(folder + part));
-  }
+  // The lock before all else: another process that begins the store at this moment knows by it whose folder this is.
+  KRAIT_CHECK(make_folders(folder));
   Fd lock(::open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock.valid()) {
     return Error::from_errno(errno, fmt::format("open {}/lock", folder));
+  }
+  for (const char* part : {"/blobs/sha256", "/blobs/sha512", "/partial", "/names"}) {
+    KRAIT_CHECK(make_folders(folder + part));
   }
   KRAIT_CHECK(lock_file(lock.get(), LOCK_SH, "lock the store"));
   const auto version = common::read_file(mark, kMaxNameFileBytes);

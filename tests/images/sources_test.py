@@ -438,6 +438,13 @@ class StoreTest(Base):
         os.unlink(f"{self.store}/blobs/{layer.replace(':', '/')}")
         self.refused("store:app:one", "the store lacks sha256:.*; pull the image again", "--store", self.store)
 
+    def test_many_begin_a_store_at_once(self):
+        for _ in range(5):
+            shutil.rmtree(self.store, ignore_errors=True)
+            for process in [self.start("list") for _ in range(8)]:
+                _, err = process.communicate()
+                self.assertEqual(process.returncode, 0, err.decode())
+
     def test_not_a_store(self):
         os.makedirs(self.store)
         with open(self.store + "/precious", "w"):
@@ -519,8 +526,8 @@ class StoreTest(Base):
         self.assertIn("another krata uses the store", self.image("prune", code=2)["error"])
         fake.go.set()
         for process in both:
-            process.communicate()
-            self.assertEqual(process.returncode, 0)
+            _, err = process.communicate()
+            self.assertEqual(process.returncode, 0, err.decode())
         self.assertEqual(fake.sent, [0])
         self.assertEqual(os.listdir(self.store + "/partial"), [])
 
