@@ -14,7 +14,8 @@ endpoints() {
 }
 # give HOST: the link lays what is signed for it ready; the rest of the words changes what is laid there.
 give() { mapfile -t at < <(endpoints "$1") && network state "$lab_dir/net" "$1" "$lab_dir/$1-state" "${at[@]}" && lay "$1" "$lab_dir/$1-state"; }
-lay() { on "$1" install -o "$link_user" -m 0644 "$2" /run/link/state; }
+# shellcheck disable=SC2016
+lay() { on "$1" sh -c 'cp "$2" /run/link/state && chmod 0644 /run/link/state && chown "$1" /run/link/state' lay "$link_user" "$2"; }
 ask() { on "$1" krait-lab-network ask /run/krait/krait.sock "$2" "$link_user" >"$lab_dir/$1-answer" 2>&1; }
 answer() { cat "$lab_dir/$1-answer"; }
 take() { give "$1" && ask "$1" take_state; }
@@ -27,11 +28,12 @@ sign_policy() {
 join() {
   local name=$1
   # shellcheck disable=SC2016
-  on "$name" sh -c 'mkdir -p "$1" /run/link && cp /etc/passwd /run/passwd && echo "krait-link:x:$2:$2::/:/bin/false" >>/run/passwd &&
+  on "$name" sh -c 'mkdir -p "$1" /run/link && cat /etc/passwd >/run/passwd && echo "krait-link:x:$2:$2::/:/bin/false" >>/run/passwd &&
     mount --bind /run/passwd /etc/passwd && chown "$2" /run/link' join "$joined" "$link_user"
   put_file "$name" "$joined/host.json" "{\"version\":1,\"name\":\"$name\",\"interface\":\"wg0\",\"listen_port\":51820,\"private_key_file\":\"/var/lib/krait/host.key\",\"offered_file\":\"/run/link/state\"}"
 }
 
+[[ -e /etc/passwd ]] || echo root:x:0:0::/root:/bin/sh >/etc/passwd # of a guest of the lab
 hosts_begin
 network init "$lab_dir/net"
 for name in web db office; do
