@@ -17,7 +17,7 @@ zones_begin
 told krata host status
 
 title "A container runs with a kernel of its own"
-out=$(timeout 120 krata zone launch --name first --attach busybox sh -c 'echo "$(uname -sr) as $(hostname), process $$ of its own"; exit 3' 2>&1)
+out=$(timeout 240 krata zone launch --name first --attach busybox sh -c 'echo "$(uname -sr) as $(hostname), process $$ of its own"; exit 3' 2>&1)
 code=$?
 printf '    %s\n' "$out"
 check "its line is here" "" test "${out% as first, process * of its own}" != "$out"
@@ -28,8 +28,8 @@ for name in left right; do
   krata zone launch --name "$name" --memory 96M busybox sh -c \
     'trap "echo bye; exit 0" TERM; i=0; while :; do i=$((i + 1)); echo "beat $i"; sleep 0.5; done' >/dev/null
 done
-check "left runs" "" await 60 is_state left running
-check "right runs" "" await 60 is_state right running
+check "left runs" "" await 180 is_state left running
+check "right runs" "" await 180 is_state right running
 told krata zone list
 check "a command in left sees left alone" "$(krata zone exec left hostname 2>&1)" test "$(krata zone exec left hostname)" = left
 check "its memory is what it was given" "$(krata zone exec left sh -c "head -n 1 /proc/meminfo" 2>&1)" \
@@ -39,11 +39,11 @@ title "kratad is killed"
 kill_hard "$kratad_pid"
 sleep 1
 check "it comes again" "" kratad_start
-check "left goes on" "" await 20 is_state left running
-check "right goes on" "" await 20 is_state right running
+check "left goes on" "" await 90 is_state left running
+check "right goes on" "" await 90 is_state right running
 count=$(krata zone logs left | grep -c '^beat')
 has_beat() { krata zone logs left | grep -qx "beat $1"; }
-check "its log goes on" "" await 20 has_beat "$((count + 2))"
+check "its log goes on" "" await 90 has_beat "$((count + 2))"
 check "and lacks nothing" "$(krata zone logs left | grep -c '^beat') beats" \
   sh -c 'krata zone logs left | grep "^beat" >/tmp/beats; seq -f "beat %g" 1 "$(wc -l </tmp/beats)" | cmp -s - /tmp/beats'
 

@@ -55,13 +55,13 @@ store_start() {
   mkdir -p /run/krata-store
   krata-store --socket /run/krata-store/socket --state /run/krata-store/state >"$zones_dir/store.log" 2>&1 &
   store_pid=$!
-  await 10 test -S /run/krata-store/socket
+  await 60 test -S /run/krata-store/socket
 }
 
 kratad_start() {
   kratad >>"$zones_dir/kratad.log" 2>&1 &
   kratad_pid=$!
-  await 20 krata zone list
+  await 90 krata zone list
 }
 
 # kill_hard PID: SIGKILL, and waits for its end.
@@ -89,7 +89,7 @@ domains() { krata-lab-zone facts | sed -n 's/^domains //p' | wc -w; }
 only_domain_0() { [ "$(domains)" = 1 ]; }
 
 zones_end() {
-  check "nothing but domain 0 is left" "$(domains) domain" await 10 only_domain_0
+  check "nothing but domain 0 is left" "$(domains) domain" await 60 only_domain_0
   check "no process serves a disk" "$(pidof krata-block)" sh -c '! pidof krata-block'
   check "no zone and no file of one" "" no_zone
 }

@@ -6,18 +6,18 @@
 
 zones_begin
 
-out=$(timeout 120 krata zone launch --name one --attach busybox sh -c 'echo "hello from $(uname -s), $COLOUR"; exit 7' 2>/tmp/err)
+out=$(timeout 240 krata zone launch --name one --attach busybox sh -c 'echo "hello from $(uname -s), $COLOUR"; exit 7' 2>/tmp/err)
 code=$?
 check "krata zone launch --attach prints the container's line" "$out $(cat /tmp/err)" test "$out" = "hello from Linux, blue"
 check "and exits with its code" "$code" test "$code" = 7
-check "the zone ends" "$(krata zone show one 2>&1 | head -n 3 | tr '\n' ' ')" await 20 is_state one ended
+check "the zone ends" "$(krata zone show one 2>&1 | head -n 3 | tr '\n' ' ')" await 90 is_state one ended
 check "its log stays" "$(krata zone logs one 2>&1)" test "$(krata zone logs one)" = "hello from Linux, blue"
 check "krata zone wait knows the code" "" sh -c 'krata zone wait one; [ $? = 7 ]'
 krata zone destroy one >/dev/null 2>&1
 check "krata zone destroy forgets it" "" sh -c '! krata zone show one'
 
 krata zone launch --name two busybox sh -c 'trap "echo stopping; exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.2; done' >/dev/null
-check "a second one runs" "$(state_of two)" await 60 is_state two running
+check "a second one runs" "$(state_of two)" await 180 is_state two running
 check "krata zone list shows it" "" sh -c 'krata zone list | grep -q "^two  *running"'
 out=$(krata zone exec two sh -c 'echo "$PWD $COLOUR"; cat >&2; exit 5' 2>/tmp/err </lab/zones.sh)
 code=$?
@@ -26,13 +26,13 @@ check "with input and both outputs" "$(wc -c </tmp/err) bytes" cmp -s /tmp/err /
 check "its user may be another" "$(krata zone exec --user guest two id -u 2>&1)" test "$(krata zone exec --user guest two id -u)" = 1000
 
 has_line() { krata zone logs two | grep -qx "line $1"; }
-check "its lines come" "" await 20 has_line 5
+check "its lines come" "" await 90 has_line 5
 kill_hard "$kratad_pid"
 sleep 2
 check "kratad is killed and comes again" "" kratad_start
-check "the zone goes on" "$(state_of two)" await 20 is_state two running
+check "the zone goes on" "$(state_of two)" await 90 is_state two running
 count=$(krata zone logs two | grep -c '^line')
-check "its lines go on" "$count lines" await 20 has_line "$((count + 5))"
+check "its lines go on" "$count lines" await 90 has_line "$((count + 5))"
 check "none is lost, none comes twice" "$(krata zone logs two | grep -c '^line') lines" \
   sh -c 'krata zone logs two | grep "^line" >/tmp/lines; seq 1 "$(wc -l </tmp/lines)" | sed "s/^/line /" | cmp -s - /tmp/lines'
 check "and it may still be spoken to" "$(krata zone exec two hostname 2>&1)" test "$(krata zone exec two hostname)" = two
@@ -40,7 +40,7 @@ check "and it may still be spoken to" "$(krata zone exec two hostname 2>&1)" tes
 block=$(cat /var/lib/krata/zones/*/block.pid)
 kill -KILL "$block"
 other_block() { [ "$(cat /var/lib/krata/zones/*/block.pid)" != "$block" ] && kill -0 "$(cat /var/lib/krata/zones/*/block.pid)"; }
-check "krata-block is killed and comes again" "" await 10 other_block
+check "krata-block is killed and comes again" "" await 60 other_block
 check "its disk is served" "" krata zone exec two cat /bin/busybox
 
 check "krata zone stop" "$(krata zone stop two 2>&1)" is_state two ended
@@ -49,13 +49,13 @@ check "and its last words" "" sh -c 'krata zone logs two | tail -n 1 | grep -qx 
 krata zone destroy two >/dev/null 2>&1
 
 krata zone launch --name three --env A=b --user guest --hostname host busybox sh -c 'hostname; id -u; echo $A; pwd >&2' >/dev/null
-timeout 60 krata zone wait three >/dev/null 2>&1
+timeout 180 krata zone wait three >/dev/null 2>&1
 check "options reach the container" "$(krata zone logs three | tr '\n' ' ')" test "$(krata zone logs three | tr '\n' ' ')" = "host 1000 b /root "
 krata zone launch --name three busybox >/tmp/out 2>&1
 check "a name is given once" "$(cat /tmp/out)" grep -q 'is called three already' /tmp/out
 krata zone destroy three >/dev/null 2>&1
 
-timeout 60 krata zone launch --name four --wait busybox nonsense >/tmp/out 2>&1
+timeout 180 krata zone launch --name four --wait busybox nonsense >/tmp/out 2>&1
 code=$?
 check "a command that is none" "code $code, $(cat /tmp/out)" test "$code" = 127
 krata zone destroy four >/dev/null 2>&1
