@@ -45,7 +45,7 @@ count=$(krata zone logs left | grep -c '^beat')
 has_beat() { krata zone logs left | grep -qx "beat $1"; }
 check "its log goes on" "" await 90 has_beat "$((count + 2))"
 check "and lacks nothing" "$(krata zone logs left | grep -c '^beat') beats" \
-  sh -c 'krata zone logs left | grep "^beat" >/tmp/beats; seq -f "beat %g" 1 "$(wc -l </tmp/beats)" | cmp -s - /tmp/beats'
+  sh -c 'krata zone logs left | grep "^beat" >/tmp/beats; seq 1 "$(wc -l </tmp/beats)" | sed "s/^/beat /" | cmp -s - /tmp/beats'
 
 title "They end"
 check "stop: the container obeys" "$(krata zone stop left 2>&1)" is_state left ended
