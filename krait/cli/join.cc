@@ -17,7 +17,7 @@ void add_join(Shell& shell, const Inspections& inspections) {
   command.option("--iface", flags->interface, "The interface's name");
   command.option("--listen-port", flags->listen_port, "WireGuard's UDP port");
   command.repeated("--endpoint", flags->endpoints,
-                       "Where peers call this host, ADDRESS:PORT; where the coordinator sees it, with that port");
+                   "Where peers call this host, ADDRESS:PORT; where the coordinator sees it, with that port");
   command.flag("--nat", flags->behind_nat,
                "Nobody can call this host: it is behind NAT, and keeps its way open itself");
   command.flag("--no-start", flags->no_start, "Start no services");

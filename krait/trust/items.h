@@ -25,14 +25,14 @@ using Bytes = std::vector<std::uint8_t>;
 using BytesView = std::span<const std::uint8_t>;
 
 // The most of each; what has more is refused by whoever signs and whoever verifies.
-inline constexpr std::size_t kMaxNameBytes = 63;         // of identities and hosts, as in the files
-inline constexpr std::size_t kMaxRuleNameBytes = 128;    // as in policy.toml
-inline constexpr std::size_t kMaxAddresses = 64;         // of a host
-inline constexpr std::size_t kMaxRoutes = 1024;          // of a host
+inline constexpr std::size_t kMaxNameBytes = 63;                 // of identities and hosts, as in the files
+inline constexpr std::size_t kMaxRuleNameBytes = 128;            // as in policy.toml
+inline constexpr std::size_t kMaxAddresses = 64;                 // of a host
+inline constexpr std::size_t kMaxRoutes = 1024;                  // of a host
 inline constexpr std::size_t kMaxHosts = std::size_t{1} << 20U;  // of a network
-inline constexpr std::size_t kMaxPools = 64;             // of a grant
-inline constexpr std::size_t kMaxRulesOfPair = 4096;     // that name one pair of identities
-inline constexpr std::size_t kMaxSelectorRanges = 2048;  // of a rule
+inline constexpr std::size_t kMaxPools = 64;                     // of a grant
+inline constexpr std::size_t kMaxRulesOfPair = 4096;             // that name one pair of identities
+inline constexpr std::size_t kMaxSelectorRanges = 2048;          // of a rule
 inline constexpr std::size_t kMaxAdministrators = 64;
 inline constexpr std::uint32_t kMaxUses = 10'000;  // of a token
 inline constexpr std::size_t kMaxItemBytes = std::size_t{1} << 20U;

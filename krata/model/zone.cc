@@ -40,7 +40,8 @@ bool has_control(std::string_view text) {
 
 Result<void> check_words(const std::vector<std::string>& words, std::string_view what, std::size_t& bytes) {
   if (words.size() > limits::kWords) {
-    return Error(ErrorCode::limit, fmt::format("{} has {} words; at most {} are taken", what, words.size(), limits::kWords));
+    return Error(ErrorCode::limit,
+                 fmt::format("{} has {} words; at most {} are taken", what, words.size(), limits::kWords));
   }
   for (const std::string& word : words) {
     bytes += word.size() + 1;
@@ -116,20 +117,23 @@ Result<void> check(const Resources& resources) {
     return wrong(fmt::format("a zone has 1 to {} CPUs", limits::kMaxCpus));
   }
   if (resources.memory_mib < limits::kMinMemoryMib || resources.memory_mib > limits::kMaxMemoryMib) {
-    return wrong(fmt::format("a zone's memory is {}M at least and {}M at most", limits::kMinMemoryMib, limits::kMaxMemoryMib));
+    return wrong(
+        fmt::format("a zone's memory is {}M at least and {}M at most", limits::kMinMemoryMib, limits::kMaxMemoryMib));
   }
   if (resources.weight == 0 || resources.weight > limits::kMaxWeight) {
     return wrong(fmt::format("a zone's weight is 1 to {}", limits::kMaxWeight));
   }
   if (resources.cap > resources.cpus * 100) {
-    return wrong(fmt::format("a zone of {} CPUs has a cap of at most {} per cent", resources.cpus, resources.cpus * 100));
+    return wrong(
+        fmt::format("a zone of {} CPUs has a cap of at most {} per cent", resources.cpus, resources.cpus * 100));
   }
   return {};
 }
 
 Result<void> check(const ZoneSpec& spec) {
   if (!is_name(spec.name)) {
-    return wrong(fmt::format("a zone's name has 1 to {} of a to z, 0 to 9 and inner dashes, and is no UUID", limits::kNameBytes));
+    return wrong(fmt::format("a zone's name has 1 to {} of a to z, 0 to 9 and inner dashes, and is no UUID",
+                             limits::kNameBytes));
   }
   if (spec.image.empty()) {
     return wrong("a zone needs an image");

@@ -16,7 +16,8 @@ Outcome run(std::span<const PlannedStep> steps, StepPort& port) {
       outcome.done.push_back(planned.step);
       continue;
     }
-    FailedStep failed{.step = planned.step, .error = std::move(carried.error()).with_context(std::string(doing(planned.step)))};
+    FailedStep failed{.step = planned.step,
+                      .error = std::move(carried.error()).with_context(std::string(doing(planned.step)))};
     if (planned.failing == Failing::ends) {
       outcome.failed = std::move(failed);
       return outcome;

@@ -30,9 +30,9 @@ struct FailedStep {
 
 struct Outcome {
   std::vector<Step> done{};
-  std::optional<FailedStep> failed{};   // what depends on it was left out
-  std::optional<Step> pending{};        // likewise
-  std::vector<FailedStep> noted{};      // nothing depends on these
+  std::optional<FailedStep> failed{};  // what depends on it was left out
+  std::optional<Step> pending{};       // likewise
+  std::vector<FailedStep> noted{};     // nothing depends on these
 };
 
 Outcome run(std::span<const PlannedStep> steps, StepPort& port);

@@ -29,7 +29,7 @@ struct SimulatedDomain {
   bool has_run = false;
   bool is_over = false;
   bool is_dying = false;
-  std::vector<int> ring{};        // what it said and nobody has read
+  std::vector<int> ring{};         // what it said and nobody has read
   std::optional<int> last_word{};  // how its container ended, likewise
   std::optional<int> told{};       // what that was, read or not
 };
@@ -89,11 +89,11 @@ class World {
                       .has_given_up = has_given_up,
                       .is_restart_due = may_restart && record->end.value_or(0) != 0};
     if (const SimulatedDomain* domain = current(); domain != nullptr) {
-      observed.domain = domain->is_dying          ? Domain::dying
+      observed.domain = domain->is_dying        ? Domain::dying
                         : !is_recorded(*domain) ? Domain::half
-                        : domain->is_over         ? Domain::over
-                        : domain->is_paused       ? Domain::ready
-                                                  : Domain::running;
+                        : domain->is_over       ? Domain::over
+                        : domain->is_paused     ? Domain::ready
+                                                : Domain::running;
     }
     return observed;
   }
@@ -134,9 +134,7 @@ class World {
       domain->is_dying = true;
     }
   }
-  void kill_daemon() {
-    is_heard = was_asked = is_patience_over = has_given_up = is_overdue = false;
-  }
+  void kill_daemon() { is_heard = was_asked = is_patience_over = has_given_up = is_overdue = false; }
 
  private:
   void note(std::string text) { violation = violation.empty() ? std::move(text) : violation; }
@@ -285,7 +283,8 @@ class World {
       }
       require(domain->ring.empty() && !domain->last_word, "an end before the last words");
     }
-    if (const SimulatedDomain* last = current(); last != nullptr && last->run == record->run && last->told && !has_given_up) {
+    if (const SimulatedDomain* last = current();
+        last != nullptr && last->run == record->run && last->told && !has_given_up) {
       require(record->heard_end == last->told, "another end than the zone's");
     }
     record->end = record->heard_end.value_or(kLost);

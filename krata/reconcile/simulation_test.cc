@@ -149,7 +149,9 @@ class History {
     if (!world_.domains.empty()) {
       return "a domain is left";
     }
-    return world_.said == world_.logged ? "" : fmt::format("{} lines of {} logged", world_.logged.size(), world_.said.size());
+    return world_.said == world_.logged
+               ? ""
+               : fmt::format("{} lines of {} logged", world_.logged.size(), world_.said.size());
   }
 
   Random random_;

@@ -60,7 +60,8 @@ std::vector<PlannedStep> keep_up(const Observed& observed) {
   return list.take();
 }
 
-// What it said last and how it ended, from its memory. Where that cannot be read, again and again, the zone ends without.
+// What it said last and how it ended, from its memory. Where that cannot be read, again and again, the zone ends
+// without.
 void add_last_words(List& list, const Observed& observed) {
   if (observed.has_given_up) {
     list.add_beside_if(!observed.is_heard, Step::hear);

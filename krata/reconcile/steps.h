@@ -1,6 +1,6 @@
-// Which steps lead from what there is of a zone to what its owner wants, and in which order. Pure: this is the one place
-// that decides the order of effects. simulation_test.cc holds every order against a world that fails, changes and ends
-// the daemon between any two steps.
+// Which steps lead from what there is of a zone to what its owner wants, and in which order. Pure: this is the one
+// place that decides the order of effects. simulation_test.cc holds every order against a world that fails, changes and
+// ends the daemon between any two steps.
 #pragma once
 
 #include <cstdint>

@@ -161,8 +161,9 @@ Result<void> State::migrate() {
   const std::int64_t shape = has_row ? asked.number(0) : 0;
   asked.reset();
   if (shape < 0 || shape > kShape) {
-    return Error(ErrorCode::unsupported,
-                 fmt::format("the state has the shape {}, of a newer kratad; this one knows {} at most", shape, kShape));
+    return Error(
+        ErrorCode::unsupported,
+        fmt::format("the state has the shape {}, of a newer kratad; this one knows {} at most", shape, kShape));
   }
   for (auto from = static_cast<std::size_t>(shape); from < kMigrations.size(); ++from) {
     const std::string text =
@@ -196,24 +197,27 @@ Result<void> State::add(const ZoneRecord& record) {
   bind_record(statement, record);
   if (auto done = statement.step(); !done) {
     return ::sqlite3_extended_errcode(database_) == SQLITE_CONSTRAINT_UNIQUE
-               ? Error(ErrorCode::invalid_input, fmt::format("a zone is called {} already; give another name, or destroy that one",
-                                                             record.spec.name))
+               ? Error(ErrorCode::invalid_input,
+                       fmt::format("a zone is called {} already; give another name, or destroy that one",
+                                   record.spec.name))
                : passed_on(done, "write the zone down");
   }
   return {};
 }
 
 Result<void> State::save(const ZoneRecord& record) {
-  KRAIT_TRY(auto statement,
-            Statement::prepare(database_,
-                               "UPDATE zones SET spec = ?3, goal = ?4, created_s = ?5, root = ?6, run = ?7, failures = ?8, "
-                               "domain = ?9, started_s = ?10, ended_s = ?11, heard_end = ?12, end = ?13 "
-                               "WHERE id = ?1 AND name = ?2"),
-            "write the zone down");
+  KRAIT_TRY(
+      auto statement,
+      Statement::prepare(database_,
+                         "UPDATE zones SET spec = ?3, goal = ?4, created_s = ?5, root = ?6, run = ?7, failures = ?8, "
+                         "domain = ?9, started_s = ?10, ended_s = ?11, heard_end = ?12, end = ?13 "
+                         "WHERE id = ?1 AND name = ?2"),
+      "write the zone down");
   bind_record(statement, record);
   KRAIT_TRY([[maybe_unused]] const bool has_row, statement.step(), "write the zone down");
   if (::sqlite3_changes(database_) != 1) {
-    return Error(ErrorCode::not_found, fmt::format("the state has no zone {} called {}", record.id.text(), record.spec.name));
+    return Error(ErrorCode::not_found,
+                 fmt::format("the state has no zone {} called {}", record.id.text(), record.spec.name));
   }
   return {};
 }

@@ -18,8 +18,8 @@ namespace krata::state {
 class State {
  public:
   // Makes the file (0600) where there is none and brings an older one to this program's shape. Fails with unsupported
-  // where a newer program wrote it, with invalid_input where it is damaged or something else, and with unavailable where
-  // another process has it.
+  // where a newer program wrote it, with invalid_input where it is damaged or something else, and with unavailable
+  // where another process has it.
   static common::Result<std::unique_ptr<State>> open(const std::string& path);
   State(const State&) = delete;
   State& operator=(const State&) = delete;

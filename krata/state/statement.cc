@@ -49,9 +49,9 @@ std::int64_t Statement::number(int column) const { return ::sqlite3_column_int64
 
 std::string Statement::text(int column) const {
   const unsigned char* bytes = ::sqlite3_column_text(statement_, column);
-  return bytes == nullptr
-             ? std::string()
-             : std::string(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(::sqlite3_column_bytes(statement_, column)));
+  return bytes == nullptr ? std::string()
+                          : std::string(reinterpret_cast<const char*>(bytes),
+                                        static_cast<std::size_t>(::sqlite3_column_bytes(statement_, column)));
 }
 
 }  // namespace krata::state

@@ -59,6 +59,7 @@ check "the others' identity is not known to db: office gets nothing through" "$(
   test "$(on db wg show wg0 peers | wc -l)" = 1
 
 give db && cp "$lab_dir/db-state" "$lab_dir/db-old"
+# shellcheck disable=SC2016 # expanded when it runs
 check "the same state once more changes nothing" "revision $(revision db)" eval 'r=$(revision db) && ask db take_state && [[ $(revision db) == "$r" ]]'
 check "another user may not offer one" "" not on db krait-lab-network ask /run/krait/krait.sock take_state 1234
 check "and the link may do nothing else" "" not on db krait-lab-network ask /run/krait/krait.sock reload "$link_user"
