@@ -13,7 +13,6 @@ using common::Result;
 namespace {
 
 constexpr std::size_t kMaxLists = 4096;
-constexpr std::size_t kMaxEntriesRead = std::size_t{1} << 20U;
 constexpr std::size_t kMaxRows = kMaxRoutes + 2;  // of a host: its own identity's, its routes', that of "*"
 
 const std::string& name_of(const Joined& joined) { return joined.host.value.binding.name; }
@@ -59,16 +58,16 @@ void write_changes(Writer& writer, const std::vector<Entry>& entries, const std:
     const Entry* former = find_in(known, name_of(entry));
     return former == nullptr || !(*former == entry);
   });
-  writer.list(gone, kMaxEntriesRead, [](auto& inner, const auto& name) { describe_name(inner, name); });
-  writer.list(put, kMaxEntriesRead, [](auto& inner, const auto& entry) { describe_entry(inner, entry); });
+  writer.list(gone, kMaxHosts, [](auto& inner, const auto& name) { describe_name(inner, name); });
+  writer.list(put, kMaxHosts, [](auto& inner, const auto& entry) { describe_entry(inner, entry); });
 }
 
 template <typename Entry>
 std::vector<Entry> read_changes(Reader& reader, const std::vector<Entry>& known) {
   std::vector<std::string> gone;
-  reader.list(gone, kMaxEntriesRead, [](auto& inner, auto& name) { describe_name(inner, name); });
+  reader.list(gone, kMaxHosts, [](auto& inner, auto& name) { describe_name(inner, name); });
   std::vector<Entry> put;
-  reader.list(put, kMaxEntriesRead, [](auto& inner, auto& entry) { describe_entry(inner, entry); });
+  reader.list(put, kMaxHosts, [](auto& inner, auto& entry) { describe_entry(inner, entry); });
   const auto name = [](const Entry& entry) { return name_of(entry); };
   reader.require(ascends(gone) && ascends(put, name), "hosts out of order");
   std::vector<Entry> entries;
@@ -187,7 +186,7 @@ Result<Anchor> parse_anchor(BytesView bytes) {
   Anchor anchor;
   describe_anchor(reader, anchor);
   const std::uint64_t count = reader.number(4);
-  reader.require(count <= kMaxEntriesRead, "too long a list");
+  reader.require(count <= kMaxHosts, "too long a list");
   for (std::uint64_t i = 0; i < count && reader.good(); ++i) {
     crypto::VerifyKey key;
     std::uint64_t serial = 0;
