@@ -25,8 +25,9 @@ std::string printable(std::string_view text) {
 
 }  // namespace
 
-Channel::Channel(std::uint64_t output_taken, std::uint64_t epoch) : epoch_(epoch), container_taken_(output_taken) {
-  append_break(out_);
+Channel::Channel(std::uint64_t output_taken, std::uint64_t epoch)
+    : out_(kMaxWaitingBytes), epoch_(epoch), container_taken_(output_taken) {
+  append_break(out_.end());
   say_hello();
 }
 
@@ -37,7 +38,7 @@ void Channel::say_hello() {
 // The zone has only now set up its terminal, which may have changed or echoed what it got before. An answer to the
 // former greeting would be one too many.
 void Channel::say_hello_again() {
-  if (greeted_ || out_.size() - out_at_ > kMaxWaitingBytes) {
+  if (greeted_ || out_.waiting().size() > kMaxWaitingBytes) {
     fault("a zone that begins once more");
     return;
   }
@@ -61,14 +62,10 @@ std::optional<Event> Channel::next_event() {
   return event;
 }
 
-std::string_view Channel::to_send() const { return std::string_view(out_).substr(out_at_); }
+std::string_view Channel::to_send() const { return out_.waiting(); }
 
 void Channel::sent(std::size_t bytes) {
-  out_at_ += std::min(bytes, out_.size() - out_at_);
-  if (out_at_ == out_.size() || out_at_ > kMaxWaitingBytes) {
-    out_.erase(0, out_at_);
-    out_at_ = 0;
-  }
+  out_.sent(bytes);
   for (auto& [id, session] : sessions_) {
     tell_taken(id, session);
     tell_of_room(id, session);
@@ -77,7 +74,7 @@ void Channel::sent(std::size_t bytes) {
 
 // A zone that writes and never reads would make this pile up: it is told once there is room.
 void Channel::tell_taken(SessionId id, Session& session) {
-  if (session.owes_taken && out_.size() - out_at_ < kMaxWaitingBytes) {
+  if (session.owes_taken && out_.room() > 0) {
     session.owes_taken = false;
     send(Kind::output_taken, id, write_offset(session.output_taken));
   }
@@ -91,7 +88,7 @@ void Channel::tell_of_room(SessionId id, Session& session) {
 }
 
 void Channel::send(Kind kind, SessionId session, std::string_view payload) {
-  append_message(out_, kind, session, payload);
+  append_message(out_.end(), kind, session, payload);
 }
 
 Channel::Session* Channel::find(SessionId id) {
@@ -251,8 +248,7 @@ std::size_t Channel::input_room(SessionId session) const {
   }
   const Session& of = found->second;
   const std::size_t window = kWindowBytes - std::min(kWindowBytes, of.input_sent - of.input_taken);
-  const std::size_t waiting = out_.size() - out_at_;
-  return std::min(window, kMaxWaitingBytes - std::min(kMaxWaitingBytes, waiting));
+  return std::min(window, out_.room());
 }
 
 std::size_t Channel::input(SessionId id, std::string_view bytes) {

@@ -15,6 +15,7 @@
 
 #include "common/result.h"
 #include "krata/channel/message.h"
+#include "krata/channel/outbox.h"
 #include "krata/channel/values.h"
 
 namespace krata::channel {
@@ -140,8 +141,7 @@ class Channel {
   MessageReader reader_;
   std::deque<Event> events_;
   Sessions sessions_;
-  std::string out_;
-  std::size_t out_at_ = 0;
+  Outbox out_;
   SessionId next_session_ = 1;
   std::uint64_t epoch_;
   bool greeted_ = false;

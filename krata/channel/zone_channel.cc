@@ -13,10 +13,10 @@ constexpr std::size_t kMaxRefusalBytes = 1024;
 
 }  // namespace
 
-ZoneChannel::ZoneChannel() {
+ZoneChannel::ZoneChannel() : out_(kMaxWaitingBytes) {
   sessions_.emplace(kContainer, Session{});
-  append_break(out_);
-  append_message(out_, Kind::ready, kContainer, {});
+  append_break(out_.end());
+  append_message(out_.end(), Kind::ready, kContainer, {});
 }
 
 void ZoneChannel::feed(std::string_view bytes) {
@@ -35,14 +35,10 @@ std::optional<Event> ZoneChannel::next_event() {
   return event;
 }
 
-std::string_view ZoneChannel::to_send() const { return std::string_view(out_).substr(out_at_); }
+std::string_view ZoneChannel::to_send() const { return out_.waiting(); }
 
 void ZoneChannel::sent(std::size_t bytes) {
-  out_at_ += std::min(bytes, out_.size() - out_at_);
-  if (out_at_ == out_.size() || out_at_ > kMaxWaitingBytes) {
-    out_.erase(0, out_at_);
-    out_at_ = 0;
-  }
+  out_.sent(bytes);
   for (auto& [id, session] : sessions_) {
     tell_taken(id, session);
   }
@@ -50,7 +46,7 @@ void ZoneChannel::sent(std::size_t bytes) {
 
 // One number stands for all before it, so that a host that is slow to read does not make them pile up.
 void ZoneChannel::tell_taken(SessionId id, Session& session) {
-  if (session.owes_taken && out_.size() - out_at_ < kMaxWaitingBytes) {
+  if (session.owes_taken && out_.room() > 0) {
     session.owes_taken = false;
     send(Kind::input_taken, id, write_offset(session.input_taken));
   }
@@ -59,7 +55,7 @@ void ZoneChannel::tell_taken(SessionId id, Session& session) {
 // Before a host has spoken nobody listens; it is told all of the container then.
 void ZoneChannel::send(Kind kind, SessionId session, std::string_view payload) {
   if (greeted_) {
-    append_message(out_, kind, session, payload);
+    append_message(out_.end(), kind, session, payload);
   }
 }
 
@@ -127,8 +123,7 @@ void ZoneChannel::greet(const Message& message) {
   }
   greeted_ = true;
   out_.clear();  // it was meant for somebody else, and what matters of it comes again
-  out_at_ = 0;
-  append_break(out_);
+  append_break(out_.end());
   std::erase_if(sessions_, [](const auto& entry) { return entry.first != kContainer; });
   Session& container = sessions_.at(kContainer);
   container.output_taken = std::clamp(hello->output_taken, container.output_taken, container.output_sent);
@@ -219,7 +214,7 @@ std::size_t ZoneChannel::output_room(SessionId id) const {
     return 0;
   }
   const std::uint64_t window = kWindowBytes - (found->second.output_sent - found->second.output_taken);
-  return std::min<std::size_t>(window, kMaxWaitingBytes - std::min(kMaxWaitingBytes, out_.size() - out_at_));
+  return std::min<std::size_t>(window, out_.room());
 }
 
 void ZoneChannel::output(SessionId id, Stream stream, std::string_view bytes) {

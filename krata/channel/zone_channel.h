@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "krata/channel/message.h"
+#include "krata/channel/outbox.h"
 #include "krata/channel/values.h"
 
 namespace krata::channel::zone {
@@ -112,8 +113,7 @@ class ZoneChannel {
   std::map<SessionId, Session> sessions_;
   std::deque<Kept> kept_;
   std::deque<Last> last_;
-  std::string out_;
-  std::size_t out_at_ = 0;
+  Outbox out_;
   State state_ = State::starting;
   bool greeted_ = false;
 };
