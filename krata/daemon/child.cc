@@ -144,14 +144,15 @@ Result<void> start_detached(const std::vector<std::string>& words, const std::st
                             const std::string& lock_path) {
   std::vector<std::string> own = words;
   const std::vector<char*> list = pointers(own);
-  const Fd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!log.valid()) {
-    return Error::from_errno(errno, "open " + log_path);
-  }
   const Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock.valid() || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return errno == EWOULDBLOCK ? Error(ErrorCode::unavailable, words.front() + " runs already")
                                 : Error::from_errno(errno, "lock " + lock_path);
+  }
+  // Only now: it is emptied, and until here it may have been another one's.
+  const Fd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!log.valid()) {
+    return Error::from_errno(errno, "open " + log_path);
   }
   const pid_t between = ::fork();
   if (between < 0) {

@@ -74,10 +74,10 @@ TEST_F(DiskServerTest, IsFoundByWhoComesLater) {
   EXPECT_FALSE(first.is_running());
   ASSERT_TRUE(first.start(paths_, 7, {{.number = 51712, .file = "/root.img", .is_read_only = true}}));
   EXPECT_TRUE(first.is_running());
-  EXPECT_FALSE(first.start(paths_, 7, {})) << "there is only one";
   while (common::read_file(folder_ + "/block.log", 4096).value().empty()) {
     ::sched_yield();  // until it has said what it was called with
   }
+  EXPECT_FALSE(first.start(paths_, 7, {})) << "there is only one, and its log stays";
   DiskServer second(*loop_, folder_, [&] {
     ++ended_;
     loop_->stop();
