@@ -5,13 +5,6 @@ set -u
 . /lab/steps.sh
 . /lab/zones.sh
 
-title() { printf '\n%s\n' "$*"; }
-# told TEXT COMMAND...: shows the command and what it prints.
-told() {
-  printf '    $ %s\n' "$*"
-  "$@" 2>&1 | sed 's/^/    /'
-}
-
 title "Xen $(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor), domain 0 is Linux $(uname -r); nothing of Xen's user space is here"
 zones_begin
 told krata host status
