@@ -1,6 +1,7 @@
 #include "krait/wire/connection.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -99,6 +100,16 @@ class Connections : public ::testing::Test {
   int accepted = 0;
   bool timed_out = false;
 };
+
+TEST(Dial, WhoComesByIpv4IsKnownByIpv4) {
+  const Fd listening = *listen_on(*common::Ip::parse("::"), 0);
+  const auto port = own_endpoint(listening.get())->port;
+  const Fd client = *dial({*common::Ip::parse("127.0.0.1"), port});
+  pollfd waiting{.fd = listening.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&waiting, 1, 10'000), 1);
+  const Fd accepted(::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  EXPECT_EQ(peer_endpoint(accepted.get())->ip.text(), "127.0.0.1");
+}
 
 TEST_F(Connections, KnowEachOtherByTheirKeys) {
   call();
