@@ -78,6 +78,7 @@ struct Says {
 
 std::vector<Says> rules_of(const model::Policy& policy) {
   std::vector<Says> rules;
+  rules.reserve(policy.rules.size());
   for (const model::Rule& rule : policy.rules) {
     rules.push_back({rule.action, rule.from.any, names_of(policy, rule.from), rule.to.any, names_of(policy, rule.to),
                      rule.selectors});

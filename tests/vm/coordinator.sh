@@ -45,5 +45,7 @@ check "and both hosts to it" "" until_true 60 online 2
 check "db is removed" "" coordinator host remove db --wait
 check "nothing passes any more" "" not traffic db more transfer 5 5
 check "its link is refused" "" until_true 30 grep -q 'was removed' "$lab_dir/db-link.log"
+kill_hard web "${agent_pid[web]}"
+check "without an agent krait down knows a joined host's interface" "$(on web krait down 2>&1)" not on web ip link show wg0
 check "the audit holds" "$(coordinator audit verify)" coordinator audit verify
 finish coordinator
