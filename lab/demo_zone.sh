@@ -11,7 +11,7 @@ told krata image list
 told krata host status
 
 title "A container runs with a kernel of its own"
-out=$(timeout 240 krata zone launch --name first --attach "$registry/busybox" sh -c 'echo "$(uname -sr) as $(hostname), process $$ of its own"; exit 3' 2>&1)
+out=$(timeout -k 10 240 krata zone launch --name first --attach "$registry/busybox" sh -c 'echo "$(uname -sr) as $(hostname), process $$ of its own"; exit 3' 2>&1)
 code=$?
 printf '    %s\n' "$out"
 check "its line is here" "" test "${out% as first, process * of its own}" != "$out"
