@@ -8,6 +8,7 @@
 
 #include "common/result.h"
 #include "krait/fleet/network.h"
+#include "krait/wire/connection.h"
 #include "krait/wire/message.h"
 
 namespace krait::coordinator {
@@ -34,8 +35,9 @@ class Peer {
  public:
   virtual ~Peer() = default;
   virtual void send(const wire::Message& message) = 0;
-  virtual void finish() = 0;                    // ends once everything has left
-  [[nodiscard]] virtual bool idle() const = 0;  // everything has left
+  virtual void send(const wire::Frame& frame) = 0;  // one of which others may have the same
+  virtual void finish() = 0;                        // ends once everything has left
+  [[nodiscard]] virtual bool idle() const = 0;      // everything has left
 };
 
 class Clock {

@@ -69,6 +69,7 @@ class World;
 // One connection: two queues of messages, each of which keeps its order.
 struct Wire final : Peer {
   void send(const wire::Message& message) override { to_host.push_back(wire::encode(message)); }
+  void send(const wire::Frame& frame) override { to_host.push_back(frame->substr(4)); }
   void finish() override { finishing = true; }
   [[nodiscard]] bool idle() const override { return to_host.empty(); }
   std::deque<std::string> to_host;
@@ -217,9 +218,8 @@ class World {
   std::size_t pick(std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random_); }
 
   std::string state_of(const fleet::Host& host) {
-    const auto state = service_->network().state_for(host, 0);
-    EXPECT_TRUE(state) << state.error().text();
-    return state ? content_of(host.name, fleet::string_of(trust::encode_state(*state))) : "";
+    const fleet::Telling telling = service_->network().telling_for(host);
+    return content_of(host.name, fleet::string_of(trust::encode_view(telling.view())));
   }
 
   // What an agent makes of a state, as text. Whom a change does not concern goes on with an older root, which shows the
