@@ -15,10 +15,10 @@ namespace krait::coordinator {
 
 struct Commit {
   std::uint64_t base = 0;
-  std::string who;
-  std::string what;
+  const std::string& who;
+  const std::string& what;
   std::int64_t at_s = 0;
-  std::vector<fleet::Row> rows;
+  const std::vector<fleet::Row>& rows;
 };
 
 class Ledger {

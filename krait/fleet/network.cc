@@ -277,14 +277,21 @@ Result<Network::ReadPolicy> Network::read_policy(const std::string& text, const 
 
 // Of many that come at once only the last one counts.
 Result<void> Network::enter_policy(Concerned& concerned) {
-  const PolicyText& policy = policies_.rbegin()->second;
+  for (auto& [number, policy] : policies_) {
+    if (number != policies_.rbegin()->first) {
+      std::string().swap(policy.text);
+    }
+  }
+  PolicyText& policy = policies_.rbegin()->second;
   std::optional<ReadPolicy> read = std::exchange(read_, {});
   if (!read || read->text != policy.text) {
     KRAIT_TRY(read, read_policy(policy.text, fmt::format("policy {}", policy.number)));
   }
+  std::string().swap(policy.text);
   compare(trusted_.policy_book, read->book, concerned);
   trusted_.policy_book = std::move(read->book);
   model_ = std::move(read->model);
+  model_text_ = std::move(read->text);
   return {};
 }
 

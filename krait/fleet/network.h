@@ -84,7 +84,7 @@ struct Token {
 
 struct PolicyText {
   std::uint64_t number = 0;  // 1, 2, 3 ...
-  std::string text{};
+  std::string text{};        // in a network none: last_policy_text() has the last one, the store all
   std::string who{};
   std::string what{};  // "apply", "rollback to 3"
   std::int64_t at_s = 0;
@@ -151,6 +151,7 @@ class Network {
   [[nodiscard]] const std::map<std::string, Token>& tokens() const { return tokens_; }
   [[nodiscard]] const std::map<std::uint64_t, PolicyText>& policies() const { return policies_; }
   [[nodiscard]] bool has_policy() const { return !policies_.empty(); }
+  [[nodiscard]] const std::string& last_policy_text() const { return model_text_; }  // of the last one
   [[nodiscard]] const Host* find_host(std::uint64_t number) const;
   [[nodiscard]] const Host* find_host(const std::string& name) const;
   [[nodiscard]] const Host* find_link(const LinkKey& key) const;
@@ -246,7 +247,8 @@ class Network {
   std::map<LinkKey, std::uint64_t> number_of_link_;
   std::map<std::string, Token> tokens_;
   std::map<std::uint64_t, PolicyText> policies_;
-  std::optional<model::Policy> model_;      // of the last one
+  std::optional<model::Policy> model_;  // of the last one
+  std::string model_text_;
   mutable std::optional<ReadPolicy> read_;  // what apply_policy() read last, to be absorbed next
   std::map<common::Ip, Owner> addresses_;
   std::map<model::PublicKey, std::string> joined_keys_;  // of hosts that are not in the tree
