@@ -269,9 +269,14 @@ Result<void> Network::take_policy(const Row& row) {
 }
 
 Result<Network::ReadPolicy> Network::read_policy(const std::string& text, const std::string& file) const {
-  KRAIT_TRY(auto model, config::parse_policy(text, file));
-  const auto former = model_ ? std::optional(trust::PolicyBook::Former{*model_, trusted_.policy_book}) : std::nullopt;
-  KRAIT_TRY(auto book, trust::PolicyBook::of(model, {}, former ? &*former : nullptr));
+  if (!model_) {
+    KRAIT_TRY(auto model, config::parse_policy(text, file));
+    KRAIT_TRY(auto book, trust::PolicyBook::of(model, {}));
+    return ReadPolicy{text, std::move(model), std::move(book)};
+  }
+  KRAIT_TRY(auto model, config::parse_policy_after({model_text_, *model_}, text, file));
+  const trust::PolicyBook::Former former{*model_, trusted_.policy_book};
+  KRAIT_TRY(auto book, trust::PolicyBook::of(model, {}, &former));
   return ReadPolicy{text, std::move(model), std::move(book)};
 }
 
