@@ -571,7 +571,7 @@ class Measurement {
       Applied applied;
       fleet.acknowledged_ms.clear();
       fleet.called = Clock::now();
-      const Errand errand(fleet, [&] { applied = ask(coordinator.socket(), *order); });
+      Errand errand(fleet, [&] { applied = ask(coordinator.socket(), *order); });
       if (!fleet.await([&] { return errand.is_done(); }, std::chrono::seconds(250)) || !applied.whole) {
         return false;
       }
@@ -622,7 +622,7 @@ class Measurement {
     bool good = true;
     double back_s = 0;
     {
-      const Errand errand(fleet, [&] {
+      Errand errand(fleet, [&] {
         for (const common::Json& order : orders) {
           if (!is_over) {
             applied_ms.push_back(ask(coordinator.socket(), order).all_ms);

@@ -244,5 +244,26 @@ TEST(PolicyAfterAnother, IsThatOfTheWholeText) {
   EXPECT_GT(good, 150U);
 }
 
+// What is far from the difference is taken over: a mark that no text has is still there.
+TEST(PolicyAfterAnother, ReadsOnlyTheRulesThatDiffer) {
+  const std::string text = first_text();
+  auto policy = parse_policy(text, "p");
+  ASSERT_TRUE(policy) << policy.error().text();
+  for (model::Rule& rule : policy->rules) {
+    rule.log = true;
+  }
+  const auto read_again = [&](const std::string& edited) {
+    const auto after = parse_policy_after({text, *policy}, edited, "p");
+    EXPECT_TRUE(after);
+    return after ? std::ranges::count(after->rules, false, &model::Rule::log) : -1;
+  };
+  EXPECT_EQ(read_again(std::string(text).replace(text.find("tcp/5"), 5, "udp/7")), 1);
+  EXPECT_EQ(read_again(std::string(text).replace(text.find("tcp/12"), 6, "udp/7")), 1);  // the last one
+  const std::string rule = "[[rule]]\nname = \"new\"\naction = \"deny\"\nfrom = \"i0\"\nto = \"i1\"\nports = \"any\"\n";
+  EXPECT_EQ(read_again(text + rule), 2);
+  EXPECT_EQ(read_again(std::string(text).insert(text.find("[[rule]]", 600), rule)), 2);
+  EXPECT_EQ(read_again("# " + text), 12);  // before the first rule: everything
+}
+
 }  // namespace
 }  // namespace krait::config
