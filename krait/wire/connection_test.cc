@@ -131,6 +131,17 @@ TEST_F(Connections, CarryFramesOfEverySize) {
   EXPECT_EQ(client.connection->queued_bytes(), 0U);
 }
 
+TEST_F(Connections, SendOneFrameToSeveral) {
+  call();
+  ASSERT_TRUE(run_until([&] { return accepted == 1; }));
+  const Frame frame = make_frame("the same for all");
+  server.connection->send(frame);
+  server.connection->send(frame);
+  ASSERT_TRUE(run_until([&] { return client.frames.size() == 2; }));
+  EXPECT_EQ(client.frames, (std::vector<std::string>{"the same for all", "the same for all"}));
+  ASSERT_TRUE(run_until([&] { return frame.use_count() == 1; }));  // nothing keeps it once it has left
+}
+
 TEST_F(Connections, RefuseAFrameThatIsTooLong) {
   call();
   client.connection->send(std::string((1U << 20U) + 1, 'x'));
@@ -185,6 +196,29 @@ TEST_F(Connections, TakeTheNextOneAfterBadHandshakes) {
   ASSERT_TRUE(run_until([&] { return client.opened == 1 && accepted == 1; })) << client.closed;
   EXPECT_LE(listener->shaking_hands(), 4U);
   EXPECT_GE(listener->refused(), 30U);
+}
+
+// Who is served already does not notice, and nothing of the strangers is left.
+TEST_F(Connections, HoldOutAgainstTenThousandBadHandshakes) {
+  call();
+  ASSERT_TRUE(run_until([&] { return client.opened == 1 && accepted == 1; }));
+  server.echo = true;
+  constexpr std::uint64_t kAll = 10'000;
+  constexpr std::uint64_t kAtATime = 100;
+  for (std::uint64_t strangers = 0; strangers < kAll; strangers += kAtATime) {
+    for (std::uint64_t i = 0; i < kAtATime; ++i) {
+      const Fd fd = *dial(where);
+      std::ignore = ::send(fd.get(), "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL);
+    }
+    client.connection->send("still there?");
+    while (listener->refused() < strangers + kAtATime || client.frames.size() <= strangers / kAtATime) {
+      ASSERT_FALSE(timed_out) << listener->refused();
+      step();
+    }
+  }
+  EXPECT_EQ(listener->refused(), kAll);
+  EXPECT_EQ(listener->shaking_hands(), 0U);
+  EXPECT_EQ(accepted, 1);
 }
 
 TEST_F(Connections, AreTakenInAgainAfterDescriptorsRanOut) {
