@@ -119,6 +119,10 @@ Result<Authority> fetch_authority(const Source& source, bool with_book) {
   authority.server_key = text_at(json, "server_key");
   KRAIT_TRY(const auto followed, trust::follow_statements(anchor, {authority.lists, authority.hosts, authority.policy}),
             "the coordinator shows a network to sign nothing for");
+  // An older list behind it would say who may vouch.
+  if (!(followed.list == authority.lists.back())) {
+    return not_genuine();
+  }
   if (followed != anchor) {
     const auto bytes = trust::encode_anchor(followed);
     KRAIT_CHECK(common::write_file(anchor_file_of(key_file), fleet::string_of(bytes), 0600));
@@ -178,7 +182,7 @@ Result<Json> edit_hosts(const HostsOrder& order, const MakeEdit& make) {
 
 Result<Json> policy_order(const Authority& authority, const std::string& text, const crypto::SigningKey& key) {
   KRAIT_TRY(const auto model, config::parse_policy(text, "the policy"));
-  KRAIT_TRY(const auto book, trust::PolicyBook::of(model, {}));
+  KRAIT_TRY(const auto book, trust::PolicyBook::of(model));
   const auto statement = trust::sign(trust::PolicyStatement{.network = authority.lists.back().value.network,
                                                             .revision = next_revision(authority),
                                                             .hosts_at_least = authority.hosts.value.revision,

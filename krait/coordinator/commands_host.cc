@@ -108,7 +108,12 @@ Result<void> put(const HostFlags& flags, const std::string& what, Output& output
       [&](const Authority& authority) -> Result<fleet::HostsEdit> {
         KRAIT_TRY(auto binding, authority.binding(flags.host));
         KRAIT_CHECK(change(binding));
-        return fleet::HostsEdit{.put = {std::move(binding)}};
+        fleet::HostsEdit edit{.put = {std::move(binding)}};
+        // From now on the tree vouches for it alone: its token must not do so again once it has been removed there.
+        if (const auto joined = authority.joined.find(flags.host); joined != authority.joined.end()) {
+          edit.take_back.push_back(trust::joined_id(joined->second.host));
+        }
+        return edit;
       },
       output);
 }

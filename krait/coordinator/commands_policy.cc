@@ -45,6 +45,7 @@ Json difference_json(const fleet::Difference& difference) {
           {"lost", accesses_json(difference.lost)},
           {"new_identities", difference.new_identities},
           {"gone_identities", difference.gone_identities},
+          {"lease_s", {{"before", difference.lease_before_s}, {"after", difference.lease_after_s}}},
           {"not_shown", difference.not_shown}};
 }
 

@@ -266,7 +266,7 @@ Result<std::vector<Row>> Network::apply_policy(PolicyText policy,
     return Error(ErrorCode::unavailable, "another policy was applied meanwhile; look at it, and try again");
   }
   KRAIT_TRY(const auto model, config::parse_policy(policy.text, "the policy"));
-  KRAIT_TRY(const auto book, trust::PolicyBook::of(model, {}));
+  KRAIT_TRY(const auto book, trust::PolicyBook::of(model));
   if (book.root() != statement.value.root) {
     return refused("what is signed is not the policy that came with it");
   }

@@ -40,7 +40,8 @@ void compare(const trust::PolicyBook& before, const trust::PolicyBook& after, Co
       concerned.identities.insert(name);
     }
   }
-  concerned.all = concerned.all || concerned.identities.contains(std::string(trust::kAnyIdentity));
+  concerned.all = concerned.all || before.lease_s() != after.lease_s() ||
+                  concerned.identities.contains(std::string(trust::kAnyIdentity));
 }
 
 }  // namespace
@@ -274,7 +275,7 @@ Result<void> Network::take_policy(const Row& row) {
 Result<void> Network::enter_policy(Concerned& concerned) {
   const PolicyText& policy = policies_.rbegin()->second;
   KRAIT_TRY(const auto model, config::parse_policy(policy.text, fmt::format("policy {}", policy.number)));
-  KRAIT_TRY(auto book, trust::PolicyBook::of(model, {}));
+  KRAIT_TRY(auto book, trust::PolicyBook::of(model));
   compare(trusted_.policy_book, book, concerned);
   trusted_.policy_book = std::move(book);
   return {};

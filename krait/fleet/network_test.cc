@@ -71,6 +71,18 @@ TEST_F(Networks, ConcernThoseWhoMayTalkWithAHostThatJoins) {
   EXPECT_FALSE(concerned.identities.contains("office"));
 }
 
+// It stands in the settings, which belong to no identity.
+TEST_F(Networks, ConcernEverybodyByAnotherLease) {
+  join("office1", "office", 1);
+  const std::string former = network.policies().rbegin()->second.text;
+  const auto rows = author.apply_text(network, "lease = \"7d\"\n" + former);
+  ASSERT_TRUE(rows) << rows.error().text();
+  const auto concerned = network.absorb(*rows);
+  ASSERT_TRUE(concerned);
+  EXPECT_TRUE(concerned->all);
+  EXPECT_EQ(network.trusted().policy_book.lease_s(), 7U * 86'400);
+}
+
 TEST_F(Networks, RefuseTokensThatDoNotHold) {
   const auto refused = [&](const Applicant& applicant, std::int64_t now_s, std::string_view why) {
     const auto offer = network.offer(applicant, {}, now_s);

@@ -51,10 +51,11 @@ class HostsBook {
 class PolicyBook {
  public:
   // Of a policy that was checked (krait/plan); its identities have their tags.
-  static common::Result<PolicyBook> of(const model::Policy& policy, const Settings& settings);
+  static common::Result<PolicyBook> of(const model::Policy& policy);
   [[nodiscard]] const Tree& tree() const { return tree_; }
   [[nodiscard]] const std::map<std::string, Tree, std::less<>>& rows() const { return rows_; }  // by identity, "*" too
   [[nodiscard]] crypto::Hash root() const { return tree_.root(); }
+  [[nodiscard]] std::uint32_t lease_s() const { return lease_s_; }  // 0: none
 
   [[nodiscard]] Bytes save() const;
   static common::Result<PolicyBook> load(BytesView bytes);
@@ -68,6 +69,7 @@ class PolicyBook {
 
   std::map<std::string, Tree, std::less<>> rows_;
   std::set<std::pair<std::string, std::string>> allowed_;  // both ways round
+  std::uint32_t lease_s_ = 0;
   Tree tree_;
 };
 
@@ -95,6 +97,10 @@ common::Result<void> check_join(const Signed<Grant>& grant, const Signed<JoinedH
 // The part of it that needs no tree, for whoever has only the list: all but that nothing was taken back or is
 // another's.
 common::Result<void> check_vouched(const Signed<Grant>& grant, const Signed<JoinedHost>& host, const AdminList& list);
+
+// What everybody may have at home (RFC 1918, RFC 6598, RFC 4193). Addresses that come with a token are out of these: it
+// is the coordinator that picks them, and one of the Internet's would draw what goes there into the tunnel.
+bool is_private(const common::Prefix& prefix);
 
 // Whether a key of that list may sign a statement of that kind.
 bool may_sign_hosts(const AdminList& list, const crypto::VerifyKey& key);

@@ -121,10 +121,12 @@ bool allows(const PairRules& pair) {
 
 }  // namespace
 
-Result<PolicyBook> PolicyBook::of(const model::Policy& policy, const Settings& settings) {
+Result<PolicyBook> PolicyBook::of(const model::Policy& policy) {
+  const Settings settings{.lease_s = policy.lease_s};
   RowsMaker maker(policy);
   KRAIT_TRY(const auto rows, maker.make());
   PolicyBook book;
+  book.lease_s_ = settings.lease_s;
   std::vector<std::pair<Key, Bytes>> leaves{{settings_place(), encode(settings)}};
   for (const auto& [name, row] : rows) {
     std::vector<std::pair<Key, Bytes>> pairs;
@@ -170,6 +172,7 @@ Result<PolicyBook> PolicyBook::load(BytesView bytes) {
   Settings settings;
   describe(reader, settings);
   PolicyBook book;
+  book.lease_s_ = settings.lease_s;
   std::vector<std::pair<Key, Bytes>> leaves{{settings_place(), encode(settings)}};
   const std::uint64_t rows = reader.number(4);
   reader.require(rows >= 1 && rows <= kMaxIdentities, "too many rows, or none");
