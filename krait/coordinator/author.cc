@@ -25,7 +25,6 @@ using common::text_at;
 namespace {
 
 constexpr int kMaxAttempts = 5;
-constexpr std::size_t kMaxAnchorBytes = std::size_t{4} << 20U;
 
 trust::Bytes bytes_at(const Json& json, const char* key) {
   return common::from_base64(text_at(json, key)).value_or(trust::Bytes());
@@ -43,6 +42,9 @@ Result<void> read_book(const Json& json, Authority& authority) {
   }
   for (const auto& [name, text] : common::object_at(json, "joined").items()) {
     KRAIT_TRY(authority.joined[name], fleet::parse_joined(text.is_string() ? text.get<std::string>() : ""));
+  }
+  for (const Json& name : common::list_at(json, "waiting")) {
+    authority.waiting.insert(name.is_string() ? name.get<std::string>() : "");
   }
   const auto read_hashes = [&](const char* key, std::map<std::string, crypto::Hash>& into) {
     for (const auto& [name, text] : common::object_at(json, key).items()) {
@@ -85,6 +87,31 @@ std::uint64_t next_revision(const Authority& authority) {
   return std::max(authority.hosts.value.revision, authority.policy.value.revision) + 1;
 }
 
+// Of the book as it is now.
+trust::Signed<trust::HostsStatement> hosts_statement(const Authority& authority, const crypto::SigningKey& key) {
+  return trust::sign(trust::HostsStatement{.network = authority.lists.back().value.network,
+                                           .revision = next_revision(authority),
+                                           .policy_at_least = authority.policy.value.revision,
+                                           .made_s = now_s(),
+                                           .root = authority.book.root()},
+                     key);
+}
+
+// Those for whom only a token vouches whose signer goes. Their tokens must not vouch for them again.
+fleet::HostsEdit taken_in(const Authority& authority, const trust::AdminList& next) {
+  fleet::HostsEdit change;
+  for (const auto& [name, joined] : authority.joined) {
+    if (authority.waiting.contains(name) || trust::may_sign_hosts(next, joined.grant.signer)) {
+      continue;
+    }
+    if (trust::check_vouched(joined.grant, joined.host, authority.lists.back().value)) {
+      change.put.push_back(joined.host.value.binding);
+      change.take_back.push_back(trust::joined_id(joined.host));
+    }
+  }
+  return change;
+}
+
 }  // namespace
 
 std::int64_t now_s() { return common::now().unix_ns / 1'000'000'000; }
@@ -102,15 +129,14 @@ Result<trust::HostBinding> Authority::binding(const std::string& name) const {
 
 std::string anchor_file_of(const std::string& key_file) { return key_file + ".anchor"; }
 
-Result<Authority> fetch_authority(const Source& source, bool with_book) {
-  KRAIT_TRY(const auto key_file, admin_key_file(source.key_file));
+Result<Authority> fetch_authority(const Reach& reach, bool with_book) {
+  KRAIT_TRY(const auto key_file, admin_key_file(reach.key));
   KRAIT_TRY(const auto known, common::read_file(anchor_file_of(key_file), kMaxAnchorBytes), "what was signed last");
   KRAIT_TRY(const auto anchor, trust::parse_anchor(fleet::view_of(known)), anchor_file_of(key_file));
-  KRAIT_TRY(const auto json, ask(source.socket, {{"request", "authority"}, {"book", with_book}}));
+  KRAIT_TRY(const auto json, ask(reach, {{"request", "authority"}, {"book", with_book}}));
   Authority authority;
   for (const Json& list : common::list_at(json, "lists")) {
-    const auto bytes = common::from_base64(list.is_string() ? list.get<std::string>() : "");
-    KRAIT_TRY(auto parsed, trust::parse_admin_list(bytes.value_or(trust::Bytes())));
+    KRAIT_TRY(auto parsed, fleet::admin_list_at(list.is_string() ? list.get<std::string>() : ""));
     authority.lists.push_back(std::move(parsed));
   }
   KRAIT_TRY(authority.hosts, trust::parse_hosts_statement(bytes_at(json, "hosts")));
@@ -155,25 +181,52 @@ Result<crypto::SigningKey> load_admin_key(const std::string& given) {
 }
 
 Result<Json> edit_hosts(const HostsOrder& order, const MakeEdit& make) {
-  KRAIT_TRY(const auto key, load_admin_key(order.key_file));
+  KRAIT_TRY(const auto key, load_admin_key(order.reach.key));
   for (int attempt = 1;; ++attempt) {
-    KRAIT_TRY(auto authority, fetch_authority({order.socket, order.key_file}, true));
+    KRAIT_TRY(auto authority, fetch_authority(order.reach, true));
     KRAIT_TRY(const auto change, make(authority));
     Result<void> edited;
     edit(authority.book, change, edited);
     KRAIT_CHECK(std::move(edited));
-    const auto statement = trust::sign(trust::HostsStatement{.network = authority.lists.back().value.network,
-                                                             .revision = next_revision(authority),
-                                                             .policy_at_least = authority.policy.value.revision,
-                                                             .made_s = now_s(),
-                                                             .root = authority.book.root()},
-                                       key);
+    const auto statement = hosts_statement(authority, key);
     Json request = edit_json(change);
     request["statement"] = common::to_base64(trust::encode(statement));
-    request["what"] = order.what;
     request["wait"] = order.wait;
     request["timeout_ms"] = order.timeout_ms;
-    auto answer = ask(order.socket, request);
+    auto answer = ask(order.reach, request);
+    if (answer || answer.error().code() != ErrorCode::unavailable || attempt == kMaxAttempts) {
+      return answer;
+    }
+  }
+}
+
+Result<Json> change_admins(const Reach& reach, const crypto::SigningKey* successor, const MakeAdmins& make) {
+  KRAIT_TRY(const auto key, load_admin_key(reach.key));
+  const crypto::SigningKey& signer = successor == nullptr ? key : *successor;
+  for (int attempt = 1;; ++attempt) {
+    KRAIT_TRY(auto authority, fetch_authority(reach, true));
+    const trust::AdminList& former = authority.lists.back().value;
+    trust::AdminList next{.network = former.network, .version = former.version + 1, .administrators = {}};
+    KRAIT_TRY(next.administrators, make(authority));
+    std::ranges::sort(next.administrators, {}, &trust::Administrator::key);
+    if (!trust::may_sign_hosts(next, signer.verify_key())) {
+      return Error(ErrorCode::invalid_input,
+                   "somebody who stays an admin has to do that: what hosts believe is signed anew with it");
+    }
+    const fleet::HostsEdit change = taken_in(authority, next);
+    Result<void> edited;
+    edit(authority.book, change, edited);
+    KRAIT_CHECK(std::move(edited));
+    trust::PolicyStatement policy = authority.policy.value;
+    policy.revision = next_revision(authority);
+    policy.hosts_at_least = authority.hosts.value.revision;
+    policy.made_s = now_s();
+    Json request = edit_json(change);
+    request["request"] = "admins_change";
+    request["list"] = common::to_base64(trust::encode(trust::sign(next, key)));
+    request["statement"] = common::to_base64(trust::encode(hosts_statement(authority, signer)));
+    request["policy_statement"] = common::to_base64(trust::encode(trust::sign(policy, signer)));
+    auto answer = ask(reach, request);
     if (answer || answer.error().code() != ErrorCode::unavailable || attempt == kMaxAttempts) {
       return answer;
     }

@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "common/json.h"
 #include "common/result.h"
+#include "krait/coordinator/ask.h"
 #include "krait/crypto/sign.h"
 #include "krait/fleet/network.h"
 
@@ -23,6 +25,7 @@ struct Authority {
   // With the book:
   trust::HostsBook book;
   std::map<std::string, trust::Joined> joined;  // by name; hosts that a token vouches for
+  std::set<std::string> waiting;                // of these, who waits for approval
   std::map<std::string, crypto::Hash> grants;   // by the token's key
 
   // As it is in the tree, or as a token of an administrator vouches for it. not_found.
@@ -31,29 +34,30 @@ struct Authority {
 
 // What lies beside an administrator's key: what was signed last, so that nobody signs over an older network or another
 // one.
+inline constexpr std::size_t kMaxAnchorBytes = std::size_t{4} << 20U;
 std::string anchor_file_of(const std::string& key_file);
 
 // Follows what the coordinator shows from that anchor on, and writes it anew.
-struct Source {
-  std::string socket;
-  std::string key_file;  // as load_admin_key() takes it
-};
-common::Result<Authority> fetch_authority(const Source& source, bool with_book);
+common::Result<Authority> fetch_authority(const Reach& reach, bool with_book);
 
 // Where an administrator's key is: `given`, or ~/.config/krait/admin.key.
 common::Result<std::string> admin_key_file(const std::string& given);
 common::Result<crypto::SigningKey> load_admin_key(const std::string& given);
 
-// Makes an edit of the tree of hosts, signs it and has it stored; again where others came first. `what`: for the audit.
+// Makes an edit of the tree of hosts, signs it and has it stored; again where others came first.
 using MakeEdit = std::function<common::Result<fleet::HostsEdit>(const Authority&)>;
 struct HostsOrder {
-  std::string socket;
-  std::string key_file;
-  std::string what;
+  Reach reach;
   bool wait = false;
   std::uint32_t timeout_ms = 0;
 };
 common::Result<common::Json> edit_hosts(const HostsOrder& order, const MakeEdit& make);
+
+// Makes the next list of administrators, signs it with this machine's key, has what was signed before signed anew and
+// stored with it, in one step. `successor`: signs the roots where this machine's key is not on the next list.
+using MakeAdmins = std::function<common::Result<std::vector<trust::Administrator>>(const Authority&)>;
+common::Result<common::Json> change_admins(const Reach& reach, const crypto::SigningKey* successor,
+                                           const MakeAdmins& make);
 
 // The order for a policy: text and statement.
 common::Result<common::Json> policy_order(const Authority& authority, const std::string& text,

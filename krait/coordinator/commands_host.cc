@@ -47,7 +47,7 @@ std::string state_text(const Json& host) {
 }
 
 Result<void> list(const HostFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "hosts"}}));
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}}));
   std::string text;
   for (const Json& host : common::list_at(answer, "hosts")) {
     text += fmt::format("{}{}  {}  {}  {}", text.empty() ? "" : "\n", common::text_at(host, "name"),
@@ -58,7 +58,7 @@ Result<void> list(const HostFlags& flags, Output& output) {
 }
 
 Result<void> show(const HostFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "hosts"}, {"host", flags.host}}));
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}, {"host", flags.host}}));
   const Json& host = common::list_at(answer, "hosts").front();
   std::string routes;
   for (const Json& route : common::list_at(host, "routes")) {
@@ -74,12 +74,11 @@ Result<void> show(const HostFlags& flags, Output& output) {
   return {};
 }
 
-Result<void> order(const HostFlags& flags, const std::string& what, const std::string& done, const MakeEdit& make,
-                   Output& output) {
+Result<void> order(const HostFlags& flags, const std::string& done, const MakeEdit& make, Output& output) {
   KRAIT_TRY(const auto timeout_s, duration_s(flags.timeout));
-  KRAIT_TRY(const auto answer, edit_hosts({flags.socket, flags.key, what, flags.wait,
-                                           static_cast<std::uint32_t>(std::min<std::int64_t>(timeout_s, 600) * 1000)},
-                                          make));
+  KRAIT_TRY(
+      const auto answer,
+      edit_hosts({flags, flags.wait, static_cast<std::uint32_t>(std::min<std::int64_t>(timeout_s, 600) * 1000)}, make));
   const std::string spread = spread_text(answer, output);
   output.report(fmt::format("{}: revision {}{}{}", done, common::number_at(answer, "revision"),
                             spread.empty() ? "" : "\n", spread),
@@ -89,7 +88,7 @@ Result<void> order(const HostFlags& flags, const std::string& what, const std::s
 
 Result<void> remove(const HostFlags& flags, Output& output) {
   return order(
-      flags, fmt::format("host {} is removed", flags.host), fmt::format("{} is removed", flags.host),
+      flags, fmt::format("{} is removed", flags.host),
       [&](const Authority& authority) -> Result<fleet::HostsEdit> {
         fleet::HostsEdit edit{.remove = {flags.host}};
         if (const auto joined = authority.joined.find(flags.host); joined != authority.joined.end()) {
@@ -104,7 +103,7 @@ Result<void> remove(const HostFlags& flags, Output& output) {
 Result<void> put(const HostFlags& flags, const std::string& what, Output& output,
                  const std::function<Result<void>(trust::HostBinding&)>& change) {
   return order(
-      flags, what, what,
+      flags, what,
       [&](const Authority& authority) -> Result<fleet::HostsEdit> {
         KRAIT_TRY(auto binding, authority.binding(flags.host));
         KRAIT_CHECK(change(binding));
@@ -130,10 +129,9 @@ void add(Shell& shell, Command group, const char* name, const char* summary, con
     command.option("VALUE", flags->value, value, {.required = true});
   }
   if (!lists && std::string_view(name) != "show") {
-    add_key_flag(command, *flags);
     add_wait_flags(command, *flags);
   }
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags, act](Output& output) { return act(*flags, output); });
 }
 

@@ -116,9 +116,9 @@ void add_backup(Shell& shell) {
                     "The file holds everything but the coordinator's key (server.pem) and the administrators'.\n"
                     "Example:  sudo krait-coordinator backup /var/lib/krait-coordinator/backup.db");
   command.option("FILE", *file, "The file to make, in a folder that the coordinator may write to", {.required = true});
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags, file](Output& output) -> Result<void> {
-    KRAIT_TRY(const auto answer, ask(flags->socket, {{"request", "backup"}, {"file", *file}}));
+    KRAIT_TRY(const auto answer, ask(*flags, {{"request", "backup"}, {"file", *file}}));
     output.report(fmt::format("{}: revision {}", *file, common::number_at(answer, "revision")), answer);
     return {};
   });

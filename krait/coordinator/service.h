@@ -66,11 +66,17 @@ class Service {
   void on_drained(SessionId id);
   void on_gone(SessionId id);
 
+  // The answer to a hello.
+  [[nodiscard]] wire::Welcome welcome(std::uint32_t version, bool known) const;
+
   // Makes a revision of what `make` gives for the network as it is, anew where another coordinator came first; then
   // everybody concerned is told.
   common::Result<std::uint64_t> change(const std::string& who, const std::string& what, const Make& make);
   // Another coordinator has committed.
   common::Result<void> catch_up();
+  // Tells everybody who has the newest state that it is: their leases begin anew. What another coordinator may have
+  // committed is known by then (catch_up()).
+  void confirm_leases();
   // Calls back once every host that is online and concerned by the last change enforces it, or has gone.
   WaitId wait(OnSpread done);
   // What has come of it so far; the waiting ends.

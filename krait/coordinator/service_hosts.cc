@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -97,17 +98,21 @@ void Service::on(SessionId id, Session& session, wire::Hello& hello) {
   }
   session.greeted = true;
   const fleet::Host* host = network_->find_link(session.key);
+  session.peer->send(welcome(version, host != nullptr));
+  if (host != nullptr) {
+    bind(id, session, host->number);
+  }
+}
+
+wire::Welcome Service::welcome(std::uint32_t version, bool known) const {
   wire::Welcome welcome{.version = version,
                         .program = fmt::format("krait-coordinator {}", control::kVersion),
                         .network = {},
                         .revision = revision_,
-                        .known = host != nullptr};
+                        .known = known};
   const crypto::Hash& network = network_->trusted().lists.back().value.network;
   std::copy_n(network.begin(), welcome.network.size(), welcome.network.begin());
-  session.peer->send(welcome);
-  if (host != nullptr) {
-    bind(id, session, host->number);
-  }
+  return welcome;
 }
 
 // The newest connection of a host counts: the former one's other end may be long gone.
@@ -155,7 +160,9 @@ void Service::on(SessionId id, Session& session, wire::Join& join) {
   for (const common::Ip& address : offer->addresses) {
     message.addresses.push_back(address.text());
   }
-  for (const auto& list : network_->trusted().lists) {
+  // The last ones: a token that was made under an older list has expired long since.
+  const auto& lists = network_->trusted().lists;
+  for (const auto& list : std::span(lists).last(std::min(lists.size(), wire::kMaxLists))) {
     message.admin_lists.push_back(fleet::string_of(trust::encode(list)));
   }
   pending->offer = std::move(*offer);
@@ -230,6 +237,16 @@ void Service::on(SessionId /*id*/, Session& session, wire::Watch& watch) {
     }
   }
   send_state(session, std::move(held), true);
+}
+
+void Service::confirm_leases() {
+  for (const auto& [number, id] : session_of_host_) {
+    Session& session = sessions_.at(id);
+    if (session.watching && !session.behind && !session.ending && session.sent != 0 && session.peer->idle()) {
+      session.sent = revision_;
+      session.peer->send(wire::Confirmed{revision_});
+    }
+  }
 }
 
 void Service::on(SessionId id, Session& session, wire::Enforced& enforced) {

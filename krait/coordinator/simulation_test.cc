@@ -97,7 +97,13 @@ struct SimulatedHost final : link::Surroundings {
     }
     return {};
   }
-  Result<void> confirm() override { return {}; }
+  Result<void> confirm() override {
+    if (agent_refuses) {
+      return Error(ErrorCode::unavailable, "no agent");
+    }
+    ++confirmed;
+    return {};
+  }
   void give_up(const std::string& /*why*/, bool /*for_good*/) override { gives_up = true; }
 
   std::string name;
@@ -108,6 +114,7 @@ struct SimulatedHost final : link::Surroundings {
   std::string disk;
   std::string agent;
   std::vector<std::string> taken;
+  int confirmed = 0;
   bool agent_refuses = false;
   bool gives_up = false;
   bool removed = false;
@@ -175,6 +182,38 @@ class World {
         deliver(host);
       }
     }
+  }
+
+  // Leases: whoever is connected is told, nobody else.
+  void check_leases() {
+    std::vector<int> before;
+    hosts_.front().agent_refuses = true;  // it hears of it, and the agent only once it is back
+    drop(hosts_.back());
+    for (const SimulatedHost& host : hosts_) {
+      before.push_back(host.confirmed);
+    }
+    service_->confirm_leases();
+    for (int round = 0; round < 4; ++round) {
+      for (std::size_t i = 0; i + 1 < hosts_.size(); ++i) {
+        deliver(hosts_[i]);
+      }
+    }
+    for (std::size_t i = 1; i + 1 < hosts_.size(); ++i) {
+      EXPECT_EQ(hosts_[i].confirmed, before[i] + (hosts_[i].removed ? 0 : 1)) << hosts_[i].name;
+    }
+    EXPECT_EQ(hosts_.back().confirmed, before.back());
+    EXPECT_EQ(hosts_.front().confirmed, before.front());
+    hosts_.front().agent_refuses = false;
+    hosts_.front().core->try_again();
+    EXPECT_EQ(hosts_.front().confirmed, before.front() + (hosts_.front().removed ? 0 : 1));
+    // What was heard on a connection that has gone meanwhile does not count later on.
+    hosts_.front().agent_refuses = true;
+    service_->confirm_leases();
+    deliver(hosts_.front());
+    hosts_.front().core->on_lost();
+    hosts_.front().agent_refuses = false;
+    hosts_.front().core->try_again();
+    EXPECT_EQ(hosts_.front().confirmed, before.front() + (hosts_.front().removed ? 0 : 1));
   }
 
   void check_settled() {
@@ -399,6 +438,7 @@ TEST(Simulation, EndsWithEveryHostEnforcingItsNewestState) {
     world.settle();
     world.check_settled();
     world.check_history();
+    world.check_leases();
     taken += world.states_taken();
     if (HasFailure()) {
       return;

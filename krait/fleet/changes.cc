@@ -112,7 +112,8 @@ Result<Offer> Network::offer(const Applicant& applicant, const std::vector<Offer
   }
   const Token& token = found->second;
   const trust::Grant& grant = token.grant.value;
-  if (trusted_.hosts_book.was_taken_back(trust::grant_id(token.grant))) {
+  if (trusted_.hosts_book.was_taken_back(trust::grant_id(token.grant)) ||
+      !trust::may_sign_hosts(trusted_.lists.back().value, token.grant.signer)) {
     return refused("the token was revoked");
   }
   const auto offered = std::ranges::count_if(reserved, [&](const Offer& other) { return other.token == key; });
@@ -205,7 +206,12 @@ void Network::release_addresses(const trust::HostBinding& binding, std::int64_t 
 Result<std::vector<Row>> Network::edit_hosts(const HostsEdit& edit,
                                              const trust::Signed<trust::HostsStatement>& statement,
                                              std::int64_t now_s) const {
-  const trust::AdminList& list = trusted_.lists.back().value;
+  return edit_hosts_under(trusted_.lists.back().value, edit, statement, now_s);
+}
+
+Result<std::vector<Row>> Network::edit_hosts_under(const trust::AdminList& list, const HostsEdit& edit,
+                                                   const trust::Signed<trust::HostsStatement>& statement,
+                                                   std::int64_t now_s) const {
   if (!trust::is_genuine(statement) || !trust::may_sign_hosts(list, statement.signer) ||
       statement.value.network != list.network) {
     return refused("the change is not signed by an admin of this network");
@@ -277,7 +283,7 @@ Result<std::vector<Row>> Network::apply_policy(PolicyText policy,
                           {Kind::statement, "policy", string_of(trust::encode(statement))}};
 }
 
-Result<std::vector<Row>> Network::add_admin_list(const trust::Signed<trust::AdminList>& list) const {
+Result<void> Network::check_next_list(const trust::Signed<trust::AdminList>& list) const {
   const trust::AdminList& former = trusted_.lists.back().value;
   if (!trust::is_genuine(list) || !trust::may_sign_hosts(former, list.signer) || list.value.network != former.network) {
     return refused("the list is not signed by an admin of the one before");
@@ -285,7 +291,38 @@ Result<std::vector<Row>> Network::add_admin_list(const trust::Signed<trust::Admi
   if (list.value.version != former.version + 1) {
     return Error(ErrorCode::unavailable, "the list was changed meanwhile; try again");
   }
-  return std::vector<Row>{{Kind::admin_list, key_of(list.value.version), string_of(trust::encode(list))}};
+  std::set<std::string_view> names;
+  for (const trust::Administrator& administrator : list.value.administrators) {
+    if (!names.insert(administrator.name).second) {
+      return refused(fmt::format("two administrators are called {}", administrator.name));
+    }
+  }
+  return {};
+}
+
+Result<std::vector<Row>> Network::change_admins(const AdminsEdit& edit, std::int64_t now_s) const {
+  const trust::AdminList& list = edit.list.value;
+  KRAIT_CHECK(check_next_list(edit.list));
+  const trust::Signed<trust::PolicyStatement>& policy = edit.policy_statement;
+  if (!trust::is_genuine(policy) || !trust::may_sign_policy(list, policy.signer) ||
+      policy.value.network != list.network) {
+    return refused("the policy is not signed anew by an administrator of the next list");
+  }
+  if (policy.value.revision <= trusted_.policy.value.revision || policy.value.root != trusted_.policy.value.root) {
+    return Error(ErrorCode::unavailable, "the policy was changed meanwhile; try again");
+  }
+  for (const auto& [name, by_token] : trusted_.joined) {
+    const bool is_taken_in = std::ranges::any_of(edit.hosts.put, [&](const auto& bound) { return bound.name == name; });
+    if (!trust::may_sign_hosts(list, by_token.grant.signer) && !is_taken_in) {
+      return Error(ErrorCode::unavailable,
+                   fmt::format("nobody would vouch for {} any more; take it in (host approve), and try again", name));
+    }
+  }
+  std::vector<Row> rows{{Kind::admin_list, key_of(list.version), string_of(trust::encode(edit.list))},
+                        {Kind::statement, "policy", string_of(trust::encode(policy))}};
+  KRAIT_TRY(auto hosts, edit_hosts_under(list, edit.hosts, edit.hosts_statement, now_s));
+  std::ranges::move(hosts, std::back_inserter(rows));
+  return rows;
 }
 
 Result<std::vector<Row>> Network::change_key(const Host& host, const trust::Signed<trust::KeyChange>& change) const {

@@ -125,6 +125,15 @@ struct HostsEdit {
   std::vector<crypto::Hash> take_back{};
 };
 
+// The next list of administrators. What they have signed is signed anew in the same step, by somebody who is on it:
+// hosts believe the last list only.
+struct AdminsEdit {
+  trust::Signed<trust::AdminList> list;
+  HostsEdit hosts;  // takes hosts into the tree for whom only a token of somebody vouched who may no longer
+  trust::Signed<trust::HostsStatement> hosts_statement;
+  trust::Signed<trust::PolicyStatement> policy_statement;
+};
+
 // Released addresses rest this long: somebody who was away may still hold their former owner's.
 inline constexpr std::int64_t kAddressRestS = 7L * 24 * 3600;
 
@@ -167,7 +176,7 @@ class Network {
                                                             std::int64_t now_s) const;
   [[nodiscard]] common::Result<std::vector<Row>> apply_policy(
       PolicyText policy, const trust::Signed<trust::PolicyStatement>& statement) const;
-  [[nodiscard]] common::Result<std::vector<Row>> add_admin_list(const trust::Signed<trust::AdminList>& list) const;
+  [[nodiscard]] common::Result<std::vector<Row>> change_admins(const AdminsEdit& edit, std::int64_t now_s) const;
   [[nodiscard]] common::Result<std::vector<Row>> change_key(const Host& host,
                                                             const trust::Signed<trust::KeyChange>& change) const;
   [[nodiscard]] std::vector<Row> leave(const Host& host) const;
@@ -190,6 +199,10 @@ class Network {
                                                                        std::int64_t now_s) const;
   [[nodiscard]] bool is_free(const common::Ip& address, std::int64_t now_s) const;
   [[nodiscard]] std::string free_name(const std::string& wish, const std::vector<Offer>& reserved) const;
+  [[nodiscard]] common::Result<std::vector<Row>> edit_hosts_under(const trust::AdminList& list, const HostsEdit& edit,
+                                                                  const trust::Signed<trust::HostsStatement>& statement,
+                                                                  std::int64_t now_s) const;
+  [[nodiscard]] common::Result<void> check_next_list(const trust::Signed<trust::AdminList>& list) const;
   void release_addresses(const trust::HostBinding& binding, std::int64_t now_s, std::vector<Row>& rows) const;
 
   struct Owner {

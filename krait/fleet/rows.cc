@@ -202,4 +202,9 @@ Result<trust::Joined> parse_joined(std::string_view text) {
   return joined;
 }
 
+Result<trust::Signed<trust::AdminList>> admin_list_at(std::string_view base64) {
+  const auto bytes = common::from_base64(std::string(base64));
+  return trust::parse_admin_list(bytes ? *bytes : trust::Bytes());
+}
+
 }  // namespace krait::fleet

@@ -38,6 +38,7 @@ void Core::remember(std::string_view whole) {
 }
 
 void Core::on_open() {
+  on_lost();  // of the former one
   incoming_.clear();
   surroundings_.send(wire::Hello{.program = fmt::format("krait-link {}", control::kVersion)});
 }
@@ -91,6 +92,7 @@ void Core::take(std::uint64_t base, std::uint64_t revision) {
   }
   const std::string_view all = whole ? std::string_view(bytes) : std::string_view(text);
   digest_ = digest_of(all);
+  confirmed_ = false;
   if (const auto kept = surroundings_.keep(all); !kept) {
     failure_ = bounded(kept.error().text());
     report();
@@ -100,21 +102,27 @@ void Core::take(std::uint64_t base, std::uint64_t revision) {
 }
 
 void Core::hand_over() {
-  const auto done = surroundings_.hand_over();
+  const auto done = try_hand_over();
   failure_ = done ? std::string() : bounded(done.error().text());
   report();
+}
+
+// What has come over a connection that is still there is the newest; the lease begins anew once the agent has it.
+Result<void> Core::try_hand_over() {
+  KRAIT_CHECK(surroundings_.hand_over());  // costs nothing where the agent has it
+  if (!confirmed_) {
+    KRAIT_CHECK(surroundings_.confirm());
+    confirmed_ = true;
+  }
+  return {};
 }
 
 void Core::report() { surroundings_.send(wire::Enforced{revision_, failure_}); }
 
 void Core::on(wire::Confirmed& confirmed) {
   revision_ = confirmed.now;
-  auto done = surroundings_.hand_over();  // costs nothing where the agent has it
-  if (done) {
-    done = surroundings_.confirm();
-  }
-  failure_ = done ? std::string() : bounded(done.error().text());
-  report();
+  confirmed_ = false;
+  hand_over();
 }
 
 void Core::try_again() {

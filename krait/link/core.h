@@ -44,6 +44,8 @@ class Core {
 
   void on_open();
   void on_message(wire::Message& message);
+  // The connection is gone: what was heard on it is not the newest for ever.
+  void on_lost() { confirmed_ = true; }
   // Asks the agent again where it could not be asked, or refused.
   void try_again();
 
@@ -63,6 +65,7 @@ class Core {
 
   void take(std::uint64_t base, std::uint64_t revision);
   void hand_over();
+  common::Result<void> try_hand_over();
   void report();
 
   Surroundings& surroundings_;
@@ -71,6 +74,7 @@ class Core {
   std::string digest_;          // of the whole state's bytes
   std::uint64_t revision_ = 0;  // that the coordinator gave it
   std::string incoming_;        // parts of a state that has not come to its end
+  bool confirmed_ = true;       // the agent knows that what is held was the newest when the coordinator said so
   std::string failure_;         // why the agent does not enforce what is held; empty: it does
 };
 

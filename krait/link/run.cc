@@ -110,6 +110,7 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
   // The connection may be the caller: it ends when the loop goes on.
   void give_up(const std::string& why, bool for_good) override {
     patience_.stop();
+    core_.on_lost();
     if (!why.empty() && why != last_failure_) {
       log_.warning(fmt::format("{}: {}", address_.empty() ? "the coordinator" : address_, why));
       last_failure_ = why;

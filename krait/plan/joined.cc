@@ -230,8 +230,11 @@ Result<SignedFiles> signed_files(const trust::Verified& verified, const JoinedHo
   files.mesh.digest = common::Digest::of(text);
   const std::int64_t confirmed_s = load_confirmed(host);
   set_lease(files.policy, verified.settings, confirmed_s);
-  return SignedFiles{
-      .files = std::move(files), .anchor = verified.anchor, .settings = verified.settings, .confirmed_s = confirmed_s};
+  return SignedFiles{.files = std::move(files),
+                     .anchor = verified.anchor,
+                     .settings = verified.settings,
+                     .announced_key = verified.self.next_key,
+                     .confirmed_s = confirmed_s};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "common/result.h"
@@ -46,6 +47,7 @@ struct SignedFiles {
   Files files;
   trust::Anchor anchor;  // to go on from
   trust::Settings settings;
+  std::optional<model::PublicKey> announced_key{};  // this host's next one, as its peers are told of it
   std::int64_t confirmed_s = 0;  // when the coordinator was last heard to confirm it, in Unix time; 0: never
 };
 

@@ -200,5 +200,19 @@ TEST_F(Connections, AreTakenInAgainAfterDescriptorsRanOut) {
   EXPECT_TRUE(run_until([&] { return client.opened == 1 && accepted == 1; }));
 }
 
+// Writing to it then would end a process that does not ignore SIGPIPE.
+TEST_F(Connections, OutliveAnOtherEndThatResets) {
+  call();
+  ASSERT_TRUE(run_until([&] { return client.opened == 1 && accepted == 1; }));
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ASSERT_EQ(::setsockopt(client.connection->fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+  const Fd raw(::dup(client.connection->fd()));
+  ASSERT_EQ(::shutdown(raw.get(), SHUT_RDWR), 0);
+  client.connection.reset();
+  server.connection->send("nobody reads that");
+  server.connection->finish();
+  EXPECT_TRUE(run_until([&] { return !server.closed.empty(); }));
+}
+
 }  // namespace
 }  // namespace krait::wire

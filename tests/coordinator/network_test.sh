@@ -80,7 +80,7 @@ link() {
   "${place[@]}" "$bin/krait-link" >"$work/$1-link.log" 2>&1 &
   pid[$1-link]=$!
 }
-took() { tail -n 1 "$work/$1/took" 2>/dev/null; } # what the host's agent took last
+took() { grep -v confirmed "$work/$1/took" 2>/dev/null | tail -n 1; } # what the host's agent took last
 has_taken() { [[ $(took "$1") == *"$2"* ]]; }
 online() { (($(coordinator status -o json | sed -n 's/.*"online":\([0-9]*\).*/\1/p') == $1)); }
 resident_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
@@ -149,12 +149,86 @@ coordinator policy apply "$work/first.toml" >"$work/said" 2>&1
 link db1
 check "who was away takes what was changed meanwhile" await has_taken db1 "peers web1/"
 
+# --- Administrators ----------------------------------------------------------------------------------------------------
+# as NAME WORD...: on a machine of that administrator's, over the network.
+as() {
+  local name=$1
+  shift
+  env -u KRAIT_COORDINATOR_SOCKET KRAIT_ADMIN_KEY="$work/$name/admin.key" KRAIT_COORDINATOR_PROFILE="$work/$name/profile.json" \
+    "$bin/krait-coordinator" "$@"
+}
+check "init's administrator is the first" says "admin  admin  " coordinator admin list
+bob_key=$(as bob admin key)
+check "a public key is printed, the same each time" test "${#bob_key}" = 44 -a "$bob_key" = "$(as bob admin key)"
+check "without a profile nobody is asked" says "admin connect INVITATION makes one" as bob status
+invitation=$(coordinator admin invite)
+check "whom nobody has added is refused" says "knows no administrator with this key" as bob admin connect "$invitation"
+check "a key that is none" says "is no administrator's public key" coordinator admin add bob "${bob_key:0:40}AAAA" --role policy
+check "bob is added" says "admin connect krait_network1_" coordinator admin add bob "$bob_key" --role policy
+check "a name is given once" says "there is an administrator bob" coordinator admin add bob "$bob_key"
+check "bob connects" says "test is reached by" as bob admin connect "$(coordinator admin invite)"
+check "bob looks" says "web1  web" as bob host list
+check "bob applies a policy" says "3 of 3" as bob policy apply --wait "$work/second.toml"
+check "and it is in the history under bob's name" says "administrator bob  apply" coordinator policy history
+check "bob may not remove a host" says "administrator bob may not do that: it takes the role admin" as bob host remove web1
+check "nor grant a token" says "it takes the role admin" as bob token create --identity web
+check "nor add anybody" says "somebody who stays an admin has to do that" as bob admin add eve "$(as eve admin key)"
+check "nor sign hosts for somebody else to hand in" says "is not signed by an admin" \
+  env KRAIT_ADMIN_KEY="$work/bob/admin.key" "$bin/krait-coordinator" host remove web1
+check "carol, who reads" coordinator admin add carol "$(as carol admin key)" --role read
+check "connects" as carol admin connect "$(coordinator admin invite)"
+check "carol looks" says "web1  web" as carol host list
+check "and applies nothing" says "administrator carol may not do that: it takes the role policy" as carol policy apply "$work/first.toml"
+check "nor writes a file on the coordinator's machine" says "it takes the role admin" as carol backup "$work/state/stolen.db"
+mkdir -p "$work/mallory" && cp "$work/carol/admin.key" "$work/carol/admin.key.anchor" "$work/mallory/"
+sed 's/"server_key":"../"server_key":"00/' "$work/carol/profile.json" >"$work/mallory/profile.json"
+check "whoever is not the coordinator is told nothing" says "is not the coordinator whose key is known" as mallory status
+check "dave, an admin" coordinator admin add dave "$(as dave admin key)"
+check "connects from elsewhere" as dave admin connect "$(coordinator admin invite)"
+dave_token=$(as dave token create --identity web --uses 2)
+check "a host joins with dave's token" join web5 "$dave_token" --endpoint 127.0.0.1:51805
+check "dave is removed" says "dave is no administrator any more" coordinator admin remove dave
+check "and is nobody then" says "knows no administrator with this key" as dave status
+check "whom dave's token vouched for an administrator vouches for" says "vouched for by: administrator" coordinator host show web5
+check "and dave's token is none" says "was revoked" join web6 "$dave_token"
+check "what hosts have is signed by those who stay" says "3 of 3" coordinator policy apply --wait "$work/first.toml"
+check "a new key of admin's" env KRAIT_ADMIN_KEY="$work/admin/next.key" "$bin/krait-coordinator" admin key
+check "takes the place of the former one" says "admin has another key" coordinator admin replace admin --new-key "$work/admin/next.key"
+check "which signs nothing any more" says "not signed by an admin" coordinator policy apply "$work/second.toml"
+KRAIT_ADMIN_KEY=$work/admin/next.key
+check "hosts take what the new key signs" says "3 of 3" coordinator policy apply --wait "$work/second.toml"
+check "db1 knows office1 then" has_taken db1 "peers office1/"
+check "the last admin cannot go" says "somebody who stays an admin has to do that" coordinator admin remove admin
+check "bob may read only" coordinator admin set-role bob read
+check "from the next request on" says "it takes the role policy" as bob policy apply "$work/first.toml"
+check "bob goes" coordinator admin remove bob
+check "and nothing of his is answered" not as bob status
+check "the audit knows it all" says "administrator dave is removed" coordinator audit list
+check "and who signed" says "administrator bob is added: policy, $bob_key" coordinator audit list
+check "the policy of before" coordinator policy apply "$work/first.toml"
+
+# --- A lease -----------------------------------------------------------------------------------------------------------
+{ echo 'lease = "4s"' && cat "$work/first.toml"; } >"$work/leased.toml"
+check "a lease is something to be told of" says "lease: 4s, before none" coordinator policy apply --dry-run "$work/leased.toml"
+check "it reaches every host that is online" says "3 of 3" coordinator policy apply --wait "$work/leased.toml"
+confirmations() { grep -c confirmed "$work/$1/took"; }
+count_more() { (($(confirmations "$1") > $2)); }
+check "a host that is idle is told that nothing is newer" await count_more web1 "$(($(confirmations web1) + 2))"
+stop coordinator
+silent=$(confirmations web1)
+sleep 2
+check "without a coordinator nobody says so" test "$(confirmations web1)" = "$silent"
+serve
+check "and back it does again" await count_more web1 "$silent"
+check "no lease any more" coordinator policy apply --wait "$work/first.toml"
+check "web5 goes" coordinator host remove web5
+
 # --- Who goes ----------------------------------------------------------------------------------------------------------
 check "web1 becomes an office" coordinator host set-identity web1 office --wait
 check "db1 is told" await has_taken db1 "peers rules"
 check "office1 is removed" coordinator host remove office1 --wait
 check "its key is refused" await grep -q "was removed" "$work/office1-link.log"
-check "its addresses rest" says "10.90.0.4" join web4 "$(coordinator token create --identity web)"
+check "its addresses rest" says "10.90.0.5" join web4 "$(coordinator token create --identity web)"
 places db1
 check "db1 leaves" "${place[@]}" "$bin/krait" leave --no-stop
 check "db1 is off" says "has left" coordinator host list

@@ -1,6 +1,6 @@
 // Stands in for krait-agent where there is no WireGuard and no root: speaks its control socket, verifies and keeps
 // states as it does, and enforces nothing. It says in LOG, a line each, what it took: "REVISION peers NAME,... rules
-// NAME,...". usage: stand_in_agent JOINED_FILE SOCKET LOG
+// NAME,...", or "confirmed". usage: stand_in_agent JOINED_FILE SOCKET LOG
 #include <fmt/format.h>
 
 #include <csignal>
@@ -34,6 +34,9 @@ class StandIn {
     if (*request == krait::control::Request::take_state) {
       const auto taken = take();
       return taken ? Json{{"version", 1}, {"revision", *taken}} : common::error_json(taken.error());
+    }
+    if (*request == krait::control::Request::confirm_state) {
+      std::ofstream(log_, std::ios::app) << "confirmed" << std::endl;
     }
     return Json{{"version", 1}, {"revision", revision_}};
   }
