@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "common/answer.h"
@@ -132,6 +133,7 @@ const std::map<std::string, Admin::Command, std::less<>>& Admin::commands() {
       {"audit_verify", {&Admin::verify_audit, Role::read}},
       {"settings", {&Admin::settings, Role::read}},
       {"settings_set", {&Admin::set_settings, Role::admin}},
+      {"rotate_keys", {&Admin::rotate_keys, Role::admin}},
       {"backup", {&Admin::backup, Role::admin, true}},
   };
   return kCommands;
@@ -244,7 +246,12 @@ Json Admin::host_json(const fleet::Host& host) const {
   const fleet::Network& network = service_.network();
   if (const trust::HostBinding* binding = network.binding(host.name)) {
     json["identity"] = binding->identity;
-    json["key"] = model::key_text(binding->key);
+    const auto change = network.trusted().key_changes.find(host.name);
+    const bool changed =
+        change != network.trusted().key_changes.end() && change->second.value.serial > binding->key_serial;
+    json["key"] = model::key_text(changed ? change->second.value.key : binding->key);
+    const auto next = changed ? change->second.value.next_key : std::nullopt;
+    json["next_key"] = next ? Json(model::key_text(*next)) : Json();
     json["addresses"] = Json::array();
     for (const common::Ip& address : binding->addresses) {
       json["addresses"].push_back(address.text());
@@ -262,6 +269,7 @@ Json Admin::host_json(const fleet::Host& host) const {
   json["online"] = state.online;
   json["enforced"] = state.enforced;
   json["sent"] = state.sent;
+  json["behind"] = state.behind;
   json["failure"] = state.failure.empty() ? Json() : Json(state.failure);
   json["joined_s"] = host.joined_s;
   return json;
@@ -450,6 +458,29 @@ Result<Json> Admin::set_settings(const Json& request, const Asker& asker) {
                                                  }));
   Json json = answer();
   json["revision"] = revision;
+  return json;
+}
+
+// One step of two; hosts answer by what they announce, which `hosts` shows.
+Result<Json> Admin::rotate_keys(const Json& request, const Asker& asker) {
+  std::set<std::string> hosts;
+  std::string names;
+  for (const Json& name : common::list_at(request, "hosts")) {
+    const std::string host = name.is_string() ? name.get<std::string>() : "";
+    if (service_.network().find_host(host) == nullptr) {
+      return Error(ErrorCode::not_found, fmt::format("there is no host {}; see krait-coordinator host list", host));
+    }
+    names += (names.empty() ? "" : ", ") + host;
+    hosts.insert(host);
+  }
+  const bool go = truth_at(request, "go");
+  KRAIT_CHECK(store_.note(
+      asker.who,
+      fmt::format("{} {}", go ? "keys are changed:" : "keys are to be announced:", names.empty() ? "all hosts" : names),
+      clock_.unix_s()));
+  Json json = answer();
+  json["told"] = service_.rotate_keys(hosts, go);
+  json["revision"] = service_.revision();
   return json;
 }
 

@@ -61,6 +61,7 @@ class Admin {
   common::Result<Json> verify_audit(const Json& request, const Asker& asker);
   common::Result<Json> settings(const Json& request, const Asker& asker);
   common::Result<Json> set_settings(const Json& request, const Asker& asker);
+  common::Result<Json> rotate_keys(const Json& request, const Asker& asker);
   common::Result<Json> backup(const Json& request, const Asker& asker);
   [[nodiscard]] Json host_json(const fleet::Host& host) const;
   void reply_when_enforced(Json answer, const Json& request, Reply reply);

@@ -33,6 +33,7 @@ struct HostState {
   bool online = false;
   std::uint64_t enforced = 0;  // the last revision that it said it enforces
   std::uint64_t sent = 0;
+  bool behind = false;  // there is something newer than was sent
   std::string failure{};
   std::int64_t since_s = 0;  // online, Unix time
 };
@@ -74,6 +75,8 @@ class Service {
   common::Result<std::uint64_t> change(const std::string& who, const std::string& what, const Make& make);
   // Another coordinator has committed.
   common::Result<void> catch_up();
+  // Has these hosts go over to another WireGuard key, as wire::RotateKey says; an empty list: all. How many were told.
+  std::size_t rotate_keys(const std::set<std::string>& hosts, bool go);
   // Tells everybody who has the newest state that it is: their leases begin anew. What another coordinator may have
   // committed is known by then (catch_up()).
   void confirm_leases();

@@ -239,6 +239,19 @@ void Service::on(SessionId /*id*/, Session& session, wire::Watch& watch) {
   send_state(session, std::move(held), true);
 }
 
+std::size_t Service::rotate_keys(const std::set<std::string>& hosts, bool go) {
+  std::size_t told = 0;
+  for (const auto& [number, id] : session_of_host_) {
+    const Session& session = sessions_.at(id);
+    const fleet::Host* host = network_->find_host(number);
+    if (host != nullptr && session.watching && !session.ending && (hosts.empty() || hosts.contains(host->name))) {
+      session.peer->send(wire::RotateKey{go});
+      ++told;
+    }
+  }
+  return told;
+}
+
 void Service::confirm_leases() {
   for (const auto& [number, id] : session_of_host_) {
     Session& session = sessions_.at(id);

@@ -104,6 +104,21 @@ struct SimulatedHost final : link::Surroundings {
     ++confirmed;
     return {};
   }
+  Result<OwnKeys> prepare_key() override {
+    if (agent_refuses) {
+      return Error(ErrorCode::unavailable, "no agent");
+    }
+    return OwnKeys{wireguard_key, next_key};
+  }
+  Result<void> rotate_key() override {
+    wireguard_key = next_key;
+    ++next_key[31];
+    return {};
+  }
+  Result<trust::Signed<trust::KeyChange>> sign(trust::KeyChange change) override {
+    return trust::sign(std::move(change), fleet::TestAuthor::signing_key(signing_number));
+  }
+  void complain(const std::string& what) override { complaints.push_back(what); }
   void give_up(const std::string& /*why*/, bool /*for_good*/) override { gives_up = true; }
 
   std::string name;
@@ -115,6 +130,10 @@ struct SimulatedHost final : link::Surroundings {
   std::string agent;
   std::vector<std::string> taken;
   int confirmed = 0;
+  model::PublicKey wireguard_key{};
+  model::PublicKey next_key{};
+  std::uint8_t signing_number = 0;
+  std::vector<std::string> complaints;
   bool agent_refuses = false;
   bool gives_up = false;
   bool removed = false;
@@ -178,6 +197,48 @@ class World {
       host.core->try_again();
     }
     for (int round = 0; round < 400; ++round) {
+      for (SimulatedHost& host : hosts_) {
+        deliver(host);
+      }
+    }
+  }
+
+  // Two orders, and every host has the key that it announced, as its peers see it too.
+  void check_rotation() {
+    for (SimulatedHost& host : hosts_) {
+      host.agent_refuses = false;
+    }
+    std::map<std::string, model::PublicKey> wanted;
+    service_->rotate_keys({}, false);
+    exchange();
+    for (const SimulatedHost& host : hosts_) {
+      if (!host.removed) {
+        wanted[host.name] = host.next_key;
+        const auto announced = service_->network().trusted().key_changes.find(host.name);
+        ASSERT_NE(announced, service_->network().trusted().key_changes.end()) << host.name;
+        EXPECT_EQ(announced->second.value.next_key, host.next_key) << host.name;
+        EXPECT_EQ(announced->second.value.key, host.wireguard_key) << host.name;
+      }
+    }
+    service_->rotate_keys({}, false);  // once more: nothing is announced twice
+    exchange();
+    service_->rotate_keys({}, true);
+    exchange();
+    for (const SimulatedHost& host : hosts_) {
+      if (!host.removed) {
+        const trust::KeyChange& change = service_->network().trusted().key_changes.at(host.name).value;
+        EXPECT_EQ(change.key, wanted[host.name]) << host.name;
+        EXPECT_EQ(host.wireguard_key, wanted[host.name]) << host.name;
+        EXPECT_FALSE(change.next_key) << host.name;
+        EXPECT_TRUE(host.complaints.empty()) << host.complaints.front();
+      }
+    }
+    service_->rotate_keys({}, true);  // nothing is announced: nobody goes over
+    exchange();
+    EXPECT_EQ(hosts_.front().wireguard_key, hosts_.front().removed ? hosts_.front().wireguard_key : wanted["host1"]);
+  }
+  void exchange() {
+    for (int round = 0; round < 60; ++round) {
       for (SimulatedHost& host : hosts_) {
         deliver(host);
       }
@@ -268,18 +329,16 @@ class World {
     if (!state) {
       return "none";
     }
-    const auto number = static_cast<std::uint8_t>(name.back() - '0');
     const trust::Anchor anchor{.list = service_->network().trusted().lists.front()};
-    const auto verified =
-        trust::verify_state(*state, anchor, {.name = name, .key = fleet::TestAuthor::applicant(name, number).key});
+    const auto verified = trust::verify_state(*state, anchor, {.name = name});
     EXPECT_TRUE(verified) << name << ": " << verified.error().text();
     if (!verified) {
       return "refused";
     }
-    std::string text = verified->self.binding.identity + ":";
+    std::string text = verified->self.binding.identity + " " + model::key_text(verified->self.binding.key) + ":";
     for (const trust::KnownHost& peer : verified->peers) {
-      text +=
-          " " + peer.binding.name + "/" + peer.binding.identity + "/" + (peer.endpoint ? peer.endpoint->text() : "-");
+      text += " " + peer.binding.name + "/" + model::key_text(peer.binding.key) + "/" + peer.binding.identity + "/" +
+              (peer.endpoint ? peer.endpoint->text() : "-");
     }
     for (const trust::KnownRule& rule : verified->rules) {
       for (const auto& [from, to] : rule.pairs) {
@@ -325,7 +384,11 @@ class World {
     host.name = name;
     host.key = author_.applicant(name, number).link_key;
     host.core = std::make_unique<link::Core>(host);
-    host.where = {{"192.0.2." + std::to_string(number) + ":51820"}, 51820};
+    host.where = {name, {"192.0.2." + std::to_string(number) + ":51820"}, 51820};
+    host.wireguard_key = author_.applicant(name, number).key;
+    host.next_key = host.wireguard_key;
+    host.next_key[0] = 0xff;
+    host.signing_number = static_cast<std::uint8_t>(number + 100);
     host.core->set_where(host.where);
   }
 
@@ -439,6 +502,9 @@ TEST(Simulation, EndsWithEveryHostEnforcingItsNewestState) {
     world.check_settled();
     world.check_history();
     world.check_leases();
+    world.settle();
+    world.check_rotation();
+    world.check_settled();
     taken += world.states_taken();
     if (HasFailure()) {
       return;

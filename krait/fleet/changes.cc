@@ -127,7 +127,7 @@ Result<Offer> Network::offer(const Applicant& applicant, const std::vector<Offer
     return Error(ErrorCode::unavailable,
                  fmt::format("the policy does not know the identity {} yet; apply one that does", grant.identity));
   }
-  if (applicant.key == model::PublicKey{} || joined_keys_.contains(applicant.key)) {
+  if (applicant.key == model::PublicKey{} || is_key_of_another(applicant.key, "")) {
     return refused("the WireGuard key is another host's; make one of its own");
   }
   KRAIT_TRY(auto addresses, free_addresses(grant, reserved, now_s));
@@ -141,7 +141,7 @@ Result<std::vector<Row>> Network::enrol(const Offer& offer, const Applicant& app
       binding.key_serial != 0) {
     return refused("the host signed something else than it was offered");
   }
-  if (find_host(offer.name) != nullptr || joined_keys_.contains(offer.key) ||
+  if (find_host(offer.name) != nullptr || is_key_of_another(offer.key, "") ||
       find_link(applicant.link_key) != nullptr) {
     return refused("another host came first with this name or key; join again");
   }
@@ -325,11 +325,28 @@ Result<std::vector<Row>> Network::change_admins(const AdminsEdit& edit, std::int
   return rows;
 }
 
+bool Network::is_key_of_another(const model::PublicKey& key, const std::string& host) const {
+  if (const auto joined = joined_keys_.find(key); joined != joined_keys_.end() && joined->second != host) {
+    return true;
+  }
+  if (const std::string* bound = trusted_.hosts_book.owner_of(key); bound != nullptr && *bound != host) {
+    return true;
+  }
+  return std::ranges::any_of(trusted_.key_changes, [&](const auto& entry) {
+    return entry.first != host && (entry.second.value.key == key || entry.second.value.next_key == key);
+  });
+}
+
 Result<std::vector<Row>> Network::change_key(const Host& host, const trust::Signed<trust::KeyChange>& change) const {
   const trust::HostBinding* bound = binding(host.name);
   if (bound == nullptr || !trust::is_genuine(change) || change.signer != bound->host_key ||
       change.value.host != host.name || change.value.network != trusted_.lists.back().value.network) {
     return refused("the change of key is not this host's");
+  }
+  for (const model::PublicKey& key : {change.value.key, change.value.next_key.value_or(change.value.key)}) {
+    if (key == model::PublicKey{} || is_key_of_another(key, host.name)) {
+      return refused("the key is none, or another host's");
+    }
   }
   const auto former = trusted_.key_changes.find(host.name);
   if (change.value.serial <= bound->key_serial ||

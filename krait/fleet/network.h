@@ -202,6 +202,8 @@ class Network {
   [[nodiscard]] common::Result<std::vector<Row>> edit_hosts_under(const trust::AdminList& list, const HostsEdit& edit,
                                                                   const trust::Signed<trust::HostsStatement>& statement,
                                                                   std::int64_t now_s) const;
+  // Whether another host has it, or is going over to it: states that show both would be refused by everybody.
+  [[nodiscard]] bool is_key_of_another(const model::PublicKey& key, const std::string& host) const;
   [[nodiscard]] common::Result<void> check_next_list(const trust::Signed<trust::AdminList>& list) const;
   void release_addresses(const trust::HostBinding& binding, std::int64_t now_s, std::vector<Row>& rows) const;
 

@@ -83,6 +83,40 @@ TEST_F(Networks, ConcernEverybodyByAnotherLease) {
   EXPECT_EQ(network.trusted().policy_book.lease_s(), 7U * 86'400);
 }
 
+// A state that shows one key twice is refused by whoever verifies it: one host could keep all changes from its peers.
+TEST_F(Networks, RefuseAKeyThatIsAnotherHosts) {
+  join("web1", "web", 1);
+  join("db1", "db", 2);
+  const auto announced = [&](const std::string& host, std::uint8_t number, const model::PublicKey& key,
+                             std::optional<model::PublicKey> next, std::uint64_t serial = 1) {
+    trust::KeyChange change{
+        .network = TestAuthor::network_id(), .host = host, .serial = serial, .key = key, .next_key = next};
+    return network.change_key(*network.find_host(host),
+                              trust::sign(change, TestAuthor::signing_key(static_cast<std::uint8_t>(number + 100))));
+  };
+  const model::PublicKey web_key = network.binding("web1")->key;
+  const model::PublicKey db_key = network.binding("db1")->key;
+  model::PublicKey fresh{};
+  fresh.fill(77);
+  const auto refused = [](const common::Result<std::vector<Row>>& rows, std::string_view why) {
+    ASSERT_FALSE(rows);
+    EXPECT_NE(rows.error().text().find(why), std::string::npos) << rows.error().text();
+  };
+  refused(announced("db1", 2, web_key, {}), "another host's");
+  refused(announced("db1", 2, db_key, web_key), "another host's");
+  refused(announced("db1", 2, model::PublicKey{}, {}), "the key is none");
+  refused(announced("db1", 1, fresh, {}), "not this host's");  // signed by web1
+  absorb(announced("web1", 1, web_key, fresh));
+  refused(announced("db1", 2, fresh, {}), "another host's");
+  refused(announced("web1", 1, web_key, fresh), "older than the one that is known");  // replayed
+  Applicant late = author.applicant("web2", 3);
+  late.key = fresh;
+  absorb(network.add_token(author.token("web", 3)));
+  EXPECT_FALSE(network.offer(late, {}, kNow));
+  absorb(announced("web1", 1, fresh, {}, 2));
+  refused(announced("db1", 2, fresh, {}), "another host's");
+}
+
 TEST_F(Networks, RefuseTokensThatDoNotHold) {
   const auto refused = [&](const Applicant& applicant, std::int64_t now_s, std::string_view why) {
     const auto offer = network.offer(applicant, {}, now_s);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "krait/model/public_key.h"
 #include "krait/trust/state.h"
 #include "krait/wire/message.h"
 
@@ -24,12 +25,24 @@ class Surroundings {
   virtual common::Result<void> hand_over() = 0;
   // Tells the agent that what it has is the newest.
   virtual common::Result<void> confirm() = 0;
+  // WireGuard's public keys of this host: in force, and the one that waits, made where there is none.
+  struct OwnKeys {
+    model::PublicKey key{};
+    model::PublicKey next{};
+  };
+  virtual common::Result<OwnKeys> prepare_key() = 0;
+  // Has the agent go over to the key that waits.
+  virtual common::Result<void> rotate_key() = 0;
+  // Signs with the host's own key.
+  virtual common::Result<trust::Signed<trust::KeyChange>> sign(trust::KeyChange change) = 0;
+  virtual void complain(const std::string& what) = 0;
   // The connection is of no use any more. `for_good`: nor will another one be, before somebody has done something.
   virtual void give_up(const std::string& why, bool for_good) = 0;
 };
 
-// What the host says of where it can be called.
+// What the host says of itself: its name, and where it can be called.
 struct Where {
+  std::string name;
   std::vector<std::string> endpoints;
   std::uint16_t listen_port = 51820;
 };
@@ -60,6 +73,7 @@ class Core {
   void on(wire::State& state);
   void on(wire::Confirmed& confirmed);
   void on(wire::Refused& refused);
+  void on(wire::RotateKey& order);
   template <typename Other>
   void on(Other& /*other*/) {}  // a newer version's
 
@@ -67,6 +81,17 @@ class Core {
   void hand_over();
   common::Result<void> try_hand_over();
   void report();
+
+  using OwnKeys = Surroundings::OwnKeys;
+  // What the network knows of this host's keys.
+  struct Announced {
+    std::uint64_t serial = 0;
+    std::optional<model::PublicKey> next;
+  };
+  [[nodiscard]] std::optional<Announced> announced() const;
+  common::Result<void> announce_key(const Announced& known);
+  common::Result<void> go_over(const Announced& known);
+  common::Result<void> say_keys(std::uint64_t serial, const OwnKeys& keys, bool next);
 
   Surroundings& surroundings_;
   Where where_;

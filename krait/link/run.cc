@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -37,12 +38,13 @@ constexpr std::chrono::milliseconds kLastRetry{30'000};
 constexpr std::chrono::minutes kForGood{10};
 constexpr std::chrono::milliseconds kAgentRetry{1'000};
 constexpr std::chrono::seconds kDialPatience{15};
+constexpr std::chrono::seconds kRotationPause{5};
 
 class Runner final : public wire::ConnectionUser, public Surroundings {
  public:
   Runner(common::Loop& loop, const Options& options, Membership membership, common::Log& log)
       : loop_(loop), options_(options), membership_(std::move(membership)), log_(log), core_(*this) {
-    core_.set_where({membership_.endpoints, membership_.listen_port});
+    core_.set_where({membership_.name, membership_.endpoints, membership_.listen_port});
   }
 
   Result<void> start() {
@@ -106,6 +108,32 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
     const auto answer = control::ask(options_.agent_socket, control::Request::confirm_state);
     return answer ? Result<void>() : answer.error();
   }
+
+  Result<OwnKeys> prepare_key() override {
+    KRAIT_TRY(const auto answer, control::ask(options_.agent_socket, control::Request::prepare_key));
+    const auto key = model::parse_public_key(common::text_at(answer, "public_key"));
+    const auto next = model::parse_public_key(common::text_at(answer, "next_public_key"));
+    if (!key || !next) {
+      return Error(ErrorCode::unsupported, "the agent says nothing of its keys");
+    }
+    return OwnKeys{*key, *next};
+  }
+  // Whoever has the coordinator's key can order it, and each time costs a handshake with every peer.
+  Result<void> rotate_key() override {
+    const auto now = std::chrono::steady_clock::now();
+    if (last_rotation_ && now - *last_rotation_ < kRotationPause) {
+      return Error(ErrorCode::limit, fmt::format("it was changed less than {} s ago", kRotationPause.count()));
+    }
+    KRAIT_TRY(const auto answer, control::ask(options_.agent_socket, control::Request::rotate_key));
+    last_rotation_ = now;
+    log_.info("the WireGuard key is another one: " + common::text_at(answer, "public_key"));
+    return {};
+  }
+  Result<trust::Signed<trust::KeyChange>> sign(trust::KeyChange change) override {
+    KRAIT_TRY(const auto key, crypto::SigningKey::load(options_.files.host_key(), "krait join"));
+    return trust::sign(std::move(change), key);
+  }
+  void complain(const std::string& what) override { log_.warning(what); }
 
   // The connection may be the caller: it ends when the loop goes on.
   void give_up(const std::string& why, bool for_good) override {
@@ -185,6 +213,7 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
   std::size_t next_address_ = 0;
   std::chrono::milliseconds retry_ = kFirstRetry;
   std::chrono::milliseconds agent_wait_ = kAgentRetry;
+  std::optional<std::chrono::steady_clock::time_point> last_rotation_;
   std::minstd_rand random_{std::random_device{}()};
   bool ending_ = false;
   bool for_good_ = false;

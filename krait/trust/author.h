@@ -26,6 +26,7 @@ class HostsBook {
   [[nodiscard]] bool was_taken_back(const crypto::Hash& grant_or_joined) const {
     return removed_.contains(grant_or_joined);
   }
+  [[nodiscard]] const std::string* owner_of(const model::PublicKey& key) const;  // the host's name
   // Names of hosts that have the identity, or a route of it.
   [[nodiscard]] const std::set<std::string>& hosts_of(const std::string& identity) const;
   [[nodiscard]] const Tree& tree() const { return tree_; }

@@ -125,6 +125,8 @@ void put(v1::Frame& frame, const Here& here) {
 
 void put(v1::Frame& frame, const KeyChange& change) { frame.mutable_key_change()->set_change(change.change); }
 
+void put(v1::Frame& frame, const RotateKey& order) { frame.mutable_rotate_key()->set_go(order.go); }
+
 void put(v1::Frame& frame, const Leave& /*leave*/) { frame.mutable_leave(); }
 
 void put(v1::Frame& frame, const Refused& refused) {
@@ -280,6 +282,8 @@ Result<Message> take(v1::KeyChange& from) {
   return KeyChange{std::move(*from.mutable_change())};
 }
 
+Result<Message> take(v1::RotateKey& from) { return RotateKey{from.go()}; }
+
 Result<Message> take(v1::Leave& /*from*/) { return Leave{}; }
 
 Result<Message> take(v1::Refused& from) {
@@ -327,6 +331,8 @@ Result<Message> take_body(v1::Frame& frame) {
       return take(*frame.mutable_offer());
     case v1::Frame::kSeal:
       return take(*frame.mutable_seal());
+    case v1::Frame::kRotateKey:
+      return take(*frame.mutable_rotate_key());
     case v1::Frame::BODY_NOT_SET:
       break;
   }

@@ -35,7 +35,8 @@ TEST(Codec, BringsEveryMessageBack) {
                                       Leave{},
                                       Refused{RefusalCode::token, "spent"},
                                       Ask{4, "{}"},
-                                      Answer{4, R"({"version":1})"}};
+                                      Answer{4, R"({"version":1})"},
+                                      RotateKey{true}};
   for (const Message& message : messages) {
     EXPECT_EQ(there_and_back(message), message) << message.index();
   }

@@ -125,6 +125,11 @@ struct KeyChange {
   bool operator==(const KeyChange&) const = default;
 };
 
+struct RotateKey {
+  bool go = false;
+  bool operator==(const RotateKey&) const = default;
+};
+
 struct Leave {
   bool operator==(const Leave&) const = default;
 };
@@ -151,7 +156,7 @@ struct Answer {
 
 // monostate: a newer version's, to be passed over.
 using Message = std::variant<std::monostate, Hello, Welcome, Join, Joined, Watch, State, Confirmed, Enforced, Here,
-                             KeyChange, Offer, Seal, Leave, Refused, Ask, Answer>;
+                             KeyChange, Offer, Seal, Leave, Refused, Ask, Answer, RotateKey>;
 
 // The bytes of one frame, without its length. Pure.
 std::string encode(const Message& message);

@@ -149,6 +149,14 @@ coordinator policy apply "$work/first.toml" >"$work/said" 2>&1
 link db1
 check "who was away takes what was changed meanwhile" await has_taken db1 "peers web1/"
 
+# --- Keys --------------------------------------------------------------------------------------------------------------
+key_of() { coordinator host show "$1" | sed -n "s/.*WireGuard's key: //p"; }
+web_key=$(key_of web1)
+check "one command gives all hosts other keys" says "3 of 3 hosts have another key" coordinator host rotate-keys --timeout 20s
+check "web1's is another one" test "$(key_of web1)" != "$web_key"
+check "and its agent has it" await has_taken web1 "as $(key_of web1 | cut -c1-8) "
+check "the former one is gone" not grep -rq "$web_key" "$work/web1/link/offered"
+
 # --- Administrators ----------------------------------------------------------------------------------------------------
 # as NAME WORD...: on a machine of that administrator's, over the network.
 as() {
@@ -222,6 +230,12 @@ serve
 check "and back it does again" await count_more web1 "$silent"
 check "no lease any more" coordinator policy apply --wait "$work/first.toml"
 check "web5 goes" coordinator host remove web5
+
+stop office1-link
+check "while somebody is offline all keys stay" says "all keys stay" coordinator host rotate-keys --timeout 1s
+check "unless they are left behind" says "2 of 2 hosts have another key" coordinator host rotate-keys --despite-offline --timeout 20s
+link office1
+check "who follows once back" await online 3
 
 # --- Who goes ----------------------------------------------------------------------------------------------------------
 check "web1 becomes an office" coordinator host set-identity web1 office --wait
