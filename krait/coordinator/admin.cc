@@ -396,8 +396,10 @@ Result<Json> Admin::apply_policy(const Json& request, const Asker& asker) {
 
 Result<Json> Admin::change_admins(const Json& request, const Asker& asker) {
   fleet::AdminsEdit edit;
-  KRAIT_TRY(const auto list, decoded(request, "list"));
-  KRAIT_TRY(edit.list, trust::parse_admin_list(list));
+  if (common::find_member(request, "list") != nullptr) {
+    KRAIT_TRY(const auto list, decoded(request, "list"));
+    KRAIT_TRY(edit.list, trust::parse_admin_list(list));
+  }
   KRAIT_TRY(const auto hosts, decoded(request, "statement"));
   KRAIT_TRY(edit.hosts_statement, trust::parse_hosts_statement(hosts));
   KRAIT_TRY(const auto policy, decoded(request, "policy_statement"));

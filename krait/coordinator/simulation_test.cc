@@ -118,6 +118,7 @@ struct SimulatedHost final : link::Surroundings {
   Result<trust::Signed<trust::KeyChange>> sign(trust::KeyChange change) override {
     return trust::sign(std::move(change), fleet::TestAuthor::signing_key(signing_number));
   }
+  Result<SeenPeers> seen_peers() override { return sees; }
   void complain(const std::string& what) override { complaints.push_back(what); }
   void give_up(const std::string& /*why*/, bool /*for_good*/) override { gives_up = true; }
 
@@ -134,6 +135,7 @@ struct SimulatedHost final : link::Surroundings {
   model::PublicKey next_key{};
   std::uint8_t signing_number = 0;
   std::vector<std::string> complaints;
+  SeenPeers sees;
   bool agent_refuses = false;
   bool gives_up = false;
   bool removed = false;

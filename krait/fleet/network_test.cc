@@ -83,6 +83,32 @@ TEST_F(Networks, ConcernEverybodyByAnotherLease) {
   EXPECT_EQ(network.trusted().policy_book.lease_s(), 7U * 86'400);
 }
 
+// A host that lies about a peer can spoil its port, and send nobody elsewhere.
+TEST_F(Networks, BelieveWhatAPeerSeesWhereTheCoordinatorSeesTheSameAddress) {
+  join("web1", "web", 1);
+  join("db1", "db", 2);
+  join("office1", "office", 3);
+  Host db = *network.find_host("db1");
+  db.endpoints.clear();
+  db.behind_nat = true;
+  db.seen = common::Ip::parse("198.51.100.7");
+  absorb(common::Result<std::vector<Row>>(Network::update_host(db)));
+  const auto seen = [&](const std::string& by, const std::string& peer, const std::string& at) {
+    return network.as_seen(*network.find_host(by), peer, *common::Endpoint::parse(at));
+  };
+  EXPECT_FALSE(network.find_host("db1")->endpoint());
+  EXPECT_FALSE(seen("web1", "db1", "203.0.113.9:53"));        // another address: somebody's who never asked for it
+  EXPECT_FALSE(seen("office1", "db1", "198.51.100.7:4000"));  // no peer of its
+  EXPECT_FALSE(seen("db1", "db1", "198.51.100.7:4000"));
+  EXPECT_FALSE(seen("web1", "nobody", "198.51.100.7:4000"));
+  EXPECT_FALSE(seen("db1", "web1", "192.0.2.1:4000"));  // it says itself where it is
+  const auto moved = seen("web1", "db1", "198.51.100.7:4000");
+  ASSERT_TRUE(moved);
+  absorb(common::Result<std::vector<Row>>(Network::update_host(*moved)));
+  EXPECT_EQ(network.find_host("db1")->endpoint()->text(), "198.51.100.7:4000");
+  EXPECT_FALSE(seen("web1", "db1", "198.51.100.7:4000"));  // known
+}
+
 // A state that shows one key twice is refused by whoever verifies it: one host could keep all changes from its peers.
 TEST_F(Networks, RefuseAKeyThatIsAnotherHosts) {
   join("web1", "web", 1);
