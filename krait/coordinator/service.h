@@ -110,7 +110,7 @@ class Service {
     std::uint64_t enforced = 0;
     std::string failure;
     std::int64_t since_s = 0;
-    std::int64_t budget_us = 0;  // since when what it says of endpoints is counted
+    std::int64_t budget_us = 0;  // since when what it says of endpoints and keys is counted
     unsigned said = 0;           // how often it changed something since then
     std::unique_ptr<Pending> pending;
   };

@@ -321,7 +321,7 @@ bool Service::may_say_more(Session& session) {
   if (++session.said <= kMost) {
     return true;
   }
-  refuse(session, wire::RefusalCode::later, "it moves more often than 30 times a minute");
+  refuse(session, wire::RefusalCode::later, "it changes what is known of it more than 30 times a minute");
   return false;
 }
 
@@ -330,6 +330,9 @@ void Service::on(SessionId /*id*/, Session& session, wire::KeyChange& change_of_
   const auto signed_change = trust::parse_key_change(fleet::view_of(change_of_key.change));
   if (host == nullptr || !signed_change) {
     refuse(session, wire::RefusalCode::wrong, "a change of key that cannot be read");
+    return;
+  }
+  if (!may_say_more(session)) {
     return;
   }
   const std::string name = host->name;

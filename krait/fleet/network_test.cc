@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "krait/fleet/rows.h"
 #include "krait/fleet/test_author.h"
 
@@ -181,6 +183,20 @@ TEST_F(Networks, RefuseAHostThatSignsSomethingElse) {
   EXPECT_FALSE(enrolled(liar));
   EXPECT_FALSE(
       network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 9), kNow));  // another token's key
+  const auto says = [&](const std::function<void(trust::HostBinding&)>& lie) {
+    trust::JoinedHost joined = author.seal(*offer, 1).value;
+    lie(joined.binding);
+    const auto rows =
+        network.enrol(*offer, author.applicant("web1", 1), trust::sign(joined, TestAuthor::signing_key(1)), kNow);
+    return rows ? std::string("believed") : rows.error().text();
+  };
+  EXPECT_NE(says([](auto& bound) { bound.identity = "db"; }).find("the token is for web"), std::string::npos);
+  EXPECT_NE(says([](auto& bound) {
+              bound.routes = {{*common::Prefix::parse("10.20.0.0/16"), "office"}};
+            }).find("its routes are not those of the token"),
+            std::string::npos);
+  EXPECT_NE(says([](auto& bound) { bound.key.fill(9); }).find("something else than it was offered"), std::string::npos);
+  EXPECT_NE(says([](auto& bound) { bound.key_serial = 7; }).find("something else"), std::string::npos);
   EXPECT_TRUE(enrolled(*offer));
 }
 
