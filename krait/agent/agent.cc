@@ -94,7 +94,8 @@ class Service {
   control::Json rules();
   control::Json down();
   control::Json drain();
-  control::Json rotate_key();
+  control::Json rotate_key(bool only_announced);
+  control::Json prepare_key();
 
   enforce::Enforcer& enforcer_;
   keeper::EndpointKeeper& endpoints_;
@@ -198,7 +199,9 @@ control::Json Service::answer(control::Request request, const common::Client& cl
     case control::Request::drain:
       return drain();
     case control::Request::rotate_key:
-      return rotate_key();
+      return rotate_key(is_link && !client.may_change);
+    case control::Request::prepare_key:
+      return prepare_key();
     case control::Request::rules:
       return rules();
     case control::Request::take_state:
@@ -338,7 +341,23 @@ control::Json Service::down() {
   return {{"version", control::kProtocolVersion}, {"interface", enforcer_.interface()}};
 }
 
-control::Json Service::rotate_key() {
+control::Json Service::prepare_key() {
+  const auto keys = enforcer_.prepare_key();
+  if (!keys) {
+    log_.error("the next key: " + keys.error().text());
+    return common::error_json(keys.error());
+  }
+  return {{"version", control::kProtocolVersion},
+          {"public_key", model::key_text(keys->key)},
+          {"next_public_key", model::key_text(keys->next)}};
+}
+
+// krait-link may not cut this host off from its peers.
+control::Json Service::rotate_key(bool only_announced) {
+  if (auto announced = only_announced ? enforcer_.check_announced() : Result<void>(); !announced) {
+    log_.error("key rotate: " + announced.error().text());
+    return common::error_json(announced.error());
+  }
   auto key = enforcer_.rotate_key();
   if (!key) {
     log_.error("key rotate: " + key.error().text());

@@ -24,6 +24,7 @@ constexpr auto kRootKeys = std::to_array<Key>({
     {"identity", Shape::tables, true, "[[identity]]"},
     {"rule", Shape::tables, false, "[[rule]]"},
     {"test", Shape::tables, false, "[[test]]"},
+    {"lease", Shape::text, false, R"(lease = "7d")"},
 });
 constexpr auto kRulesAlone = std::to_array<Key>({
     {"rule", Shape::tables, false, "[[rule]]"},
@@ -56,6 +57,9 @@ class PolicyReader {
 
   common::Result<model::Policy> read(const Value& root) {
     const Table table(root, "the policy", kRootKeys, findings_);
+    if (table.has("lease")) {
+      read_lease(table.text("lease"));
+    }
     if (table.has("identity")) {
       read_identities(table.tables("identity"));
     }
@@ -254,6 +258,17 @@ class PolicyReader {
       return {};
     }
     return std::move(*ranges);
+  }
+
+  void read_lease(const Text& text) {
+    const auto lease = read_expiry(text.text);
+    if (!lease) {
+      findings_.add(text.at, lease.error());
+    } else if (lease->kind != model::Expiry::Kind::after) {
+      findings_.add(text.at, "a lease is a duration", R"(write lease = "7d")");
+    } else {
+      policy_.lease_s = static_cast<std::uint32_t>(lease->seconds);
+    }
   }
 
   std::optional<model::Expiry> read_expires(const Table& table) {

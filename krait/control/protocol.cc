@@ -17,7 +17,7 @@ using common::text_at;
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Request>, 10> kRequests{{{"status", Request::status},
+constexpr std::array<std::pair<std::string_view, Request>, 11> kRequests{{{"status", Request::status},
                                                                           {"rules", Request::rules},
                                                                           {"reload", Request::reload},
                                                                           {"down", Request::down},
@@ -26,6 +26,7 @@ constexpr std::array<std::pair<std::string_view, Request>, 10> kRequests{{{"stat
                                                                           {"take_state", Request::take_state},
                                                                           {"confirm_state", Request::confirm_state},
                                                                           {"endpoints", Request::endpoints},
+                                                                          {"prepare_key", Request::prepare_key},
                                                                           {"allow_older", Request::allow_older}}};
 
 constexpr std::int64_t kNsPerS = 1'000'000'000;
@@ -96,7 +97,7 @@ Result<Request> parse_request(std::string_view line) {
   }
   return Error(ErrorCode::invalid_input,
                "unknown request; the requests are status, rules, reload, down, drain, rotate_key, take_state, "
-               "confirm_state, endpoints and allow_older");
+               "confirm_state, endpoints, prepare_key and allow_older");
 }
 
 std::string request_line(Request request) {
@@ -106,7 +107,8 @@ std::string request_line(Request request) {
 bool needs_right(Request request) { return request != Request::status; }
 
 bool is_for_link(Request request) {
-  return request == Request::take_state || request == Request::confirm_state || request == Request::endpoints;
+  return request == Request::take_state || request == Request::confirm_state || request == Request::endpoints ||
+         request == Request::prepare_key || request == Request::rotate_key;
 }
 
 Json status_json(const State& state, const model::Policy& policy, const AgentFacts& facts) {

@@ -29,6 +29,7 @@ enum class Request : std::uint8_t {
   take_state,     // what krait-link has laid ready, if administrators signed it
   confirm_state,  // krait-link has heard that what was taken last is the newest
   endpoints,      // where peers are seen
+  prepare_key,    // makes the key that this host uses next, if none waits, for krait-link to announce
   allow_older,    // the next state may be older than what was seen
 };
 
@@ -38,7 +39,7 @@ std::string request_line(Request request);  // newline included
 
 // Everything but the status is for those who may change something.
 bool needs_right(Request request);
-// Those of krait-link, whose user may change nothing else.
+// Those of krait-link, whose user may change nothing else; rotate_key only once peers know the next key.
 bool is_for_link(Request request);
 
 struct AgentFacts {

@@ -44,13 +44,14 @@ TEST(NeedsRight, AllButTheStatus) {
   }
 }
 
-TEST(IsForLink, HandingOverConfirmingAndLookingOnly) {
-  for (const Request request : {Request::take_state, Request::confirm_state, Request::endpoints}) {
+TEST(IsForLink, HandingOverConfirmingLookingAndKeysOnly) {
+  for (const Request request :
+       {Request::take_state, Request::confirm_state, Request::endpoints, Request::prepare_key, Request::rotate_key}) {
     EXPECT_TRUE(is_for_link(request));
     EXPECT_TRUE(needs_right(request));
   }
-  for (const Request request : {Request::status, Request::rules, Request::reload, Request::down, Request::drain,
-                                Request::rotate_key, Request::allow_older}) {
+  for (const Request request :
+       {Request::status, Request::rules, Request::reload, Request::down, Request::drain, Request::allow_older}) {
     EXPECT_FALSE(is_for_link(request));
   }
 }

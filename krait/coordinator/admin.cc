@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "common/answer.h"
 #include "common/base64.h"
 #include "krait/control/version.h"
+#include "krait/coordinator/audit_text.h"
 #include "krait/fleet/rows.h"
 
 namespace krait::coordinator {
@@ -45,6 +47,51 @@ Json spread_json(const Spread& spread, bool in_time) {
           {"failing", std::move(failing)}};
 }
 
+Result<void> check_role(const Asker& asker, Role needed, bool local_only) {
+  if (asker.role >= needed && (asker.local || !local_only)) {
+    return {};
+  }
+  if (asker.role >= needed) {
+    return Error(ErrorCode::permission, "that is for the coordinator's own machine: it writes a file there");
+  }
+  if (!asker.local) {
+    return Error(ErrorCode::permission, fmt::format("{} may not do that: it takes the role {}", asker.who,
+                                                    needed == Role::admin ? "admin" : "policy"));
+  }
+  return Error(ErrorCode::permission,
+               needed == Role::read     ? "only root and the members of the groups krait-coordinator, "
+                                          "krait-coordinator-policy and krait-coordinator-read may ask"
+               : needed == Role::policy ? "only root and the members of the groups krait-coordinator and "
+                                          "krait-coordinator-policy may change the policy"
+                                        : "only root and the members of the group krait-coordinator may change that");
+}
+
+Result<fleet::HostsEdit> hosts_edit_at(const Json& request) {
+  fleet::HostsEdit edit;
+  for (const Json& binding : common::list_at(request, "put")) {
+    const auto bytes = common::from_base64(binding.is_string() ? binding.get<std::string>() : "");
+    KRAIT_TRY(auto bound, trust::parse_host_binding(bytes ? *bytes : trust::Bytes()));
+    edit.put.push_back(std::move(bound));
+  }
+  for (const Json& name : common::list_at(request, "remove")) {
+    edit.remove.push_back(name.is_string() ? name.get<std::string>() : "");
+  }
+  for (const Json& hash : common::list_at(request, "take_back")) {
+    const auto parsed = crypto::parse_hash(hash.is_string() ? hash.get<std::string>() : "");
+    if (!parsed) {
+      return Error(ErrorCode::invalid_input, "what is to be taken back cannot be read");
+    }
+    edit.take_back.push_back(*parsed);
+  }
+  return edit;
+}
+
+// "apply" or "rollback to N".
+std::string what_of_policy(const Json& request) {
+  const std::uint64_t former = number_at(request, "rollback_to");
+  return former == 0 ? "apply" : fmt::format("rollback to {}", former);
+}
+
 bool truth_at(const Json& json, const char* key) {
   const Json* member = common::find_member(json, key);
   return member != nullptr && member->is_boolean() && member->get<bool>();
@@ -52,9 +99,22 @@ bool truth_at(const Json& json, const char* key) {
 
 }  // namespace
 
+Role role_of(trust::Role role) {
+  switch (role) {
+    case trust::Role::admin:
+      return Role::admin;
+    case trust::Role::policy:
+      return Role::policy;
+    case trust::Role::read:
+      return Role::read;
+  }
+  return Role::none;
+}
+
 struct Admin::Command {
   Handler handler;
   Role role;
+  bool local_only = false;
 };
 
 const std::map<std::string, Admin::Command, std::less<>>& Admin::commands() {
@@ -62,18 +122,19 @@ const std::map<std::string, Admin::Command, std::less<>>& Admin::commands() {
       {"status", {&Admin::status, Role::read}},
       {"authority", {&Admin::authority, Role::read}},
       {"hosts", {&Admin::hosts, Role::read}},
-      {"hosts_edit", {&Admin::edit_hosts, Role::change}},
+      {"hosts_edit", {&Admin::edit_hosts, Role::admin}},
       {"tokens", {&Admin::tokens, Role::read}},
-      {"token_add", {&Admin::add_token, Role::change}},
+      {"token_add", {&Admin::add_token, Role::admin}},
       {"policies", {&Admin::policies, Role::read}},
       {"policy", {&Admin::policy, Role::read}},
-      {"policy_apply", {&Admin::apply_policy, Role::change}},
-      {"admins_add", {&Admin::add_admins, Role::change}},
+      {"policy_apply", {&Admin::apply_policy, Role::policy}},
+      {"admins_change", {&Admin::change_admins, Role::admin}},
       {"audit", {&Admin::audit, Role::read}},
       {"audit_verify", {&Admin::verify_audit, Role::read}},
       {"settings", {&Admin::settings, Role::read}},
-      {"settings_set", {&Admin::set_settings, Role::change}},
-      {"backup", {&Admin::backup, Role::change}},
+      {"settings_set", {&Admin::set_settings, Role::admin}},
+      {"rotate_keys", {&Admin::rotate_keys, Role::admin}},
+      {"backup", {&Admin::backup, Role::admin, true}},
   };
   return kCommands;
 }
@@ -86,17 +147,14 @@ void Admin::handle(std::string_view request, const Asker& asker, Reply reply) {
     failed(Error(ErrorCode::invalid_input, "the coordinator knows no such request; is it older than this program?"));
     return;
   }
-  if (asker.role < found->second.role) {
-    failed(Error(ErrorCode::permission,
-                 asker.role == Role::none
-                     ? "only root and the members of the groups krait-coordinator and krait-coordinator-read may ask"
-                     : "only root and the members of the group krait-coordinator may change anything"));
+  if (const auto allowed = check_role(asker, found->second.role, found->second.local_only); !allowed) {
+    failed(allowed.error());
     return;
   }
   auto done = (this->*found->second.handler)(*json, asker);
   if (!done) {
     failed(done.error());
-  } else if (truth_at(*json, "wait")) {
+  } else if (truth_at(*json, "wait") && found->second.role != Role::read) {
     reply_when_enforced(*std::move(done), *json, std::move(reply));
   } else {
     reply(common::json_line(*done));
@@ -166,9 +224,13 @@ Result<Json> Admin::authority(const Json& request, const Asker& /*asker*/) {
   if (truth_at(request, "book")) {
     json["book"] = encoded(trusted.hosts_book.save());
     json["joined"] = Json::object();
+    json["waiting"] = Json::array();
     for (const auto& [number, host] : service_.network().hosts()) {
       if (const trust::Joined* joined = service_.network().joined(host.name)) {
         json["joined"][host.name] = fleet::joined_text(*joined);
+        if (host.waits_for_approval) {
+          json["waiting"].push_back(host.name);
+        }
       }
     }
     for (const auto& [key, token] : service_.network().tokens()) {
@@ -184,7 +246,12 @@ Json Admin::host_json(const fleet::Host& host) const {
   const fleet::Network& network = service_.network();
   if (const trust::HostBinding* binding = network.binding(host.name)) {
     json["identity"] = binding->identity;
-    json["key"] = model::key_text(binding->key);
+    const auto change = network.trusted().key_changes.find(host.name);
+    const bool changed =
+        change != network.trusted().key_changes.end() && change->second.value.serial > binding->key_serial;
+    json["key"] = model::key_text(changed ? change->second.value.key : binding->key);
+    const auto next = changed ? change->second.value.next_key : std::nullopt;
+    json["next_key"] = next ? Json(model::key_text(*next)) : Json();
     json["addresses"] = Json::array();
     for (const common::Ip& address : binding->addresses) {
       json["addresses"].push_back(address.text());
@@ -202,6 +269,7 @@ Json Admin::host_json(const fleet::Host& host) const {
   json["online"] = state.online;
   json["enforced"] = state.enforced;
   json["sent"] = state.sent;
+  json["behind"] = state.behind;
   json["failure"] = state.failure.empty() ? Json() : Json(state.failure);
   json["joined_s"] = host.joined_s;
   return json;
@@ -224,28 +292,14 @@ Result<Json> Admin::hosts(const Json& request, const Asker& /*asker*/) {
 }
 
 Result<Json> Admin::edit_hosts(const Json& request, const Asker& asker) {
-  fleet::HostsEdit edit;
-  for (const Json& binding : common::list_at(request, "put")) {
-    const auto bytes = common::from_base64(binding.is_string() ? binding.get<std::string>() : "");
-    KRAIT_TRY(auto bound, trust::parse_host_binding(bytes ? *bytes : trust::Bytes()));
-    edit.put.push_back(std::move(bound));
-  }
-  for (const Json& name : common::list_at(request, "remove")) {
-    edit.remove.push_back(name.is_string() ? name.get<std::string>() : "");
-  }
-  for (const Json& hash : common::list_at(request, "take_back")) {
-    const auto parsed = crypto::parse_hash(hash.is_string() ? hash.get<std::string>() : "");
-    if (!parsed) {
-      return Error(ErrorCode::invalid_input, "what is to be taken back cannot be read");
-    }
-    edit.take_back.push_back(*parsed);
-  }
+  KRAIT_TRY(const auto edit, hosts_edit_at(request));
   KRAIT_TRY(const auto bytes, decoded(request, "statement"));
   KRAIT_TRY(const auto statement, trust::parse_hosts_statement(bytes));
+  const fleet::Network& now = service_.network();
   KRAIT_TRY(const auto revision,
-            service_.change(asker.who, text_at(request, "what", "hosts"), [&](const fleet::Network& network) {
-              return network.edit_hosts(edit, statement, clock_.unix_s());
-            }));
+            service_.change(
+                signed_by(asker.who, now.trusted().lists.back().value, statement.signer), edit_text(edit, now),
+                [&](const fleet::Network& network) { return network.edit_hosts(edit, statement, clock_.unix_s()); }));
   Json json = answer();
   json["revision"] = revision;
   return json;
@@ -257,7 +311,8 @@ Result<Json> Admin::tokens(const Json& /*request*/, const Asker& /*asker*/) {
   const fleet::Network& network = service_.network();
   for (const auto& [key, token] : network.tokens()) {
     const trust::Grant& grant = token.grant.value;
-    const bool revoked = network.trusted().hosts_book.was_taken_back(trust::grant_id(token.grant));
+    const bool revoked = network.trusted().hosts_book.was_taken_back(trust::grant_id(token.grant)) ||
+                         !trust::may_sign_hosts(network.trusted().lists.back().value, token.grant.signer);
     Json routes = Json::array();
     for (const trust::Route& route : grant.routes) {
       routes.push_back({{"prefix", route.prefix.text()}, {"identity", route.identity}});
@@ -281,8 +336,9 @@ Result<Json> Admin::add_token(const Json& request, const Asker& asker) {
   KRAIT_TRY(const auto bytes, decoded(request, "grant"));
   fleet::Token token{.note = text_at(request, "note"), .who = asker.who};
   KRAIT_TRY(token.grant, trust::parse_grant(bytes));
+  const std::string who = signed_by(asker.who, service_.network().trusted().lists.back().value, token.grant.signer);
   KRAIT_TRY(const auto revision,
-            service_.change(asker.who, fmt::format("token for {}", token.grant.value.identity),
+            service_.change(who, fmt::format("token for {}", token.grant.value.identity),
                             [&](const fleet::Network& network) { return network.add_token(token); }));
   Json json = answer();
   json["revision"] = revision;
@@ -351,10 +407,11 @@ Result<Json> Admin::apply_policy(const Json& request, const Asker& asker) {
   KRAIT_TRY(const auto bytes, decoded(request, "statement"));
   KRAIT_TRY(const auto statement, trust::parse_policy_statement(bytes));
   KRAIT_TRY(auto text, text_in(request));
+  const std::string who = signed_by(asker.who, service_.network().trusted().lists.back().value, statement.signer);
   fleet::PolicyText policy{
-      .text = std::move(text), .who = asker.who, .what = text_at(request, "what", "apply"), .at_s = clock_.unix_s()};
+      .text = std::move(text), .who = who, .what = what_of_policy(request), .at_s = clock_.unix_s()};
   KRAIT_TRY(const auto revision,
-            service_.change(asker.who, fmt::format("policy: {}", policy.what),
+            service_.change(who, fmt::format("policy: {}", policy.what),
                             [&](const fleet::Network& network) { return network.apply_policy(policy, statement); }));
   Json json = answer();
   json["revision"] = revision;
@@ -363,12 +420,26 @@ Result<Json> Admin::apply_policy(const Json& request, const Asker& asker) {
   return json;
 }
 
-Result<Json> Admin::add_admins(const Json& request, const Asker& asker) {
-  KRAIT_TRY(const auto bytes, decoded(request, "list"));
-  KRAIT_TRY(const auto list, trust::parse_admin_list(bytes));
+Result<Json> Admin::change_admins(const Json& request, const Asker& asker) {
+  fleet::AdminsEdit edit;
+  if (common::find_member(request, "list") != nullptr) {
+    KRAIT_TRY(const auto list, decoded(request, "list"));
+    KRAIT_TRY(edit.list, trust::parse_admin_list(list));
+  }
+  KRAIT_TRY(const auto hosts, decoded(request, "statement"));
+  KRAIT_TRY(edit.hosts_statement, trust::parse_hosts_statement(hosts));
+  KRAIT_TRY(const auto policy, decoded(request, "policy_statement"));
+  KRAIT_TRY(edit.policy_statement, trust::parse_policy_statement(policy));
+  KRAIT_TRY(edit.hosts, hosts_edit_at(request));
+  const trust::AdminList& former = service_.network().trusted().lists.back().value;
+  const std::string what =
+      edit.list ? admins_text(former, edit.list->value)
+                : fmt::format("everything is signed anew, as revision {}", edit.hosts_statement.value.revision);
+  const crypto::VerifyKey& signer = edit.list ? edit.list->signer : edit.hosts_statement.signer;
   KRAIT_TRY(const auto revision,
-            service_.change(asker.who, text_at(request, "what", "administrators"),
-                            [&](const fleet::Network& network) { return network.add_admin_list(list); }));
+            service_.change(signed_by(asker.who, former, signer), what, [&](const fleet::Network& network) {
+              return network.change_admins(edit, clock_.unix_s());
+            }));
   Json json = answer();
   json["revision"] = revision;
   return json;
@@ -419,6 +490,29 @@ Result<Json> Admin::set_settings(const Json& request, const Asker& asker) {
                                                  }));
   Json json = answer();
   json["revision"] = revision;
+  return json;
+}
+
+// One step of two; hosts answer by what they announce, which `hosts` shows.
+Result<Json> Admin::rotate_keys(const Json& request, const Asker& asker) {
+  std::set<std::string> hosts;
+  std::string names;
+  for (const Json& name : common::list_at(request, "hosts")) {
+    const std::string host = name.is_string() ? name.get<std::string>() : "";
+    if (service_.network().find_host(host) == nullptr) {
+      return Error(ErrorCode::not_found, fmt::format("there is no host {}; see krait-coordinator host list", host));
+    }
+    names += (names.empty() ? "" : ", ") + host;
+    hosts.insert(host);
+  }
+  const bool go = truth_at(request, "go");
+  KRAIT_CHECK(store_.note(
+      asker.who,
+      fmt::format("{} {}", go ? "keys are changed:" : "keys are to be announced:", names.empty() ? "all hosts" : names),
+      clock_.unix_s()));
+  Json json = answer();
+  json["told"] = service_.rotate_keys(hosts, go);
+  json["revision"] = service_.revision();
   return json;
 }
 

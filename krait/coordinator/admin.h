@@ -19,11 +19,15 @@ namespace krait::coordinator {
 
 using common::Json;
 
-enum class Role : std::uint8_t { none, read, change };
+// What somebody may ask for; each includes the ones before it.
+enum class Role : std::uint8_t { none, read, policy, admin };
+
+Role role_of(trust::Role role);
 
 struct Asker {
-  std::string who;  // for the audit: "user 0"
+  std::string who;  // for the audit: "user 0", "administrator alice"
   Role role = Role::none;
+  bool local = true;  // over the Unix socket
 };
 
 class Admin {
@@ -53,11 +57,12 @@ class Admin {
   common::Result<Json> policy(const Json& request, const Asker& asker);
   common::Result<Json> apply_policy(const Json& request, const Asker& asker);
   [[nodiscard]] common::Result<std::string> text_in(const Json& request) const;
-  common::Result<Json> add_admins(const Json& request, const Asker& asker);
+  common::Result<Json> change_admins(const Json& request, const Asker& asker);
   common::Result<Json> audit(const Json& request, const Asker& asker);
   common::Result<Json> verify_audit(const Json& request, const Asker& asker);
   common::Result<Json> settings(const Json& request, const Asker& asker);
   common::Result<Json> set_settings(const Json& request, const Asker& asker);
+  common::Result<Json> rotate_keys(const Json& request, const Asker& asker);
   common::Result<Json> backup(const Json& request, const Asker& asker);
   [[nodiscard]] Json host_json(const fleet::Host& host) const;
   void reply_when_enforced(Json answer, const Json& request, Reply reply);

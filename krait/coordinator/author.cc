@@ -25,7 +25,6 @@ using common::text_at;
 namespace {
 
 constexpr int kMaxAttempts = 5;
-constexpr std::size_t kMaxAnchorBytes = std::size_t{4} << 20U;
 
 trust::Bytes bytes_at(const Json& json, const char* key) {
   return common::from_base64(text_at(json, key)).value_or(trust::Bytes());
@@ -43,6 +42,9 @@ Result<void> read_book(const Json& json, Authority& authority) {
   }
   for (const auto& [name, text] : common::object_at(json, "joined").items()) {
     KRAIT_TRY(authority.joined[name], fleet::parse_joined(text.is_string() ? text.get<std::string>() : ""));
+  }
+  for (const Json& name : common::list_at(json, "waiting")) {
+    authority.waiting.insert(name.is_string() ? name.get<std::string>() : "");
   }
   const auto read_hashes = [&](const char* key, std::map<std::string, crypto::Hash>& into) {
     for (const auto& [name, text] : common::object_at(json, key).items()) {
@@ -85,6 +87,71 @@ std::uint64_t next_revision(const Authority& authority) {
   return std::max(authority.hosts.value.revision, authority.policy.value.revision) + 1;
 }
 
+// Of the book as it is now.
+trust::Signed<trust::HostsStatement> hosts_statement(const Authority& authority, const crypto::SigningKey& key) {
+  return trust::sign(trust::HostsStatement{.network = authority.lists.back().value.network,
+                                           .revision = next_revision(authority),
+                                           .policy_at_least = authority.policy.value.revision,
+                                           .made_s = now_s(),
+                                           .root = authority.book.root()},
+                     key);
+}
+
+// What this machine has signed it has seen, whatever a coordinator shows it next.
+Result<void> note_signed(const Reach& reach, const trust::HostsStatement* hosts, const trust::PolicyStatement* policy) {
+  KRAIT_TRY(const auto key_file, admin_key_file(reach.key));
+  KRAIT_TRY(const auto known, common::read_file(anchor_file_of(key_file), kMaxAnchorBytes));
+  KRAIT_TRY(auto anchor, trust::parse_anchor(fleet::view_of(known)), anchor_file_of(key_file));
+  if (hosts != nullptr) {
+    anchor.hosts_revision = hosts->revision;
+    anchor.hosts_root = hosts->root;
+  }
+  if (policy != nullptr) {
+    anchor.policy_revision = policy->revision;
+    anchor.policy_root = policy->root;
+  }
+  return common::write_file(anchor_file_of(key_file), fleet::string_of(trust::encode_anchor(anchor)), 0600);
+}
+
+// Those for whom only a token vouches whose signer goes. Their tokens must not vouch for them again.
+fleet::HostsEdit taken_in(const Authority& authority, const trust::AdminList& next) {
+  fleet::HostsEdit change;
+  for (const auto& [name, joined] : authority.joined) {
+    if (authority.waiting.contains(name) || trust::may_sign_hosts(next, joined.grant.signer)) {
+      continue;
+    }
+    if (trust::check_vouched(joined.grant, joined.host, authority.lists.back().value)) {
+      change.put.push_back(joined.host.value.binding);
+      change.take_back.push_back(trust::joined_id(joined.host));
+    }
+  }
+  return change;
+}
+
+// The whole text, or of it what the former one does not have: what both begin and end with stays where it is. A
+// character in several bytes is not cut, JSON has no halves.
+void put_text(Json& request, const FormerText& former, const std::string& text) {
+  if (former.number == 0) {
+    request["text"] = text;
+    return;
+  }
+  const auto is_inside = [](const std::string& in, std::size_t at) {
+    return at < in.size() && (static_cast<unsigned char>(in[at]) & 0xC0U) == 0x80U;
+  };
+  auto first = static_cast<std::size_t>(std::ranges::mismatch(text, former.text).in1 - text.begin());
+  for (; first > 0 && (is_inside(text, first) || is_inside(former.text, first)); --first) {
+  }
+  const auto most = static_cast<std::ptrdiff_t>(std::min(text.size(), former.text.size()) - first);
+  auto last = static_cast<std::size_t>(std::mismatch(text.rbegin(), text.rbegin() + most, former.text.rbegin()).first -
+                                       text.rbegin());
+  for (; last > 0 && is_inside(text, text.size() - last); --last) {
+  }
+  request["base"] = former.number;
+  request["same_first"] = first;
+  request["same_last"] = last;
+  request["text"] = text.substr(first, text.size() - last - first);
+}
+
 }  // namespace
 
 std::int64_t now_s() { return common::now().unix_ns / 1'000'000'000; }
@@ -102,24 +169,31 @@ Result<trust::HostBinding> Authority::binding(const std::string& name) const {
 
 std::string anchor_file_of(const std::string& key_file) { return key_file + ".anchor"; }
 
-Result<Authority> fetch_authority(const Source& source, bool with_book) {
-  KRAIT_TRY(const auto key_file, admin_key_file(source.key_file));
+namespace {
+
+Result<Authority> fetch(const Reach& reach, bool with_book, bool may_go_back) {
+  KRAIT_TRY(const auto key_file, admin_key_file(reach.key));
   KRAIT_TRY(const auto known, common::read_file(anchor_file_of(key_file), kMaxAnchorBytes), "what was signed last");
   KRAIT_TRY(const auto anchor, trust::parse_anchor(fleet::view_of(known)), anchor_file_of(key_file));
-  KRAIT_TRY(const auto json, ask(source.socket, {{"request", "authority"}, {"book", with_book}}));
+  KRAIT_TRY(const auto json, ask(reach, {{"request", "authority"}, {"book", with_book}}));
   Authority authority;
   for (const Json& list : common::list_at(json, "lists")) {
-    const auto bytes = common::from_base64(list.is_string() ? list.get<std::string>() : "");
-    KRAIT_TRY(auto parsed, trust::parse_admin_list(bytes.value_or(trust::Bytes())));
+    KRAIT_TRY(auto parsed, fleet::admin_list_at(list.is_string() ? list.get<std::string>() : ""));
     authority.lists.push_back(std::move(parsed));
   }
   KRAIT_TRY(authority.hosts, trust::parse_hosts_statement(bytes_at(json, "hosts")));
   KRAIT_TRY(authority.policy, trust::parse_policy_statement(bytes_at(json, "policy")));
   KRAIT_TRY(authority.settings, fleet::parse_settings(common::object_at(json, "settings").dump()));
   authority.server_key = text_at(json, "server_key");
-  KRAIT_TRY(const auto followed, trust::follow_statements(anchor, {authority.lists, authority.hosts, authority.policy}),
+  KRAIT_TRY(const auto followed,
+            trust::follow_statements(anchor, {authority.lists, authority.hosts, authority.policy}, may_go_back),
             "the coordinator shows a network to sign nothing for");
-  if (followed != anchor) {
+  authority.seen = std::max(anchor.hosts_revision, anchor.policy_revision);
+  // An older list behind it would say who may vouch.
+  if (authority.lists.empty() || !(followed.list == authority.lists.back())) {
+    return not_genuine();
+  }
+  if (followed != anchor && !may_go_back) {
     const auto bytes = trust::encode_anchor(followed);
     KRAIT_CHECK(common::write_file(anchor_file_of(key_file), fleet::string_of(bytes), 0600));
   }
@@ -128,6 +202,12 @@ Result<Authority> fetch_authority(const Source& source, bool with_book) {
   }
   return authority;
 }
+
+}  // namespace
+
+Result<Authority> fetch_authority(const Reach& reach, bool with_book) { return fetch(reach, with_book, false); }
+
+Result<Authority> fetch_restored_authority(const Reach& reach) { return fetch(reach, true, true); }
 
 Result<std::string> admin_key_file(const std::string& given) {
   if (!given.empty()) {
@@ -151,63 +231,106 @@ Result<crypto::SigningKey> load_admin_key(const std::string& given) {
 }
 
 Result<Json> edit_hosts(const HostsOrder& order, const MakeEdit& make) {
-  KRAIT_TRY(const auto key, load_admin_key(order.key_file));
+  KRAIT_TRY(const auto key, load_admin_key(order.reach.key));
   for (int attempt = 1;; ++attempt) {
-    KRAIT_TRY(auto authority, fetch_authority({order.socket, order.key_file}, true));
+    KRAIT_TRY(auto authority, fetch_authority(order.reach, true));
     KRAIT_TRY(const auto change, make(authority));
     Result<void> edited;
     edit(authority.book, change, edited);
     KRAIT_CHECK(std::move(edited));
-    const auto statement = trust::sign(trust::HostsStatement{.network = authority.lists.back().value.network,
-                                                             .revision = next_revision(authority),
-                                                             .policy_at_least = authority.policy.value.revision,
-                                                             .made_s = now_s(),
-                                                             .root = authority.book.root()},
-                                       key);
+    const auto statement = hosts_statement(authority, key);
     Json request = edit_json(change);
     request["statement"] = common::to_base64(trust::encode(statement));
-    request["what"] = order.what;
     request["wait"] = order.wait;
     request["timeout_ms"] = order.timeout_ms;
-    auto answer = ask(order.socket, request);
+    auto answer = ask(order.reach, request);
+    if (answer) {
+      KRAIT_CHECK(note_signed(order.reach, &statement.value, nullptr));
+    }
     if (answer || answer.error().code() != ErrorCode::unavailable || attempt == kMaxAttempts) {
       return answer;
     }
   }
 }
 
-Result<Json> policy_order(const Authority& authority, const FormerText& former, const std::string& text,
-                          const crypto::SigningKey& key) {
-  KRAIT_TRY(const auto model, config::parse_policy(text, "the policy"));
-  KRAIT_TRY(const auto book, trust::PolicyBook::of(model, {}));
-  const auto statement = trust::sign(trust::PolicyStatement{.network = authority.lists.back().value.network,
-                                                            .revision = next_revision(authority),
-                                                            .hosts_at_least = authority.hosts.value.revision,
-                                                            .made_s = now_s(),
-                                                            .root = book.root()},
-                                     key);
-  Json request{{"request", "policy_apply"}, {"statement", common::to_base64(trust::encode(statement))}};
-  if (former.number == 0) {
-    request["text"] = text;
-    return request;
+Result<Json> change_admins(const Reach& reach, const crypto::SigningKey* successor, const MakeAdmins& make) {
+  KRAIT_TRY(const auto key, load_admin_key(reach.key));
+  const crypto::SigningKey& signer = successor == nullptr ? key : *successor;
+  for (int attempt = 1;; ++attempt) {
+    KRAIT_TRY(auto authority, fetch_authority(reach, true));
+    const trust::AdminList& former = authority.lists.back().value;
+    trust::AdminList next{.network = former.network, .version = former.version + 1, .administrators = {}};
+    KRAIT_TRY(next.administrators, make(authority));
+    std::ranges::sort(next.administrators, {}, &trust::Administrator::key);
+    if (!trust::may_sign_hosts(next, signer.verify_key())) {
+      return Error(ErrorCode::invalid_input,
+                   "somebody who stays an admin has to do that: what hosts believe is signed anew with it");
+    }
+    const fleet::HostsEdit change = taken_in(authority, next);
+    Result<void> edited;
+    edit(authority.book, change, edited);
+    KRAIT_CHECK(std::move(edited));
+    trust::PolicyStatement policy = authority.policy.value;
+    policy.revision = next_revision(authority);
+    policy.hosts_at_least = authority.hosts.value.revision;
+    policy.made_s = now_s();
+    Json request = edit_json(change);
+    request["request"] = "admins_change";
+    request["list"] = common::to_base64(trust::encode(trust::sign(next, key)));
+    const auto hosts = hosts_statement(authority, signer);
+    request["statement"] = common::to_base64(trust::encode(hosts));
+    request["policy_statement"] = common::to_base64(trust::encode(trust::sign(policy, signer)));
+    auto answer = ask(reach, request);
+    if (answer && successor == nullptr) {
+      // The list too: from the next time on, when it is followed.
+      KRAIT_CHECK(note_signed(reach, &hosts.value, &policy));
+    }
+    if (answer || answer.error().code() != ErrorCode::unavailable || attempt == kMaxAttempts) {
+      return answer;
+    }
   }
-  // What both begin and end with stays where it is; a character in several bytes is not cut, JSON has no halves.
-  const auto is_inside = [](const std::string& in, std::size_t at) {
-    return at < in.size() && (static_cast<unsigned char>(in[at]) & 0xC0U) == 0x80U;
-  };
-  auto first = static_cast<std::size_t>(std::ranges::mismatch(text, former.text).in1 - text.begin());
-  for (; first > 0 && (is_inside(text, first) || is_inside(former.text, first)); --first) {
-  }
-  const auto most = static_cast<std::ptrdiff_t>(std::min(text.size(), former.text.size()) - first);
-  auto last = static_cast<std::size_t>(std::mismatch(text.rbegin(), text.rbegin() + most, former.text.rbegin()).first -
-                                       text.rbegin());
-  for (; last > 0 && is_inside(text, text.size() - last); --last) {
-  }
-  request["base"] = former.number;
-  request["same_first"] = first;
-  request["same_last"] = last;
-  request["text"] = text.substr(first, text.size() - last - first);
-  return request;
+}
+
+Result<Json> sign_anew(const Reach& reach, std::uint64_t above) {
+  KRAIT_TRY(const auto key, load_admin_key(reach.key));
+  KRAIT_TRY(const auto authority, fetch_restored_authority(reach));
+  trust::HostsStatement hosts = authority.hosts.value;
+  trust::PolicyStatement policy = authority.policy.value;
+  hosts.revision = std::max({next_revision(authority), authority.seen + 1, above + 1});
+  policy.revision = hosts.revision;
+  hosts.policy_at_least = policy.revision;  // with nothing older
+  policy.hosts_at_least = hosts.revision;
+  hosts.made_s = now_s();
+  policy.made_s = hosts.made_s;
+  Json request = edit_json({});
+  request["request"] = "admins_change";
+  request["statement"] = common::to_base64(trust::encode(trust::sign(hosts, key)));
+  request["policy_statement"] = common::to_base64(trust::encode(trust::sign(policy, key)));
+  KRAIT_TRY(auto answer, ask(reach, request));
+  KRAIT_CHECK(note_signed(reach, &hosts, &policy));
+  answer["signed_revision"] = hosts.revision;
+  return answer;
+}
+
+Result<Json> apply_policy(const PolicyOrder& order) {
+  KRAIT_TRY(const auto key, load_admin_key(order.reach.key));
+  KRAIT_TRY(const auto authority, fetch_authority(order.reach, false));
+  KRAIT_TRY(const auto model, config::parse_policy(order.text, "the policy"));
+  KRAIT_TRY(const auto book, trust::PolicyBook::of(model));
+  const trust::PolicyStatement statement{.network = authority.lists.back().value.network,
+                                         .revision = next_revision(authority),
+                                         .hosts_at_least = authority.hosts.value.revision,
+                                         .made_s = now_s(),
+                                         .root = book.root()};
+  Json request{{"request", "policy_apply"},
+               {"statement", common::to_base64(trust::encode(trust::sign(statement, key)))},
+               {"rollback_to", order.rollback_to},
+               {"wait", order.wait},
+               {"timeout_ms", order.timeout_ms}};
+  put_text(request, order.former, order.text);
+  KRAIT_TRY(auto answer, ask(order.reach, request));
+  KRAIT_CHECK(note_signed(order.reach, nullptr, &statement));
+  return answer;
 }
 
 Result<std::vector<trust::Route>> routes_of(const std::string& text) {

@@ -20,13 +20,15 @@ constexpr std::int64_t kYearS = 366LL * 24 * 3600;
 
 }  // namespace
 
-void add_socket_flag(Command command, AdminFlags& flags) {
-  command.option("--socket", flags.socket, "The coordinator's socket for administrators",
-                 {.env = "KRAIT_COORDINATOR_SOCKET"});
-}
-
-void add_key_flag(Command command, AdminFlags& flags) {
+void add_reach_flags(Command command, AdminFlags& flags) {
   command.option("--key", flags.key, "The administrator's key; ~/.config/krait/admin.key", {.env = "KRAIT_ADMIN_KEY"});
+  command.option("--coordinator", flags.coordinator, "The coordinator's address, in place of the profile's",
+                 {.env = "KRAIT_COORDINATOR"});
+  command.option("--profile", flags.profile, "What admin connect has written; ~/.config/krait/coordinator.json",
+                 {.env = "KRAIT_COORDINATOR_PROFILE"});
+  command.option("--socket", flags.socket,
+                 fmt::format("The socket on the coordinator's machine; without a profile {}", kDefaultSocket),
+                 {.env = "KRAIT_COORDINATOR_SOCKET"});
 }
 
 void add_wait_flags(Command command, AdminFlags& flags) {
@@ -100,6 +102,7 @@ void add_commands(Shell& shell) {
   add_policy_commands(shell);
   add_network_commands(shell);
   add_audit_commands(shell);
+  add_admin_commands(shell);
 }
 
 int run(int argc, const char* const* argv) { return common::cli::run(argc, argv, about(), add_commands); }

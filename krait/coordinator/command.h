@@ -7,6 +7,7 @@
 
 #include "common/cli/command.h"
 #include "common/json.h"
+#include "krait/coordinator/ask.h"
 #include "krait/coordinator/server.h"
 
 namespace krait::coordinator {
@@ -17,15 +18,13 @@ using common::cli::OptionDetails;
 using common::cli::Output;
 using common::cli::Shell;
 
-struct AdminFlags {
-  std::string socket = kDefaultSocket;
-  std::string key{};
+struct AdminFlags : Reach {
   bool wait = false;
   std::string timeout = "10s";
 };
 
-void add_socket_flag(Command command, AdminFlags& flags);
-void add_key_flag(Command command, AdminFlags& flags);
+// --socket, --coordinator, --profile, and --key: over the network it says who asks.
+void add_reach_flags(Command command, AdminFlags& flags);
 void add_wait_flags(Command command, AdminFlags& flags);
 void add_state_flags(Command command, ServerOptions& options);
 
@@ -43,6 +42,7 @@ void add_host_commands(Shell& shell);
 void add_policy_commands(Shell& shell);
 void add_network_commands(Shell& shell);
 void add_audit_commands(Shell& shell);
+void add_admin_commands(Shell& shell);
 
 common::cli::About about();
 void add_commands(Shell& shell);

@@ -19,7 +19,7 @@ struct AuditFlags : AdminFlags {
 };
 
 Result<void> list(const AuditFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "audit"}, {"most", flags.most.value_or(kShown)}}));
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "audit"}, {"most", flags.most.value_or(kShown)}}));
   std::string text;
   for (const Json& entry : common::list_at(answer, "entries")) {
     text += fmt::format("{}{}  {}  revision {}  {}: {}", text.empty() ? "" : "\n", common::number_at(entry, "number"),
@@ -31,7 +31,7 @@ Result<void> list(const AuditFlags& flags, Output& output) {
 }
 
 Result<void> verify(const AuditFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "audit_verify"}}));
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "audit_verify"}}));
   output.report(fmt::format("{} lines, none was changed, left out or put in", common::number_at(answer, "lines")),
                 answer);
   return {};
@@ -44,11 +44,11 @@ void add_audit_commands(Shell& shell) {
   auto flags = std::make_shared<AuditFlags>();
   Command show = shell.command(group, "list", "List the last changes", "Example:  sudo krait-coordinator audit list");
   show.option("--most", flags->most, "How many; 100");
-  add_socket_flag(show, *flags);
+  add_reach_flags(show, *flags);
   shell.on(show, [flags](Output& output) { return list(*flags, output); });
   Command check = shell.command(group, "verify", "See whether the audit is as it was written",
                                 "Example:  sudo krait-coordinator audit verify");
-  add_socket_flag(check, *flags);
+  add_reach_flags(check, *flags);
   shell.on(check, [flags](Output& output) { return verify(*flags, output); });
 }
 

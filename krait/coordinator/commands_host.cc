@@ -2,9 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <map>
 #include <memory>
+#include <thread>
 #include <utility>
 
+#include "common/answer.h"
 #include "krait/coordinator/ask.h"
 #include "krait/coordinator/author.h"
 #include "krait/coordinator/command.h"
@@ -47,7 +51,7 @@ std::string state_text(const Json& host) {
 }
 
 Result<void> list(const HostFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "hosts"}}));
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}}));
   std::string text;
   for (const Json& host : common::list_at(answer, "hosts")) {
     text += fmt::format("{}{}  {}  {}  {}", text.empty() ? "" : "\n", common::text_at(host, "name"),
@@ -58,8 +62,9 @@ Result<void> list(const HostFlags& flags, Output& output) {
 }
 
 Result<void> show(const HostFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "hosts"}, {"host", flags.host}}));
-  const Json& host = common::list_at(answer, "hosts").front();
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}, {"host", flags.host}}));
+  const Json& hosts = common::list_at(answer, "hosts");
+  const Json host = hosts.empty() ? Json::object() : hosts.front();
   std::string routes;
   for (const Json& route : common::list_at(host, "routes")) {
     routes += fmt::format("\n  route: {} is {}", common::text_at(route, "prefix"), common::text_at(route, "identity"));
@@ -74,12 +79,11 @@ Result<void> show(const HostFlags& flags, Output& output) {
   return {};
 }
 
-Result<void> order(const HostFlags& flags, const std::string& what, const std::string& done, const MakeEdit& make,
-                   Output& output) {
+Result<void> order(const HostFlags& flags, const std::string& done, const MakeEdit& make, Output& output) {
   KRAIT_TRY(const auto timeout_s, duration_s(flags.timeout));
-  KRAIT_TRY(const auto answer, edit_hosts({flags.socket, flags.key, what, flags.wait,
-                                           static_cast<std::uint32_t>(std::min<std::int64_t>(timeout_s, 600) * 1000)},
-                                          make));
+  KRAIT_TRY(
+      const auto answer,
+      edit_hosts({flags, flags.wait, static_cast<std::uint32_t>(std::min<std::int64_t>(timeout_s, 600) * 1000)}, make));
   const std::string spread = spread_text(answer, output);
   output.report(fmt::format("{}: revision {}{}{}", done, common::number_at(answer, "revision"),
                             spread.empty() ? "" : "\n", spread),
@@ -89,7 +93,7 @@ Result<void> order(const HostFlags& flags, const std::string& what, const std::s
 
 Result<void> remove(const HostFlags& flags, Output& output) {
   return order(
-      flags, fmt::format("host {} is removed", flags.host), fmt::format("{} is removed", flags.host),
+      flags, fmt::format("{} is removed", flags.host),
       [&](const Authority& authority) -> Result<fleet::HostsEdit> {
         fleet::HostsEdit edit{.remove = {flags.host}};
         if (const auto joined = authority.joined.find(flags.host); joined != authority.joined.end()) {
@@ -104,11 +108,16 @@ Result<void> remove(const HostFlags& flags, Output& output) {
 Result<void> put(const HostFlags& flags, const std::string& what, Output& output,
                  const std::function<Result<void>(trust::HostBinding&)>& change) {
   return order(
-      flags, what, what,
+      flags, what,
       [&](const Authority& authority) -> Result<fleet::HostsEdit> {
         KRAIT_TRY(auto binding, authority.binding(flags.host));
         KRAIT_CHECK(change(binding));
-        return fleet::HostsEdit{.put = {std::move(binding)}};
+        fleet::HostsEdit edit{.put = {std::move(binding)}};
+        // From now on the tree vouches for it alone: its token must not do so again once it has been removed there.
+        if (const auto joined = authority.joined.find(flags.host); joined != authority.joined.end()) {
+          edit.take_back.push_back(trust::joined_id(joined->second.host));
+        }
+        return edit;
       },
       output);
 }
@@ -125,10 +134,9 @@ void add(Shell& shell, Command group, const char* name, const char* summary, con
     command.option("VALUE", flags->value, value, {.required = true});
   }
   if (!lists && std::string_view(name) != "show") {
-    add_key_flag(command, *flags);
     add_wait_flags(command, *flags);
   }
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags, act](Output& output) { return act(*flags, output); });
 }
 
@@ -155,6 +163,128 @@ Result<void> approve(const HostFlags& flags, Output& output) {
              [](trust::HostBinding&) { return Result<void>(); });
 }
 
+// --- Keys
+// -------------------------------------------------------------------------------------------------------------
+
+struct RotateFlags : AdminFlags {
+  std::vector<std::string> hosts;
+  bool despite_offline = false;
+};
+
+bool is_wanted(const RotateFlags& flags, const Json& host) {
+  return !host.value("left", false) && !host.value("waits_for_approval", false) &&
+         (flags.hosts.empty() || std::ranges::find(flags.hosts, common::text_at(host, "name")) != flags.hosts.end());
+}
+
+// Asks for the hosts until none of them lacks anything, or the time is up: what is lacking then, by host.
+using Lacks = std::map<std::string, std::string>;
+using Judge = std::function<std::string(const Json& host)>;
+Result<Lacks> await_hosts(const RotateFlags& flags, std::chrono::steady_clock::time_point end, const Judge& judge) {
+  constexpr std::chrono::milliseconds kPause{200};
+  for (;;) {
+    KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}}));
+    Lacks lacks;
+    for (const Json& host : common::list_at(answer, "hosts")) {
+      if (std::string lack = judge(host); !lack.empty()) {
+        lacks.emplace(common::text_at(host, "name"), std::move(lack));
+      }
+    }
+    if (lacks.empty() || std::chrono::steady_clock::now() > end) {
+      return lacks;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+std::string lacks_text(const Lacks& lacks) {
+  std::string text;
+  for (const auto& [host, lack] : lacks) {
+    text += fmt::format("\n  {}: {}", host, lack);
+  }
+  return text;
+}
+
+// Whoever is to be called with the new key has to know it first.
+std::string lack_of_knowledge(const RotateFlags& flags, const Json& host) {
+  const bool online = host.value("online", false);
+  const bool away =
+      host.value("left", false) || host.value("waits_for_approval", false) || (!online && flags.despite_offline);
+  if (!away && !online) {
+    return "offline: it would go on with the former keys of its peers";
+  }
+  const bool knows = host.value("enforced", std::uint64_t{0}) == host.value("sent", std::uint64_t{0}) &&
+                     !host.value("behind", false) && common::text_at(host, "failure").empty();
+  return away || knows ? "" : "does not enforce what it was sent";
+}
+
+Error not_rotated(const Lacks& lacks, std::string_view what) {
+  return {common::ErrorCode::unavailable, fmt::format("{}{}", what, lacks_text(lacks))};
+}
+
+Result<void> rotate_keys(const RotateFlags& flags, Output& output) {
+  KRAIT_TRY(const auto timeout_s, duration_s(flags.timeout));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(timeout_s);
+  const auto order = [&](bool go) {
+    return ask(flags, {{"request", "rotate_keys"}, {"hosts", flags.hosts}, {"go", go}});
+  };
+  KRAIT_CHECK(order(false));
+  std::map<std::string, std::string> wanted;  // by host: the announced key
+  KRAIT_TRY(const auto silent, await_hosts(flags, end, [&](const Json& host) -> std::string {
+              if (!is_wanted(flags, host) || (!host.value("online", false) && flags.despite_offline)) {
+                return "";
+              }
+              const std::string next = common::text_at(host, "next_key");
+              if (!next.empty()) {
+                wanted[common::text_at(host, "name")] = next;
+              }
+              return next.empty() ? "has announced no key; its log says why, or it is offline or older" : "";
+            }));
+  if (!silent.empty()) {
+    return not_rotated(silent, "all keys stay:");
+  }
+  KRAIT_TRY(const auto unaware,
+            await_hosts(flags, end, [&](const Json& host) { return lack_of_knowledge(flags, host); }));
+  if (!unaware.empty()) {
+    return not_rotated(
+        unaware,
+        "all keys stay, since not everybody knows the next ones (--despite-offline goes on without those "
+        "who are offline):");
+  }
+  KRAIT_CHECK(order(true));
+  KRAIT_TRY(const auto former, await_hosts(flags, end, [&](const Json& host) -> std::string {
+              const auto key = wanted.find(common::text_at(host, "name"));
+              return key == wanted.end() || common::text_at(host, "key") == key->second ? "" : "has its former key";
+            }));
+  output.report(fmt::format("{} of {} hosts have another key{}", wanted.size() - former.size(), wanted.size(),
+                            lacks_text(former)),
+                {{"version", common::kAnswerVersion},
+                 {"changed", wanted.size() - former.size()},
+                 {"hosts", wanted.size()},
+                 {"former", former}});
+  if (!former.empty()) {
+    output.found_problems();
+  }
+  return {};
+}
+
+void add_rotate_keys(Shell& shell, Command group) {
+  auto flags = std::make_shared<RotateFlags>();
+  flags->timeout = "60s";
+  Command command = shell.command(
+      group, "rotate-keys", "Give hosts other WireGuard keys",
+      "Each makes its own, which never leaves it. First all peers are told of the next ones; once everybody enforces "
+      "that,\n"
+      "hosts go over, and nothing but a handshake lies between. Call it again where it did not come to its end.\n"
+      "Example:  krait-coordinator host rotate-keys\n"
+      "Example:  krait-coordinator host rotate-keys --host web1 --host web2");
+  command.repeated("--host", flags->hosts, "Only this one; may be given several times");
+  command.flag("--despite-offline", flags->despite_offline,
+               "Go on without hosts that are offline: they follow once they are back");
+  command.option("--timeout", flags->timeout, "How long to wait");
+  add_reach_flags(command, *flags);
+  shell.on(command, [flags](Output& output) { return rotate_keys(*flags, output); });
+}
+
 }  // namespace
 
 void add_host_commands(Shell& shell) {
@@ -174,6 +304,7 @@ void add_host_commands(Shell& shell) {
       "What a token vouched for depends on it no longer then. With network set --approval on, hosts wait for this.\n"
       "Example:  sudo krait-coordinator host approve web1",
       approve);
+  add_rotate_keys(shell, group);
 }
 
 }  // namespace krait::coordinator

@@ -32,7 +32,7 @@ std::string listed(const Json& list) {
 }
 
 Result<void> show(const NetworkFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "settings"}}));
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "settings"}}));
   const Json& settings = common::object_at(answer, "settings");
   output.report(
       fmt::format("{}: number {}\n  prefixes: {}\n  addresses of coordinators: {}\n  key of coordinators: {}\n  "
@@ -46,7 +46,7 @@ Result<void> show(const NetworkFlags& flags, Output& output) {
 }
 
 Result<void> set(const NetworkFlags& flags, Output& output) {
-  KRAIT_TRY(const auto now, ask(flags.socket, {{"request", "settings"}}));
+  KRAIT_TRY(const auto now, ask(flags, {{"request", "settings"}}));
   Json settings = common::object_at(now, "settings");
   if (flags.addresses) {
     settings["addresses"] = Json::array();
@@ -70,13 +70,13 @@ Result<void> set(const NetworkFlags& flags, Output& output) {
   if (flags.keepalive_s) {
     settings["keepalive_s"] = std::min<std::uint32_t>(*flags.keepalive_s, 3600);
   }
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "settings_set"}, {"settings", settings}}));
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "settings_set"}, {"settings", settings}}));
   output.report(fmt::format("revision {}", common::number_at(answer, "revision")), answer);
   return {};
 }
 
 Result<void> status(const NetworkFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "status"}}));
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "status"}}));
   output.report(fmt::format("{}: revision {}, {} hosts, {} online, policy {}", common::text_at(answer, "network"),
                             common::number_at(answer, "revision"), common::number_at(answer, "hosts"),
                             common::number_at(answer, "online"), common::number_at(answer, "policy")),
@@ -84,17 +84,39 @@ Result<void> status(const NetworkFlags& flags, Output& output) {
   return {};
 }
 
+void add_sign_anew(Shell& shell, Command group) {
+  auto flags = std::make_shared<NetworkFlags>();
+  auto above = std::make_shared<std::optional<std::uint32_t>>();
+  Command command = shell.command(
+      group, "sign-anew", "After a restore: sign what the backup holds as the newest",
+      "Hosts refuse what is older than what they have seen, until an administrator says with this that it is what "
+      "holds.\n"
+      "What was changed since the backup is lost with it. Where hosts have seen more than this machine, host list says "
+      "which\n"
+      "revision; give it with --above.\n"
+      "Example:  krait-coordinator network sign-anew");
+  command.option("--above", *above, "A revision that some host has seen");
+  add_reach_flags(command, *flags);
+  shell.on(command, [flags, above](Output& output) -> Result<void> {
+    KRAIT_TRY(const auto answer, sign_anew(*flags, above->value_or(0)));
+    output.report(fmt::format("what the coordinator holds is signed as revision {}",
+                              common::number_at(answer, "signed_revision")),
+                  answer);
+    return {};
+  });
+}
+
 }  // namespace
 
 void add_network_commands(Shell& shell) {
   auto flags = std::make_shared<NetworkFlags>();
   Command ask_status = shell.command("status", "Say how the network is", "Example:  sudo krait-coordinator status");
-  add_socket_flag(ask_status, *flags);
+  add_reach_flags(ask_status, *flags);
   shell.on(ask_status, [flags](Output& output) { return status(*flags, output); });
   const Command group = shell.group("network", "The network's settings");
   Command ask_settings =
       shell.command(group, "show", "Show the settings", "Example:  sudo krait-coordinator network show");
-  add_socket_flag(ask_settings, *flags);
+  add_reach_flags(ask_settings, *flags);
   shell.on(ask_settings, [flags](Output& output) { return show(*flags, output); });
   Command change =
       shell.command(group, "set", "Change the settings",
@@ -103,8 +125,9 @@ void add_network_commands(Shell& shell) {
   change.option("--address", flags->addresses, "Where hosts reach coordinators, several with commas");
   change.option("--approval", flags->approval, "Whether hosts that join wait for host approve: on or off");
   change.option("--keepalive", flags->keepalive_s, "Seconds between packets of hosts behind NAT; 0 for none");
-  add_socket_flag(change, *flags);
+  add_reach_flags(change, *flags);
   shell.on(change, [flags](Output& output) { return set(*flags, output); });
+  add_sign_anew(shell, group);
 }
 
 }  // namespace krait::coordinator

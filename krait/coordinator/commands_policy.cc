@@ -45,12 +45,13 @@ Json difference_json(const fleet::Difference& difference) {
           {"lost", accesses_json(difference.lost)},
           {"new_identities", difference.new_identities},
           {"gone_identities", difference.gone_identities},
+          {"lease_s", {{"before", difference.lease_before_s}, {"after", difference.lease_after_s}}},
           {"not_shown", difference.not_shown}};
 }
 
 // Names of hosts by identity, networks behind them as "gate1's 10.20.0.0/16".
-Result<fleet::HostsOf> hosts_by_identity(const std::string& socket) {
-  KRAIT_TRY(const auto answer, ask(socket, {{"request", "hosts"}}));
+Result<fleet::HostsOf> hosts_by_identity(const Reach& reach) {
+  KRAIT_TRY(const auto answer, ask(reach, {{"request", "hosts"}}));
   auto names = std::make_shared<std::map<std::string, std::vector<std::string>>>();
   for (const Json& host : common::list_at(answer, "hosts")) {
     const std::string name = common::text_at(host, "name");
@@ -66,12 +67,12 @@ Result<fleet::HostsOf> hosts_by_identity(const std::string& socket) {
   });
 }
 
-Result<Json> stored(const std::string& socket, const std::optional<std::uint32_t>& number) {
+Result<Json> stored(const Reach& reach, const std::optional<std::uint32_t>& number) {
   Json request{{"request", "policy"}};
   if (number) {
     request["policy"] = *number;
   }
-  return ask(socket, request);
+  return ask(reach, request);
 }
 
 // A network without a policy has an empty one.
@@ -93,12 +94,12 @@ Result<bool> is_confirmed(const PolicyFlags& flags) {
 
 // The new text against the one in force; then it is signed and stored.
 Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const model::Policy& after,
-                        const std::string& what, Output& output) {
+                        std::uint32_t rollback_to, Output& output) {
   KRAIT_TRY(const auto timeout_s, duration_s(flags.timeout));
-  KRAIT_TRY(const auto current, stored(flags.socket, std::nullopt));
+  KRAIT_TRY(const auto current, stored(flags, std::nullopt));
   KRAIT_TRY(const auto before, model_of(current));
   const fleet::Difference difference = fleet::difference(before, after);
-  KRAIT_TRY(const auto hosts_of, hosts_by_identity(flags.socket));
+  KRAIT_TRY(const auto hosts_of, hosts_by_identity(flags));
   const std::string shown = fleet::difference_text(difference, hosts_of);
   if (flags.dry_run) {
     output.report(
@@ -112,15 +113,13 @@ Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const
   if (!confirmed) {
     return Error(ErrorCode::invalid_input, "nothing was changed");
   }
-  KRAIT_TRY(const auto key, load_admin_key(flags.key));
-  KRAIT_TRY(const auto authority, fetch_authority({flags.socket, flags.key}, false));
-  KRAIT_TRY(
-      auto request,
-      policy_order(authority, {common::number_at(current, "policy"), common::text_at(current, "text")}, text, key));
-  request["what"] = what;
-  request["wait"] = flags.wait;
-  request["timeout_ms"] = std::min<std::int64_t>(timeout_s, 600) * 1000;
-  KRAIT_TRY(auto answer, ask(flags.socket, request));
+  KRAIT_TRY(auto answer,
+            apply_policy({.reach = flags,
+                          .former = {common::number_at(current, "policy"), common::text_at(current, "text")},
+                          .text = text,
+                          .rollback_to = rollback_to,
+                          .wait = flags.wait,
+                          .timeout_ms = static_cast<std::uint32_t>(std::min<std::int64_t>(timeout_s, 600) * 1000)}));
   answer["difference"] = difference_json(difference);
   const std::string spread = spread_text(answer, output);
   output.report(fmt::format("policy {} is in force: revision {}{}{}", common::number_at(answer, "policy"),
@@ -137,27 +136,26 @@ Result<void> apply(const PolicyFlags& flags, Output& output) {
                  fmt::format("{} was changed while it was checked; apply it again", flags.file));
   }
   output.warn(checked.warnings);
-  return apply_text(flags, text, checked.policy, "apply", output);
+  return apply_text(flags, text, checked.policy, 0, output);
 }
 
 Result<void> rollback(const PolicyFlags& flags, Output& output) {
   PolicyFlags wanted = flags;
   if (!wanted.number) {
-    KRAIT_TRY(const auto current, stored(flags.socket, std::nullopt));
+    KRAIT_TRY(const auto current, stored(flags, std::nullopt));
     const std::uint64_t number = common::number_at(current, "policy");
     if (number < 2) {
       return Error(ErrorCode::invalid_input, "there is no policy before this one");
     }
     wanted.number = static_cast<std::uint32_t>(number - 1);
   }
-  KRAIT_TRY(const auto former, stored(flags.socket, wanted.number));
+  KRAIT_TRY(const auto former, stored(flags, wanted.number));
   KRAIT_TRY(const auto model, model_of(former));
-  return apply_text(wanted, common::text_at(former, "text"), model, fmt::format("rollback to {}", *wanted.number),
-                    output);
+  return apply_text(wanted, common::text_at(former, "text"), model, *wanted.number, output);
 }
 
 Result<void> history(const PolicyFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags.socket, {{"request", "policies"}}));
+  KRAIT_TRY(const auto answer, ask(flags, {{"request", "policies"}}));
   std::string text;
   for (const Json& policy : common::list_at(answer, "policies")) {
     text += fmt::format("{}{}  {}  {}  {}  {} rules, {} identities", text.empty() ? "" : "\n",
@@ -170,7 +168,7 @@ Result<void> history(const PolicyFlags& flags, Output& output) {
 }
 
 Result<void> show(const PolicyFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, stored(flags.socket, flags.number));
+  KRAIT_TRY(const auto answer, stored(flags, flags.number));
   std::string text = common::text_at(answer, "text");
   if (!text.empty() && text.back() == '\n') {
     text.pop_back();
@@ -180,11 +178,11 @@ Result<void> show(const PolicyFlags& flags, Output& output) {
 }
 
 Result<void> diff(const PolicyFlags& flags, Output& output) {
-  KRAIT_TRY(const auto from, stored(flags.socket, flags.number));
-  KRAIT_TRY(const auto to, stored(flags.socket, flags.other));
+  KRAIT_TRY(const auto from, stored(flags, flags.number));
+  KRAIT_TRY(const auto to, stored(flags, flags.other));
   KRAIT_TRY(const auto before, model_of(from));
   KRAIT_TRY(const auto after, model_of(to));
-  KRAIT_TRY(const auto hosts_of, hosts_by_identity(flags.socket));
+  KRAIT_TRY(const auto hosts_of, hosts_by_identity(flags));
   const fleet::Difference difference = fleet::difference(before, after);
   output.report(fleet::difference_text(difference, hosts_of),
                 {{"version", common::kAnswerVersion}, {"difference", difference_json(difference)}});
@@ -195,8 +193,7 @@ void add_changing_flags(Command command, PolicyFlags& flags) {
   command.flag("--dry-run", flags.dry_run, "Only say who would gain and lose what");
   command.flag("--yes", flags.yes, "Do not ask, on a terminal either");
   add_wait_flags(command, flags);
-  add_key_flag(command, flags);
-  add_socket_flag(command, flags);
+  add_reach_flags(command, flags);
 }
 
 void add_apply(Shell& shell, Command group) {
@@ -226,7 +223,7 @@ void add_history(Shell& shell, Command group) {
   auto flags = std::make_shared<PolicyFlags>();
   Command command =
       shell.command(group, "history", "List all policies", "Example:  sudo krait-coordinator policy history");
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags](Output& output) { return history(*flags, output); });
 }
 
@@ -234,7 +231,7 @@ void add_show(Shell& shell, Command group) {
   auto flags = std::make_shared<PolicyFlags>();
   Command command = shell.command(group, "show", "Print a policy", "Example:  sudo krait-coordinator policy show 3");
   command.option("NUMBER", flags->number, "As policy history shows it; the one in force");
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags](Output& output) { return show(*flags, output); });
 }
 
@@ -244,7 +241,7 @@ void add_diff(Shell& shell, Command group) {
                                   "Example:  sudo krait-coordinator policy diff 3");
   command.option("FROM", flags->number, "As policy history shows it");
   command.option("TO", flags->other, "The same; the one in force");
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags](Output& output) { return diff(*flags, output); });
 }
 

@@ -116,9 +116,9 @@ void add_backup(Shell& shell) {
                     "The file holds everything but the coordinator's key (server.pem) and the administrators'.\n"
                     "Example:  sudo krait-coordinator backup /var/lib/krait-coordinator/backup.db");
   command.option("FILE", *file, "The file to make, in a folder that the coordinator may write to", {.required = true});
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags, file](Output& output) -> Result<void> {
-    KRAIT_TRY(const auto answer, ask(flags->socket, {{"request", "backup"}, {"file", *file}}));
+    KRAIT_TRY(const auto answer, ask(*flags, {{"request", "backup"}, {"file", *file}}));
     output.report(fmt::format("{}: revision {}", *file, common::number_at(answer, "revision")), answer);
     return {};
   });
@@ -153,9 +153,10 @@ Result<void> restore(const ServerOptions& options, const std::string& file, Outp
   }
   ::unlink((file + ".lock").c_str());
   output.report(
-      fmt::format("revision {} is restored. Hosts that have seen a newer one refuse to go back until they are told "
-                  "(docs/coordinator.md).",
-                  revision),
+      fmt::format(
+          "revision {} is restored; hosts that have seen a newer one refuse it until an administrator signs it\n"
+          "next: krait-coordinator serve, network sign-anew",
+          revision),
       versioned({{"revision", revision}}));
   return {};
 }

@@ -31,7 +31,7 @@ struct CreateFlags : AdminFlags {
 Result<void> create(const CreateFlags& flags, Output& output) {
   KRAIT_TRY(const auto ttl_s, duration_s(flags.ttl));
   KRAIT_TRY(const auto key, load_admin_key(flags.key));
-  KRAIT_TRY(const auto authority, fetch_authority({flags.socket, flags.key}, false));
+  KRAIT_TRY(const auto authority, fetch_authority(flags, false));
   const auto token_key = crypto::SigningKey::generate();
   trust::Grant grant{.network = authority.lists.back().value.network,
                      .token = token_key.verify_key(),
@@ -53,9 +53,9 @@ Result<void> create(const CreateFlags& flags, Output& output) {
     return Error(ErrorCode::invalid_input,
                  "hosts would not know where to call; say it: krait-coordinator network set --address 192.0.2.10:7170");
   }
-  KRAIT_TRY(auto answer, ask(flags.socket, {{"request", "token_add"},
-                                            {"grant", common::to_base64(trust::encode(trust::sign(grant, key)))},
-                                            {"note", flags.note}}));
+  KRAIT_TRY(auto answer, ask(flags, {{"request", "token_add"},
+                                     {"grant", common::to_base64(trust::encode(trust::sign(grant, key)))},
+                                     {"note", flags.note}}));
   const std::string text = fleet::token_text({.addresses = authority.settings.addresses,
                                               .server_key = *server,
                                               .admin_list = trust::admin_list_id(authority.lists.back()),
@@ -86,8 +86,7 @@ void add_create(Shell& shell, Command group) {
   command.option("--uses", flags->uses, "How many hosts may join with it; 1");
   command.option("--routes", flags->routes, "Networks behind the host, as PREFIX=IDENTITY, several with commas");
   command.option("--note", flags->note, "For whom it is");
-  add_key_flag(command, *flags);
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags](Output& output) { return create(*flags, output); });
 }
 
@@ -105,9 +104,9 @@ std::string token_state(const Json& token) {
 void add_list(Shell& shell, Command group) {
   auto flags = std::make_shared<AdminFlags>();
   Command command = shell.command(group, "list", "List tokens", "Example:  sudo krait-coordinator token list");
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags](Output& output) -> Result<void> {
-    KRAIT_TRY(const auto answer, ask(flags->socket, {{"request", "tokens"}}));
+    KRAIT_TRY(const auto answer, ask(*flags, {{"request", "tokens"}}));
     std::string text;
     for (const Json& token : common::list_at(answer, "tokens")) {
       text += fmt::format("{}{}  {}  {}{}{}", text.empty() ? "" : "\n", common::text_at(token, "token"),
@@ -127,19 +126,16 @@ void add_revoke(Shell& shell, Command group) {
                                   "administrator has vouched for them since (host approve).\n"
                                   "Example:  sudo krait-coordinator token revoke TOKEN");
   command.option("TOKEN", *token, "As token list shows it", {.required = true});
-  add_key_flag(command, *flags);
-  add_socket_flag(command, *flags);
+  add_reach_flags(command, *flags);
   shell.on(command, [flags, token](Output& output) -> Result<void> {
-    KRAIT_TRY(const auto answer, edit_hosts({flags->socket, flags->key, fmt::format("revoke token {}", *token)},
-                                            [&](const Authority& authority) -> Result<fleet::HostsEdit> {
-                                              const auto grant = authority.grants.find(*token);
-                                              if (grant == authority.grants.end()) {
-                                                return Error(
-                                                    ErrorCode::not_found,
-                                                    "there is no such token; see krait-coordinator token list");
-                                              }
-                                              return fleet::HostsEdit{.take_back = {grant->second}};
-                                            }));
+    KRAIT_TRY(const auto answer,
+              edit_hosts({.reach = *flags}, [&](const Authority& authority) -> Result<fleet::HostsEdit> {
+                const auto grant = authority.grants.find(*token);
+                if (grant == authority.grants.end()) {
+                  return Error(ErrorCode::not_found, "there is no such token; see krait-coordinator token list");
+                }
+                return fleet::HostsEdit{.take_back = {grant->second}};
+              }));
     output.report("the token is revoked", answer);
     return {};
   });

@@ -37,6 +37,12 @@ Result<fleet::Settings> settings_of(const Founding& founding) {
     if (!prefix || prefix->has_host_bits() || prefix->length == 0) {
       return wrong(fmt::format("the prefix {} is none; write 10.90.0.0/16 or fd90::/64", text));
     }
+    if (!trust::is_private(*prefix)) {
+      return wrong(
+          fmt::format("the prefix {} is not a private network's, and hosts would refuse it; take one of "
+                      "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or fd00::/8",
+                      text));
+    }
     if (std::ranges::any_of(settings.prefixes,
                             [&](const auto& other) { return other.ip.family == prefix->ip.family; })) {
       return wrong("one prefix of IPv4 and one of IPv6 at most");

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <map>
@@ -26,6 +27,7 @@
 #include "krait/control/version.h"
 #include "krait/coordinator/admin.h"
 #include "krait/coordinator/metrics.h"
+#include "krait/coordinator/network_admins.h"
 #include "krait/coordinator/service.h"
 #include "krait/coordinator/store_ledger.h"
 #include "krait/wire/connection.h"
@@ -42,6 +44,7 @@ using common::Result;
 namespace {
 
 constexpr const char* kChangeGroup = "krait-coordinator";
+constexpr const char* kPolicyGroup = "krait-coordinator-policy";
 constexpr const char* kReadGroup = "krait-coordinator-read";
 constexpr const char* kFolderHint = "make it root's or the coordinator's own: chown root: DIR";
 
@@ -54,6 +57,11 @@ constexpr wire::FrameLimits kAdminFrames{.incoming_bytes = wire::kMaxAdminFrameB
 // How often a store that cannot tell of others' commits is asked.
 constexpr std::chrono::seconds kAskPeriod{1};
 constexpr std::chrono::milliseconds kMinRetry{200};
+
+// In a lease: three of them may be lost on the way. And between two, whatever the lease.
+constexpr int kConfirmations = 4;
+constexpr std::chrono::seconds kMinConfirmPeriod{1};
+constexpr std::chrono::seconds kMaxConfirmPeriod{12 * 3600};
 
 class RealClock final : public Clock {
  public:
@@ -122,10 +130,13 @@ class Server {
         store_(std::move(store)),
         ledger_(store_),
         service_(ledger_, clock_),
-        admin_(loop, service_, store_, clock_, wire::hash_text(key.hash)) {}
+        admin_(loop, service_, store_, clock_, wire::hash_text(key.hash)),
+        network_admins_(service_, admin_, [this] { on_asked(); }) {}
 
   Result<void> start(const ServerOptions& options, const wire::KeyPair& key) {
     KRAIT_CHECK(service_.load());
+    KRAIT_TRY(confirm_timer_, common::Timer::create(loop_, [this] { confirm_leases(); }));
+    follow_lease();
     KRAIT_TRY(tls_, wire::Tls::create(wire::Side::server, key));
     KRAIT_CHECK(listen_for_hosts(options));
     KRAIT_CHECK(listen_for_admins(options));
@@ -154,6 +165,10 @@ class Server {
         found->second->send(answer);
       }
     });
+    on_asked();
+  }
+  void on_asked() {
+    follow();
     look_for_others();
   }
   void on_admin_gone(std::uint64_t id) { admins_.erase(id); }
@@ -175,6 +190,10 @@ class Server {
     port_ = own.port;
     KRAIT_TRY(host_listener_, wire::Listener::start(loop_, std::move(fd), tls_.get(), {.frames = kHostFrames},
                                                     [this](std::unique_ptr<wire::Connection> connection) {
+                                                      if (network_admins_.find(connection->peer()) != nullptr) {
+                                                        network_admins_.admit(std::move(connection));
+                                                        return;
+                                                      }
                                                       auto host = std::make_unique<HostConnection>(
                                                           *this, std::move(connection));
                                                       host->begin(service_);
@@ -188,6 +207,7 @@ class Server {
     KRAIT_TRY(auto socket, common::ControlSocket::listen(options.socket, kFolderHint));
     socket_ = std::make_unique<common::ControlSocket>(std::move(socket));
     change_ = common::Rights::look_up(kChangeGroup).value_or(common::Rights{.own_user = ::geteuid(), .group = {}});
+    policy_ = common::Rights::look_up(kPolicyGroup).value_or(common::Rights{.own_user = ::geteuid(), .group = {}});
     read_ = common::Rights::look_up(kReadGroup).value_or(common::Rights{.own_user = ::geteuid(), .group = {}});
     KRAIT_TRY(admin_listener_, wire::Listener::start(loop_, socket_->take(), nullptr, {.frames = kAdminFrames},
                                                      [this](std::unique_ptr<wire::Connection> connection) {
@@ -203,10 +223,11 @@ class Server {
   [[nodiscard]] Asker asker_of(int fd) const {
     const common::Client client = common::client_of(fd, change_);
     const std::string who = client.user ? fmt::format("user {}", *client.user) : "nobody";
-    if (client.may_change) {
-      return {who, Role::change};
-    }
-    return {who, common::client_of(fd, read_).may_change ? Role::read : Role::none};
+    const auto is_of = [&](const common::Rights& rights) { return common::client_of(fd, rights).may_change; };
+    return {who, client.may_change ? Role::admin
+                 : is_of(policy_)  ? Role::policy
+                 : is_of(read_)    ? Role::read
+                                   : Role::none};
   }
 
   Result<void> listen_for_scrapers(const ServerOptions& options) {
@@ -230,6 +251,39 @@ class Server {
                                   input.size(), true};
                             }));
     return {};
+  }
+
+  // --- Leases
+  // -----------------------------------------------------------------------------------------------------------------
+
+  // Hosts that are idle hear several times in a lease that nothing is newer; without a lease nobody says anything.
+  void follow_lease() {
+    const std::chrono::seconds lease{service_.network().trusted().policy_book.lease_s()};
+    if (lease == lease_) {
+      return;
+    }
+    lease_ = lease;
+    if (lease_.count() == 0) {
+      confirm_timer_.stop();
+    } else {
+      confirm_timer_.every(std::clamp(lease_ / kConfirmations, kMinConfirmPeriod, kMaxConfirmPeriod));
+    }
+  }
+
+  // A coordinator that does not reach its database does not know what is the newest.
+  void confirm_leases() {
+    const auto known = service_.catch_up();
+    if (known) {
+      service_.confirm_leases();
+    } else {
+      log_.warning("leases are not confirmed: " + known.error().text());
+    }
+  }
+
+  // What administrators, hosts or other coordinators did may concern all of these.
+  void follow() {
+    network_admins_.look_for_struck_off();
+    follow_lease();
   }
 
   // --- Other coordinators
@@ -285,6 +339,7 @@ class Server {
       log_.warning(done.error().text());
       ask_timer_.after(kAskPeriod);
     }
+    follow();
   }
 
   // Connects anew where the database has gone, and reads what was missed.
@@ -304,17 +359,21 @@ class Server {
   StoreLedger ledger_;
   Service service_;
   Admin admin_;
+  NetworkAdmins network_admins_;
   std::unique_ptr<wire::Tls> tls_;
   std::unique_ptr<wire::Listener> host_listener_;
   std::unique_ptr<wire::Listener> admin_listener_;
   std::unique_ptr<common::ControlSocket> socket_;
   std::unique_ptr<common::StreamServer> metrics_;
   common::Rights change_;
+  common::Rights policy_;
   common::Rights read_;
   std::map<HostConnection*, std::unique_ptr<HostConnection>> hosts_;
   std::map<std::uint64_t, std::unique_ptr<AdminConnection>> admins_;
   std::uint64_t next_admin_ = 1;
   common::Timer ask_timer_;
+  common::Timer confirm_timer_;
+  std::chrono::seconds lease_{0};
   Loop::Token notice_token_ = 0;
   std::uint16_t port_ = 0;
 };

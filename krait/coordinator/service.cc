@@ -267,7 +267,7 @@ HostState Service::state_of(const fleet::Host& host) const {
     return {};
   }
   const Session& session = sessions_.at(found->second);
-  return {true, session.enforced, session.sent, session.failure, session.since_s};
+  return {true, session.enforced, session.sent, session.behind, session.failure, session.since_s};
 }
 
 std::vector<fleet::Offer> Service::reserved() const {

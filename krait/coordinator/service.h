@@ -34,6 +34,7 @@ struct HostState {
   bool online = false;
   std::uint64_t enforced = 0;  // the last revision that it said it enforces
   std::uint64_t sent = 0;
+  bool behind = false;  // there is something newer than was sent
   std::string failure{};
   std::int64_t since_s = 0;  // online, Unix time
 };
@@ -67,11 +68,19 @@ class Service {
   void on_drained(SessionId id);
   void on_gone(SessionId id);
 
+  // The answer to a hello.
+  [[nodiscard]] wire::Welcome welcome(std::uint32_t version, bool known) const;
+
   // Makes a revision of what `make` gives for the network as it is, anew where another coordinator came first; then
   // everybody concerned is told.
   common::Result<std::uint64_t> change(const std::string& who, const std::string& what, const Make& make);
   // Another coordinator has committed.
   common::Result<void> catch_up();
+  // Has these hosts go over to another WireGuard key, as wire::RotateKey says; an empty list: all. How many were told.
+  std::size_t rotate_keys(const std::set<std::string>& hosts, bool go);
+  // Tells everybody who has the newest state that it is: their leases begin anew. What another coordinator may have
+  // committed is known by then (catch_up()).
+  void confirm_leases();
   // Calls back once every host that is online and concerned by the last change enforces it, or has gone.
   WaitId wait(OnSpread done);
   // What has come of it so far; the waiting ends.
@@ -103,6 +112,8 @@ class Service {
     std::uint64_t enforced = 0;
     std::string failure;
     std::int64_t since_s = 0;
+    std::int64_t budget_us = 0;  // since when what it says of endpoints and keys is counted
+    unsigned said = 0;           // how often it changed something since then
     std::unique_ptr<Pending> pending;
   };
   // The messages of one state.
@@ -137,6 +148,7 @@ class Service {
   template <typename Other>
   void on(SessionId id, Session& session, Other& other);
 
+  bool may_say_more(Session& session);
   void refuse(Session& session, wire::RefusalCode code, std::string text);
   void refuse(Session& session, const common::Error& error);
   void bind(SessionId id, Session& session, std::uint64_t host);

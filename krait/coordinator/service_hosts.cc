@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -98,17 +100,21 @@ void Service::on(SessionId id, Session& session, wire::Hello& hello) {
   }
   session.greeted = true;
   const fleet::Host* host = network_->find_link(session.key);
+  session.peer->send(welcome(version, host != nullptr));
+  if (host != nullptr) {
+    bind(id, session, host->number);
+  }
+}
+
+wire::Welcome Service::welcome(std::uint32_t version, bool known) const {
   wire::Welcome welcome{.version = version,
                         .program = fmt::format("krait-coordinator {}", control::kVersion),
                         .network = {},
                         .revision = revision_,
-                        .known = host != nullptr};
+                        .known = known};
   const crypto::Hash& network = network_->trusted().lists.back().value.network;
   std::copy_n(network.begin(), welcome.network.size(), welcome.network.begin());
-  session.peer->send(welcome);
-  if (host != nullptr) {
-    bind(id, session, host->number);
-  }
+  return welcome;
 }
 
 // The newest connection of a host counts: the former one's other end may be long gone.
@@ -157,7 +163,9 @@ void Service::on(SessionId id, Session& session, wire::Join& join) {
   for (const common::Ip& address : offer->addresses) {
     message.addresses.push_back(address.text());
   }
-  for (const auto& list : network_->trusted().lists) {
+  // The last ones: a token that was made under an older list has expired long since.
+  const auto& lists = network_->trusted().lists;
+  for (const auto& list : std::span(lists).last(std::min(lists.size(), wire::kMaxLists))) {
     message.admin_lists.push_back(fleet::string_of(trust::encode(list)));
   }
   pending->offer = std::move(*offer);
@@ -230,6 +238,29 @@ void Service::on(SessionId id, Session& session, wire::Watch& watch) {
   send_state(session, telling, true);
 }
 
+std::size_t Service::rotate_keys(const std::set<std::string>& hosts, bool go) {
+  std::size_t told = 0;
+  for (const auto& [number, id] : session_of_host_) {
+    const Session& session = sessions_.at(id);
+    const fleet::Host* host = network_->find_host(number);
+    if (host != nullptr && session.watching && !session.ending && (hosts.empty() || hosts.contains(host->name))) {
+      session.peer->send(wire::RotateKey{go});
+      ++told;
+    }
+  }
+  return told;
+}
+
+void Service::confirm_leases() {
+  for (const auto& [number, id] : session_of_host_) {
+    Session& session = sessions_.at(id);
+    if (session.watching && !session.behind && !session.ending && session.sent != 0 && session.peer->idle()) {
+      session.sent = revision_;
+      session.peer->send(wire::Confirmed{revision_});
+    }
+  }
+}
+
 void Service::on(SessionId id, Session& session, wire::Enforced& enforced) {
   session.failure = std::move(enforced.failure);
   if (session.failure.empty()) {
@@ -246,15 +277,50 @@ void Service::on(SessionId /*id*/, Session& session, wire::Here& here) {
   fleet::Host now = *host;
   now.endpoints = endpoints_of(here.endpoints);
   now.seen = session.from;
+  now.mapped = now.seen == host->seen ? host->mapped : std::nullopt;  // one address has one NAT
   now.listen_port = here.listen_port != 0 ? here.listen_port : host->listen_port;
-  if (now == *host) {
+  std::map<std::uint64_t, fleet::Host> changed;
+  if (now != *host) {
+    changed.emplace(now.number, now);
+  }
+  for (const wire::Seen& seen : here.seen) {
+    const auto endpoint = common::Endpoint::parse(seen.endpoint);
+    if (const auto peer = endpoint ? network_->as_seen(*host, seen.name, *endpoint) : std::nullopt) {
+      changed.insert_or_assign(peer->number, *peer);
+    }
+  }
+  if (changed.empty() || !may_say_more(session)) {
     return;
   }
-  const auto done = change(fmt::format("host {}", host->name), "says where it can be called",
-                           [&](const fleet::Network&) { return fleet::Network::update_host(now); });
+  const auto done =
+      change(fmt::format("host {}", host->name), "says where hosts can be called", [&](const fleet::Network& network) {
+        std::vector<fleet::Row> rows;
+        for (const auto& [number, moved] : changed) {
+          if (network.find_host(number) != nullptr) {
+            std::ranges::move(fleet::Network::update_host(moved), std::back_inserter(rows));
+          }
+        }
+        return rows;
+      });
   if (!done) {
     refuse(session, done.error());
   }
+}
+
+// Each change is a revision, on disk: nobody makes others pay for one after the other.
+bool Service::may_say_more(Session& session) {
+  constexpr std::int64_t kWindowUs = 60'000'000;
+  constexpr unsigned kMost = 30;
+  const std::int64_t now_us = clock_.steady_us();
+  if (now_us - session.budget_us > kWindowUs) {
+    session.budget_us = now_us;
+    session.said = 0;
+  }
+  if (++session.said <= kMost) {
+    return true;
+  }
+  refuse(session, wire::RefusalCode::later, "it changes what is known of it more than 30 times a minute");
+  return false;
 }
 
 void Service::on(SessionId /*id*/, Session& session, wire::KeyChange& change_of_key) {
@@ -262,6 +328,9 @@ void Service::on(SessionId /*id*/, Session& session, wire::KeyChange& change_of_
   const auto signed_change = trust::parse_key_change(fleet::view_of(change_of_key.change));
   if (host == nullptr || !signed_change) {
     refuse(session, wire::RefusalCode::wrong, "a change of key that cannot be read");
+    return;
+  }
+  if (!may_say_more(session)) {
     return;
   }
   const std::string name = host->name;

@@ -102,7 +102,29 @@ struct SimulatedHost final : link::Surroundings {
     }
     return {};
   }
-  Result<void> confirm() override { return {}; }
+  Result<void> confirm() override {
+    if (agent_refuses) {
+      return Error(ErrorCode::unavailable, "no agent");
+    }
+    ++confirmed;
+    return {};
+  }
+  Result<OwnKeys> prepare_key() override {
+    if (agent_refuses) {
+      return Error(ErrorCode::unavailable, "no agent");
+    }
+    return OwnKeys{wireguard_key, next_key};
+  }
+  Result<void> rotate_key() override {
+    wireguard_key = next_key;
+    ++next_key[31];
+    return {};
+  }
+  Result<trust::Signed<trust::KeyChange>> sign(trust::KeyChange change) override {
+    return trust::sign(std::move(change), fleet::TestAuthor::signing_key(signing_number));
+  }
+  Result<SeenPeers> seen_peers() override { return sees; }
+  void complain(const std::string& what) override { complaints.push_back(what); }
   void give_up(const std::string& /*why*/, bool /*for_good*/) override { gives_up = true; }
 
   std::string name;
@@ -113,6 +135,12 @@ struct SimulatedHost final : link::Surroundings {
   std::string disk;
   std::string agent;
   std::vector<std::string> taken;
+  int confirmed = 0;
+  model::PublicKey wireguard_key{};
+  model::PublicKey next_key{};
+  std::uint8_t signing_number = 0;
+  std::vector<std::string> complaints;
+  SeenPeers sees;
   bool agent_refuses = false;
   bool gives_up = false;
   bool removed = false;
@@ -182,6 +210,80 @@ class World {
     }
   }
 
+  // Two orders, and every host has the key that it announced, as its peers see it too.
+  void check_rotation() {
+    for (SimulatedHost& host : hosts_) {
+      host.agent_refuses = false;
+    }
+    std::map<std::string, model::PublicKey> wanted;
+    service_->rotate_keys({}, false);
+    exchange();
+    for (const SimulatedHost& host : hosts_) {
+      if (!host.removed) {
+        wanted[host.name] = host.next_key;
+        const auto announced = service_->network().trusted().key_changes.find(host.name);
+        ASSERT_NE(announced, service_->network().trusted().key_changes.end()) << host.name;
+        EXPECT_EQ(announced->second.value.next_key, host.next_key) << host.name;
+        EXPECT_EQ(announced->second.value.key, host.wireguard_key) << host.name;
+      }
+    }
+    service_->rotate_keys({}, false);  // once more: nothing is announced twice
+    exchange();
+    service_->rotate_keys({}, true);
+    exchange();
+    for (const SimulatedHost& host : hosts_) {
+      if (!host.removed) {
+        const trust::KeyChange& change = service_->network().trusted().key_changes.at(host.name).value;
+        EXPECT_EQ(change.key, wanted[host.name]) << host.name;
+        EXPECT_EQ(host.wireguard_key, wanted[host.name]) << host.name;
+        EXPECT_FALSE(change.next_key) << host.name;
+        EXPECT_TRUE(host.complaints.empty()) << host.complaints.front();
+      }
+    }
+    service_->rotate_keys({}, true);  // nothing is announced: nobody goes over
+    exchange();
+    EXPECT_EQ(hosts_.front().wireguard_key, hosts_.front().removed ? hosts_.front().wireguard_key : wanted["host1"]);
+  }
+  void exchange() {
+    for (int round = 0; round < 60; ++round) {
+      for (SimulatedHost& host : hosts_) {
+        deliver(host);
+      }
+    }
+  }
+
+  // Leases: whoever is connected is told, nobody else.
+  void check_leases() {
+    std::vector<int> before;
+    hosts_.front().agent_refuses = true;  // it hears of it, and the agent only once it is back
+    drop(hosts_.back());
+    for (const SimulatedHost& host : hosts_) {
+      before.push_back(host.confirmed);
+    }
+    service_->confirm_leases();
+    for (int round = 0; round < 4; ++round) {
+      for (std::size_t i = 0; i + 1 < hosts_.size(); ++i) {
+        deliver(hosts_[i]);
+      }
+    }
+    for (std::size_t i = 1; i + 1 < hosts_.size(); ++i) {
+      EXPECT_EQ(hosts_[i].confirmed, before[i] + (hosts_[i].removed ? 0 : 1)) << hosts_[i].name;
+    }
+    EXPECT_EQ(hosts_.back().confirmed, before.back());
+    EXPECT_EQ(hosts_.front().confirmed, before.front());
+    hosts_.front().agent_refuses = false;
+    hosts_.front().core->try_again();
+    EXPECT_EQ(hosts_.front().confirmed, before.front() + (hosts_.front().removed ? 0 : 1));
+    // What was heard on a connection that has gone meanwhile does not count later on.
+    hosts_.front().agent_refuses = true;
+    service_->confirm_leases();
+    deliver(hosts_.front());
+    hosts_.front().core->on_lost();
+    hosts_.front().agent_refuses = false;
+    hosts_.front().core->try_again();
+    EXPECT_EQ(hosts_.front().confirmed, before.front() + (hosts_.front().removed ? 0 : 1));
+  }
+
   void check_settled() {
     for (const SimulatedHost& host : hosts_) {
       const fleet::Host* known = service_->network().find_host(host.name);
@@ -233,18 +335,16 @@ class World {
     if (!state) {
       return "none";
     }
-    const auto number = static_cast<std::uint8_t>(name.back() - '0');
     const trust::Anchor anchor{.list = service_->network().trusted().lists.front()};
-    const auto verified =
-        trust::verify_state(*state, anchor, {.name = name, .key = fleet::TestAuthor::applicant(name, number).key});
+    const auto verified = trust::verify_state(*state, anchor, {.name = name});
     EXPECT_TRUE(verified) << name << ": " << verified.error().text();
     if (!verified) {
       return "refused";
     }
-    std::string text = verified->self.binding.identity + ":";
+    std::string text = verified->self.binding.identity + " " + model::key_text(verified->self.binding.key) + ":";
     for (const trust::KnownHost& peer : verified->peers) {
-      text +=
-          " " + peer.binding.name + "/" + peer.binding.identity + "/" + (peer.endpoint ? peer.endpoint->text() : "-");
+      text += " " + peer.binding.name + "/" + model::key_text(peer.binding.key) + "/" + peer.binding.identity + "/" +
+              (peer.endpoint ? peer.endpoint->text() : "-");
     }
     for (const trust::KnownRule& rule : verified->rules) {
       for (const auto& [from, to] : rule.pairs) {
@@ -290,7 +390,11 @@ class World {
     host.name = name;
     host.key = author_.applicant(name, number).link_key;
     host.core = std::make_unique<link::Core>(host);
-    host.where = {{"192.0.2." + std::to_string(number) + ":51820"}, 51820};
+    host.where = {name, {"192.0.2." + std::to_string(number) + ":51820"}, 51820};
+    host.wireguard_key = author_.applicant(name, number).key;
+    host.next_key = host.wireguard_key;
+    host.next_key[0] = 0xff;
+    host.signing_number = static_cast<std::uint8_t>(number + 100);
     host.core->set_where(host.where);
   }
 
@@ -403,6 +507,10 @@ TEST(Simulation, EndsWithEveryHostEnforcingItsNewestState) {
     world.settle();
     world.check_settled();
     world.check_history();
+    world.check_leases();
+    world.settle();
+    world.check_rotation();
+    world.check_settled();
     taken += world.states_taken();
     if (HasFailure()) {
       return;
@@ -546,6 +654,38 @@ TEST(Service, RefusesKeysThatItDoesNotKnow) {
   EXPECT_EQ(refused.code, wire::RefusalCode::unknown_key);
   EXPECT_TRUE(wire.finishing);
   EXPECT_TRUE(std::holds_alternative<std::monostate>(say(wire::Watch{})));  // it is not listened to any more
+}
+
+// Each change of a host's is a revision on disk that its peers are told of: nobody makes the others pay for one after
+// the other.
+TEST(Service, CutsOffAHostThatChangesAllTheTime) {
+  fleet::TestAuthor author;
+  SimulatedClock clock;
+  MemoryLedger ledger;
+  ledger.log.push_back(author.found());
+  Service service(ledger, clock);
+  ASSERT_TRUE(service.load());
+  const auto change = [&](const Service::Make& make) { ASSERT_TRUE(service.change("alice", "change", make)); };
+  change([&](const fleet::Network& network) { return author.apply(network, "web db", "web db"); });
+  change([&](const fleet::Network& network) { return network.add_token(author.token("web", 1)); });
+  change([&](const fleet::Network& network) -> Result<std::vector<Row>> {
+    KRAIT_TRY(const auto offer, network.offer(author.applicant("web1", 1), {}, fleet::kNow));
+    return network.enrol(offer, author.applicant("web1", 1), author.seal(offer, 1), fleet::kNow);
+  });
+  Wire wire;
+  const SessionId id = service.on_connected(wire, author.applicant("web1", 1).link_key, std::nullopt);
+  wire::Message hello = wire::Hello{};
+  service.on_message(id, hello);
+  const std::size_t before = ledger.log.size();
+  for (int i = 0; i < 100; ++i) {
+    wire::Message here =
+        wire::Here{.endpoints = {"192.0.2.1:" + std::to_string(1000 + i)}, .listen_port = 51820, .seen = {}};
+    service.on_message(id, here);
+  }
+  EXPECT_EQ(ledger.log.size() - before, 30U);
+  EXPECT_TRUE(wire.finishing);
+  const auto refused = wire::decode(wire.to_host.back());
+  EXPECT_EQ(std::get<wire::Refused>(*refused).code, wire::RefusalCode::later);
 }
 
 TEST(Service, HoldsNoConversationWithoutACommonVersion) {

@@ -71,6 +71,14 @@ class Enforcer {
   // Goes over to the key in the file beside the key file (next_key_file()), which takes the key file's place. Fails
   // with not_found when there is none, in guard mode with unsupported.
   common::Result<model::PublicKey> rotate_key();
+  // Makes the key that waits beside it, where there is none: both public keys.
+  struct OwnKeys {
+    model::PublicKey key;
+    model::PublicKey next;
+  };
+  common::Result<OwnKeys> prepare_key();
+  // Whether peers were told of the key that waits: what the network's state in force says of this host.
+  [[nodiscard]] common::Result<void> check_announced() const;
   // Peers that have announced their next key may go over to it at any moment: their addresses are to follow.
   [[nodiscard]] bool awaits_peers_keys() const;
   // Looks whether one has, and lets its addresses follow. True: one had.

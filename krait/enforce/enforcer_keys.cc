@@ -30,6 +30,24 @@ Result<model::PublicKey> Enforcer::rotate_key() {
   return *held_.key;
 }
 
+Result<Enforcer::OwnKeys> Enforcer::prepare_key() {
+  if (!managed()) {
+    return Error(ErrorCode::unsupported, fmt::format("{} is only guarded: its key is not krait's", interface()));
+  }
+  KRAIT_TRY(const auto key, load_key(plan_.mesh.host));
+  KRAIT_TRY(const auto next, waiting_key(plan_.mesh.host));
+  return OwnKeys{key.public_key(), next.public_key()};
+}
+
+Result<void> Enforcer::check_announced() const {
+  KRAIT_TRY(const auto file, next_key_file(plan_.mesh.host));
+  KRAIT_TRY(const auto next, wireguard::PrivateKey::load(file));
+  if (!network_ || network_->announced_key != next.public_key()) {
+    return Error(ErrorCode::permission, "the network does not know the key that waits: peers would not follow");
+  }
+  return {};
+}
+
 bool Enforcer::awaits_peers_keys() const { return managed() && awaits_keys(plan_.wireguard); }
 
 Result<bool> Enforcer::follow_peers_keys() {

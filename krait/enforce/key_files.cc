@@ -46,6 +46,17 @@ Result<std::string> next_key_file(const model::Host& host) {
   return host.private_key_file + ".next";
 }
 
+Result<wireguard::PrivateKey> waiting_key(const model::Host& host) {
+  KRAIT_TRY(const auto file, next_key_file(host));
+  auto key = wireguard::PrivateKey::load(file);
+  if (key || key.error().code() != ErrorCode::not_found) {
+    return key;
+  }
+  auto made = wireguard::PrivateKey::generate();
+  KRAIT_CHECK(made.save(file));
+  return made;
+}
+
 Result<KeyExchange> KeyExchange::begin(const model::Host& host) {
   KRAIT_TRY(auto next_file, next_key_file(host));
   auto key = wireguard::PrivateKey::load(next_file);

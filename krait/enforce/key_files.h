@@ -15,6 +15,9 @@ common::Result<wireguard::PrivateKey> load_key(const model::Host& host);
 // Where the key that a host will use next waits; unsupported when its key is a credential.
 common::Result<std::string> next_key_file(const model::Host& host);
 
+// The key that waits there, made where there is none.
+common::Result<wireguard::PrivateKey> waiting_key(const model::Host& host);
+
 // The next key takes the key file's place, and the former one is kept until settle() or undo(). not_found when there is
 // no next one.
 class KeyExchange {

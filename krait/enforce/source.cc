@@ -47,6 +47,7 @@ control::NetworkState network_state(const plan::SignedFiles& files) {
           .administrators = files.anchor.list.value.version,
           .lease_s = files.settings.lease_s,
           .confirmed_s = files.confirmed_s,
+          .announced_key = files.announced_key,
           .refused = {}};
 }
 

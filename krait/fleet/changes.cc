@@ -112,7 +112,8 @@ Result<Offer> Network::offer(const Applicant& applicant, const std::vector<Offer
   }
   const Token& token = found->second;
   const trust::Grant& grant = token.grant.value;
-  if (trusted_.hosts_book.was_taken_back(trust::grant_id(token.grant))) {
+  if (trusted_.hosts_book.was_taken_back(trust::grant_id(token.grant)) ||
+      !trust::may_sign_hosts(trusted_.lists.back().value, token.grant.signer)) {
     return refused("the token was revoked");
   }
   const auto offered = std::ranges::count_if(reserved, [&](const Offer& other) { return other.token == key; });
@@ -120,13 +121,13 @@ Result<Offer> Network::offer(const Applicant& applicant, const std::vector<Offer
     return refused("the token is spent");
   }
   if (now_s > grant.expires_s) {
-    return refused("the token has expired");
+    return refused(fmt::format("the token has expired, {} s ago by the coordinator's clock", now_s - grant.expires_s));
   }
   if (!trusted_.policy_book.rows().contains(grant.identity)) {
     return Error(ErrorCode::unavailable,
                  fmt::format("the policy does not know the identity {} yet; apply one that does", grant.identity));
   }
-  if (applicant.key == model::PublicKey{} || joined_keys_.contains(applicant.key)) {
+  if (applicant.key == model::PublicKey{} || is_key_of_another(applicant.key, "")) {
     return refused("the WireGuard key is another host's; make one of its own");
   }
   KRAIT_TRY(auto addresses, free_addresses(grant, reserved, now_s));
@@ -140,7 +141,7 @@ Result<std::vector<Row>> Network::enrol(const Offer& offer, const Applicant& app
       binding.key_serial != 0) {
     return refused("the host signed something else than it was offered");
   }
-  if (find_host(offer.name) != nullptr || joined_keys_.contains(offer.key) ||
+  if (find_host(offer.name) != nullptr || is_key_of_another(offer.key, "") ||
       find_link(applicant.link_key) != nullptr) {
     return refused("another host came first with this name or key; join again");
   }
@@ -205,7 +206,12 @@ void Network::release_addresses(const trust::HostBinding& binding, std::int64_t 
 Result<std::vector<Row>> Network::edit_hosts(const HostsEdit& edit,
                                              const trust::Signed<trust::HostsStatement>& statement,
                                              std::int64_t now_s) const {
-  const trust::AdminList& list = trusted_.lists.back().value;
+  return edit_hosts_under(trusted_.lists.back().value, edit, statement, now_s);
+}
+
+Result<std::vector<Row>> Network::edit_hosts_under(const trust::AdminList& list, const HostsEdit& edit,
+                                                   const trust::Signed<trust::HostsStatement>& statement,
+                                                   std::int64_t now_s) const {
   if (!trust::is_genuine(statement) || !trust::may_sign_hosts(list, statement.signer) ||
       statement.value.network != list.network) {
     return refused("the change is not signed by an admin of this network");
@@ -277,7 +283,7 @@ Result<std::vector<Row>> Network::apply_policy(PolicyText policy,
                           {Kind::statement, "policy", string_of(trust::encode(statement))}};
 }
 
-Result<std::vector<Row>> Network::add_admin_list(const trust::Signed<trust::AdminList>& list) const {
+Result<void> Network::check_next_list(const trust::Signed<trust::AdminList>& list) const {
   const trust::AdminList& former = trusted_.lists.back().value;
   if (!trust::is_genuine(list) || !trust::may_sign_hosts(former, list.signer) || list.value.network != former.network) {
     return refused("the list is not signed by an admin of the one before");
@@ -285,7 +291,53 @@ Result<std::vector<Row>> Network::add_admin_list(const trust::Signed<trust::Admi
   if (list.value.version != former.version + 1) {
     return Error(ErrorCode::unavailable, "the list was changed meanwhile; try again");
   }
-  return std::vector<Row>{{Kind::admin_list, key_of(list.value.version), string_of(trust::encode(list))}};
+  std::set<std::string_view> names;
+  for (const trust::Administrator& administrator : list.value.administrators) {
+    if (!names.insert(administrator.name).second) {
+      return refused(fmt::format("two administrators are called {}", administrator.name));
+    }
+  }
+  return {};
+}
+
+Result<std::vector<Row>> Network::change_admins(const AdminsEdit& edit, std::int64_t now_s) const {
+  const trust::Signed<trust::AdminList>& signed_list = edit.list ? *edit.list : trusted_.lists.back();
+  const trust::AdminList& list = signed_list.value;
+  if (edit.list) {
+    KRAIT_CHECK(check_next_list(*edit.list));
+  }
+  const trust::Signed<trust::PolicyStatement>& policy = edit.policy_statement;
+  if (!trust::is_genuine(policy) || !trust::may_sign_policy(list, policy.signer) ||
+      policy.value.network != list.network) {
+    return refused("the policy is not signed anew by an administrator of the next list");
+  }
+  if (policy.value.revision <= trusted_.policy.value.revision || policy.value.root != trusted_.policy.value.root) {
+    return Error(ErrorCode::unavailable, "the policy was changed meanwhile; try again");
+  }
+  for (const auto& [name, by_token] : trusted_.joined) {
+    const bool is_taken_in = std::ranges::any_of(edit.hosts.put, [&](const auto& bound) { return bound.name == name; });
+    if (!trust::may_sign_hosts(list, by_token.grant.signer) && !is_taken_in) {
+      return Error(ErrorCode::unavailable,
+                   fmt::format("nobody would vouch for {} any more; take it in (host approve), and try again", name));
+    }
+  }
+  std::vector<Row> rows{{Kind::admin_list, key_of(list.version), string_of(trust::encode(signed_list))},
+                        {Kind::statement, "policy", string_of(trust::encode(policy))}};
+  KRAIT_TRY(auto hosts, edit_hosts_under(list, edit.hosts, edit.hosts_statement, now_s));
+  std::ranges::move(hosts, std::back_inserter(rows));
+  return rows;
+}
+
+bool Network::is_key_of_another(const model::PublicKey& key, const std::string& host) const {
+  if (const auto joined = joined_keys_.find(key); joined != joined_keys_.end() && joined->second != host) {
+    return true;
+  }
+  if (const std::string* bound = trusted_.hosts_book.owner_of(key); bound != nullptr && *bound != host) {
+    return true;
+  }
+  return std::ranges::any_of(trusted_.key_changes, [&](const auto& entry) {
+    return entry.first != host && (entry.second.value.key == key || entry.second.value.next_key == key);
+  });
 }
 
 Result<std::vector<Row>> Network::change_key(const Host& host, const trust::Signed<trust::KeyChange>& change) const {
@@ -293,6 +345,11 @@ Result<std::vector<Row>> Network::change_key(const Host& host, const trust::Sign
   if (bound == nullptr || !trust::is_genuine(change) || change.signer != bound->host_key ||
       change.value.host != host.name || change.value.network != trusted_.lists.back().value.network) {
     return refused("the change of key is not this host's");
+  }
+  for (const model::PublicKey& key : {change.value.key, change.value.next_key.value_or(change.value.key)}) {
+    if (key == model::PublicKey{} || is_key_of_another(key, host.name)) {
+      return refused("the key is none, or another host's");
+    }
   }
   const auto former = trusted_.key_changes.find(host.name);
   if (change.value.serial <= bound->key_serial ||
@@ -311,6 +368,27 @@ std::vector<Row> Network::leave(const Host& host) const {
   rows.push_back({Kind::host, key_of(host.number), text_of(left)});
   rows.push_back({Kind::joined, host.name, std::nullopt});
   return rows;
+}
+
+std::optional<Host> Network::as_seen(const Host& reporter, const std::string& peer,
+                                     const common::Endpoint& endpoint) const {
+  const Host* host = find_host(peer);
+  if (host == nullptr || host->name == reporter.name || !host->behind_nat || !host->endpoints.empty() ||
+      host->seen != endpoint.ip || endpoint.port == 0 || host->mapped == endpoint) {
+    return std::nullopt;
+  }
+  const auto own = identities_of(reporter.name);
+  const auto theirs = identities_of(peer);
+  const bool may_talk = std::ranges::any_of(own, [&](const std::string& one) {
+    return std::ranges::any_of(theirs,
+                               [&](const std::string& other) { return trusted_.policy_book.may_talk(one, other); });
+  });
+  if (!may_talk) {
+    return std::nullopt;
+  }
+  Host changed = *host;
+  changed.mapped = endpoint;
+  return changed;
 }
 
 std::vector<Row> Network::update_host(const Host& host) { return {{Kind::host, key_of(host.number), text_of(host)}}; }

@@ -156,6 +156,20 @@ void add_lines(std::string& text, std::string_view sign, const std::vector<Acces
   }
 }
 
+// In the largest unit that says it exactly, as policy files have it.
+std::string lease_text(std::uint32_t seconds) {
+  if (seconds == 0) {
+    return "none";
+  }
+  constexpr std::array<std::pair<std::uint32_t, char>, 3> kUnits{{{86'400, 'd'}, {3600, 'h'}, {60, 'm'}}};
+  for (const auto& [factor, unit] : kUnits) {
+    if (seconds % factor == 0) {
+      return fmt::format("{}{}", seconds / factor, unit);
+    }
+  }
+  return fmt::format("{}s", seconds);
+}
+
 }  // namespace
 
 Difference difference(const model::Policy& before, const model::Policy& after) {
@@ -163,7 +177,12 @@ Difference difference(const model::Policy& before, const model::Policy& after) {
   const std::vector<Says> new_rules = rules_of(after);
   const std::set<std::string> old_names = identities_of(before);
   const std::set<std::string> new_names = identities_of(after);
-  Difference result;
+  Difference result{.gained = {},
+                    .lost = {},
+                    .new_identities = {},
+                    .gone_identities = {},
+                    .lease_before_s = before.lease_s,
+                    .lease_after_s = after.lease_s};
   std::ranges::set_difference(new_names, old_names, std::back_inserter(result.new_identities));
   std::ranges::set_difference(old_names, new_names, std::back_inserter(result.gone_identities));
   std::set<std::string> all = old_names;
@@ -227,6 +246,10 @@ std::string difference_text(const Difference& difference, const HostsOf& hosts_o
   }
   for (const std::string& name : difference.gone_identities) {
     text += fmt::format("- identity {} ({})\n", name, hosts_text(hosts_of(name)));
+  }
+  if (difference.lease_before_s != difference.lease_after_s) {
+    text += fmt::format("  lease: {}, before {}\n", lease_text(difference.lease_after_s),
+                        lease_text(difference.lease_before_s));
   }
   if (difference.not_shown != 0) {
     text += fmt::format("  and {} more pairs of identities\n", difference.not_shown);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <set>
 #include <string>
@@ -25,6 +26,8 @@ struct Difference {
   std::vector<Access> lost;
   std::vector<std::string> new_identities;
   std::vector<std::string> gone_identities;
+  std::uint32_t lease_before_s = 0;  // 0: none
+  std::uint32_t lease_after_s = 0;
   std::size_t not_shown = 0;  // more pairs than kMaxShownPairs differ
 };
 

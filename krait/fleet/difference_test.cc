@@ -77,5 +77,14 @@ TEST(Difference, SeesIdentitiesComeAndGo) {
   EXPECT_EQ(ports_text(result.gained[0].selectors), "any");
 }
 
+TEST(Difference, SaysThatTheLeaseIsAnother) {
+  auto before = policy("");
+  auto after = policy("");
+  after.lease_s = 7 * 86'400;
+  EXPECT_EQ(text(before, after), "  lease: 7d, before none");
+  before.lease_s = 5400;
+  EXPECT_EQ(text(after, before), "  lease: 90m, before 7d");
+}
+
 }  // namespace
 }  // namespace krait::fleet

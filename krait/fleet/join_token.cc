@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <initializer_list>
 #include <utility>
 
 #include "common/base64.h"
@@ -18,6 +18,7 @@ using common::Result;
 namespace {
 
 constexpr std::string_view kStart = "krait1_";
+constexpr std::string_view kInvitationStart = "krait_network1_";
 constexpr std::size_t kPartBytes = 32;
 constexpr std::size_t kMaxTextBytes = 1024;
 constexpr std::size_t kMaxAddresses = 8;
@@ -41,43 +42,75 @@ std::string from_url(std::string text) {
   return text;
 }
 
-}  // namespace
+using Part = std::array<std::uint8_t, kPartBytes>;
 
-std::string token_text(const JoinToken& token) {
+std::string packed(std::string_view start, std::initializer_list<const Part*> parts,
+                   const std::vector<std::string>& addresses) {
   std::vector<std::uint8_t> bytes;
-  for (const auto* part : {&token.server_key, &token.admin_list, &token.seed.bytes()}) {
+  for (const Part* part : parts) {
     bytes.insert(bytes.end(), part->begin(), part->end());
   }
-  const std::string addresses = fmt::format("{}", fmt::join(token.addresses, ","));
-  bytes.insert(bytes.end(), addresses.begin(), addresses.end());
-  return std::string(kStart) + to_url(common::to_base64(bytes));
+  const std::string text = fmt::format("{}", fmt::join(addresses, ","));
+  bytes.insert(bytes.end(), text.begin(), text.end());
+  return std::string(start) + to_url(common::to_base64(bytes));
 }
 
-Result<JoinToken> parse_token_text(std::string_view text) {
-  if (!text.starts_with(kStart) || text.size() > kMaxTextBytes) {
-    return wrong();
+template <std::size_t Count>
+struct Unpacked {
+  std::array<Part, Count> parts{};
+  std::vector<std::string> addresses{};
+};
+
+template <std::size_t Count>
+Result<Unpacked<Count>> unpacked(std::string_view text, std::string_view start, const Error& wrong) {
+  if (!text.starts_with(start) || text.size() > kMaxTextBytes) {
+    return wrong;
   }
-  auto bytes = common::from_base64(from_url(std::string(text.substr(kStart.size()))));
-  if (!bytes || bytes->size() <= 3 * kPartBytes) {
-    return wrong();
+  const auto bytes = common::from_base64(from_url(std::string(text.substr(start.size()))));
+  if (!bytes || bytes->size() <= Count * kPartBytes) {
+    return wrong;
   }
-  std::array<std::array<std::uint8_t, kPartBytes>, 3> parts{};
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    std::copy_n(bytes->begin() + static_cast<std::ptrdiff_t>(i * kPartBytes), kPartBytes, parts[i].begin());
+  Unpacked<Count> all;
+  for (std::size_t i = 0; i < Count; ++i) {
+    std::copy_n(bytes->begin() + static_cast<std::ptrdiff_t>(i * kPartBytes), kPartBytes, all.parts[i].begin());
   }
-  JoinToken token{
-      .addresses = {}, .server_key = parts[0], .admin_list = parts[1], .seed = crypto::Secret::of(parts[2])};
-  std::string rest(bytes->begin() + 3 * kPartBytes, bytes->end());
+  const std::string rest(bytes->begin() + Count * kPartBytes, bytes->end());
   for (std::size_t at = 0; at <= rest.size();) {
     const std::size_t end = std::min(rest.find(',', at), rest.size());
     std::string address = rest.substr(at, end - at);
-    if (!common::Endpoint::parse(address) || token.addresses.size() == kMaxAddresses) {
-      return wrong();
+    if (!common::Endpoint::parse(address) || all.addresses.size() == kMaxAddresses) {
+      return wrong;
     }
-    token.addresses.push_back(std::move(address));
+    all.addresses.push_back(std::move(address));
     at = end + 1;
   }
-  return token;
+  return all;
+}
+
+}  // namespace
+
+std::string token_text(const JoinToken& token) {
+  return packed(kStart, {&token.server_key, &token.admin_list, &token.seed.bytes()}, token.addresses);
+}
+
+Result<JoinToken> parse_token_text(std::string_view text) {
+  KRAIT_TRY(auto all, unpacked<3>(text, kStart, wrong()));
+  return JoinToken{.addresses = std::move(all.addresses),
+                   .server_key = all.parts[0],
+                   .admin_list = all.parts[1],
+                   .seed = crypto::Secret::of(all.parts[2])};
+}
+
+std::string invitation_text(const Invitation& invitation) {
+  return packed(kInvitationStart, {&invitation.server_key, &invitation.admin_list}, invitation.addresses);
+}
+
+Result<Invitation> parse_invitation(std::string_view text) {
+  KRAIT_TRY(auto all, unpacked<2>(text, kInvitationStart,
+                                  Error(ErrorCode::invalid_input,
+                                        "this is no invitation, or a part of one; krait-coordinator admin invite "
+                                        "prints one as a single word")));
+  return Invitation{.addresses = std::move(all.addresses), .server_key = all.parts[0], .admin_list = all.parts[1]};
 }
 
 }  // namespace krait::fleet

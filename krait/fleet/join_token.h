@@ -21,6 +21,20 @@ struct JoinToken {
   crypto::Secret seed;        // of the token's key
 };
 
+// What an administrator who was added gets to know the network by. No secret: who has it can do nothing without an
+// administrator's key.
+struct Invitation {
+  std::vector<std::string> addresses;
+  std::array<std::uint8_t, 32> server_key{};
+  crypto::Hash admin_list{};
+  bool operator==(const Invitation&) const = default;
+};
+
+// "krait_network1_" and base64 for URLs.
+std::string invitation_text(const Invitation& invitation);
+// Any text gives an invitation or invalid_input.
+common::Result<Invitation> parse_invitation(std::string_view text);
+
 // "krait1_" and base64 for URLs. Whoever has it may join: the caller wipes it.
 std::string token_text(const JoinToken& token);
 // Any text gives a token or invalid_input.

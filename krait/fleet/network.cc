@@ -40,7 +40,8 @@ void compare(const trust::PolicyBook& before, const trust::PolicyBook& after, Co
       concerned.identities.insert(name);
     }
   }
-  concerned.all = concerned.all || concerned.identities.contains(std::string(trust::kAnyIdentity));
+  concerned.all = concerned.all || before.lease_s() != after.lease_s() ||
+                  concerned.identities.contains(std::string(trust::kAnyIdentity));
 }
 
 }  // namespace
@@ -49,7 +50,10 @@ std::optional<common::Endpoint> Host::endpoint() const {
   if (!endpoints.empty()) {
     return endpoints.front();
   }
-  return seen && !behind_nat && listen_port != 0 ? std::optional(common::Endpoint{*seen, listen_port}) : std::nullopt;
+  if (behind_nat) {
+    return mapped;
+  }
+  return seen && listen_port != 0 ? std::optional(common::Endpoint{*seen, listen_port}) : std::nullopt;
 }
 
 const Host* Network::find_host(std::uint64_t number) const {
@@ -271,12 +275,12 @@ Result<void> Network::take_policy(const Row& row) {
 Result<Network::ReadPolicy> Network::read_policy(const std::string& text, const std::string& file) const {
   if (!model_) {
     KRAIT_TRY(auto model, config::parse_policy(text, file));
-    KRAIT_TRY(auto book, trust::PolicyBook::of(model, {}));
+    KRAIT_TRY(auto book, trust::PolicyBook::of(model));
     return ReadPolicy{text, std::move(model), std::move(book)};
   }
   KRAIT_TRY(auto model, config::parse_policy_after({model_text_, *model_}, text, file));
   const trust::PolicyBook::Former former{*model_, trusted_.policy_book};
-  KRAIT_TRY(auto book, trust::PolicyBook::of(model, {}, &former));
+  KRAIT_TRY(auto book, trust::PolicyBook::of(model, &former));
   return ReadPolicy{text, std::move(model), std::move(book)};
 }
 

@@ -62,6 +62,7 @@ struct Host {
   LinkKey link_key{};
   std::vector<common::Endpoint> endpoints{};  // as it declares them
   std::optional<common::Ip> seen{};           // where its connection came from
+  std::optional<common::Endpoint> mapped{};   // behind NAT: where a peer sees its packets come from
   std::uint16_t listen_port = 51820;
   bool behind_nat = false;
   bool waits_for_approval = false;
@@ -70,7 +71,7 @@ struct Host {
   std::int64_t joined_s = 0;
   bool operator==(const Host&) const = default;
 
-  // Where peers call it: what it declares, else where it was seen. Nothing behind NAT without one declared.
+  // Where peers call it: what it declares, else where it was seen, behind NAT by a peer.
   [[nodiscard]] std::optional<common::Endpoint> endpoint() const;
 };
 
@@ -136,6 +137,15 @@ struct HostsEdit {
   std::vector<crypto::Hash> take_back{};
 };
 
+// The next list of administrators. What they have signed is signed anew in the same step, by somebody who is on it:
+// hosts believe the last list only.
+struct AdminsEdit {
+  std::optional<trust::Signed<trust::AdminList>> list;  // nothing: the present one goes on, after a restore
+  HostsEdit hosts;  // takes hosts into the tree for whom only a token of somebody vouched who may no longer
+  trust::Signed<trust::HostsStatement> hosts_statement;
+  trust::Signed<trust::PolicyStatement> policy_statement;
+};
+
 // Released addresses rest this long: somebody who was away may still hold their former owner's.
 inline constexpr std::int64_t kAddressRestS = 7L * 24 * 3600;
 
@@ -179,11 +189,16 @@ class Network {
                                                             std::int64_t now_s) const;
   [[nodiscard]] common::Result<std::vector<Row>> apply_policy(
       PolicyText policy, const trust::Signed<trust::PolicyStatement>& statement) const;
-  [[nodiscard]] common::Result<std::vector<Row>> add_admin_list(const trust::Signed<trust::AdminList>& list) const;
+  [[nodiscard]] common::Result<std::vector<Row>> change_admins(const AdminsEdit& edit, std::int64_t now_s) const;
   [[nodiscard]] common::Result<std::vector<Row>> change_key(const Host& host,
                                                             const trust::Signed<trust::KeyChange>& change) const;
   [[nodiscard]] std::vector<Row> leave(const Host& host) const;
   [[nodiscard]] static std::vector<Row> update_host(const Host& host);
+  // What changes by `reporter`'s saying where it sees a peer. Nothing where that is not to be believed: the peer says
+  // itself where it is, may not talk with the reporter, or its own connection comes from another address. So a host
+  // that lies spoils a port, and sends nobody to an address of its choice.
+  [[nodiscard]] std::optional<Host> as_seen(const Host& reporter, const std::string& peer,
+                                            const common::Endpoint& endpoint) const;
   [[nodiscard]] static std::vector<Row> update_settings(const Settings& settings);
 
  private:
@@ -232,6 +247,12 @@ class Network {
                                                                        std::int64_t now_s) const;
   [[nodiscard]] bool is_free(const common::Ip& address, std::int64_t now_s) const;
   [[nodiscard]] std::string free_name(const std::string& wish, const std::vector<Offer>& reserved) const;
+  [[nodiscard]] common::Result<std::vector<Row>> edit_hosts_under(const trust::AdminList& list, const HostsEdit& edit,
+                                                                  const trust::Signed<trust::HostsStatement>& statement,
+                                                                  std::int64_t now_s) const;
+  // Whether another host has it, or is going over to it: states that show both would be refused by everybody.
+  [[nodiscard]] bool is_key_of_another(const model::PublicKey& key, const std::string& host) const;
+  [[nodiscard]] common::Result<void> check_next_list(const trust::Signed<trust::AdminList>& list) const;
   void release_addresses(const trust::HostBinding& binding, std::int64_t now_s, std::vector<Row>& rows) const;
 
   struct Owner {

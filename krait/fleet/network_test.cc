@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <map>
 #include <random>
 
@@ -76,6 +77,78 @@ TEST_F(Networks, ConcernThoseWhoMayTalkWithAHostThatJoins) {
   EXPECT_FALSE(concerned.identities.contains("office"));
 }
 
+// It stands in the settings, which belong to no identity.
+TEST_F(Networks, ConcernEverybodyByAnotherLease) {
+  join("office1", "office", 1);
+  const std::string former = network.policies().rbegin()->second.text;
+  const auto rows = author.apply_text(network, "lease = \"7d\"\n" + former);
+  ASSERT_TRUE(rows) << rows.error().text();
+  const auto concerned = network.absorb(*rows);
+  ASSERT_TRUE(concerned);
+  EXPECT_TRUE(concerned->all);
+  EXPECT_EQ(network.trusted().policy_book.lease_s(), 7U * 86'400);
+}
+
+// A host that lies about a peer can spoil its port, and send nobody elsewhere.
+TEST_F(Networks, BelieveWhatAPeerSeesWhereTheCoordinatorSeesTheSameAddress) {
+  join("web1", "web", 1);
+  join("db1", "db", 2);
+  join("office1", "office", 3);
+  Host db = *network.find_host("db1");
+  db.endpoints.clear();
+  db.behind_nat = true;
+  db.seen = common::Ip::parse("198.51.100.7");
+  absorb(common::Result<std::vector<Row>>(Network::update_host(db)));
+  const auto seen = [&](const std::string& by, const std::string& peer, const std::string& at) {
+    return network.as_seen(*network.find_host(by), peer, *common::Endpoint::parse(at));
+  };
+  EXPECT_FALSE(network.find_host("db1")->endpoint());
+  EXPECT_FALSE(seen("web1", "db1", "203.0.113.9:53"));        // another address: somebody's who never asked for it
+  EXPECT_FALSE(seen("office1", "db1", "198.51.100.7:4000"));  // no peer of its
+  EXPECT_FALSE(seen("db1", "db1", "198.51.100.7:4000"));
+  EXPECT_FALSE(seen("web1", "nobody", "198.51.100.7:4000"));
+  EXPECT_FALSE(seen("db1", "web1", "192.0.2.1:4000"));  // it says itself where it is
+  const auto moved = seen("web1", "db1", "198.51.100.7:4000");
+  ASSERT_TRUE(moved);
+  absorb(common::Result<std::vector<Row>>(Network::update_host(*moved)));
+  EXPECT_EQ(network.find_host("db1")->endpoint()->text(), "198.51.100.7:4000");
+  EXPECT_FALSE(seen("web1", "db1", "198.51.100.7:4000"));  // known
+}
+
+// A state that shows one key twice is refused by whoever verifies it: one host could keep all changes from its peers.
+TEST_F(Networks, RefuseAKeyThatIsAnotherHosts) {
+  join("web1", "web", 1);
+  join("db1", "db", 2);
+  const auto announced = [&](const std::string& host, std::uint8_t number, const model::PublicKey& key,
+                             std::optional<model::PublicKey> next, std::uint64_t serial = 1) {
+    trust::KeyChange change{
+        .network = TestAuthor::network_id(), .host = host, .serial = serial, .key = key, .next_key = next};
+    return network.change_key(*network.find_host(host),
+                              trust::sign(change, TestAuthor::signing_key(static_cast<std::uint8_t>(number + 100))));
+  };
+  const model::PublicKey web_key = network.binding("web1")->key;
+  const model::PublicKey db_key = network.binding("db1")->key;
+  model::PublicKey fresh{};
+  fresh.fill(77);
+  const auto refused = [](const common::Result<std::vector<Row>>& rows, std::string_view why) {
+    ASSERT_FALSE(rows);
+    EXPECT_NE(rows.error().text().find(why), std::string::npos) << rows.error().text();
+  };
+  refused(announced("db1", 2, web_key, {}), "another host's");
+  refused(announced("db1", 2, db_key, web_key), "another host's");
+  refused(announced("db1", 2, model::PublicKey{}, {}), "the key is none");
+  refused(announced("db1", 1, fresh, {}), "not this host's");  // signed by web1
+  absorb(announced("web1", 1, web_key, fresh));
+  refused(announced("db1", 2, fresh, {}), "another host's");
+  refused(announced("web1", 1, web_key, fresh), "older than the one that is known");  // replayed
+  Applicant late = author.applicant("web2", 3);
+  late.key = fresh;
+  absorb(network.add_token(author.token("web", 3)));
+  EXPECT_FALSE(network.offer(late, {}, kNow));
+  absorb(announced("web1", 1, fresh, {}, 2));
+  refused(announced("db1", 2, fresh, {}), "another host's");
+}
+
 TEST_F(Networks, RefuseTokensThatDoNotHold) {
   const auto refused = [&](const Applicant& applicant, std::int64_t now_s, std::string_view why) {
     const auto offer = network.offer(applicant, {}, now_s);
@@ -114,6 +187,20 @@ TEST_F(Networks, RefuseAHostThatSignsSomethingElse) {
   EXPECT_FALSE(enrolled(liar));
   EXPECT_FALSE(
       network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 9), kNow));  // another token's key
+  const auto says = [&](const std::function<void(trust::HostBinding&)>& lie) {
+    trust::JoinedHost joined = author.seal(*offer, 1).value;
+    lie(joined.binding);
+    const auto rows =
+        network.enrol(*offer, author.applicant("web1", 1), trust::sign(joined, TestAuthor::signing_key(1)), kNow);
+    return rows ? std::string("believed") : rows.error().text();
+  };
+  EXPECT_NE(says([](auto& bound) { bound.identity = "db"; }).find("the token is for web"), std::string::npos);
+  EXPECT_NE(says([](auto& bound) {
+              bound.routes = {{*common::Prefix::parse("10.20.0.0/16"), "office"}};
+            }).find("its routes are not those of the token"),
+            std::string::npos);
+  EXPECT_NE(says([](auto& bound) { bound.key.fill(9); }).find("something else than it was offered"), std::string::npos);
+  EXPECT_NE(says([](auto& bound) { bound.key_serial = 7; }).find("something else"), std::string::npos);
   EXPECT_TRUE(enrolled(*offer));
 }
 

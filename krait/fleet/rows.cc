@@ -120,6 +120,7 @@ std::string text_of(const Host& host) {
                {"link_key", common::to_base64(host.link_key)},
                {"endpoints", endpoints_json(host.endpoints)},
                {"seen", host.seen ? Json(host.seen->text()) : Json()},
+               {"mapped", host.mapped ? Json(host.mapped->text()) : Json()},
                {"listen_port", host.listen_port},
                {"behind_nat", host.behind_nat},
                {"waits_for_approval", host.waits_for_approval},
@@ -134,6 +135,7 @@ Result<Host> parse_host(std::string_view text) {
             .name = common::text_at(json, "name"),
             .endpoints = endpoints_at(json, "endpoints"),
             .seen = common::Ip::parse(common::text_at(json, "seen")),
+            .mapped = common::Endpoint::parse(common::text_at(json, "mapped")),
             .listen_port = small_at<std::uint16_t>(json, "listen_port"),
             .behind_nat = truth_at(json, "behind_nat"),
             .waits_for_approval = truth_at(json, "waits_for_approval"),
@@ -205,6 +207,11 @@ Result<trust::Joined> parse_joined(std::string_view text) {
   KRAIT_TRY(joined.grant, trust::parse_grant(view_of(grant)));
   KRAIT_TRY(joined.host, trust::parse_joined_host(view_of(host)));
   return joined;
+}
+
+Result<trust::Signed<trust::AdminList>> admin_list_at(std::string_view base64) {
+  const auto bytes = common::from_base64(std::string(base64));
+  return trust::parse_admin_list(bytes ? *bytes : trust::Bytes());
 }
 
 }  // namespace krait::fleet

@@ -22,6 +22,9 @@ common::Result<PolicyText> parse_policy_text(std::string_view text);
 std::string joined_text(const trust::Joined& joined);
 common::Result<trust::Joined> parse_joined(std::string_view text);
 
+// As answers carry it, in base64.
+common::Result<trust::Signed<trust::AdminList>> admin_list_at(std::string_view base64);
+
 // Bytes as trust has them, and as texts have them.
 trust::BytesView view_of(std::string_view text);
 std::string string_of(trust::BytesView bytes);

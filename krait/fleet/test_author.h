@@ -58,7 +58,7 @@ class TestAuthor {
   }
   [[nodiscard]] common::Result<std::vector<Row>> apply_text(const Network& network, const std::string& text) const {
     KRAIT_TRY(const auto model, config::parse_policy(text, "policy.toml"));
-    KRAIT_TRY(const auto book, trust::PolicyBook::of(model, {}));
+    KRAIT_TRY(const auto book, trust::PolicyBook::of(model));
     const trust::PolicyStatement statement{.network = network_id(),
                                            .revision = network.trusted().policy.value.revision + 1,
                                            .hosts_at_least = network.trusted().hosts.value.revision,

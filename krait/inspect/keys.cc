@@ -11,8 +11,6 @@
 namespace krait::inspect {
 
 using cli::Output;
-using common::Error;
-using common::ErrorCode;
 using common::Result;
 
 namespace {
@@ -27,17 +25,6 @@ Result<model::PublicKey> make_key(const std::string& file) {
 Result<model::PublicKey> read_key(const std::string& file) {
   KRAIT_TRY(auto key, wireguard::PrivateKey::load(file));
   return key.public_key();
-}
-
-// The key that waits, made where there is none.
-Result<wireguard::PrivateKey> waiting_key(const std::string& file) {
-  auto key = wireguard::PrivateKey::load(file);
-  if (key || key.error().code() != ErrorCode::not_found) {
-    return key;
-  }
-  auto made = wireguard::PrivateKey::generate();
-  KRAIT_CHECK(made.save(file));
-  return made;
 }
 
 }  // namespace
@@ -57,7 +44,7 @@ Result<void> next_key(const std::string& config, Output& output) {
   if (!file) {
     return file.error();
   }
-  KRAIT_TRY(auto key, waiting_key(*file));
+  KRAIT_TRY(auto key, enforce::waiting_key(mesh.host));
   const std::string text = model::key_text(key.public_key());
   output.report(text, {{"version", control::kProtocolVersion}, {"file", *file}, {"next_public_key", text}});
   return {};

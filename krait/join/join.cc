@@ -9,22 +9,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <functional>
-#include <memory>
-#include <optional>
 #include <utility>
 
 #include "common/clock.h"
 #include "common/event/loop.h"
-#include "common/event/timer.h"
 #include "common/file.h"
 #include "krait/control/version.h"
 #include "krait/fleet/join_token.h"
 #include "krait/plan/joined.h"
 #include "krait/trust/author.h"
 #include "krait/wire/connection.h"
-#include "krait/wire/dial.h"
 #include "krait/wire/message.h"
+#include "krait/wire/talk.h"
 #include "krait/wireguard/key.h"
 
 namespace krait::join {
@@ -38,6 +34,8 @@ namespace {
 constexpr std::chrono::seconds kPatience{30};
 constexpr std::size_t kMaxKeyBytes = 16384;
 constexpr wire::FrameLimits kFrames{.incoming_bytes = wire::kMaxStateFrameBytes, .queued_bytes = std::size_t{1} << 20U};
+
+std::string program() { return fmt::format("krait-join {}", control::kVersion); }
 
 trust::BytesView view_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -90,80 +88,13 @@ Result<Keys> own_keys(const JoinOptions& options) {
   return Keys{std::move(link), std::move(host), std::move(wireguard)};
 }
 
-// One conversation: hello, join, offer, seal, joined, state; or hello and leave.
-class Talk final : public wire::ConnectionUser {
- public:
-  Talk(common::Loop& loop, wire::Tls& tls, const wire::KeyHash& server) : loop_(loop), tls_(tls), server_(server) {}
-
-  // Runs until `done_` or a failure.
-  Result<void> run(const std::string& address) {
-    const auto endpoint = common::Endpoint::parse(address);
-    if (!endpoint) {
-      return Error(ErrorCode::invalid_input, address + " is no address of a coordinator");
-    }
-    KRAIT_TRY(auto fd, wire::dial(*endpoint));
-    KRAIT_TRY(connection_, wire::Connection::start(loop_, std::move(fd), &tls_, kFrames));
-    connection_->set_user(*this);
-    KRAIT_TRY(auto timer, common::Timer::create(loop_, [&] {
-                fail(Error(ErrorCode::unavailable, fmt::format("no answer for {} s", kPatience.count())));
-              }));
-    timer.after(kPatience);
-    failure_.reset();
-    KRAIT_CHECK(loop_.run());
-    connection_.reset();
-    return failure_ ? Result<void>(std::move(*failure_)) : Result<void>();
-  }
-
-  void on_open() override {
-    if (connection_->peer() != server_) {
-      fail(Error(ErrorCode::permission, "whoever answers there is not the coordinator that the token names"));
-      return;
-    }
-    send(wire::Hello{.program = fmt::format("krait-join {}", control::kVersion)});
-  }
-  void on_frame(std::string_view bytes) override {
-    auto message = wire::decode(bytes);
-    if (!message) {
-      fail(std::move(message.error()));
-    } else if (auto* refused = std::get_if<wire::Refused>(&*message)) {
-      fail(Error(refused->code == wire::RefusalCode::later ? ErrorCode::unavailable : ErrorCode::invalid_input,
-                 "the coordinator refuses: " + refused->text));
-    } else if (auto done = answer_(*message); !done) {
-      fail(std::move(done.error()));
-    }
-  }
-  void on_closed(const std::string& why) override {
-    fail(Error(ErrorCode::unavailable, why.empty() ? "the coordinator has ended the connection" : why));
-  }
-
-  void send(const wire::Message& message) { connection_->send(wire::encode(message)); }
-  void end() { loop_.stop(); }
-  using OnMessage = std::function<Result<void>(wire::Message&)>;
-  void set_answer(OnMessage answer) { answer_ = std::move(answer); }
-
- private:
-  void fail(Error error) {
-    if (!failure_) {
-      failure_ = std::move(error);
-    }
-    loop_.stop();
-  }
-
-  common::Loop& loop_;
-  wire::Tls& tls_;
-  wire::KeyHash server_;
-  OnMessage answer_;
-  std::unique_ptr<wire::Connection> connection_;
-  std::optional<Error> failure_;
-};
-
 // The joining host's side of it.
 class Joiner {
  public:
   Joiner(const JoinOptions& options, const Keys& keys, const fleet::JoinToken& token)
       : options_(options), keys_(keys), token_(token) {}
 
-  Result<void> answer(Talk& talk, wire::Message& message) {
+  Result<void> answer(wire::Talk& talk, wire::Message& message) {
     if (auto* welcome = std::get_if<wire::Welcome>(&message)) {
       return on_welcome(talk, *welcome);
     }
@@ -193,7 +124,7 @@ class Joiner {
   std::string state_bytes;
 
  private:
-  Result<void> on_welcome(Talk& talk, const wire::Welcome& /*welcome*/) {
+  Result<void> on_welcome(wire::Talk& talk, const wire::Welcome& /*welcome*/) {
     const auto key = crypto::SigningKey::of(crypto::Secret::of(token_.seed.bytes()));
     talk.send(wire::Join{.token = key.verify_key().bytes,
                          .name = options_.name,
@@ -205,7 +136,7 @@ class Joiner {
   }
 
   // Signs only for what an administrator, whom the token names, has granted.
-  Result<void> on_offer(Talk& talk, const wire::Offer& offer) {
+  Result<void> on_offer(wire::Talk& talk, const wire::Offer& offer) {
     KRAIT_TRY(const auto grant, trust::parse_grant(view_of(offer.grant)));
     for (const std::string& bytes : offer.admin_lists) {
       KRAIT_TRY(auto list, trust::parse_admin_list(view_of(bytes)));
@@ -245,7 +176,7 @@ class Joiner {
     return {};
   }
 
-  Result<void> on_joined(Talk& talk, const wire::Joined& joined) {
+  Result<void> on_joined(wire::Talk& talk, const wire::Joined& joined) {
     result.name = joined.name;
     result.addresses = joined.addresses;
     result.waits_for_approval = joined.waits_for_approval;
@@ -257,7 +188,7 @@ class Joiner {
     return {};
   }
 
-  Result<void> on_state(Talk& talk, const wire::State& state) {
+  Result<void> on_state(wire::Talk& talk, const wire::State& state) {
     if (state_bytes.size() + state.bytes.size() > trust::kMaxStateBytes) {
       return Error(ErrorCode::limit, "the coordinator sends a state that is too large");
     }
@@ -340,9 +271,9 @@ Result<Joined> join(const JoinOptions& options) {
   KRAIT_TRY(const auto loop, common::Loop::create());
   Joiner joiner(options, keys, token);
   KRAIT_CHECK(at_any(token.addresses, [&](const std::string& address) {
-    Talk talk(*loop, *tls, token.server_key);
+    wire::Talk talk(*loop, *tls, {token.server_key, program(), kFrames});
     talk.set_answer([&](wire::Message& message) { return joiner.answer(talk, message); });
-    return talk.run(address);
+    return talk.run(address, kPatience);
   }));
   if (joiner.result.waits_for_approval) {
     return std::move(joiner.result);
@@ -366,7 +297,7 @@ Result<Left> leave(const JoinOptions& options) {
     KRAIT_TRY(const auto tls, wire::Tls::create(wire::Side::client, key));
     KRAIT_TRY(const auto loop, common::Loop::create());
     return at_any(membership.addresses, [&](const std::string& address) {
-      Talk talk(*loop, *tls, membership.server_key);
+      wire::Talk talk(*loop, *tls, {membership.server_key, program(), kFrames});
       bool said = false;
       talk.set_answer([&](wire::Message& message) -> Result<void> {
         if (std::holds_alternative<wire::Welcome>(message)) {
@@ -375,7 +306,7 @@ Result<Left> leave(const JoinOptions& options) {
         }
         return {};
       });
-      auto done = talk.run(address);
+      auto done = talk.run(address, kPatience);
       // The coordinator ends the connection once the host is struck off.
       return said ? Result<void>() : std::move(done);
     });

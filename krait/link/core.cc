@@ -35,10 +35,13 @@ std::string bounded(std::string text) {
 void Core::remember(std::string_view whole) {
   if (auto state = trust::parse_state(view_of(whole))) {
     held_ = std::move(*state);
+    unknown_peers_ = !peers_without_endpoint().empty();
   }
 }
 
 void Core::on_open() {
+  on_lost();  // of the former one
+  said_.clear();
   incoming_.clear();
   surroundings_.send(wire::Hello{.program = fmt::format("krait-link {}", control::kVersion)});
 }
@@ -85,6 +88,8 @@ void Core::take(std::uint64_t base, std::uint64_t revision) {
   }
   held_ = std::move(*state);
   revision_ = revision;
+  confirmed_ = false;
+  unknown_peers_ = !peers_without_endpoint().empty();
   if (const auto kept = surroundings_.keep(*held_); !kept) {
     failure_ = bounded(kept.error().text());
     report();
@@ -94,21 +99,71 @@ void Core::take(std::uint64_t base, std::uint64_t revision) {
 }
 
 void Core::hand_over() {
-  const auto done = surroundings_.hand_over();
+  const auto done = try_hand_over();
   failure_ = done ? std::string() : bounded(done.error().text());
   report();
+}
+
+// What has come over a connection that is still there is the newest; the lease begins anew once the agent has it.
+Result<void> Core::try_hand_over() {
+  KRAIT_CHECK(surroundings_.hand_over());  // costs nothing where the agent has it
+  if (!confirmed_) {
+    KRAIT_CHECK(surroundings_.confirm());
+    confirmed_ = true;
+  }
+  return {};
+}
+
+std::set<std::string> Core::peers_without_endpoint() const {
+  std::set<std::string> names;
+  if (held_) {
+    held_->hosts_part.for_each([&](const trust::Key&, const trust::Bytes& value) {
+      if (const auto bound = trust::parse_host_binding(value)) {
+        names.insert(bound->name);
+      }
+    });
+    for (const trust::Joined& joined : held_->joined) {
+      names.insert(joined.host.value.binding.name);
+    }
+    for (const trust::Advice& advice : held_->advice) {
+      if (advice.endpoint) {
+        names.erase(advice.host);
+      }
+    }
+    names.erase(where_.name);
+  }
+  return names;
+}
+
+void Core::look_at_peers() {
+  if (!has_peers_to_look_at()) {
+    return;
+  }
+  const auto seen = surroundings_.seen_peers();
+  if (!seen) {
+    return;  // the agent is away: there is another time
+  }
+  const std::set<std::string> unknown = peers_without_endpoint();
+  wire::Here here{.endpoints = where_.endpoints, .listen_port = where_.listen_port, .seen = {}};
+  for (const auto& [name, endpoint] : *seen) {
+    const auto said = said_.find(name);
+    const bool is_news = said == said_.end() ? unknown.contains(name) : said->second != endpoint;
+    if (is_news && here.seen.size() < wire::kMaxSeen) {
+      here.seen.push_back({.host = 0, .endpoint = endpoint, .name = name});
+      said_[name] = endpoint;
+    }
+  }
+  if (!here.seen.empty()) {
+    surroundings_.send(here);
+  }
 }
 
 void Core::report() { surroundings_.send(wire::Enforced{revision_, failure_}); }
 
 void Core::on(wire::Confirmed& confirmed) {
   revision_ = confirmed.now;
-  auto done = surroundings_.hand_over();  // costs nothing where the agent has it
-  if (done) {
-    done = surroundings_.confirm();
-  }
-  failure_ = done ? std::string() : bounded(done.error().text());
-  report();
+  confirmed_ = false;
+  hand_over();
 }
 
 void Core::try_again() {

@@ -28,6 +28,7 @@ class HostsBook {
   [[nodiscard]] bool was_taken_back(const crypto::Hash& grant_or_joined) const {
     return removed_.contains(grant_or_joined);
   }
+  [[nodiscard]] const std::string* owner_of(const model::PublicKey& key) const;  // the host's name
   // Names of hosts that have the identity, or a route of it.
   [[nodiscard]] const std::set<std::string>& hosts_of(const std::string& identity) const;
   [[nodiscard]] const Tree& tree() const { return tree_; }
@@ -55,11 +56,11 @@ class PolicyBook {
   struct Former;
   // Of a policy that was checked (krait/plan); its identities have their tags. With the one that it follows on, only
   // rows that differ are made, and what is the same is shared.
-  static common::Result<PolicyBook> of(const model::Policy& policy, const Settings& settings,
-                                       const Former* former = nullptr);
+  static common::Result<PolicyBook> of(const model::Policy& policy, const Former* former = nullptr);
   [[nodiscard]] const Tree& tree() const { return tree_; }
   [[nodiscard]] const std::map<std::string, Tree, std::less<>>& rows() const { return rows_; }  // by identity, "*" too
   [[nodiscard]] crypto::Hash root() const { return tree_.root(); }
+  [[nodiscard]] std::uint32_t lease_s() const { return lease_s_; }  // 0: none
 
   [[nodiscard]] Bytes save() const;
   static common::Result<PolicyBook> load(BytesView bytes);
@@ -79,6 +80,7 @@ class PolicyBook {
   std::map<std::string, Tree, std::less<>> rows_;
   // By identity, with whom a rule lets it open something or be called; "*" too. Symmetric.
   std::map<std::string, std::shared_ptr<const Names>, std::less<>> allowed_;
+  std::uint32_t lease_s_ = 0;
   Tree tree_;
 };
 
@@ -106,6 +108,10 @@ common::Result<void> check_join(const Signed<Grant>& grant, const Signed<JoinedH
 // The part of it that needs no tree, for whoever has only the list: all but that nothing was taken back or is
 // another's.
 common::Result<void> check_vouched(const Signed<Grant>& grant, const Signed<JoinedHost>& host, const AdminList& list);
+
+// What everybody may have at home (RFC 1918, RFC 6598, RFC 4193). Addresses that come with a token are out of these: it
+// is the coordinator that picks them, and one of the Internet's would draw what goes there into the tunnel.
+bool is_private(const common::Prefix& prefix);
 
 // Whether a key of that list may sign a statement of that kind.
 bool may_sign_hosts(const AdminList& list, const crypto::VerifyKey& key);

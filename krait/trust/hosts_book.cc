@@ -121,6 +121,11 @@ void HostsBook::take_back(const Hash& grant_or_joined) {
   tree_.put(removed_place(grant_or_joined), removed_value());
 }
 
+const std::string* HostsBook::owner_of(const model::PublicKey& key) const {
+  const auto found = keys_.find(key);
+  return found == keys_.end() ? nullptr : &found->second;
+}
+
 const HostBinding* HostsBook::find(std::string_view name) const {
   const auto found = hosts_.find(name);
   return found == hosts_.end() ? nullptr : &found->second;

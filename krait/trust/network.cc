@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "krait/trust/author.h"
 #include "krait/trust/describe.h"
@@ -19,11 +20,21 @@ std::optional<Role> role_of(const AdminList& list, const crypto::VerifyKey& key)
   return found == list.administrators.end() ? std::nullopt : std::optional(found->role);
 }
 
-Error refused(const std::string& host, std::string_view why) {
+Error not_vouched(const std::string& host, std::string_view why) {
   return {ErrorCode::invalid_input, fmt::format("{} came with a token, and {}", host, why)};
 }
 
 }  // namespace
+
+bool is_private(const common::Prefix& prefix) {
+  static const auto kPrivate =
+      std::to_array<common::Prefix>({*common::Prefix::parse("10.0.0.0/8"), *common::Prefix::parse("172.16.0.0/12"),
+                                     *common::Prefix::parse("192.168.0.0/16"), *common::Prefix::parse("100.64.0.0/10"),
+                                     *common::Prefix::parse("fc00::/7")});
+  return std::ranges::any_of(kPrivate, [&](const common::Prefix& range) {
+    return range.contains(prefix.ip) && range.length <= prefix.length;
+  });
+}
 
 bool may_sign_hosts(const AdminList& list, const crypto::VerifyKey& key) { return role_of(list, key) == Role::admin; }
 
@@ -36,23 +47,26 @@ Result<void> check_vouched(const Signed<Grant>& grant, const Signed<JoinedHost>&
   const HostBinding& binding = host.value.binding;
   const Grant& terms = grant.value;
   if (terms.network != list.network || !may_sign_hosts(list, grant.signer) || !is_genuine(grant)) {
-    return refused(binding.name, "the token is not signed by an admin of this network");
+    return not_vouched(binding.name, "the token is not signed by an admin of this network");
   }
   if (host.value.grant != grant_id(grant) || host.signer != terms.token || !is_genuine(host)) {
-    return refused(binding.name, "the token did not sign for it");
+    return not_vouched(binding.name, "the token did not sign for it");
   }
   if (host.value.made_s < terms.made_s || host.value.made_s > terms.expires_s) {
-    return refused(binding.name, "the token was not valid then");
+    return not_vouched(binding.name, "the token was not valid then");
   }
   if (binding.identity != terms.identity) {
-    return refused(binding.name, fmt::format("the token is for {}, not for {}", terms.identity, binding.identity));
+    return not_vouched(binding.name, fmt::format("the token is for {}, not for {}", terms.identity, binding.identity));
   }
   if (binding.routes != terms.routes) {
-    return refused(binding.name, "its routes are not those of the token");
+    return not_vouched(binding.name, "its routes are not those of the token");
   }
   for (const common::Ip& address : binding.addresses) {
+    if (!is_private(common::Prefix::host(address))) {
+      return not_vouched(binding.name, fmt::format("its address {} is not a private network's", address.text()));
+    }
     if (std::ranges::none_of(terms.pools, [&](const common::Prefix& pool) { return pool.contains(address); })) {
-      return refused(binding.name, fmt::format("its address {} is not one of the token's", address.text()));
+      return not_vouched(binding.name, fmt::format("its address {} is not one of the token's", address.text()));
     }
   }
   return {};
@@ -63,13 +77,13 @@ Result<void> check_join(const Signed<Grant>& grant, const Signed<JoinedHost>& ho
   const HostBinding& binding = host.value.binding;
   KRAIT_CHECK(check_vouched(grant, host, list));
   if (now_s > grant.value.expires_s) {
-    return refused(binding.name, "the token has expired");
+    return not_vouched(binding.name, "the token has expired");
   }
   if (book.was_taken_back(grant_id(grant)) || book.was_taken_back(joined_id(host))) {
-    return refused(binding.name, "it was taken back");
+    return not_vouched(binding.name, "it was taken back");
   }
   if (const HostBinding* other = book.find(binding.name)) {
-    return refused(binding.name, fmt::format("there is a host {} already", other->name));
+    return not_vouched(binding.name, fmt::format("there is a host {} already", other->name));
   }
   return book.is_free(binding);
 }

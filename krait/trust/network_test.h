@@ -137,7 +137,7 @@ class Authors {
   }
 
   void set_policy(Network& network, std::string_view text, std::uint8_t signer = kAdmin) {
-    auto book = PolicyBook::of(policy_of(text), {});
+    auto book = PolicyBook::of(policy_of(text));
     ASSERT_TRUE(book) << book.error().text();
     network.policy_book = std::move(*book);
     network.policy = sign(PolicyStatement{.network = list().network,

@@ -81,7 +81,8 @@ class BookMaker {
   BookMaker(const model::Policy& policy, const PolicyBook::Former* former)
       : policy_(policy), former_(former), any_(static_cast<std::uint32_t>(policy.identities.size())) {}
 
-  Result<PolicyBook> make(const Settings& settings) {
+  Result<PolicyBook> make() {
+    const Settings settings{.lease_s = policy_.lease_s};
     KRAIT_CHECK(check());
     find_rows();
     collect();
@@ -89,6 +90,7 @@ class BookMaker {
     if (former_ != nullptr && !follows_) {
       drop_gone_rows(book);
     }
+    book.lease_s_ = settings.lease_s;
     places_.resize(any_ + std::size_t{1});
     for (std::uint32_t row = 0; row <= any_; ++row) {
       if (is_made_[row]) {
@@ -258,8 +260,8 @@ class BookMaker {
   std::vector<std::pair<Key, Bytes>> leaves_;  // of identities
 };
 
-Result<PolicyBook> PolicyBook::of(const model::Policy& policy, const Settings& settings, const Former* former) {
-  return BookMaker(policy, former).make(settings);
+Result<PolicyBook> PolicyBook::of(const model::Policy& policy, const Former* former) {
+  return BookMaker(policy, former).make();
 }
 
 void PolicyBook::enter(const IdentityItem& item, Tree row, Names allowed) {
@@ -318,6 +320,7 @@ Result<PolicyBook> PolicyBook::load(BytesView bytes) {
   Settings settings;
   describe(reader, settings);
   PolicyBook book;
+  book.lease_s_ = settings.lease_s;
   std::vector<std::pair<Key, Bytes>> leaves{{settings_place(), encode(settings)}};
   const std::uint64_t rows = reader.number(4);
   reader.require(rows >= 1 && rows <= kMaxIdentities, "too many rows, or none");

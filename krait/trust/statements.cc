@@ -2,18 +2,15 @@
 #include <fmt/format.h>
 
 #include "krait/trust/author.h"
+#include "krait/trust/refused.h"
 #include "krait/trust/state.h"
 
 namespace krait::trust {
 
-using common::Error;
-using common::ErrorCode;
 using common::Result;
 using crypto::Hash;
 
 namespace {
-
-Error refused(std::string why) { return {ErrorCode::invalid_input, std::move(why)}; }
 
 // The list that the anchor's leads to.
 Result<Signed<AdminList>> follow_lists(const Signed<AdminList>& known, const std::vector<Signed<AdminList>>& lists) {

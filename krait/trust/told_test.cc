@@ -155,12 +155,12 @@ TEST(PolicyBooks, ThatFollowAreThoseMadeFromScratch) {
     identities = random() % 10 == 0 ? 6 + random() % 3 : identities;
     const auto model = config::parse_policy(policy_text(rules, identities), "policy.toml");
     ASSERT_TRUE(model) << model.error().text();
-    const auto scratch = PolicyBook::of(*model, {});
+    const auto scratch = PolicyBook::of(*model);
     std::optional<PolicyBook::Former> known;
     if (former) {
       known.emplace(PolicyBook::Former{*former, book});
     }
-    const auto followed = PolicyBook::of(*model, {}, known ? &*known : nullptr);
+    const auto followed = PolicyBook::of(*model, known ? &*known : nullptr);
     ASSERT_TRUE(scratch && followed);
     ASSERT_EQ(followed->save(), scratch->save()) << round;
     ASSERT_EQ(followed->root(), scratch->root()) << round;

@@ -5,18 +5,15 @@
 
 #include "krait/trust/author.h"
 #include "krait/trust/describe.h"
+#include "krait/trust/refused.h"
 #include "krait/trust/state.h"
 
 namespace krait::trust {
 
-using common::Error;
-using common::ErrorCode;
 using common::Result;
 using crypto::Hash;
 
 namespace {
-
-Error refusal(std::string why) { return {ErrorCode::invalid_input, std::move(why)}; }
 
 class Verifier {
  public:

@@ -294,6 +294,10 @@ TEST_F(VerifyTest, RefusesAHostWhoseTokenDoesNotVouchForIt) {
   lies = good;
   lies.addresses = {ip("10.91.0.20")};
   expect_refusal(with(authors_.joined(lies, grant)), "its address 10.91.0.20 is not one of the token's", "db1");
+  Grant everything = grant;
+  everything.pools = {*common::Prefix::parse("0.0.0.0/0")};
+  lies.addresses = {ip("8.8.8.8")};
+  expect_refusal(with(authors_.joined(lies, everything)), "its address 8.8.8.8 is not a private network's", "db1");
   lies.addresses = {ip("10.90.0.11")};
   expect_refusal(with(authors_.joined(lies, grant)), "its address 10.90.0.11 is taken", "db1");
   lies = good;

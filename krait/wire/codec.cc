@@ -120,10 +120,13 @@ void put(v1::Frame& frame, const Here& here) {
     v1::Seen& entry = *to.add_seen();
     entry.set_host(seen.host);
     entry.set_endpoint(seen.endpoint);
+    entry.set_name(seen.name);
   }
 }
 
 void put(v1::Frame& frame, const KeyChange& change) { frame.mutable_key_change()->set_change(change.change); }
+
+void put(v1::Frame& frame, const RotateKey& order) { frame.mutable_rotate_key()->set_go(order.go); }
 
 void put(v1::Frame& frame, const Leave& /*leave*/) { frame.mutable_leave(); }
 
@@ -265,10 +268,10 @@ Result<Message> take(v1::Here& from) {
     return wrong("too many peers that were seen");
   }
   for (v1::Seen& seen : *from.mutable_seen()) {
-    if (seen.endpoint().size() > kMaxTextBytes) {
-      return wrong("an endpoint that is too long");
+    if (seen.endpoint().size() > kMaxTextBytes || seen.name().size() > kMaxTextBytes) {
+      return wrong("an endpoint or a name that is too long");
     }
-    here.seen.push_back({seen.host(), std::move(*seen.mutable_endpoint())});
+    here.seen.push_back({seen.host(), std::move(*seen.mutable_endpoint()), std::move(*seen.mutable_name())});
   }
   return here;
 }
@@ -279,6 +282,8 @@ Result<Message> take(v1::KeyChange& from) {
   }
   return KeyChange{std::move(*from.mutable_change())};
 }
+
+Result<Message> take(v1::RotateKey& from) { return RotateKey{from.go()}; }
 
 Result<Message> take(v1::Leave& /*from*/) { return Leave{}; }
 
@@ -327,6 +332,8 @@ Result<Message> take_body(v1::Frame& frame) {
       return take(*frame.mutable_offer());
     case v1::Frame::kSeal:
       return take(*frame.mutable_seal());
+    case v1::Frame::kRotateKey:
+      return take(*frame.mutable_rotate_key());
     case v1::Frame::BODY_NOT_SET:
       break;
   }

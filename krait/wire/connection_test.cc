@@ -245,5 +245,33 @@ TEST_F(Connections, AreTakenInAgainAfterDescriptorsRanOut) {
   EXPECT_TRUE(run_until([&] { return client.opened == 1 && accepted == 1; }));
 }
 
+// Writing to it then would end a process that does not ignore SIGPIPE.
+TEST_F(Connections, OutliveAnOtherEndThatResets) {
+  call();
+  ASSERT_TRUE(run_until([&] { return client.opened == 1 && accepted == 1; }));
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ASSERT_EQ(::setsockopt(client.connection->fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+  const Fd raw(::dup(client.connection->fd()));
+  ASSERT_EQ(::shutdown(raw.get(), SHUT_RDWR), 0);
+  client.connection.reset();
+  server.connection->send("nobody reads that");
+  server.connection->finish();
+  EXPECT_TRUE(run_until([&] { return !server.closed.empty(); }));
+}
+
+// The coordinator's default: what an IPv4 host is called from is no IPv6 address for its peers.
+TEST(Dial, TellsIPv4AtASocketOfBothFamilies) {
+  const Fd listener = *listen_on(*common::Ip::parse("::"), 0);
+  const auto port = own_endpoint(listener.get())->port;
+  const Fd caller = *dial({*common::Ip::parse("127.0.0.1"), port});
+  Fd taken;
+  for (int i = 0; i < 1000 && !taken.valid(); ++i) {
+    taken = Fd(::accept(listener.get(), nullptr, nullptr));
+  }
+  ASSERT_TRUE(taken.valid());
+  EXPECT_EQ(peer_endpoint(taken.get())->ip.text(), "127.0.0.1");
+  EXPECT_EQ(source_towards({*common::Ip::parse("127.0.0.1"), 9})->text(), "127.0.0.1");
+}
+
 }  // namespace
 }  // namespace krait::wire

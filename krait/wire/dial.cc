@@ -114,6 +114,16 @@ Result<Endpoint> own_endpoint(int fd) {
   return endpoint ? Result<Endpoint>(*endpoint) : Error(common::ErrorCode::system, "a socket that is not of TCP");
 }
 
+std::optional<Ip> source_towards(const Endpoint& to) {
+  const Fd fd(::socket(to.ip.family == Family::v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const SocketAddress address = address_of(to.ip, to.port);
+  if (!fd.valid() || ::connect(fd.get(), address.get(), address.size) != 0) {
+    return std::nullopt;
+  }
+  const auto own = own_endpoint(fd.get());
+  return own ? std::optional(own->ip) : std::nullopt;
+}
+
 std::optional<Endpoint> peer_endpoint(int fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);

@@ -48,6 +48,14 @@ using OwnedBio = std::unique_ptr<BIO, BioFreer>;
 constexpr const char* kNoEnd = "99991231235959Z";
 constexpr const char* kBegin = "20200101000000Z";
 
+bool is_ed25519(const EVP_PKEY& key) { return EVP_PKEY_is_a(&key, "ED25519") == 1; }
+
+bool is_p256(const EVP_PKEY& key) {
+  std::array<char, 32> group{};
+  return EVP_PKEY_get_utf8_string_param(&key, OSSL_PKEY_PARAM_GROUP_NAME, group.data(), group.size(), nullptr) == 1 &&
+         std::string_view(group.data()) == "prime256v1";
+}
+
 bool describe(X509& certificate, EVP_PKEY& key) {
   X509_NAME* name = X509_get_subject_name(&certificate);
   return X509_set_version(&certificate, X509_VERSION_3) == 1 &&
@@ -57,7 +65,23 @@ bool describe(X509& certificate, EVP_PKEY& key) {
          X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("krait"), -1, -1,
                                     0) == 1 &&
          X509_set_issuer_name(&certificate, name) == 1 && X509_set_pubkey(&certificate, &key) == 1 &&
-         X509_sign(&certificate, &key, EVP_sha256()) > 0;
+         X509_sign(&certificate, &key, is_ed25519(key) ? nullptr : EVP_sha256()) > 0;
+}
+
+Result<KeyPair> contained(EVP_PKEY* key) {
+  const Owned<x509_st> certificate(X509_new());
+  if (key == nullptr || !certificate || !describe(*certificate, *key)) {
+    return openssl_error("make a key");
+  }
+  const OwnedBio out(BIO_new(BIO_s_secmem()));
+  if (!out || PEM_write_bio_PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1 ||
+      PEM_write_bio_X509(out.get(), certificate.get()) != 1) {
+    return openssl_error("write a key");
+  }
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &text);
+  KRAIT_TRY(const auto hash, hash_of_key(*certificate));
+  return KeyPair{std::string(text, static_cast<std::size_t>(size)), hash};
 }
 
 }  // namespace
@@ -88,19 +112,20 @@ KeyHash hash_of(std::string_view bytes) {
 
 Result<KeyPair> make_key_pair() {
   const Owned<evp_pkey_st> key(EVP_EC_gen("P-256"));
-  const Owned<x509_st> certificate(X509_new());
-  if (!key || !certificate || !describe(*certificate, *key)) {
-    return openssl_error("make a key");
-  }
-  const OwnedBio out(BIO_new(BIO_s_secmem()));
-  if (!out || PEM_write_bio_PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1 ||
-      PEM_write_bio_X509(out.get(), certificate.get()) != 1) {
-    return openssl_error("write a key");
-  }
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(out.get(), &text);
-  KRAIT_TRY(const auto hash, hash_of_key(*certificate));
-  return KeyPair{std::string(text, static_cast<std::size_t>(size)), hash};
+  return contained(key.get());
+}
+
+Result<KeyPair> key_pair_of(std::span<const std::uint8_t, 32> seed) {
+  const Owned<evp_pkey_st> key(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed.data(), seed.size()));
+  return contained(key.get());
+}
+
+KeyHash hash_of_ed25519(std::span<const std::uint8_t, 32> public_key) {
+  // RFC 8410 section 4: what comes before the key in its SubjectPublicKeyInfo.
+  constexpr std::array<unsigned char, 12> kHead{0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+  std::string der(reinterpret_cast<const char*>(kHead.data()), kHead.size());
+  der.append(reinterpret_cast<const char*>(public_key.data()), public_key.size());
+  return hash_of(der);
 }
 
 Result<KeyAndCertificate> read_pem(const std::string& pem) {
@@ -119,12 +144,9 @@ Result<KeyAndCertificate> read_pem(const std::string& pem) {
 
 Result<KeyHash> hash_of_key(x509_st& certificate) {
   EVP_PKEY* key = X509_get0_pubkey(&certificate);
-  std::array<char, 32> group{};
-  if (key == nullptr ||
-      EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group.data(), group.size(), nullptr) != 1 ||
-      std::string_view(group.data()) != "prime256v1") {
+  if (key == nullptr || (!is_p256(*key) && !is_ed25519(*key))) {
     ERR_clear_error();
-    return Error(ErrorCode::invalid_input, "a certificate whose key is not of P-256");
+    return Error(ErrorCode::invalid_input, "a certificate whose key is neither of P-256 nor of Ed25519");
   }
   unsigned char* der = nullptr;
   const int size = i2d_PUBKEY(key, &der);

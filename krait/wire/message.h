@@ -110,6 +110,7 @@ struct Enforced {
 struct Seen {
   std::uint64_t host = 0;
   std::string endpoint{};
+  std::string name{};
   bool operator==(const Seen&) const = default;
 };
 
@@ -123,6 +124,11 @@ struct Here {
 struct KeyChange {
   std::string change{};
   bool operator==(const KeyChange&) const = default;
+};
+
+struct RotateKey {
+  bool go = false;
+  bool operator==(const RotateKey&) const = default;
 };
 
 struct Leave {
@@ -151,7 +157,7 @@ struct Answer {
 
 // monostate: a newer version's, to be passed over.
 using Message = std::variant<std::monostate, Hello, Welcome, Join, Joined, Watch, State, Confirmed, Enforced, Here,
-                             KeyChange, Offer, Seal, Leave, Refused, Ask, Answer>;
+                             KeyChange, Offer, Seal, Leave, Refused, Ask, Answer, RotateKey>;
 
 // The bytes of one frame, without its length. Pure.
 std::string encode(const Message& message);

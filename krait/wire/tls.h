@@ -16,6 +16,7 @@ enum class Side : std::uint8_t { client, server };
 // One side's settings; outlives its connections. Not thread-safe.
 class Tls {
  public:
+  // From then on the process ignores SIGPIPE.
   static common::Result<std::unique_ptr<Tls>> create(Side side, const KeyPair& key);
   Tls(const Tls&) = delete;
   Tls& operator=(const Tls&) = delete;
@@ -35,7 +36,8 @@ class Tls {
   Owned<ssl_session_st> session_;  // a client's last one
 };
 
-// Of a connection that has shaken hands. Fails where the other end showed no key of P-256, or speaks no krait/1.
+// Of a connection that has shaken hands. Fails where the other end showed no key of a kind that is known, or speaks no
+// krait/1.
 common::Result<KeyHash> peer_hash(ssl_st& ssl);
 
 }  // namespace krait::wire

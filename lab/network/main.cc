@@ -34,7 +34,7 @@ constexpr const char* kUsage =
     "krait-lab-network init FOLDER\n"
     "                  bind FOLDER NAME IDENTITY PUBLIC-KEY ADDRESS...\n"
     "                  remove FOLDER NAME\n"
-    "                  policy FOLDER FILE [LEASE-SECONDS]\n"
+    "                  policy FOLDER FILE\n"
     "                  state FOLDER HOST FILE [HOST=ENDPOINT...]\n"
     "                  kept FOLDER HOST HOST-FILE [HOST=ENDPOINT...]\n"
     "                  ask SOCKET REQUEST [USER-ID]\n";
@@ -62,7 +62,7 @@ class Folder {
     list.network = crypto::hash_of("krait lab", crypto::Secret::random().bytes());
     list.administrators = {{.key = admin.verify_key(), .role = trust::Role::admin, .name = "lab"}};
     network_.lists = {sign(std::move(list), admin)};
-    KRAIT_TRY(auto nobody, trust::PolicyBook::of({}, {}));
+    KRAIT_TRY(auto nobody, trust::PolicyBook::of({}));
     network_.policy_book = std::move(nobody);
     KRAIT_CHECK(sign_policy());
     KRAIT_CHECK(sign_hosts());
@@ -186,8 +186,7 @@ Result<void> do_policy(const Words& words) {
   Folder folder(words[0]);
   KRAIT_CHECK(folder.load());
   KRAIT_TRY(const auto loaded, config::load_policy(words[1]));
-  const trust::Settings settings{.lease_s = words.size() > 2 ? static_cast<std::uint32_t>(std::stoul(words[2])) : 0};
-  KRAIT_TRY(auto book, trust::PolicyBook::of(loaded, settings));
+  KRAIT_TRY(auto book, trust::PolicyBook::of(loaded));
   folder.network().policy_book = std::move(book);
   KRAIT_CHECK(folder.sign_policy());
   return folder.save();

@@ -1,10 +1,11 @@
 // Stands in for krait-agent where there is no WireGuard and no root: speaks its control socket, verifies and keeps
-// states as it does, and enforces nothing. It says in LOG, a line each, what it took: "REVISION peers NAME,... rules
-// NAME,...". usage: stand_in_agent JOINED_FILE SOCKET LOG
+// states as it does, and enforces nothing. It says in LOG, a line each, what it took: "REVISION as KEY peers
+// NAME/KEY... rules NAME,...", or "confirmed". usage: stand_in_agent JOINED_FILE SOCKET LOG
 #include <fmt/format.h>
 
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -35,16 +36,45 @@ class StandIn {
       const auto taken = take();
       return taken ? Json{{"version", 1}, {"revision", *taken}} : common::error_json(taken.error());
     }
+    if (*request == krait::control::Request::confirm_state) {
+      std::ofstream(log_, std::ios::app) << "confirmed" << std::endl;
+    }
+    if (*request == krait::control::Request::prepare_key || *request == krait::control::Request::rotate_key) {
+      const auto keys = *request == krait::control::Request::rotate_key ? rotate_key() : prepare_key();
+      return keys ? *keys : common::error_json(keys.error());
+    }
+    may_go_back_ = may_go_back_ || *request == krait::control::Request::allow_older;
     return Json{{"version", 1}, {"revision", revision_}};
   }
 
  private:
+  Result<Json> prepare_key() {
+    KRAIT_TRY(const auto host, krait::plan::load_joined_host(joined_));
+    KRAIT_TRY(const auto key, krait::wireguard::PrivateKey::load(host.private_key_file));
+    if (!std::filesystem::exists(host.private_key_file + ".next")) {
+      KRAIT_CHECK(krait::wireguard::PrivateKey::generate().save(host.private_key_file + ".next"));
+    }
+    KRAIT_TRY(const auto next, krait::wireguard::PrivateKey::load(host.private_key_file + ".next"));
+    return Json{{"version", 1},
+                {"public_key", krait::model::key_text(key.public_key())},
+                {"next_public_key", krait::model::key_text(next.public_key())}};
+  }
+
+  Result<Json> rotate_key() {
+    KRAIT_TRY(const auto host, krait::plan::load_joined_host(joined_));
+    std::filesystem::rename(host.private_key_file + ".next", host.private_key_file);
+    KRAIT_TRY(const auto key, krait::wireguard::PrivateKey::load(host.private_key_file));
+    return Json{{"version", 1}, {"public_key", krait::model::key_text(key.public_key())}};
+  }
+
   Result<std::uint64_t> take() {
     KRAIT_TRY(const auto host, krait::plan::load_joined_host(joined_));
     KRAIT_TRY(const auto key, krait::wireguard::PrivateKey::load(host.private_key_file));
-    KRAIT_TRY(const auto offered, krait::plan::load_offered(host, key.public_key(), false));
+    KRAIT_TRY(const auto offered, krait::plan::load_offered(host, key.public_key(), may_go_back_));
     KRAIT_CHECK(krait::plan::save_kept(host, offered.kept));
-    std::string line = fmt::format("{} peers", ++revision_);
+    may_go_back_ = false;
+    std::string line =
+        fmt::format("{} as {} peers", ++revision_, krait::model::key_text(key.public_key()).substr(0, 8));
     for (const auto& peer : offered.signed_files.files.mesh.peers) {
       line += fmt::format(" {}/{}", peer.name, peer.endpoint ? peer.endpoint->text() : "-");
     }
@@ -59,6 +89,7 @@ class StandIn {
   std::string joined_;
   std::string log_;
   std::uint64_t revision_ = 0;
+  bool may_go_back_ = false;
 };
 
 }  // namespace

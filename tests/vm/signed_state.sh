@@ -23,7 +23,7 @@ refuses() { ! ask "$1" take_state && grep -q "$2" "$lab_dir/$1-answer"; }
 revision() { on "$1" krait status -o json | member revision; }
 goes_on() { traffic db more transfer 200 60; }
 sign_policy() {
-  policy "$@" >"$lab_dir/policy.toml" && network policy "$lab_dir/net" "$lab_dir/policy.toml" ${lease_s:+"$lease_s"}
+  { echo "${lease:+lease = \"$lease\"}" && policy "$@"; } >"$lab_dir/policy.toml" && network policy "$lab_dir/net" "$lab_dir/policy.toml"
 }
 join() {
   local name=$1
@@ -104,7 +104,7 @@ take db
 
 network remove "$lab_dir/net" web && take db
 check "a host that was removed is gone from its peers" "" test "$(on db wg show wg0 peers | wc -l)" = 0
-lease_s=20 sign_policy "office db tcp/5433" && take db && take office
+lease=20s sign_policy "office db tcp/5433" && take db && take office
 serve db tcp 10.90.0.2:5433 leased
 send office tcp 10.90.0.2:5433 leased
 check "with a lease what is allowed passes" "$(on db krait status -o json | member lease_s) s" traffic db wait leased 20 60
