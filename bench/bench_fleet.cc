@@ -130,6 +130,15 @@ class SimulatedHost final : public link::Surroundings, public wire::ConnectionUs
   Result<void> keep(const trust::State& /*state*/) override { return {}; }
   Result<void> hand_over() override;
   Result<void> confirm() override { return {}; }
+  Result<OwnKeys> prepare_key() override { return OwnKeys{}; }
+  Result<void> rotate_key() override { return {}; }
+  Result<trust::Signed<trust::KeyChange>> sign(trust::KeyChange change) override {
+    trust::Signed<trust::KeyChange> made;
+    made.value = std::move(change);
+    return made;
+  }
+  Result<SeenPeers> seen_peers() override { return SeenPeers{}; }
+  void complain(const std::string& what) override { std::fprintf(stderr, "complains: %s\n", what.c_str()); }
   void give_up(const std::string& why, bool /*for_good*/) override {
     std::fprintf(stderr, "gives up: %s\n", why.c_str());
   }
@@ -408,17 +417,17 @@ class Author {
 
   Result<void> look() {
     KRAIT_TRY(key_, crypto::SigningKey::load(key_file_, "bench"));
-    KRAIT_TRY(authority_, coordinator::fetch_authority({socket_, key_file_}, false));
+    KRAIT_TRY(authority_, coordinator::fetch_authority({.socket = socket_, .key = key_file_}, false));
     return {};
   }
   // What is to be sent for a policy that follows on the last one.
   Result<common::Json> order(const std::string& text) {
-    KRAIT_TRY(auto request, coordinator::policy_order(authority_, former_, text, *key_));
+    KRAIT_TRY(auto made, coordinator::sign_policy(authority_, former_, text, *key_));
     authority_.policy.value.revision = std::max(authority_.policy.value.revision, authority_.hosts.value.revision) + 1;
     former_ = {former_.number + 1, text};
-    request["wait"] = true;
-    request["timeout_ms"] = 240'000;
-    return request;
+    made.request["wait"] = true;
+    made.request["timeout_ms"] = 240'000;
+    return std::move(made.request);
   }
 
  private:
@@ -438,7 +447,7 @@ struct Applied {
 Applied ask(const std::string& socket, const common::Json& request) {
   Applied applied;
   const auto begun = Clock::now();
-  const auto answer = coordinator::ask(socket, request);
+  const auto answer = coordinator::ask({.socket = socket}, request);
   applied.all_ms = ms_since(begun);
   if (answer) {
     const auto& spread = common::object_at(*answer, "spread");

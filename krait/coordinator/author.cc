@@ -312,24 +312,30 @@ Result<Json> sign_anew(const Reach& reach, std::uint64_t above) {
   return answer;
 }
 
+Result<SignedPolicy> sign_policy(const Authority& authority, const FormerText& former, const std::string& text,
+                                 const crypto::SigningKey& key) {
+  KRAIT_TRY(const auto model, config::parse_policy(text, "the policy"));
+  KRAIT_TRY(const auto book, trust::PolicyBook::of(model));
+  SignedPolicy made{.statement = {.network = authority.lists.back().value.network,
+                                  .revision = next_revision(authority),
+                                  .hosts_at_least = authority.hosts.value.revision,
+                                  .made_s = now_s(),
+                                  .root = book.root()},
+                    .request = {{"request", "policy_apply"}}};
+  made.request["statement"] = common::to_base64(trust::encode(trust::sign(made.statement, key)));
+  put_text(made.request, former, text);
+  return made;
+}
+
 Result<Json> apply_policy(const PolicyOrder& order) {
   KRAIT_TRY(const auto key, load_admin_key(order.reach.key));
   KRAIT_TRY(const auto authority, fetch_authority(order.reach, false));
-  KRAIT_TRY(const auto model, config::parse_policy(order.text, "the policy"));
-  KRAIT_TRY(const auto book, trust::PolicyBook::of(model));
-  const trust::PolicyStatement statement{.network = authority.lists.back().value.network,
-                                         .revision = next_revision(authority),
-                                         .hosts_at_least = authority.hosts.value.revision,
-                                         .made_s = now_s(),
-                                         .root = book.root()};
-  Json request{{"request", "policy_apply"},
-               {"statement", common::to_base64(trust::encode(trust::sign(statement, key)))},
-               {"rollback_to", order.rollback_to},
-               {"wait", order.wait},
-               {"timeout_ms", order.timeout_ms}};
-  put_text(request, order.former, order.text);
-  KRAIT_TRY(auto answer, ask(order.reach, request));
-  KRAIT_CHECK(note_signed(order.reach, nullptr, &statement));
+  KRAIT_TRY(auto made, sign_policy(authority, order.former, order.text, key));
+  made.request["rollback_to"] = order.rollback_to;
+  made.request["wait"] = order.wait;
+  made.request["timeout_ms"] = order.timeout_ms;
+  KRAIT_TRY(auto answer, ask(order.reach, made.request));
+  KRAIT_CHECK(note_signed(order.reach, nullptr, &made.statement));
   return answer;
 }
 

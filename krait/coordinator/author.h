@@ -73,7 +73,15 @@ common::Result<common::Json> change_admins(const Reach& reach, const crypto::Sig
 // seen.
 common::Result<common::Json> sign_anew(const Reach& reach, std::uint64_t above);
 
-// Signs a policy and has it stored: of its text only what the former one does not have is sent.
+// What the coordinator is to be sent for a policy: of its text only what the former one does not have.
+struct SignedPolicy {
+  trust::PolicyStatement statement;
+  common::Json request;
+};
+common::Result<SignedPolicy> sign_policy(const Authority& authority, const FormerText& former, const std::string& text,
+                                         const crypto::SigningKey& key);
+
+// Signs a policy and has it stored.
 struct PolicyOrder {
   Reach reach;
   FormerText former;

@@ -63,7 +63,7 @@ TEST_F(OlderStores, TheFirstReleasesIsRead) {
   EXPECT_EQ(network.settings().name, "test");
   ASSERT_NE(network.find_host("web1"), nullptr);
   EXPECT_EQ(network.binding("web1")->addresses.front().text(), "10.90.0.1");
-  EXPECT_TRUE(network.state_for(*network.find_host("web1"), 0));
+  EXPECT_NE(network.telling_for(*network.find_host("web1")).told, nullptr);
   EXPECT_GT(network.policies().size(), 5U);
   EXPECT_GT(network.trusted().lists.back().value.version, 5U);
   const auto lines = store->verify_audit();

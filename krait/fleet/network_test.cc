@@ -80,7 +80,7 @@ TEST_F(Networks, ConcernThoseWhoMayTalkWithAHostThatJoins) {
 // It stands in the settings, which belong to no identity.
 TEST_F(Networks, ConcernEverybodyByAnotherLease) {
   join("office1", "office", 1);
-  const std::string former = network.policies().rbegin()->second.text;
+  const std::string former = network.last_policy_text();
   const auto rows = author.apply_text(network, "lease = \"7d\"\n" + former);
   ASSERT_TRUE(rows) << rows.error().text();
   const auto concerned = network.absorb(*rows);

@@ -177,15 +177,13 @@ std::string text_of(const PolicyText& policy) {
          '\n' + policy.text;
 }
 
-// A line, and behind it the text as it is.
+// A line, and behind it the text as it is; the first release's rows have it in the line.
 Result<PolicyText> parse_policy_text(std::string_view text) {
   const std::size_t end = text.find('\n');
-  if (end == std::string_view::npos) {
-    return wrong("a policy without its text");
-  }
   KRAIT_TRY(const auto json, parsed(text.substr(0, end), "a policy"));
+  const bool is_behind = end != std::string_view::npos;
   PolicyText policy{.number = common::number_at(json, "number"),
-                    .text = std::string(text.substr(end + 1)),
+                    .text = is_behind ? std::string(text.substr(end + 1)) : common::text_at(json, "text"),
                     .who = common::text_at(json, "who"),
                     .what = common::text_at(json, "what"),
                     .at_s = seconds_at(json, "at_s"),
