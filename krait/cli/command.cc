@@ -32,7 +32,7 @@ void add_commands(Shell& shell, const Inspections& inspections) {
   add_events(shell, inspections);
   add_reload(shell);
   add_allow_older(shell);
-  add_check(shell);
+  add_check(shell, inspections);
   add_policy(shell, inspections);
   add_trace(shell, inspections);
   add_doctor(shell, inspections);

@@ -7,6 +7,10 @@
 #include "krait/cli/inspections.h"
 #include "krait/control/protocol.h"
 
+namespace krait::plan {
+struct Plan;
+}
+
 namespace krait::cli {
 
 using common::Json;
@@ -26,7 +30,8 @@ void add_down(Shell& shell, const Inspections& inspections);
 void add_status(Shell& shell);
 void add_reload(Shell& shell);
 void add_allow_older(Shell& shell);
-void add_check(Shell& shell);
+void add_check(Shell& shell, const Inspections& inspections);
+void report_checked(const plan::Plan& plan, Output& output);    // as krait check does
 void add_policy(Shell& shell, const Inspections& inspections);  // with check and explain
 void add_trace(Shell& shell, const Inspections& inspections);
 void add_rules(Shell& shell);

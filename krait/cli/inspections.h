@@ -80,6 +80,7 @@ struct Inspections {
   std::function<common::Result<void>(const DownFlags&, Output&)> down_without_agent;  // for root
   std::function<common::Result<void>(const KeygenFlags&, Output&)> keygen;
   std::function<common::Result<void>(const std::string& config, Output&)> next_key;
+  std::function<common::Result<void>(const std::string& joined_file, Output&)> check_joined;
   std::function<common::Result<void>(const JoinFlags&, Output&)> join;
   std::function<common::Result<void>(const LeaveFlags&, Output&)> leave;
 };

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
                           .down_without_agent = become_inspector,
                           .keygen = become_inspector,
                           .next_key = become_inspector,
+                          .check_joined = become_inspector,
                           .join = become_joiner,
                           .leave = become_joiner});
 }

@@ -125,6 +125,11 @@ std::set<model::PublicKey> public_keys_of(const Facts& facts, const std::string&
   return keys;
 }
 
+Collection with_log(Collection collection, const Where& where) {
+  add_log(collection, where.socket);
+  return collection;
+}
+
 Collection collect(const Where& where, const Facts& facts) {
   Collection collection;
   collection.add("version.txt", Result<std::string>(fmt::format("krait {}\n", control::kVersion)));
@@ -136,12 +141,15 @@ Collection collect(const Where& where, const Facts& facts) {
   add_answer(collection, "status.json", where.socket, control::Request::status);
   add_answer(collection, "rules.json", where.socket, control::Request::rules);
   collection.add("metrics.txt", metrics_page(kMaxLogBytes));
+  if (facts.config.joined) {
+    collection.add("joined.json", common::read_file(where.joined, config::kMaxFileBytes));
+    return with_log(std::move(collection), where);
+  }
   collection.add("krait.toml", common::read_file(where.config, config::kMaxFileBytes));
   if (facts.config.mesh) {
     collection.add("policy.toml", common::read_file(facts.config.mesh->host.policy_file, config::kMaxFileBytes));
   }
-  add_log(collection, where.socket);
-  return collection;
+  return with_log(std::move(collection), where);
 }
 
 }  // namespace

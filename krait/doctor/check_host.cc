@@ -126,9 +126,14 @@ Findings check_config(const Facts& facts) {
     return {{"configuration", Grade::skipped, facts.config.error, "run krait doctor as root"}};
   }
   if (!facts.config.error.empty()) {
-    return {{"configuration", Grade::problem, facts.config.error, fmt::format("krait check {}", facts.config.file)}};
+    return {{"configuration", Grade::problem, facts.config.error,
+             facts.config.joined ? "krait check; krait join once more makes it anew"
+                                 : fmt::format("krait check {}", facts.config.file)}};
   }
-  return {{"configuration", Grade::ok, fmt::format("{} and the policy are valid", facts.config.file), ""}};
+  return {{"configuration", Grade::ok,
+           facts.config.joined ? fmt::format("{} and the state that administrators signed are valid", facts.config.file)
+                               : fmt::format("{} and the policy are valid", facts.config.file),
+           ""}};
 }
 
 Findings check_key_file(const Facts& facts) {
@@ -249,6 +254,41 @@ Findings check_capabilities(const Facts& facts) {
              "give them in the unit: AmbientCapabilities=CAP_NET_ADMIN CAP_BPF CAP_PERFMON"}};
   }
   return {{"capabilities", Grade::ok, "the agent has what it needs", ""}};
+}
+
+// The coordinator confirms four times in a lease.
+Findings check_network(const Facts& facts) {
+  if (!facts.config.joined && !facts.agent.joined) {
+    return {{"network", Grade::ok, "this host has joined none: it goes by its files", ""}};
+  }
+  if (!facts.agent.joined) {
+    return {{"network", Grade::skipped,
+             facts.agent.answers ? "the agent still goes by the files of before" : "only the agent tells of it",
+             facts.agent.answers ? "krait reload" : ""}};
+  }
+  const JoinedFacts& joined = *facts.agent.joined;
+  if (!joined.refused.empty()) {
+    return {{"network", Grade::problem, "what krait-link handed over last is refused: " + joined.refused,
+             "journalctl -u krait-agent; docs/signed_state.md says what is refused"}};
+  }
+  const std::string what = fmt::format("hosts {}, policy {}", joined.hosts_revision, joined.policy_revision);
+  const std::int64_t silent_s = facts.clock.now_s - joined.confirmed_s;
+  if (joined.lease_s != 0 && silent_s >= joined.lease_s) {
+    return {{"network", Grade::problem,
+             fmt::format(
+                 "{}: nobody has confirmed them for {} s, and their lease of {} s has ended: only rules that outlast "
+                 "it hold",
+                 what, silent_s, joined.lease_s),
+             "systemctl status krait-link: it says whether it reaches the coordinator"}};
+  }
+  if (joined.lease_s != 0 && silent_s > joined.lease_s / 2) {
+    return {{"network", Grade::warning,
+             fmt::format("{}: nobody has confirmed them for {} s of a lease of {} s", what, silent_s, joined.lease_s),
+             "systemctl status krait-link: it says whether it reaches the coordinator"}};
+  }
+  return {{"network", Grade::ok,
+           joined.lease_s == 0 ? what + ", without a lease" : fmt::format("{}, confirmed {} s ago", what, silent_s),
+           ""}};
 }
 
 }  // namespace krait::doctor

@@ -145,5 +145,30 @@ TEST(ReportTest, CountsByGrade) {
   EXPECT_EQ(report["findings"][0]["grade"], "problem");
 }
 
+TEST(CheckNetwork, KnowsHostsThatHaveJoined) {
+  Facts facts = facts_by_hand();
+  EXPECT_EQ(check_network(facts)[0].grade, Grade::ok);
+  facts.config.joined = true;
+  EXPECT_EQ(check_network(facts)[0].grade, Grade::skipped);
+  facts.clock.now_s = 1'000'000;
+  facts.agent.joined = JoinedFacts{.id = "ab",
+                                   .hosts_revision = 7,
+                                   .policy_revision = 5,
+                                   .lease_s = 400,
+                                   .confirmed_s = facts.clock.now_s - 90,
+                                   .refused = ""};
+  EXPECT_EQ(check_network(facts)[0].grade, Grade::ok);
+  EXPECT_EQ(check_network(facts)[0].found, "hosts 7, policy 5, confirmed 90 s ago");
+  facts.agent.joined->confirmed_s = facts.clock.now_s - 250;
+  EXPECT_EQ(check_network(facts)[0].grade, Grade::warning);
+  facts.agent.joined->confirmed_s = facts.clock.now_s - 400;
+  EXPECT_EQ(check_network(facts)[0].grade, Grade::problem);
+  EXPECT_NE(check_network(facts)[0].found.find("has ended"), std::string::npos);
+  facts.agent.joined->lease_s = 0;
+  EXPECT_EQ(check_network(facts)[0].found, "hosts 7, policy 5, without a lease");
+  facts.agent.joined->refused = "it is older";
+  EXPECT_EQ(check_network(facts)[0].grade, Grade::problem);
+}
+
 }  // namespace
 }  // namespace krait::doctor

@@ -22,6 +22,7 @@ Findings check_clock(const Facts& facts);
 Findings check_pins(const Facts& facts);
 Findings check_agent(const Facts& facts);
 Findings check_capabilities(const Facts& facts);
+Findings check_network(const Facts& facts);  // that the host has joined
 
 // Of the interface (check_interface.cc).
 Findings check_interface(const Facts& facts);

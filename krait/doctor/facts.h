@@ -55,6 +55,16 @@ struct Fault {
   std::string hint;
 };
 
+// What the agent tells of the network that this host has joined.
+struct JoinedFacts {
+  std::string id;
+  std::uint64_t hosts_revision = 0;
+  std::uint64_t policy_revision = 0;
+  std::int64_t lease_s = 0;      // 0: none
+  std::int64_t confirmed_s = 0;  // Unix time; 0: never
+  std::string refused;           // why what was offered last was not taken; empty: it was
+};
+
 struct AgentFacts {
   bool answers = false;
   std::string error;  // why not
@@ -67,6 +77,7 @@ struct AgentFacts {
   std::string interface;
   std::string attachment;  // "tcx", "clsact" or "none"
   std::uint64_t revision = 0;
+  std::optional<JoinedFacts> joined{};        // none: it goes by files
   std::uint32_t user = 0;                     // it runs as
   std::optional<std::uint64_t> capabilities;  // effective ones, bit by number
 };
@@ -122,6 +133,7 @@ struct FirewallFacts {
 
 struct ConfigFacts {
   std::string file;
+  bool joined = false;  // the file is that of a host that has joined a network
   std::optional<model::Mesh> mesh;
   std::optional<model::Policy> policy;
   std::string error;    // what is wrong with the files; empty when nothing is

@@ -12,6 +12,7 @@ namespace krait::doctor {
 struct Where {
   std::string config;
   std::string socket;
+  std::string joined{};  // the file of a host that has joined a network, in place of `config` where it is there
 };
 
 // Fails only where nothing at all could be learnt: the kernel does not answer netlink.

@@ -13,6 +13,7 @@
 #include "krait/control/client.h"
 #include "krait/doctor/gather.h"
 #include "krait/plan/clock_keeper.h"
+#include "krait/plan/joined.h"
 #include "krait/plan/plan.h"
 #include "krait/rundir/bpffs.h"
 
@@ -107,6 +108,14 @@ void gather_agent(const std::string& socket, AgentFacts& agent) {
   agent.interface = text_at(status, "interface");
   agent.attachment = text_at(status, "attachment");
   agent.revision = number_at(status, "revision");
+  if (const Json& network = object_at(status, "network"); !network.empty()) {
+    agent.joined = JoinedFacts{.id = text_at(network, "id"),
+                               .hosts_revision = number_at(network, "hosts_revision"),
+                               .policy_revision = number_at(network, "policy_revision"),
+                               .lease_s = static_cast<std::int64_t>(number_at(network, "lease_s")),
+                               .confirmed_s = static_cast<std::int64_t>(number_at(network, "confirmed_s")),
+                               .refused = text_at(network, "refused")};
+  }
   const auto process = common::read_file(fmt::format("/proc/{}/status", agent.pid), 1U << 16U);
   if (process) {
     agent.capabilities = status_line(*process, "CapEff", 16);
@@ -119,14 +128,20 @@ bool is_hidden(const std::string& file) { return ::access(file.c_str(), R_OK) !=
 }  // namespace
 
 void gather_config(const Where& where, Facts& facts) {
-  facts.config.file = where.config;
-  auto plan = plan::make_plan(where.config);
+  ConfigFacts& config = facts.config;
+  config.joined = !where.joined.empty() && (::access(where.joined.c_str(), F_OK) == 0 || errno == EACCES);
+  config.file = config.joined ? where.joined : where.config;
+  auto plan = config.joined ? plan::make_joined_plan(where.joined) : plan::make_plan(where.config);
   if (plan) {
     facts.config.mesh = std::move(plan->mesh);
     facts.config.policy = std::move(plan->policy);
     return;
   }
   facts.config.error = plan.error().text();
+  if (config.joined) {
+    config.hidden = plan.error().code() == common::ErrorCode::permission || is_hidden(where.joined);
+    return;
+  }
   if (auto mesh = config::load_mesh(where.config)) {
     facts.config.mesh = std::move(*mesh);
   }

@@ -12,8 +12,9 @@ using cli::Output;
 using common::Result;
 
 Result<void> bundle(const cli::InspectionFlags& flags, const std::string& file, Output& output) {
-  KRAIT_TRY(const auto made, doctor::make_bundle({.config = flags.config, .socket = flags.socket},
-                                                 file.empty() ? doctor::bundle_name() : file));
+  KRAIT_TRY(const auto made,
+            doctor::make_bundle({.config = flags.config, .socket = flags.socket, .joined = joined_file()},
+                                file.empty() ? doctor::bundle_name() : file));
   std::string text = fmt::format("{}: {} files, no secrets", made.file, made.members.size());
   for (const std::string& left_out : made.missing) {
     text += "\n  missing: " + left_out;

@@ -37,7 +37,8 @@ std::string findings_text(const doctor::Findings& findings, const Json& report) 
 }  // namespace
 
 Result<void> examine(const cli::InspectionFlags& flags, Output& output) {
-  KRAIT_TRY(const auto facts, doctor::gather({.config = flags.config, .socket = flags.socket}));
+  KRAIT_TRY(const auto facts,
+            doctor::gather({.config = flags.config, .socket = flags.socket, .joined = joined_file()}));
   const doctor::Findings findings = doctor::check_all(facts);
   const Json report = doctor::findings_report(findings);
   output.report(findings_text(findings, report), report);

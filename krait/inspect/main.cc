@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
                    .down_without_agent = inspect::down_without_agent,
                    .keygen = inspect::keygen,
                    .next_key = inspect::next_key,
+                   .check_joined = inspect::check_joined,
                    .join = {},
                    .leave = {}});
 }

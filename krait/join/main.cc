@@ -117,6 +117,7 @@ int main(int argc, char** argv) {
                           .down_without_agent = {},
                           .keygen = {},
                           .next_key = {},
+                          .check_joined = {},
                           .join = join,
                           .leave = leave});
 }

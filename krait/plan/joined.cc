@@ -16,6 +16,7 @@
 #include "common/memory.h"
 #include "krait/abi/selector.h"
 #include "krait/compile/limits.h"
+#include "krait/plan/clock_keeper.h"
 #include "krait/trust/kept.h"
 
 namespace krait::plan {
@@ -330,6 +331,13 @@ Result<SignedFiles> load_signed_files(const JoinedHost& host) {
     made.files.policy.digest = kept.digest;
     return made;
   });
+}
+
+Result<Plan> make_joined_plan(const std::string& joined_file) {
+  KRAIT_TRY(const auto host, load_joined_host(joined_file));
+  KRAIT_TRY(auto made, load_signed_files(host));
+  const common::Moment now = time_by({made.files.mesh.file, made.files.policy.file}).now;
+  return make_plan(std::move(made.files), {.now = now, .former = {}});
 }
 
 Result<Offered> load_offered(const JoinedHost& host, const model::PublicKey& key, bool may_go_back) {

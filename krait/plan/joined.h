@@ -60,6 +60,8 @@ void set_lease(model::Policy& policy, const trust::Settings& settings, std::int6
 
 // What is kept, verified again. Fails with not_found when nothing is kept.
 common::Result<SignedFiles> load_signed_files(const JoinedHost& host);
+// What is kept, compiled as the agent does it, by the latest time that this process can know of.
+common::Result<Plan> make_joined_plan(const std::string& joined_file);
 // What krait-link offers, against what is kept. `key`: this host's WireGuard key. `may_go_back`: see trust::Asker.
 // Nothing is kept yet.
 struct Offered {
