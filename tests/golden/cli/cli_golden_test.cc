@@ -42,8 +42,10 @@ std::string read_from_start(const Fd& fd) {
 // Even root has no capability behind this: exec no longer gives any.
 [[noreturn]] void become(std::vector<char*> words, int out, int err) {
   ::setenv("HOME", "/", 1);
-  for (const char* variable : {"KRAIT_CONFIG", "KRAIT_SOCKET", "KRAIT_IFACE", "KRAIT_METRICS", "KRATA_SOCKET",
-                               "KRATA_REGISTRY", "KRATA_STORE"}) {
+  for (const char* variable :
+       {"KRAIT_CONFIG", "KRAIT_SOCKET", "KRAIT_IFACE", "KRAIT_METRICS", "KRATA_SOCKET", "KRATA_REGISTRY", "KRATA_STORE",
+        "KRAIT_COORDINATOR", "KRAIT_COORDINATOR_PROFILE", "KRAIT_COORDINATOR_SOCKET", "KRAIT_COORDINATOR_STATE",
+        "KRAIT_ADMIN_KEY", "KRAIT_JOINED"}) {
     ::unsetenv(variable);
   }
   ::dup2(out, 1);
