@@ -396,18 +396,24 @@ Result<Json> Admin::apply_policy(const Json& request, const Asker& asker) {
 
 Result<Json> Admin::change_admins(const Json& request, const Asker& asker) {
   fleet::AdminsEdit edit;
-  KRAIT_TRY(const auto list, decoded(request, "list"));
-  KRAIT_TRY(edit.list, trust::parse_admin_list(list));
+  if (common::find_member(request, "list") != nullptr) {
+    KRAIT_TRY(const auto list, decoded(request, "list"));
+    KRAIT_TRY(edit.list, trust::parse_admin_list(list));
+  }
   KRAIT_TRY(const auto hosts, decoded(request, "statement"));
   KRAIT_TRY(edit.hosts_statement, trust::parse_hosts_statement(hosts));
   KRAIT_TRY(const auto policy, decoded(request, "policy_statement"));
   KRAIT_TRY(edit.policy_statement, trust::parse_policy_statement(policy));
   KRAIT_TRY(edit.hosts, hosts_edit_at(request));
   const trust::AdminList& former = service_.network().trusted().lists.back().value;
-  KRAIT_TRY(
-      const auto revision,
-      service_.change(signed_by(asker.who, former, edit.list.signer), admins_text(former, edit.list.value),
-                      [&](const fleet::Network& network) { return network.change_admins(edit, clock_.unix_s()); }));
+  const std::string what =
+      edit.list ? admins_text(former, edit.list->value)
+                : fmt::format("everything is signed anew, as revision {}", edit.hosts_statement.value.revision);
+  const crypto::VerifyKey& signer = edit.list ? edit.list->signer : edit.hosts_statement.signer;
+  KRAIT_TRY(const auto revision,
+            service_.change(signed_by(asker.who, former, signer), what, [&](const fleet::Network& network) {
+              return network.change_admins(edit, clock_.unix_s());
+            }));
   Json json = answer();
   json["revision"] = revision;
   return json;

@@ -97,6 +97,22 @@ trust::Signed<trust::HostsStatement> hosts_statement(const Authority& authority,
                      key);
 }
 
+// What this machine has signed it has seen, whatever a coordinator shows it next.
+Result<void> note_signed(const Reach& reach, const trust::HostsStatement* hosts, const trust::PolicyStatement* policy) {
+  KRAIT_TRY(const auto key_file, admin_key_file(reach.key));
+  KRAIT_TRY(const auto known, common::read_file(anchor_file_of(key_file), kMaxAnchorBytes));
+  KRAIT_TRY(auto anchor, trust::parse_anchor(fleet::view_of(known)), anchor_file_of(key_file));
+  if (hosts != nullptr) {
+    anchor.hosts_revision = hosts->revision;
+    anchor.hosts_root = hosts->root;
+  }
+  if (policy != nullptr) {
+    anchor.policy_revision = policy->revision;
+    anchor.policy_root = policy->root;
+  }
+  return common::write_file(anchor_file_of(key_file), fleet::string_of(trust::encode_anchor(anchor)), 0600);
+}
+
 // Those for whom only a token vouches whose signer goes. Their tokens must not vouch for them again.
 fleet::HostsEdit taken_in(const Authority& authority, const trust::AdminList& next) {
   fleet::HostsEdit change;
@@ -129,7 +145,9 @@ Result<trust::HostBinding> Authority::binding(const std::string& name) const {
 
 std::string anchor_file_of(const std::string& key_file) { return key_file + ".anchor"; }
 
-Result<Authority> fetch_authority(const Reach& reach, bool with_book) {
+namespace {
+
+Result<Authority> fetch(const Reach& reach, bool with_book, bool may_go_back) {
   KRAIT_TRY(const auto key_file, admin_key_file(reach.key));
   KRAIT_TRY(const auto known, common::read_file(anchor_file_of(key_file), kMaxAnchorBytes), "what was signed last");
   KRAIT_TRY(const auto anchor, trust::parse_anchor(fleet::view_of(known)), anchor_file_of(key_file));
@@ -143,13 +161,15 @@ Result<Authority> fetch_authority(const Reach& reach, bool with_book) {
   KRAIT_TRY(authority.policy, trust::parse_policy_statement(bytes_at(json, "policy")));
   KRAIT_TRY(authority.settings, fleet::parse_settings(common::object_at(json, "settings").dump()));
   authority.server_key = text_at(json, "server_key");
-  KRAIT_TRY(const auto followed, trust::follow_statements(anchor, {authority.lists, authority.hosts, authority.policy}),
+  KRAIT_TRY(const auto followed,
+            trust::follow_statements(anchor, {authority.lists, authority.hosts, authority.policy}, may_go_back),
             "the coordinator shows a network to sign nothing for");
+  authority.seen = std::max(anchor.hosts_revision, anchor.policy_revision);
   // An older list behind it would say who may vouch.
-  if (!(followed.list == authority.lists.back())) {
+  if (authority.lists.empty() || !(followed.list == authority.lists.back())) {
     return not_genuine();
   }
-  if (followed != anchor) {
+  if (followed != anchor && !may_go_back) {
     const auto bytes = trust::encode_anchor(followed);
     KRAIT_CHECK(common::write_file(anchor_file_of(key_file), fleet::string_of(bytes), 0600));
   }
@@ -158,6 +178,12 @@ Result<Authority> fetch_authority(const Reach& reach, bool with_book) {
   }
   return authority;
 }
+
+}  // namespace
+
+Result<Authority> fetch_authority(const Reach& reach, bool with_book) { return fetch(reach, with_book, false); }
+
+Result<Authority> fetch_restored_authority(const Reach& reach) { return fetch(reach, true, true); }
 
 Result<std::string> admin_key_file(const std::string& given) {
   if (!given.empty()) {
@@ -194,6 +220,9 @@ Result<Json> edit_hosts(const HostsOrder& order, const MakeEdit& make) {
     request["wait"] = order.wait;
     request["timeout_ms"] = order.timeout_ms;
     auto answer = ask(order.reach, request);
+    if (answer) {
+      KRAIT_CHECK(note_signed(order.reach, &statement.value, nullptr));
+    }
     if (answer || answer.error().code() != ErrorCode::unavailable || attempt == kMaxAttempts) {
       return answer;
     }
@@ -224,25 +253,59 @@ Result<Json> change_admins(const Reach& reach, const crypto::SigningKey* success
     Json request = edit_json(change);
     request["request"] = "admins_change";
     request["list"] = common::to_base64(trust::encode(trust::sign(next, key)));
-    request["statement"] = common::to_base64(trust::encode(hosts_statement(authority, signer)));
+    const auto hosts = hosts_statement(authority, signer);
+    request["statement"] = common::to_base64(trust::encode(hosts));
     request["policy_statement"] = common::to_base64(trust::encode(trust::sign(policy, signer)));
     auto answer = ask(reach, request);
+    if (answer && successor == nullptr) {
+      // The list too: from the next time on, when it is followed.
+      KRAIT_CHECK(note_signed(reach, &hosts.value, &policy));
+    }
     if (answer || answer.error().code() != ErrorCode::unavailable || attempt == kMaxAttempts) {
       return answer;
     }
   }
 }
 
-Result<Json> policy_order(const Authority& authority, const std::string& text, const crypto::SigningKey& key) {
-  KRAIT_TRY(const auto model, config::parse_policy(text, "the policy"));
+Result<Json> sign_anew(const Reach& reach, std::uint64_t above) {
+  KRAIT_TRY(const auto key, load_admin_key(reach.key));
+  KRAIT_TRY(const auto authority, fetch_restored_authority(reach));
+  trust::HostsStatement hosts = authority.hosts.value;
+  trust::PolicyStatement policy = authority.policy.value;
+  hosts.revision = std::max({next_revision(authority), authority.seen + 1, above + 1});
+  policy.revision = hosts.revision;
+  hosts.policy_at_least = policy.revision;  // with nothing older
+  policy.hosts_at_least = hosts.revision;
+  hosts.made_s = now_s();
+  policy.made_s = hosts.made_s;
+  Json request = edit_json({});
+  request["request"] = "admins_change";
+  request["statement"] = common::to_base64(trust::encode(trust::sign(hosts, key)));
+  request["policy_statement"] = common::to_base64(trust::encode(trust::sign(policy, key)));
+  KRAIT_TRY(auto answer, ask(reach, request));
+  KRAIT_CHECK(note_signed(reach, &hosts, &policy));
+  answer["signed_revision"] = hosts.revision;
+  return answer;
+}
+
+Result<Json> apply_policy(const PolicyOrder& order) {
+  KRAIT_TRY(const auto key, load_admin_key(order.reach.key));
+  KRAIT_TRY(const auto authority, fetch_authority(order.reach, false));
+  KRAIT_TRY(const auto model, config::parse_policy(order.text, "the policy"));
   KRAIT_TRY(const auto book, trust::PolicyBook::of(model));
-  const auto statement = trust::sign(trust::PolicyStatement{.network = authority.lists.back().value.network,
-                                                            .revision = next_revision(authority),
-                                                            .hosts_at_least = authority.hosts.value.revision,
-                                                            .made_s = now_s(),
-                                                            .root = book.root()},
-                                     key);
-  return Json{{"request", "policy_apply"}, {"text", text}, {"statement", common::to_base64(trust::encode(statement))}};
+  const trust::PolicyStatement statement{.network = authority.lists.back().value.network,
+                                         .revision = next_revision(authority),
+                                         .hosts_at_least = authority.hosts.value.revision,
+                                         .made_s = now_s(),
+                                         .root = book.root()};
+  KRAIT_TRY(auto answer, ask(order.reach, {{"request", "policy_apply"},
+                                           {"text", order.text},
+                                           {"statement", common::to_base64(trust::encode(trust::sign(statement, key)))},
+                                           {"rollback_to", order.rollback_to},
+                                           {"wait", order.wait},
+                                           {"timeout_ms", order.timeout_ms}}));
+  KRAIT_CHECK(note_signed(order.reach, nullptr, &statement));
+  return answer;
 }
 
 Result<std::vector<trust::Route>> routes_of(const std::string& text) {

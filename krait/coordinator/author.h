@@ -22,6 +22,7 @@ struct Authority {
   trust::Signed<trust::PolicyStatement> policy;
   fleet::Settings settings;
   std::string server_key;
+  std::uint64_t seen = 0;  // the newest revision that this machine has followed
   // With the book:
   trust::HostsBook book;
   std::map<std::string, trust::Joined> joined;  // by name; hosts that a token vouches for
@@ -39,6 +40,9 @@ std::string anchor_file_of(const std::string& key_file);
 
 // Follows what the coordinator shows from that anchor on, and writes it anew.
 common::Result<Authority> fetch_authority(const Reach& reach, bool with_book);
+// The same where the coordinator was restored from a backup: what it shows may be older than what this machine has
+// seen.
+common::Result<Authority> fetch_restored_authority(const Reach& reach);
 
 // Where an administrator's key is: `given`, or ~/.config/krait/admin.key.
 common::Result<std::string> admin_key_file(const std::string& given);
@@ -59,9 +63,19 @@ using MakeAdmins = std::function<common::Result<std::vector<trust::Administrator
 common::Result<common::Json> change_admins(const Reach& reach, const crypto::SigningKey* successor,
                                            const MakeAdmins& make);
 
-// The order for a policy: text and statement.
-common::Result<common::Json> policy_order(const Authority& authority, const std::string& text,
-                                          const crypto::SigningKey& key);
+// After a restore: signs what the coordinator shows as a revision above `above`, and above all that this machine has
+// seen.
+common::Result<common::Json> sign_anew(const Reach& reach, std::uint64_t above);
+
+// Signs a policy and has it stored.
+struct PolicyOrder {
+  Reach reach;
+  std::string text;
+  std::uint32_t rollback_to = 0;  // 0: it is none
+  bool wait = false;
+  std::uint32_t timeout_ms = 0;
+};
+common::Result<common::Json> apply_policy(const PolicyOrder& order);
 
 // "10.20.0.0/16=office,10.21.0.0/16=lab", ascending by prefix.
 common::Result<std::vector<trust::Route>> routes_of(const std::string& text);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -233,9 +235,13 @@ Result<void> connect(const AdministratorFlags& flags, Output& output) {
   }
   profile.network = common::text_at(common::object_at(answer, "settings"), "name");
   KRAIT_CHECK(common::make_directory_of(file, 0700));
-  KRAIT_CHECK(common::write_file(file, profile_text(profile), 0600));
-  Reach reach{.socket = {}, .coordinator = {}, .profile = file, .key = flags.key};
-  KRAIT_TRY(const auto authority, fetch_authority(reach, false), "what the coordinator shows");
+  const std::string tried = file + ".new";
+  KRAIT_CHECK(common::write_file(tried, profile_text(profile), 0600));
+  auto authority = fetch_authority({.socket = {}, .coordinator = {}, .profile = tried, .key = flags.key}, false);
+  if (!authority || std::rename(tried.c_str(), file.c_str()) != 0) {
+    ::unlink(tried.c_str());
+    return authority ? Error::from_errno(errno, "write " + file) : common::passed_on(authority, "connect");
+  }
   output.report(fmt::format("{} is reached by {} from now on", profile.network, file),
                 {{"version", common::kAnswerVersion}, {"network", profile.network}, {"profile", file}});
   return {};

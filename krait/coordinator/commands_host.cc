@@ -63,7 +63,8 @@ Result<void> list(const HostFlags& flags, Output& output) {
 
 Result<void> show(const HostFlags& flags, Output& output) {
   KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}, {"host", flags.host}}));
-  const Json& host = common::list_at(answer, "hosts").front();
+  const Json& hosts = common::list_at(answer, "hosts");
+  const Json host = hosts.empty() ? Json::object() : hosts.front();
   std::string routes;
   for (const Json& route : common::list_at(host, "routes")) {
     routes += fmt::format("\n  route: {} is {}", common::text_at(route, "prefix"), common::text_at(route, "identity"));

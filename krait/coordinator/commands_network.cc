@@ -84,6 +84,28 @@ Result<void> status(const NetworkFlags& flags, Output& output) {
   return {};
 }
 
+void add_sign_anew(Shell& shell, Command group) {
+  auto flags = std::make_shared<NetworkFlags>();
+  auto above = std::make_shared<std::optional<std::uint32_t>>();
+  Command command = shell.command(
+      group, "sign-anew", "After a restore: sign what the backup holds as the newest",
+      "Hosts refuse what is older than what they have seen, until an administrator says with this that it is what "
+      "holds.\n"
+      "What was changed since the backup is lost with it. Where hosts have seen more than this machine, host list says "
+      "which\n"
+      "revision; give it with --above.\n"
+      "Example:  krait-coordinator network sign-anew");
+  command.option("--above", *above, "A revision that some host has seen");
+  add_reach_flags(command, *flags);
+  shell.on(command, [flags, above](Output& output) -> Result<void> {
+    KRAIT_TRY(const auto answer, sign_anew(*flags, above->value_or(0)));
+    output.report(fmt::format("what the coordinator holds is signed as revision {}",
+                              common::number_at(answer, "signed_revision")),
+                  answer);
+    return {};
+  });
+}
+
 }  // namespace
 
 void add_network_commands(Shell& shell) {
@@ -105,6 +127,7 @@ void add_network_commands(Shell& shell) {
   change.option("--keepalive", flags->keepalive_s, "Seconds between packets of hosts behind NAT; 0 for none");
   add_reach_flags(change, *flags);
   shell.on(change, [flags](Output& output) { return set(*flags, output); });
+  add_sign_anew(shell, group);
 }
 
 }  // namespace krait::coordinator

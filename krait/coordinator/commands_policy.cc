@@ -113,13 +113,12 @@ Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const
   if (!confirmed) {
     return Error(ErrorCode::invalid_input, "nothing was changed");
   }
-  KRAIT_TRY(const auto key, load_admin_key(flags.key));
-  KRAIT_TRY(const auto authority, fetch_authority(flags, false));
-  KRAIT_TRY(auto request, policy_order(authority, text, key));
-  request["rollback_to"] = rollback_to;
-  request["wait"] = flags.wait;
-  request["timeout_ms"] = std::min<std::int64_t>(timeout_s, 600) * 1000;
-  KRAIT_TRY(auto answer, ask(flags, request));
+  KRAIT_TRY(auto answer,
+            apply_policy({.reach = flags,
+                          .text = text,
+                          .rollback_to = rollback_to,
+                          .wait = flags.wait,
+                          .timeout_ms = static_cast<std::uint32_t>(std::min<std::int64_t>(timeout_s, 600) * 1000)}));
   answer["difference"] = difference_json(difference);
   const std::string spread = spread_text(answer, output);
   output.report(fmt::format("policy {} is in force: revision {}{}{}", common::number_at(answer, "policy"),

@@ -153,9 +153,10 @@ Result<void> restore(const ServerOptions& options, const std::string& file, Outp
   }
   ::unlink((file + ".lock").c_str());
   output.report(
-      fmt::format("revision {} is restored. Hosts that have seen a newer one refuse to go back until they are told "
-                  "(docs/coordinator.md).",
-                  revision),
+      fmt::format(
+          "revision {} is restored; hosts that have seen a newer one refuse it until an administrator signs it\n"
+          "next: krait-coordinator serve, network sign-anew",
+          revision),
       versioned({{"revision", revision}}));
   return {};
 }

@@ -110,6 +110,8 @@ class Service {
     std::uint64_t enforced = 0;
     std::string failure;
     std::int64_t since_s = 0;
+    std::int64_t budget_us = 0;  // since when what it says of endpoints and keys is counted
+    unsigned said = 0;           // how often it changed something since then
     std::unique_ptr<Pending> pending;
   };
   struct Wait {
@@ -130,6 +132,7 @@ class Service {
   template <typename Other>
   void on(SessionId id, Session& session, Other& other);
 
+  bool may_say_more(Session& session);
   void refuse(Session& session, wire::RefusalCode code, std::string text);
   void refuse(Session& session, const common::Error& error);
   void bind(SessionId id, Session& session, std::uint64_t host);

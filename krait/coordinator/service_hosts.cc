@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -278,15 +279,50 @@ void Service::on(SessionId /*id*/, Session& session, wire::Here& here) {
   fleet::Host now = *host;
   now.endpoints = endpoints_of(here.endpoints);
   now.seen = session.from;
+  now.mapped = now.seen == host->seen ? host->mapped : std::nullopt;  // one address has one NAT
   now.listen_port = here.listen_port != 0 ? here.listen_port : host->listen_port;
-  if (now == *host) {
+  std::map<std::uint64_t, fleet::Host> changed;
+  if (now != *host) {
+    changed.emplace(now.number, now);
+  }
+  for (const wire::Seen& seen : here.seen) {
+    const auto endpoint = common::Endpoint::parse(seen.endpoint);
+    if (const auto peer = endpoint ? network_->as_seen(*host, seen.name, *endpoint) : std::nullopt) {
+      changed.insert_or_assign(peer->number, *peer);
+    }
+  }
+  if (changed.empty() || !may_say_more(session)) {
     return;
   }
-  const auto done = change(fmt::format("host {}", host->name), "says where it can be called",
-                           [&](const fleet::Network&) { return fleet::Network::update_host(now); });
+  const auto done =
+      change(fmt::format("host {}", host->name), "says where hosts can be called", [&](const fleet::Network& network) {
+        std::vector<fleet::Row> rows;
+        for (const auto& [number, moved] : changed) {
+          if (network.find_host(number) != nullptr) {
+            std::ranges::move(fleet::Network::update_host(moved), std::back_inserter(rows));
+          }
+        }
+        return rows;
+      });
   if (!done) {
     refuse(session, done.error());
   }
+}
+
+// Each change is a revision, on disk: nobody makes others pay for one after the other.
+bool Service::may_say_more(Session& session) {
+  constexpr std::int64_t kWindowUs = 60'000'000;
+  constexpr unsigned kMost = 30;
+  const std::int64_t now_us = clock_.steady_us();
+  if (now_us - session.budget_us > kWindowUs) {
+    session.budget_us = now_us;
+    session.said = 0;
+  }
+  if (++session.said <= kMost) {
+    return true;
+  }
+  refuse(session, wire::RefusalCode::later, "it changes what is known of it more than 30 times a minute");
+  return false;
 }
 
 void Service::on(SessionId /*id*/, Session& session, wire::KeyChange& change_of_key) {
@@ -294,6 +330,9 @@ void Service::on(SessionId /*id*/, Session& session, wire::KeyChange& change_of_
   const auto signed_change = trust::parse_key_change(fleet::view_of(change_of_key.change));
   if (host == nullptr || !signed_change) {
     refuse(session, wire::RefusalCode::wrong, "a change of key that cannot be read");
+    return;
+  }
+  if (!may_say_more(session)) {
     return;
   }
   const std::string name = host->name;

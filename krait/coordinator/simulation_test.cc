@@ -118,6 +118,7 @@ struct SimulatedHost final : link::Surroundings {
   Result<trust::Signed<trust::KeyChange>> sign(trust::KeyChange change) override {
     return trust::sign(std::move(change), fleet::TestAuthor::signing_key(signing_number));
   }
+  Result<SeenPeers> seen_peers() override { return sees; }
   void complain(const std::string& what) override { complaints.push_back(what); }
   void give_up(const std::string& /*why*/, bool /*for_good*/) override { gives_up = true; }
 
@@ -134,6 +135,7 @@ struct SimulatedHost final : link::Surroundings {
   model::PublicKey next_key{};
   std::uint8_t signing_number = 0;
   std::vector<std::string> complaints;
+  SeenPeers sees;
   bool agent_refuses = false;
   bool gives_up = false;
   bool removed = false;
@@ -533,6 +535,38 @@ TEST(Service, RefusesKeysThatItDoesNotKnow) {
   EXPECT_EQ(refused.code, wire::RefusalCode::unknown_key);
   EXPECT_TRUE(wire.finishing);
   EXPECT_TRUE(std::holds_alternative<std::monostate>(say(wire::Watch{})));  // it is not listened to any more
+}
+
+// Each change of a host's is a revision on disk that its peers are told of: nobody makes the others pay for one after
+// the other.
+TEST(Service, CutsOffAHostThatChangesAllTheTime) {
+  fleet::TestAuthor author;
+  SimulatedClock clock;
+  MemoryLedger ledger;
+  ledger.log.push_back(author.found());
+  Service service(ledger, clock);
+  ASSERT_TRUE(service.load());
+  const auto change = [&](const Service::Make& make) { ASSERT_TRUE(service.change("alice", "change", make)); };
+  change([&](const fleet::Network& network) { return author.apply(network, "web db", "web db"); });
+  change([&](const fleet::Network& network) { return network.add_token(author.token("web", 1)); });
+  change([&](const fleet::Network& network) -> Result<std::vector<Row>> {
+    KRAIT_TRY(const auto offer, network.offer(author.applicant("web1", 1), {}, fleet::kNow));
+    return network.enrol(offer, author.applicant("web1", 1), author.seal(offer, 1), fleet::kNow);
+  });
+  Wire wire;
+  const SessionId id = service.on_connected(wire, author.applicant("web1", 1).link_key, std::nullopt);
+  wire::Message hello = wire::Hello{};
+  service.on_message(id, hello);
+  const std::size_t before = ledger.log.size();
+  for (int i = 0; i < 100; ++i) {
+    wire::Message here =
+        wire::Here{.endpoints = {"192.0.2.1:" + std::to_string(1000 + i)}, .listen_port = 51820, .seen = {}};
+    service.on_message(id, here);
+  }
+  EXPECT_EQ(ledger.log.size() - before, 30U);
+  EXPECT_TRUE(wire.finishing);
+  const auto refused = wire::decode(wire.to_host.back());
+  EXPECT_EQ(std::get<wire::Refused>(*refused).code, wire::RefusalCode::later);
 }
 
 TEST(Service, HoldsNoConversationWithoutACommonVersion) {

@@ -121,7 +121,7 @@ Result<Offer> Network::offer(const Applicant& applicant, const std::vector<Offer
     return refused("the token is spent");
   }
   if (now_s > grant.expires_s) {
-    return refused("the token has expired");
+    return refused(fmt::format("the token has expired, {} s ago by the coordinator's clock", now_s - grant.expires_s));
   }
   if (!trusted_.policy_book.rows().contains(grant.identity)) {
     return Error(ErrorCode::unavailable,
@@ -301,8 +301,11 @@ Result<void> Network::check_next_list(const trust::Signed<trust::AdminList>& lis
 }
 
 Result<std::vector<Row>> Network::change_admins(const AdminsEdit& edit, std::int64_t now_s) const {
-  const trust::AdminList& list = edit.list.value;
-  KRAIT_CHECK(check_next_list(edit.list));
+  const trust::Signed<trust::AdminList>& signed_list = edit.list ? *edit.list : trusted_.lists.back();
+  const trust::AdminList& list = signed_list.value;
+  if (edit.list) {
+    KRAIT_CHECK(check_next_list(*edit.list));
+  }
   const trust::Signed<trust::PolicyStatement>& policy = edit.policy_statement;
   if (!trust::is_genuine(policy) || !trust::may_sign_policy(list, policy.signer) ||
       policy.value.network != list.network) {
@@ -318,7 +321,7 @@ Result<std::vector<Row>> Network::change_admins(const AdminsEdit& edit, std::int
                    fmt::format("nobody would vouch for {} any more; take it in (host approve), and try again", name));
     }
   }
-  std::vector<Row> rows{{Kind::admin_list, key_of(list.version), string_of(trust::encode(edit.list))},
+  std::vector<Row> rows{{Kind::admin_list, key_of(list.version), string_of(trust::encode(signed_list))},
                         {Kind::statement, "policy", string_of(trust::encode(policy))}};
   KRAIT_TRY(auto hosts, edit_hosts_under(list, edit.hosts, edit.hosts_statement, now_s));
   std::ranges::move(hosts, std::back_inserter(rows));
@@ -365,6 +368,27 @@ std::vector<Row> Network::leave(const Host& host) const {
   rows.push_back({Kind::host, key_of(host.number), text_of(left)});
   rows.push_back({Kind::joined, host.name, std::nullopt});
   return rows;
+}
+
+std::optional<Host> Network::as_seen(const Host& reporter, const std::string& peer,
+                                     const common::Endpoint& endpoint) const {
+  const Host* host = find_host(peer);
+  if (host == nullptr || host->name == reporter.name || !host->behind_nat || !host->endpoints.empty() ||
+      host->seen != endpoint.ip || endpoint.port == 0 || host->mapped == endpoint) {
+    return std::nullopt;
+  }
+  const auto own = identities_of(reporter.name);
+  const auto theirs = identities_of(peer);
+  const bool may_talk = std::ranges::any_of(own, [&](const std::string& one) {
+    return std::ranges::any_of(theirs,
+                               [&](const std::string& other) { return trusted_.policy_book.may_talk(one, other); });
+  });
+  if (!may_talk) {
+    return std::nullopt;
+  }
+  Host changed = *host;
+  changed.mapped = endpoint;
+  return changed;
 }
 
 std::vector<Row> Network::update_host(const Host& host) { return {{Kind::host, key_of(host.number), text_of(host)}}; }

@@ -50,7 +50,10 @@ std::optional<common::Endpoint> Host::endpoint() const {
   if (!endpoints.empty()) {
     return endpoints.front();
   }
-  return seen && !behind_nat && listen_port != 0 ? std::optional(common::Endpoint{*seen, listen_port}) : std::nullopt;
+  if (behind_nat) {
+    return mapped;
+  }
+  return seen && listen_port != 0 ? std::optional(common::Endpoint{*seen, listen_port}) : std::nullopt;
 }
 
 const Host* Network::find_host(std::uint64_t number) const {

@@ -59,6 +59,7 @@ struct Host {
   LinkKey link_key{};
   std::vector<common::Endpoint> endpoints{};  // as it declares them
   std::optional<common::Ip> seen{};           // where its connection came from
+  std::optional<common::Endpoint> mapped{};   // behind NAT: where a peer sees its packets come from
   std::uint16_t listen_port = 51820;
   bool behind_nat = false;
   bool waits_for_approval = false;
@@ -67,7 +68,7 @@ struct Host {
   std::int64_t joined_s = 0;
   bool operator==(const Host&) const = default;
 
-  // Where peers call it: what it declares, else where it was seen. Nothing behind NAT without one declared.
+  // Where peers call it: what it declares, else where it was seen, behind NAT by a peer.
   [[nodiscard]] std::optional<common::Endpoint> endpoint() const;
 };
 
@@ -128,7 +129,7 @@ struct HostsEdit {
 // The next list of administrators. What they have signed is signed anew in the same step, by somebody who is on it:
 // hosts believe the last list only.
 struct AdminsEdit {
-  trust::Signed<trust::AdminList> list;
+  std::optional<trust::Signed<trust::AdminList>> list;  // nothing: the present one goes on, after a restore
   HostsEdit hosts;  // takes hosts into the tree for whom only a token of somebody vouched who may no longer
   trust::Signed<trust::HostsStatement> hosts_statement;
   trust::Signed<trust::PolicyStatement> policy_statement;
@@ -181,6 +182,11 @@ class Network {
                                                             const trust::Signed<trust::KeyChange>& change) const;
   [[nodiscard]] std::vector<Row> leave(const Host& host) const;
   [[nodiscard]] static std::vector<Row> update_host(const Host& host);
+  // What changes by `reporter`'s saying where it sees a peer. Nothing where that is not to be believed: the peer says
+  // itself where it is, may not talk with the reporter, or its own connection comes from another address. So a host
+  // that lies spoils a port, and sends nobody to an address of its choice.
+  [[nodiscard]] std::optional<Host> as_seen(const Host& reporter, const std::string& peer,
+                                            const common::Endpoint& endpoint) const;
   [[nodiscard]] static std::vector<Row> update_settings(const Settings& settings);
 
  private:

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "krait/fleet/rows.h"
 #include "krait/fleet/test_author.h"
 
@@ -83,6 +85,32 @@ TEST_F(Networks, ConcernEverybodyByAnotherLease) {
   EXPECT_EQ(network.trusted().policy_book.lease_s(), 7U * 86'400);
 }
 
+// A host that lies about a peer can spoil its port, and send nobody elsewhere.
+TEST_F(Networks, BelieveWhatAPeerSeesWhereTheCoordinatorSeesTheSameAddress) {
+  join("web1", "web", 1);
+  join("db1", "db", 2);
+  join("office1", "office", 3);
+  Host db = *network.find_host("db1");
+  db.endpoints.clear();
+  db.behind_nat = true;
+  db.seen = common::Ip::parse("198.51.100.7");
+  absorb(common::Result<std::vector<Row>>(Network::update_host(db)));
+  const auto seen = [&](const std::string& by, const std::string& peer, const std::string& at) {
+    return network.as_seen(*network.find_host(by), peer, *common::Endpoint::parse(at));
+  };
+  EXPECT_FALSE(network.find_host("db1")->endpoint());
+  EXPECT_FALSE(seen("web1", "db1", "203.0.113.9:53"));        // another address: somebody's who never asked for it
+  EXPECT_FALSE(seen("office1", "db1", "198.51.100.7:4000"));  // no peer of its
+  EXPECT_FALSE(seen("db1", "db1", "198.51.100.7:4000"));
+  EXPECT_FALSE(seen("web1", "nobody", "198.51.100.7:4000"));
+  EXPECT_FALSE(seen("db1", "web1", "192.0.2.1:4000"));  // it says itself where it is
+  const auto moved = seen("web1", "db1", "198.51.100.7:4000");
+  ASSERT_TRUE(moved);
+  absorb(common::Result<std::vector<Row>>(Network::update_host(*moved)));
+  EXPECT_EQ(network.find_host("db1")->endpoint()->text(), "198.51.100.7:4000");
+  EXPECT_FALSE(seen("web1", "db1", "198.51.100.7:4000"));  // known
+}
+
 // A state that shows one key twice is refused by whoever verifies it: one host could keep all changes from its peers.
 TEST_F(Networks, RefuseAKeyThatIsAnotherHosts) {
   join("web1", "web", 1);
@@ -155,6 +183,20 @@ TEST_F(Networks, RefuseAHostThatSignsSomethingElse) {
   EXPECT_FALSE(enrolled(liar));
   EXPECT_FALSE(
       network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 9), kNow));  // another token's key
+  const auto says = [&](const std::function<void(trust::HostBinding&)>& lie) {
+    trust::JoinedHost joined = author.seal(*offer, 1).value;
+    lie(joined.binding);
+    const auto rows =
+        network.enrol(*offer, author.applicant("web1", 1), trust::sign(joined, TestAuthor::signing_key(1)), kNow);
+    return rows ? std::string("believed") : rows.error().text();
+  };
+  EXPECT_NE(says([](auto& bound) { bound.identity = "db"; }).find("the token is for web"), std::string::npos);
+  EXPECT_NE(says([](auto& bound) {
+              bound.routes = {{*common::Prefix::parse("10.20.0.0/16"), "office"}};
+            }).find("its routes are not those of the token"),
+            std::string::npos);
+  EXPECT_NE(says([](auto& bound) { bound.key.fill(9); }).find("something else than it was offered"), std::string::npos);
+  EXPECT_NE(says([](auto& bound) { bound.key_serial = 7; }).find("something else"), std::string::npos);
   EXPECT_TRUE(enrolled(*offer));
 }
 

@@ -34,11 +34,13 @@ void Core::remember(std::string_view whole) {
   if (auto state = trust::parse_state(view_of(whole))) {
     held_ = std::move(*state);
     digest_ = digest_of(whole);
+    unknown_peers_ = !peers_without_endpoint().empty();
   }
 }
 
 void Core::on_open() {
   on_lost();  // of the former one
+  said_.clear();
   incoming_.clear();
   surroundings_.send(wire::Hello{.program = fmt::format("krait-link {}", control::kVersion)});
 }
@@ -93,6 +95,7 @@ void Core::take(std::uint64_t base, std::uint64_t revision) {
   const std::string_view all = whole ? std::string_view(bytes) : std::string_view(text);
   digest_ = digest_of(all);
   confirmed_ = false;
+  unknown_peers_ = !peers_without_endpoint().empty();
   if (const auto kept = surroundings_.keep(all); !kept) {
     failure_ = bounded(kept.error().text());
     report();
@@ -115,6 +118,50 @@ Result<void> Core::try_hand_over() {
     confirmed_ = true;
   }
   return {};
+}
+
+std::set<std::string> Core::peers_without_endpoint() const {
+  std::set<std::string> names;
+  if (held_) {
+    held_->hosts_part.for_each([&](const trust::Key&, const trust::Bytes& value) {
+      if (const auto bound = trust::parse_host_binding(value)) {
+        names.insert(bound->name);
+      }
+    });
+    for (const trust::Joined& joined : held_->joined) {
+      names.insert(joined.host.value.binding.name);
+    }
+    for (const trust::Advice& advice : held_->advice) {
+      if (advice.endpoint) {
+        names.erase(advice.host);
+      }
+    }
+    names.erase(where_.name);
+  }
+  return names;
+}
+
+void Core::look_at_peers() {
+  if (!has_peers_to_look_at()) {
+    return;
+  }
+  const auto seen = surroundings_.seen_peers();
+  if (!seen) {
+    return;  // the agent is away: there is another time
+  }
+  const std::set<std::string> unknown = peers_without_endpoint();
+  wire::Here here{.endpoints = where_.endpoints, .listen_port = where_.listen_port, .seen = {}};
+  for (const auto& [name, endpoint] : *seen) {
+    const auto said = said_.find(name);
+    const bool is_news = said == said_.end() ? unknown.contains(name) : said->second != endpoint;
+    if (is_news && here.seen.size() < wire::kMaxSeen) {
+      here.seen.push_back({.host = 0, .endpoint = endpoint, .name = name});
+      said_[name] = endpoint;
+    }
+  }
+  if (!here.seen.empty()) {
+    surroundings_.send(here);
+  }
 }
 
 void Core::report() { surroundings_.send(wire::Enforced{revision_, failure_}); }

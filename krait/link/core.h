@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +37,9 @@ class Surroundings {
   virtual common::Result<void> rotate_key() = 0;
   // Signs with the host's own key.
   virtual common::Result<trust::Signed<trust::KeyChange>> sign(trust::KeyChange change) = 0;
+  // Where the agent sees peers that it has heard of just now: name and endpoint.
+  using SeenPeers = std::map<std::string, std::string>;
+  virtual common::Result<SeenPeers> seen_peers() = 0;
   virtual void complain(const std::string& what) = 0;
   // The connection is of no use any more. `for_good`: nor will another one be, before somebody has done something.
   virtual void give_up(const std::string& why, bool for_good) = 0;
@@ -59,6 +64,9 @@ class Core {
   void on_message(wire::Message& message);
   // The connection is gone: what was heard on it is not the newest for ever.
   void on_lost() { confirmed_ = true; }
+  // Tells of peers behind NAT, who do not know themselves where they can be called; once in a while.
+  void look_at_peers();
+  [[nodiscard]] bool has_peers_to_look_at() const { return unknown_peers_ || !said_.empty(); }
   // Asks the agent again where it could not be asked, or refused.
   void try_again();
 
@@ -81,6 +89,7 @@ class Core {
   void hand_over();
   common::Result<void> try_hand_over();
   void report();
+  [[nodiscard]] std::set<std::string> peers_without_endpoint() const;
 
   using OwnKeys = Surroundings::OwnKeys;
   // What the network knows of this host's keys.
@@ -100,7 +109,9 @@ class Core {
   std::uint64_t revision_ = 0;  // that the coordinator gave it
   std::string incoming_;        // parts of a state that has not come to its end
   bool confirmed_ = true;       // the agent knows that what is held was the newest when the coordinator said so
-  std::string failure_;         // why the agent does not enforce what is held; empty: it does
+  bool unknown_peers_ = false;  // nobody has said where some peer is
+  std::map<std::string, std::string> said_;  // of peers, over this connection
+  std::string failure_;                      // why the agent does not enforce what is held; empty: it does
 };
 
 }  // namespace krait::link

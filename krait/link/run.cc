@@ -1,6 +1,7 @@
 #include "krait/link/run.h"
 
 #include <fmt/format.h>
+#include <sys/epoll.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,11 +11,13 @@
 #include <random>
 #include <utility>
 
+#include "common/clock.h"
 #include "common/event/loop.h"
 #include "common/event/notify.h"
 #include "common/event/timer.h"
 #include "common/file.h"
 #include "common/memory.h"
+#include "common/netlink/watch.h"
 #include "krait/control/client.h"
 #include "krait/link/core.h"
 #include "krait/wire/connection.h"
@@ -39,6 +42,11 @@ constexpr std::chrono::minutes kForGood{10};
 constexpr std::chrono::milliseconds kAgentRetry{1'000};
 constexpr std::chrono::seconds kDialPatience{15};
 constexpr std::chrono::seconds kRotationPause{5};
+// The kernel tells nobody where it hears WireGuard's peers from: it is asked, where some peer's place is not known.
+constexpr std::chrono::seconds kLookPeriod{60};
+constexpr std::uint64_t kLiveSeconds = 180;  // a session's life (REJECT_AFTER_TIME of WireGuard's paper)
+// A host that moves loses and gets addresses one after the other.
+constexpr std::chrono::milliseconds kSettling{300};
 
 class Runner final : public wire::ConnectionUser, public Surroundings {
  public:
@@ -55,6 +63,9 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
     KRAIT_TRY(redial_, common::Timer::create(loop_, [this] { dial(); }));
     KRAIT_TRY(patience_, common::Timer::create(loop_, [this] { give_up("it does not answer", false); }));
     KRAIT_TRY(agent_retry_, common::Timer::create(loop_, [this] { ask_agent_again(); }));
+    KRAIT_TRY(look_, common::Timer::create(loop_, [this] { look_at_peers(); }));
+    KRAIT_TRY(moved_, common::Timer::create(loop_, [this] { look_at_own_address(); }));
+    watch_own_addresses();
     if (const auto kept = common::read_file(options_.files.offered(), trust::kMaxStateBytes)) {
       core_.remember(*kept);
     }
@@ -84,6 +95,10 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
       retry_ = kFirstRetry;
     }
     core_.on_message(*message);
+    if (core_.has_peers_to_look_at() != looks_) {
+      looks_ = !looks_;
+      looks_ ? look_.every(kLookPeriod) : look_.stop();
+    }
     common::release_free_memory();
     look_at_agent();
   }
@@ -133,6 +148,17 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
     KRAIT_TRY(const auto key, crypto::SigningKey::load(options_.files.host_key(), "krait join"));
     return trust::sign(std::move(change), key);
   }
+  Result<SeenPeers> seen_peers() override {
+    KRAIT_TRY(const auto answer, control::ask(options_.agent_socket, control::Request::endpoints));
+    SeenPeers seen;
+    const std::uint64_t now_s = static_cast<std::uint64_t>(common::now().unix_ns / 1'000'000'000);
+    for (const common::Json& peer : common::list_at(answer, "endpoints")) {
+      if (common::number_at(peer, "handshake_s") + kLiveSeconds > now_s) {
+        seen[common::text_at(peer, "host")] = common::text_at(peer, "endpoint");
+      }
+    }
+    return seen;
+  }
   void complain(const std::string& what) override { log_.warning(what); }
 
   // The connection may be the caller: it ends when the loop goes on.
@@ -152,8 +178,10 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
 
  private:
   void dial() {
+    redial_waits_ = false;
     if (std::exchange(ending_, false)) {
       connection_.reset();
+      redial_waits_ = true;
       redial_.after(std::exchange(for_good_, false) ? std::chrono::duration_cast<std::chrono::nanoseconds>(kForGood)
                                                     : next_retry());
       return;
@@ -171,10 +199,52 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
     patience_.after(kDialPatience);
   }
 
+  // Without it the host is found again once TCP has given up, which takes minutes.
+  void watch_own_addresses() {
+    auto watch = netlink::Watch::open();
+    if (!watch) {
+      log_.warning("the link does not notice when this host's address changes: " + watch.error().text());
+      return;
+    }
+    watch_ = std::move(*watch);
+    const auto added = loop_.add(watch_->fd(), EPOLLIN, [this](std::uint32_t) {
+      const auto noticed = watch_->read("", 0);
+      if (!noticed || noticed->any()) {
+        moved_.after(kSettling);
+      }
+    });
+    if (!added) {
+      log_.warning(added.error().text());
+    }
+  }
+
+  // A connection from an address that this host would not call from any more is as good as lost.
+  void look_at_own_address() {
+    if (!connection_ || ending_) {
+      if (redial_waits_) {
+        retry_ = kFirstRetry;
+        redial_.after(std::chrono::nanoseconds(0));
+      }
+      return;
+    }
+    const auto bound = wire::own_endpoint(connection_->fd());
+    const auto now = wire::source_towards(*common::Endpoint::parse(address_));
+    if (bound && now && bound->ip != *now) {
+      retry_ = std::chrono::milliseconds(0);
+      give_up(fmt::format("this host is at {} now", now->text()), false);
+    }
+  }
+
+  void look_at_peers() {
+    if (connection_ && !ending_) {
+      core_.look_at_peers();
+    }
+  }
+
   // Half of it to all of it, so that hosts that were cut off together do not come back together.
   std::chrono::nanoseconds next_retry() {
     const std::chrono::milliseconds now = retry_;
-    retry_ = std::min(retry_ * 2, kLastRetry);
+    retry_ = std::clamp(retry_ * 2, kFirstRetry, kLastRetry);
     return std::chrono::milliseconds(now.count() / 2 + std::uniform_int_distribution<long>(0, now.count())(random_));
   }
 
@@ -215,6 +285,11 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
   std::chrono::milliseconds agent_wait_ = kAgentRetry;
   std::optional<std::chrono::steady_clock::time_point> last_rotation_;
   std::minstd_rand random_{std::random_device{}()};
+  common::Timer look_;
+  common::Timer moved_;
+  std::optional<netlink::Watch> watch_;
+  bool looks_ = false;
+  bool redial_waits_ = false;
   bool ending_ = false;
   bool for_good_ = false;
 };

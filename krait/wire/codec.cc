@@ -120,6 +120,7 @@ void put(v1::Frame& frame, const Here& here) {
     v1::Seen& entry = *to.add_seen();
     entry.set_host(seen.host);
     entry.set_endpoint(seen.endpoint);
+    entry.set_name(seen.name);
   }
 }
 
@@ -267,10 +268,10 @@ Result<Message> take(v1::Here& from) {
     return wrong("too many peers that were seen");
   }
   for (v1::Seen& seen : *from.mutable_seen()) {
-    if (seen.endpoint().size() > kMaxTextBytes) {
-      return wrong("an endpoint that is too long");
+    if (seen.endpoint().size() > kMaxTextBytes || seen.name().size() > kMaxTextBytes) {
+      return wrong("an endpoint or a name that is too long");
     }
-    here.seen.push_back({seen.host(), std::move(*seen.mutable_endpoint())});
+    here.seen.push_back({seen.host(), std::move(*seen.mutable_endpoint()), std::move(*seen.mutable_name())});
   }
   return here;
 }

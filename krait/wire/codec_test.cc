@@ -30,7 +30,7 @@ TEST(Codec, BringsEveryMessageBack) {
                                       State{3, 4, std::string("\0\1\2", 3), true},
                                       Confirmed{12},
                                       Enforced{12, "no room"},
-                                      Here{{"192.0.2.9:1"}, 99, {{4, "192.0.2.4:5"}}},
+                                      Here{{"192.0.2.9:1"}, 99, {{4, "192.0.2.4:5", "web1"}}},
                                       KeyChange{"change"},
                                       Leave{},
                                       Refused{RefusalCode::token, "spent"},

@@ -214,5 +214,19 @@ TEST_F(Connections, OutliveAnOtherEndThatResets) {
   EXPECT_TRUE(run_until([&] { return !server.closed.empty(); }));
 }
 
+// The coordinator's default: what an IPv4 host is called from is no IPv6 address for its peers.
+TEST(Dial, TellsIPv4AtASocketOfBothFamilies) {
+  const Fd listener = *listen_on(*common::Ip::parse("::"), 0);
+  const auto port = own_endpoint(listener.get())->port;
+  const Fd caller = *dial({*common::Ip::parse("127.0.0.1"), port});
+  Fd taken;
+  for (int i = 0; i < 1000 && !taken.valid(); ++i) {
+    taken = Fd(::accept(listener.get(), nullptr, nullptr));
+  }
+  ASSERT_TRUE(taken.valid());
+  EXPECT_EQ(peer_endpoint(taken.get())->ip.text(), "127.0.0.1");
+  EXPECT_EQ(source_towards({*common::Ip::parse("127.0.0.1"), 9})->text(), "127.0.0.1");
+}
+
 }  // namespace
 }  // namespace krait::wire

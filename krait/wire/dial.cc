@@ -60,8 +60,14 @@ std::optional<Endpoint> endpoint_of(const sockaddr_storage& storage) {
     sockaddr_in6 from{};
     std::memcpy(&from, &storage, sizeof(from));
     endpoint.ip.family = Family::v6;
-    std::memcpy(endpoint.ip.bytes.data(), &from.sin6_addr, sizeof(from.sin6_addr));
     endpoint.port = ntohs(from.sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&from.sin6_addr)) {  // by a socket that listens for both families
+      constexpr std::size_t kPrefixBytes = 12;
+      endpoint.ip.family = Family::v4;
+      std::memcpy(endpoint.ip.bytes.data(), &from.sin6_addr.s6_addr[kPrefixBytes], sizeof(in_addr));
+      return endpoint;
+    }
+    std::memcpy(endpoint.ip.bytes.data(), &from.sin6_addr, sizeof(from.sin6_addr));
     return endpoint;
   }
   return std::nullopt;
@@ -106,6 +112,16 @@ Result<Endpoint> own_endpoint(int fd) {
   }
   const auto endpoint = endpoint_of(storage);
   return endpoint ? Result<Endpoint>(*endpoint) : Error(common::ErrorCode::system, "a socket that is not of TCP");
+}
+
+std::optional<Ip> source_towards(const Endpoint& to) {
+  const Fd fd(::socket(to.ip.family == Family::v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const SocketAddress address = address_of(to.ip, to.port);
+  if (!fd.valid() || ::connect(fd.get(), address.get(), address.size) != 0) {
+    return std::nullopt;
+  }
+  const auto own = own_endpoint(fd.get());
+  return own ? std::optional(own->ip) : std::nullopt;
 }
 
 std::optional<Endpoint> peer_endpoint(int fd) {

@@ -110,6 +110,7 @@ struct Enforced {
 struct Seen {
   std::uint64_t host = 0;
   std::string endpoint{};
+  std::string name{};
   bool operator==(const Seen&) const = default;
 };
 

@@ -118,6 +118,9 @@ check "a token that was revoked" coordinator token revoke "$(coordinator token l
 check "is refused" says "was revoked" join web3 "$token"
 check "a forged token is refused" says "none of this network" join web3 "${token:0:100}AAAAAAAA${token:108}"
 
+short=$(coordinator token create --identity web --ttl 1s)
+sleep 2.2 # seconds are counted whole
+check "one that has expired is refused" says "the token has expired" join web3 "$short"
 for host in web1 db1 office1; do agent "$host" && link "$host"; done
 check "all are online" await online 3
 check "web1 knows db1 alone" await has_taken web1 "peers db1/127.0.0.1:51802 rules"
@@ -133,6 +136,10 @@ check "the history" says "rollback to 1" coordinator policy history
 
 kb=$(resident_kb "${pid[web1-link]}")
 check "the link's memory: $kb kB" test "$kb" -le 12288
+
+places web1
+check "krait check knows a host that has joined" says "host web1 (web) on wg0, peers: 1" "${place[@]}" "$bin/krait" check
+check "and doctor too" says "the state that administrators signed are valid" "${place[@]}" "$bin/krait" doctor
 
 # --- Who is away -------------------------------------------------------------------------------------------------------
 stop office1-agent
@@ -228,6 +235,7 @@ sleep 2
 check "without a coordinator nobody says so" test "$(confirmations web1)" = "$silent"
 serve
 check "and back it does again" await count_more web1 "$silent"
+check "to all hosts" await online 3
 check "no lease any more" coordinator policy apply --wait "$work/first.toml"
 check "web5 goes" coordinator host remove web5
 
@@ -237,22 +245,82 @@ check "unless they are left behind" says "2 of 2 hosts have another key" coordin
 link office1
 check "who follows once back" await online 3
 
+# --- Clocks ------------------------------------------------------------------------------------------------------------
+# off BY COMMAND...: by a clock that is so many seconds off.
+off() { LD_PRELOAD="$bin/clock_shift.so" KRAIT_TEST_SHIFT_S="$1" "${@:2}"; }
+year=31536000
+old_token=$(coordinator token create --identity web --ttl 1h)
+check "a host whose clock is a year ahead joins" off "$year" join ahead1 "$(coordinator token create --identity web)" --endpoint 127.0.0.1:51806
+check "and one whose is a year behind" off "-$year" join behind1 "$(coordinator token create --identity web)" --endpoint 127.0.0.1:51807
+check "its peers believe both" await has_taken db1 "ahead1/127.0.0.1:51806 behind1/127.0.0.1:51807 web1/"
+stop coordinator
+check "a coordinator whose clock is a year ahead" off "$year" serve
+check "serves hosts" await online 3
+check "and policies" says "3 of 3" coordinator policy apply --wait "$work/second.toml"
+check "tokens end too early by it, and it says why" says "s ago by the coordinator's clock" join late1 "$old_token"
+stop coordinator
+check "one whose clock is a year behind" off "-$year" serve
+check "serves hosts too" await online 3
+check "and policies too" says "3 of 3" coordinator policy apply --wait "$work/first.toml"
+check "and tokens" join late1 "$old_token" --endpoint 127.0.0.1:51808
+stop coordinator
+serve
+await online 3
+check "the audit holds over all that" says "none was changed" coordinator audit verify
+for host in ahead1 behind1 late1; do coordinator host remove "$host" >"$work/said" 2>&1; done
+
+# --- What it prints ----------------------------------------------------------------------------------------------------
+# Compared with what is kept, but for keys, times, ports and what takes how long; KRAIT_GOLDEN=write writes it anew.
+golden=$(dirname "$0")/coordinator_says.golden
+say() { printf '$ krait-coordinator %s\n' "$*" && coordinator "$@" 2>&1; }
+{
+  say status
+  say network show
+  say host list
+  say host show office1
+  say host show nobody
+  say token list | sed 's/^[^ ]*=/KEY/' | sort
+  say token revoke none
+  say admin list
+  say policy history
+  say policy diff 1
+  say policy show 1
+  say policy show 99
+  say policy apply --dry-run "$work/second.toml"
+  say audit list --most 6
+  say audit verify
+} | sed -E "s#$work#WORK#g; s/127\.0\.0\.1:$port/ADDRESS/g; s/[0-9]{4}-[0-9-]+ [0-9:]+Z/TIME/g; s/[A-Za-z0-9+\/]{43}=/KEY/g; s/[0-9a-f]{64}/HASH/g; s/user [0-9]+/user ID/g; s/number [A-Za-z0-9_-]{43}/number NUMBER/; s/revision [0-9]+/revision N/; s/^[0-9]+  TIME  revision/N  TIME  revision/; s/^[0-9]+ lines/N lines/" >"$work/says"
+[[ ${KRAIT_GOLDEN:-} != write ]] || cp "$work/says" "$golden"
+check "what commands print is what is kept" diff "$golden" "$work/says"
+
 # --- Who goes ----------------------------------------------------------------------------------------------------------
 check "web1 becomes an office" coordinator host set-identity web1 office --wait
 check "db1 is told" await has_taken db1 "peers rules"
 check "office1 is removed" coordinator host remove office1 --wait
 check "its key is refused" await grep -q "was removed" "$work/office1-link.log"
-check "its addresses rest" says "10.90.0.5" join web4 "$(coordinator token create --identity web)"
+check "its addresses rest" says "10.90.0.8" join web4 "$(coordinator token create --identity web)"
 places db1
 check "db1 leaves" "${place[@]}" "$bin/krait" leave --no-stop
 check "db1 is off" says "has left" coordinator host list
 check "the audit holds" says "none was changed" coordinator audit verify
 if [[ -z $database ]]; then
   check "a backup" coordinator backup "$work/state/backup.db"
+  held=$(took web1)
+  check "a change that it does not hold" says "1 of 1" coordinator policy apply --wait "$work/both.toml"
+  newer=$(took web1)
   stop coordinator
-  check "the restore" coordinator restore "$work/state/backup.db"
+  check "the restore" says "network sign-anew" coordinator restore "$work/state/backup.db"
   check "serves what was saved" serve
   check "with all its hosts" says "office" coordinator host show web1
+  check "a host refuses to go back" await says "this host has seen" coordinator host list
+  check "and enforces what it has" test "$(took web1)" = "$newer"
+  check "an administrator signs nothing over it unawares" says "to sign nothing for" coordinator policy apply "$work/both.toml"
+  places web1
+  check "a host that is told goes back" "${place[@]}" "$bin/krait" allow-older
+  check "to what was saved" await has_taken web1 "${held#* }"
+  check "the others by what an administrator signs anew" says "is signed as revision" coordinator network sign-anew
+  check "from where it goes on" says "1 of 1" coordinator policy apply --wait "$work/both.toml"
+  check "the audit knows" says "everything is signed anew" coordinator audit list
 fi
 echo "$failed failed"
 ((failed == 0))
