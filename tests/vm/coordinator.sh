@@ -88,6 +88,13 @@ link_start web
 check "the coordinator's word does" "" traffic db more transfer 20 200
 check "without a lease again" "" apply "${granted[@]}"
 
+on web ip addr del 192.0.2.1/24 dev eth0
+on web ip addr add 192.0.2.11/24 dev eth0
+check "a host that moves calls again at once" "" until_true 20 grep -q 'this host is at 192.0.2.11 now' "$lab_dir/web-link.log"
+# shellcheck disable=SC2016
+check "and its peers are told where it is" "" until_true 30 eval '[[ $(on db wg show wg0 endpoints) == *192.0.2.11:* ]]'
+check "the same connection goes on" "" traffic db more transfer 50 60
+
 kill_hard office "$coordinator_pid"
 check "it goes on without the coordinator" "" traffic db more transfer 100 60
 kill_hard web "${link_pid[web]}"
