@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <string_view>
 
 namespace krait::wire {
@@ -85,6 +86,8 @@ Tls::Tls(Side side, Owned<ssl_ctx_st> context) : side_(side), context_(std::move
 Tls::~Tls() = default;
 
 Result<std::unique_ptr<Tls>> Tls::create(Side side, const KeyPair& key) {
+  // OpenSSL writes without MSG_NOSIGNAL: whoever goes away in between would end the whole process.
+  std::signal(SIGPIPE, SIG_IGN);
   KRAIT_TRY(const auto own, read_pem(key.pem));
   Owned<ssl_ctx_st> context(SSL_CTX_new(side == Side::server ? TLS_server_method() : TLS_client_method()));
   if (!context || !set_up(context.get(), side, own)) {

@@ -16,6 +16,7 @@ enum class Side : std::uint8_t { client, server };
 // One side's settings; outlives its connections. Not thread-safe.
 class Tls {
  public:
+  // Has the process ignore SIGPIPE from then on.
   static common::Result<std::unique_ptr<Tls>> create(Side side, const KeyPair& key);
   Tls(const Tls&) = delete;
   Tls& operator=(const Tls&) = delete;
