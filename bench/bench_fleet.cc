@@ -209,6 +209,7 @@ class Fleet {
   common::Endpoint where;
   std::deque<SimulatedHost> hosts;
   std::size_t up = 0;
+  std::size_t redialled = 0;
   std::vector<double> acknowledged_ms;  // since `called`
   Clock::time_point called{};
 
@@ -264,7 +265,14 @@ bool SimulatedHost::dial() {
   return true;
 }
 
-void SimulatedHost::on_closed(const std::string& why) { std::fprintf(stderr, "closed: %s\n", why.c_str()); }
+// As a link does, without its pause.
+void SimulatedHost::on_closed(const std::string& why) {
+  if (fleet_.redialled++ == 0) {
+    std::fprintf(stderr, "bench_fleet: a host dials again: %s\n", why.c_str());
+  }
+  connection_.reset();
+  dial();
+}
 
 Result<void> SimulatedHost::hand_over() {
   if (!is_up) {

@@ -262,7 +262,7 @@ TEST(PolicyAfterAnother, ReadsOnlyTheRulesThatDiffer) {
   const std::string rule = "[[rule]]\nname = \"new\"\naction = \"deny\"\nfrom = \"i0\"\nto = \"i1\"\nports = \"any\"\n";
   EXPECT_EQ(read_again(text + rule), 2);
   EXPECT_EQ(read_again(std::string(text).insert(text.find("[[rule]]", 600), rule)), 2);
-  EXPECT_EQ(read_again("# " + text), 12);  // before the first rule: everything
+  EXPECT_EQ(read_again("# a comment\n" + text), 12);  // before the first rule: everything
 }
 
 }  // namespace

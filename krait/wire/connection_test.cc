@@ -131,6 +131,19 @@ TEST_F(Connections, CarryFramesOfEverySize) {
   EXPECT_EQ(client.connection->queued_bytes(), 0U);
 }
 
+// Writing to who has gone by a reset is an error of that connection, not the process's end by SIGPIPE.
+TEST_F(Connections, OutliveTheOneThatIsReset) {
+  call();
+  ASSERT_TRUE(run_until([&] { return accepted == 1; }));
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ASSERT_EQ(::setsockopt(client.connection->fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+  const Fd other_end(::dup(server.connection->fd()));
+  client.connection.reset();
+  EXPECT_LT(::send(other_end.get(), "x", 1, MSG_NOSIGNAL), 0);  // takes the reset: the next one is told by a signal
+  server.connection->send("is anybody there?");
+  ASSERT_TRUE(run_until([&] { return !server.closed.empty(); }));
+}
+
 TEST_F(Connections, SendOneFrameToSeveral) {
   call();
   ASSERT_TRUE(run_until([&] { return accepted == 1; }));

@@ -160,20 +160,18 @@ check "who was away takes what was changed meanwhile" await has_taken db1 "peers
 
 # --- Nothing left to accept with ---------------------------------------------------------------------------------------
 descriptors() { ls "/proc/${pid[coordinator]}/fd" | wc -l; }
-strangers=()
 most=$(($(descriptors) + 4))
 has_none_left() { (($(descriptors) >= most)); }
 prlimit --pid "${pid[coordinator]}" --nofile="$most:$(ulimit -Hn)"
-for _ in {1..12}; do
-  exec {stranger}<>"/dev/tcp/127.0.0.1/$port" && strangers+=("$stranger")
-done
+bash -c 'for _ in {1..12}; do exec {stranger}<>"/dev/tcp/127.0.0.1/$1"; done; exec sleep 60' strangers "$port" &
+pid[strangers]=$!
 check "strangers take all descriptors" await has_none_left
 used=$(cut -f 1 -d ' ' "/proc/${pid[coordinator]}/schedstat")
 stop web1-link && link web1
 sleep 1
 used=$((($(cut -f 1 -d ' ' "/proc/${pid[coordinator]}/schedstat") - used) / 1000000))
 check "which burns no processor: $used ms of a second" test "$used" -lt 300
-for stranger in "${strangers[@]}"; do exec {stranger}>&-; done
+stop strangers KILL
 check "once they have gone all hosts are served again" await online 3
 prlimit --pid "${pid[coordinator]}" --nofile="$(ulimit -Hn):$(ulimit -Hn)"
 # --- Keys --------------------------------------------------------------------------------------------------------------
