@@ -20,7 +20,6 @@
 namespace krait::coordinator {
 
 using common::Error;
-using common::ErrorCode;
 using common::Result;
 
 namespace {

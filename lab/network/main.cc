@@ -20,6 +20,7 @@
 #include "krait/crypto/secret.h"
 #include "krait/plan/joined.h"
 #include "krait/trust/author.h"
+#include "krait/trust/naive_state.h"
 
 namespace {
 
