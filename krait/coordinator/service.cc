@@ -14,6 +14,8 @@ using common::Result;
 namespace {
 
 constexpr int kMaxAttempts = 50;  // of a change that others come before
+// So many changes long it is known what a host holds that has gone: what is not shared with today's state is memory.
+constexpr std::uint64_t kRememberedRevisions = 64;
 
 }  // namespace
 
@@ -63,6 +65,9 @@ Result<void> Service::catch_up() {
 void Service::spread(const fleet::Concerned& concerned, std::int64_t begun_us) {
   look_for_struck_off(concerned);
   differences_.clear();
+  std::erase_if(left_, [&](const auto& each) {
+    return each.second.sent + kRememberedRevisions < revision_ || network_->find_host(each.first) == nullptr;
+  });
   last_concerned_ = sessions_of(concerned);
   last_begun_us_ = begun_us;
   for (const SessionId id : last_concerned_) {

@@ -130,6 +130,12 @@ class Service {
   };
   using DifferenceKey = std::tuple<const trust::Told*, const trust::Told*, std::uint64_t>;  // then, now, base
 
+  // What a host held when its connection ended.
+  struct Left {
+    fleet::Telling held;
+    std::uint64_t sent = 0;
+  };
+
   struct Wait {
     Spread spread;
     std::set<SessionId> open;
@@ -162,6 +168,8 @@ class Service {
   void look_for_struck_off(const fleet::Concerned& concerned);
   void list(SessionId id, Session& session);
   void unlist(SessionId id, Session& session);
+  void remember(Session& session);
+  bool recognise(Session& session, const wire::Watch& watch, const fleet::Telling& telling);
   void settle(SessionId id, bool enforcing, const std::string& why);
   [[nodiscard]] std::vector<fleet::Offer> reserved() const;
 
@@ -172,6 +180,7 @@ class Service {
   std::map<SessionId, Session> sessions_;
   std::map<std::uint64_t, SessionId> session_of_host_;
   std::map<std::string, std::set<SessionId>, std::less<>> watching_;  // by identity
+  std::map<std::uint64_t, Left> left_;                                // by host, of those that may come back to it
   std::set<SessionId> joining_;
   std::map<DifferenceKey, Difference> differences_;  // made since the last change
   SessionId next_session_ = 1;

@@ -77,7 +77,15 @@ void Service::on_gone(SessionId id) {
   }
   joining_.erase(id);
   unlist(id, found->second);
+  remember(found->second);
   sessions_.erase(id);
+}
+
+void Service::remember(Session& session) {
+  if (session.held.told != nullptr && network_->find_host(session.host) != nullptr) {
+    left_[session.host] = {std::move(session.held), session.sent};
+    session.held = {};
+  }
 }
 
 void Service::refuse(Session& session, wire::RefusalCode code, std::string text) {
@@ -125,6 +133,7 @@ void Service::bind(SessionId id, Session& session, std::uint64_t host) {
     other.ending = true;
     other.watching = false;
     unlist(former->second, other);
+    remember(other);
     settle(former->second, false, "it connected anew");
     other.peer->finish();
   }
@@ -224,18 +233,39 @@ void Service::on(SessionId id, Session& session, wire::Watch& watch) {
     return;
   }
   const fleet::Telling telling = network_->telling_for(*host);
-  if (watch.holds != 0 && !watch.digest.empty()) {
-    const wire::KeyHash digest = wire::hash_of(fleet::string_of(trust::encode_view(telling.view())));
-    if (std::ranges::equal(digest, watch.digest,
-                           [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); })) {
-      session.held = telling;
-      session.sent = revision_;
-      session.behind = false;
-      session.peer->send(wire::Confirmed{revision_});
-      return;
-    }
+  if (!recognise(session, watch, telling)) {
+    send_state(session, telling, true);
+  } else if (session.held.told == telling.told && session.held.self == telling.self) {
+    session.held = telling;
+    session.sent = revision_;
+    session.behind = false;
+    session.peer->send(wire::Confirmed{revision_});
+  } else {
+    send_state(session, telling, false);
   }
-  send_state(session, telling, true);
+}
+
+// Whether the host holds what it would be told now, or what it was told when it was here last.
+bool Service::recognise(Session& session, const wire::Watch& watch, const fleet::Telling& telling) {
+  const auto left = left_.extract(session.host);
+  if (watch.holds == 0 || watch.digest.empty()) {
+    return false;
+  }
+  const auto is_held = [&](const fleet::Telling& candidate) {
+    const wire::KeyHash digest = wire::hash_of(fleet::string_of(trust::encode_view(candidate.view())));
+    return std::ranges::equal(digest, watch.digest,
+                              [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); });
+  };
+  if (!left.empty() && left.mapped().sent == watch.holds && is_held(left.mapped().held)) {
+    session.held = left.mapped().held;
+    session.sent = left.mapped().sent;
+    return true;
+  }
+  if (is_held(telling)) {
+    session.held = telling;
+    return true;
+  }
+  return false;
 }
 
 std::size_t Service::rotate_keys(const std::set<std::string>& hosts, bool go) {

@@ -616,6 +616,32 @@ TEST_F(Hosts, AreToldTheNewestStateAloneWhereTheyAreSlow) {
   EXPECT_EQ(states.back().revision, service.revision());
 }
 
+// A whole state is sent to whoever holds something else than it was told here last.
+TEST_F(Hosts, AreToldWhatHasChangedWhileTheyWereAway) {
+  Host& host = add("web", 1);
+  const auto first = read(host);
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first.front().base, 0U);
+  const wire::KeyHash hash = wire::hash_of(first.front().bytes);
+  const std::string digest(hash.begin(), hash.end());
+  const auto call_again = [&](std::uint64_t holds, const std::string& what) {
+    service.on_gone(host.session);
+    host.wire.to_host.clear();
+    host.session = service.on_connected(host.wire, fleet::TestAuthor::applicant(host.name, 1).link_key, std::nullopt);
+    say(host, wire::Hello{});
+    say(host, wire::Watch{.holds = holds, .digest = what});
+    return *wire::decode(host.wire.to_host.back());
+  };
+  EXPECT_TRUE(std::holds_alternative<wire::Confirmed>(call_again(first.front().revision, digest)));
+  service.on_gone(host.session);
+  apply("db web");
+  host.session = service.on_connected(host.wire, fleet::TestAuthor::applicant(host.name, 1).link_key, std::nullopt);
+  const auto difference = std::get<wire::State>(call_again(service.revision() - 1, digest));
+  EXPECT_EQ(difference.base, service.revision() - 1);
+  EXPECT_LT(difference.bytes.size(), first.front().bytes.size());
+  EXPECT_EQ(std::get<wire::State>(call_again(service.revision(), digest)).base, 0U);  // it lost what it was sent since
+}
+
 // Of all who have the same identities each gets the very bytes, which were made once.
 TEST_F(Hosts, WithTheSameIdentitiesAreSentTheSameFrame) {
   Host& one = add("web", 1);

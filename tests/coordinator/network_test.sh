@@ -159,7 +159,7 @@ link db1
 check "who was away takes what was changed meanwhile" await has_taken db1 "peers web1/"
 
 # --- Nothing left to accept with ---------------------------------------------------------------------------------------
-descriptors() { ls "/proc/${pid[coordinator]}/fd" | wc -l; }
+descriptors() { find "/proc/${pid[coordinator]}/fd" -type l | wc -l; }
 most=$(($(descriptors) + 4))
 has_none_left() { (($(descriptors) >= most)); }
 prlimit --pid "${pid[coordinator]}" --nofile="$most:$(ulimit -Hn)"
