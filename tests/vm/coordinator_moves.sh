@@ -7,11 +7,10 @@ set -u
 
 export KRAIT_ADMIN_KEY=/var/lib/krait/admin.key KRAIT_COORDINATOR_STATE=/var/lib/krait/coordinator KRAIT_LINK_STATE=/var/lib/krait/link
 declare -A link_pid=()
-coordinator_pid=
 
 coordinator() { on office krait-coordinator "$@"; }
 serve_coordinator() {
-  coordinator_pid=$(start office "$lab_dir/coordinator.log" krait-coordinator serve --listen 192.0.2.3:7170 --metrics "")
+  start office "$lab_dir/coordinator.log" krait-coordinator serve --listen 192.0.2.3:7170 --metrics "" >"$lab_dir/coordinator-pid"
   until_true 20 coordinator status
 }
 link_start() { link_pid[$1]=$(start "$1" "$lab_dir/$1-link.log" krait-link); }
@@ -30,15 +29,9 @@ joins() {
 }
 online() { [[ $(coordinator status -o json | member online) == "$1" ]]; }
 
-# apply RULE...: sets called_ns and returned_ns around `policy apply --wait`.
-apply() {
+apply() { # apply RULE...
   put_policy office "$@"
-  called_ns=${EPOCHREALTIME/[.,]/}000
-  coordinator policy apply --wait --timeout 60s /etc/krait/policy.toml >"$lab_dir/apply.log" 2>&1
-  local status=$?
-  returned_ns=${EPOCHREALTIME/[.,]/}000
-  ((status == 0)) || cat "$lab_dir/apply.log"
-  return "$status"
+  coordinator policy apply --wait --timeout 60s /etc/krait/policy.toml
 }
 
 granted=("web db tcp/5432 udp/9000 icmp/echo-request")
