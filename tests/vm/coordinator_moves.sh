@@ -1,0 +1,80 @@
+#!/bin/bash
+# A coordinator and two hosts on real WireGuard, with a transfer running: all go over to other keys, a lease that is confirmed
+# and one that is not, and a host that moves.
+set -u
+# shellcheck source=lab/scenario.sh
+. /lab/scenario.sh
+
+export KRAIT_ADMIN_KEY=/var/lib/krait/admin.key KRAIT_COORDINATOR_STATE=/var/lib/krait/coordinator KRAIT_LINK_STATE=/var/lib/krait/link
+declare -A link_pid=()
+
+coordinator() { on office krait-coordinator "$@"; }
+serve_coordinator() {
+  start office "$lab_dir/coordinator.log" krait-coordinator serve --listen 192.0.2.3:7170 --metrics "" >"$lab_dir/coordinator-pid"
+  until_true 20 coordinator status
+}
+link_start() { link_pid[$1]=$(start "$1" "$lab_dir/$1-link.log" krait-link); }
+
+# joins HOST IDENTITY: with a new token; then agent and link.
+joins() {
+  local token
+  token=$(coordinator token create --identity "$2") || return 1
+  if ! on "$1" krait join "$token" --name "$1" --no-start >"$lab_dir/$1-join.log" 2>&1; then
+    cat "$lab_dir/$1-join.log"
+    return 1
+  fi
+  agent_start "$1"
+  agent_ready "$1" || { agent_log "$1" && return 1; }
+  link_start "$1"
+}
+online() { [[ $(coordinator status -o json | member online) == "$1" ]]; }
+
+apply() { # apply RULE...
+  put_policy office "$@"
+  coordinator policy apply --wait --timeout 60s /etc/krait/policy.toml
+}
+
+granted=("web db tcp/5432 udp/9000 icmp/echo-request")
+
+hosts_begin
+for name in web db office; do host_new "$name"; done
+check "a network is made" "" coordinator init --name lab --prefix 10.90.0.0/24 --prefix fd90::/64 --address 192.0.2.3:7170
+check "the coordinator serves" "" serve_coordinator
+check "it has a policy" "" apply "${granted[@]}"
+check "web joins" "$(on web test -e /etc/krait/krait.toml && echo with a file || echo without a file)" joins web web
+check "db joins" "" joins db db
+check "both are online" "" until_true 30 online 2
+serve db tcp 10.90.0.2:5432 transfer 200
+send web tcp 10.90.0.2:5432 transfer 200
+check "a transfer runs" "" traffic web wait transfer 100 60
+
+former_key=$(on web wg show wg0 public-key)
+check "all hosts go over to other keys by one command" "$(coordinator host rotate-keys --timeout 60s 2>&1)" test "$(on web wg show wg0 public-key)" != "$former_key"
+check "the same connection goes on" "" traffic db more transfer 50 60
+# shellcheck disable=SC2016 # expanded when it runs
+check "db knows web by its new key alone" "" until_true 30 eval '[[ $(on db wg show wg0 peers) == "$(on web wg show wg0 public-key)" ]]'
+
+# With a lease: web and db stay connected and idle for longer than it; then web's link is gone.
+put_policy office "${granted[@]}"
+on office sed -i '1i lease = "40s"' /etc/krait/policy.toml
+check "a lease is applied" "" coordinator policy apply --wait --timeout 60s /etc/krait/policy.toml
+sleep 90
+check "idle hosts that are connected keep what they may" "$(on web krait status -o json | member lease_s) s" traffic db more transfer 50 60
+kill_hard web "${link_pid[web]}"
+kill_hard web "${agent_pid[web]}"
+sleep 60
+check "one that is cut off loses it in the kernel, with no agent alive" "" not traffic db more transfer 1 3
+agent_start web && agent_ready web
+check "the next agent does not bring it back" "" not traffic db more transfer 1 3
+link_start web
+check "the coordinator's word does" "" traffic db more transfer 20 200
+check "without a lease again" "" apply "${granted[@]}"
+
+on web ip addr del 192.0.2.1/24 dev eth0
+on web ip addr add 192.0.2.11/24 dev eth0
+check "a host that moves calls again at once" "" until_true 20 grep -q 'this host is at 192.0.2.11 now' "$lab_dir/web-link.log"
+# shellcheck disable=SC2016
+check "and its peers are told where it is" "" until_true 30 eval '[[ $(on db wg show wg0 endpoints) == *192.0.2.11:* ]]'
+check "the same connection goes on" "" traffic db more transfer 50 60
+
+finish coordinator_moves
