@@ -38,11 +38,14 @@ store() { krata-lab-zone store "$store_socket" "$@"; }
 # host_facts: domains, the hypervisor's free memory, and how many event channels domain 0 has.
 host_facts() { krata-lab-zone facts; }
 
-# zone_run LOG OPTION...: to its end; what it says goes to LOG, and where it did not end well, the last of that is shown.
+# zone_run LOG OPTION...: of Linux, unless it is told otherwise, and to its end; what it says goes to LOG, and where it did not end well,
+# the last of that is shown.
 zone_run() {
   local log=$1 status=0
+  local -a kernel=(--kernel /zone/vmlinuz --initramfs /zone/initramfs)
   shift
-  krata-lab-zone run --store "$store_socket" --kernel /zone/vmlinuz --initramfs /zone/initramfs "$@" >"$log" 2>&1 || status=$?
+  [[ " $* " != *" --kernel "* ]] || kernel=()
+  krata-lab-zone run --store "$store_socket" "${kernel[@]}" "$@" >"$log" 2>&1 || status=$?
   ((status == 0)) || tail -n 8 "$log" | sed 's/^/    zone: /'
   return "$status"
 }

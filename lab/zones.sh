@@ -81,6 +81,9 @@ zones_begin() {
   check "krata image import" "$(krata image import "oci:$zones_dir/busybox" busybox 2>&1 | head -n 1)" krata image show busybox
 }
 
+# store OPERATION ARGUMENT...: see krata-lab-zone store --help.
+store() { krata-lab-zone store /run/krata-store/socket "$@"; }
+
 # state_of ZONE
 state_of() { krata zone show "$1" -o json | sed -n 's/.*"state":"\([a-z]*\)".*/\1/p'; }
 is_state() { [ "$(state_of "$1")" = "$2" ]; }

@@ -55,6 +55,7 @@ declare -A may_include=(
   [krata/store]="common common/event krata/xen"
   [lab/network]="common krait/config krait/control krait/crypto krait/model krait/plan krait/trust"
   [lab/traffic]="common"
+  [lab/hostile]=""
   [lab/zone]="common krata/boot krata/store krata/xen"
   [packaging/reference]="common/cli krait/agent krait/cli krait/coordinator krait/link krata/backend krata/cli krata/daemon krata/store"
 )
@@ -64,7 +65,7 @@ declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="common/netlink" [sodium.h]="krait/crypto" [bpf]="krait/datapath krait/bpf"
   [pcap]="krait/inspect" [prometheus]="krait/agent krata/daemon" [spdlog]="common" [CLI]="common/cli krait/agent krait/link krata/backend krata/daemon krata/store lab/zone packaging/reference"
   [nlohmann]="common krata/image" [nftables]="krait/doctor" [archive.h]="krait/doctor"
-  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store krata/block krata/xen"
+  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store krata/block krata/xen lab/hostile"
   [lzma.h]="krata/kernel krata/boot" [lz4frame.h]="krata/boot" [lz4.h]="krata/boot"
   [curl]="krata/image" [openssl]="krata/image krait/wire" [sqfs]="krata/image" [zlib.h]="krata/image krata/boot" [zstd.h]="krata/image krata/boot"
   [sqlite3.h]="krata/state krait/records" [libpq-fe.h]="krait/records"
