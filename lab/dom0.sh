@@ -19,7 +19,7 @@ host_begin() {
 
 # store_begin: starts krata-store, which goes on where another has stopped, and waits until it serves.
 store_begin() {
-  krata-store --socket "$store_socket" --state "$store_dir/state" 2>>"$store_dir/log" &
+  krata-store --socket "$store_socket" --state "$store_dir/state" --user krata-store 2>>"$store_dir/log" &
   store_pid=$!
   until krata-lab-zone store "$store_socket" read / >/dev/null 2>&1; do
     kill -0 "$store_pid" || return 1

@@ -222,6 +222,14 @@ int memcmp(const void* a, const void* b, std::size_t bytes) {
   }
   return 0;
 }
+const void* memchr(const void* bytes, int value, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (static_cast<const unsigned char*>(bytes)[i] == static_cast<unsigned char>(value)) {
+      return static_cast<const unsigned char*>(bytes) + i;
+    }
+  }
+  return nullptr;
+}
 std::size_t strlen(const char* text) {
   std::size_t size = 0;
   while (text[size] != '\0') {

@@ -48,7 +48,7 @@ struct Header {
 void send(Request request, std::string_view payload, std::uint32_t transaction = 0);
 // The answer to what was sent first; events are passed over. An error begins with "E".
 Text answer();
-std::uint64_t events_passed();
+std::uint64_t events_passed();  // but for those of this domain's own data/
 Text ask(Request request, std::string_view payload, std::uint32_t transaction = 0);
 
 // Paths are this domain's own, or whole.

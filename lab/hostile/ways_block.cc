@@ -146,6 +146,7 @@ void wrong_requests(std::uint32_t lent) {
   request.operation = kWrite;
   expect("a write to what is only read", ask(request), kError);
   request.operation = kDiscard;
+  request.segments = 0;  // its flags
   expect("a discard there", ask(request), kError);
   for (const std::uint8_t operation : {std::uint8_t{kBarrier}, std::uint8_t{4}, std::uint8_t{7}, std::uint8_t{255}}) {
     request.operation = operation;
@@ -272,11 +273,40 @@ void block_keys() {
   rest();
 }
 
-constexpr Way kWays[] = {{"block-requests", block_requests},
-                         {"block-jump", block_jump},
-                         {"block-back", block_back},
-                         {"block-storm", block_storm},
-                         {"block-keys", block_keys}};
+// Nothing wrong: reads the disk all the time, each sector always as it was, until data/stop is there.
+void good_disk() {
+  connect();
+  constexpr std::uint64_t kPlaces = 32;
+  std::uint64_t sums[kPlaces] = {};
+  const std::uint32_t lent = grant(data);
+  std::uint64_t rounds = 0;
+  while (read("data/stop").view() == "ENOENT") {
+    const std::uint64_t place = rounds % kPlaces;
+    if (ask(reading(place * 8, lent)) != kOk) {
+      check("a read", false);
+      return;
+    }
+    std::uint64_t sum = 1;
+    for (std::byte& byte : data.bytes) {
+      sum = sum * 31 + std::to_integer<std::uint64_t>(byte);
+      byte = std::byte{0};
+    }
+    if (rounds >= kPlaces && sums[place] != sum) {
+      check("the same sectors again", false, Text().add(place).view());
+      return;
+    }
+    sums[place] = sum;
+    ++rounds;
+    if (rounds % 64 == 0) {
+      say("round");
+    }
+    sleep(5 * kMillisecond);
+  }
+  check("rounds", rounds > 2 * kPlaces, Text().add(rounds).view());
+}
+
+constexpr Way kWays[] = {{"good-disk", good_disk},   {"block-requests", block_requests}, {"block-jump", block_jump},
+                         {"block-back", block_back}, {"block-storm", block_storm},       {"block-keys", block_keys}};
 
 }  // namespace
 

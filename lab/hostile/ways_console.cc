@@ -3,6 +3,8 @@
 
 namespace hostile {
 
+using std::string_view_literals::operator""sv;
+
 namespace {
 
 // Offsets of xen/io/console.h, and how many bytes go each way.
@@ -71,6 +73,7 @@ void flood(Page& page, std::uint32_t port, std::string_view what) {
 
 void console_jump() {
   say("done");
+  sleep(200 * kMillisecond);  // until that is read
   store(console_page(), kOutPut, load(console_page(), kOutPut) + 2 * kOutBytes);
   ring(console_port());
   rest();
@@ -105,7 +108,7 @@ void channel_jump() {
 }
 void channel_garbage() {
   open_channel();
-  flood(channel_page, channel_port, "\0\1\2\3\xff\0\5hello\0\2\0\0\1\1\1\1\1\1\1\1\1\0");
+  flood(channel_page, channel_port, "\0\1\2\3\xff\0\5hello\0\2\0\0\1\1\1\1\1\1\1\1\1\0"sv);
   say("done");
   rest();
 }

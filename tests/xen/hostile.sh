@@ -4,18 +4,10 @@
 . /lab/steps.sh
 . /lab/zones.sh
 
-kernels=/var/lib/krata/kernels
-
 zones_begin
-mkdir -p "$kernels/0.1-hostile"
-cp /zone/hostile "$kernels/0.1-hostile/vmlinuz"
-: >"$kernels/0.1-hostile/modules.cpio"
+add_lab_kernel
 
-launch() { krata zone launch --kernel 0.1-hostile --name "$1" --memory 80M busybox >/dev/null; }
-console_of() { krata zone logs --kernel "$1" 2>/dev/null; }
-says() { console_of "$1" | grep -q "$2"; }
 is_told() { grep -q "$1" "$zones_dir/kratad.log" /var/lib/krata/zones/*/block.log; }
-folder_of() { echo "/var/lib/krata/zones/$(krata zone show "$1" -o json | sed -n 's/.*"id":"\([^"]*\)".*/\1/p')"; }
 resident_kib() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"; }
 
 # tried NAME: what the zone found wrong, and that it was served to the end of it.
@@ -24,14 +16,28 @@ tried() {
 }
 # way NAME PATTERN [TOLD]: until the zone says so, and the log TOLD.
 way() {
-  launch "$1"
+  lab_launch "$1"
   check "$1" "$(console_of "$1" | tail -n 1)" await 40 says "$1" "$2"
   [ -z "${3:-}" ] || check "$1: the log says so: $3" "" await 20 is_told "$3"
   tried "$1"
 }
 
-launch good
+lab_launch good
 check "a zone that does nothing wrong" "" await 60 says good '^round'
+# shellcheck disable=SC2016 # awk's own words
+# without_rights PROGRAM USER: what is left to each of its processes.
+without_rights() {
+  local pid
+  for pid in $(pidof "$1"); do
+    check "$1 is $2, without rights, calls and files" "$(grep -E '^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):' "/proc/$pid/status" | tr -s '\t\n' ' ')" \
+      awk -v "user=$2" '/^Uid:/ { bad += $2 != user || $3 != user || $4 != user || $5 != user }
+        /^Cap(Eff|Prm|Inh|Bnd|Amb):/ { bad += $2 != "0000000000000000" }
+        /^NoNewPrivs:/ { bad += $2 != 1 } /^Seccomp:/ { bad += $2 != 2 } END { exit bad }' "/proc/$pid/status"
+    check "$1 sees no file" "$(ls -A "/proc/$pid/root")" test -z "$(ls -A "/proc/$pid/root")"
+  done
+}
+without_rights krata-store 991
+without_rights krata-block 992
 before=$(resident_kib "$kratad_pid")
 
 way console-jump '^done' "console's ring"
@@ -39,8 +45,8 @@ way console-back '^done'
 way console-text 'end of text'
 check "console-text: no control character is in the log" "$(console_of console-text | tail -n 2 | head -n 1)" \
   sh -c '! cat /var/lib/krata/zones/*/console | LC_ALL=C grep -qa "[^ -~]"'
-launch console-flood
-launch console-line
+lab_launch console-flood
+lab_launch console-line
 check "console-flood: it ends" "$(state_of console-flood)" await 60 is_state console-flood ended
 check "console-line: it ends" "$(state_of console-line)" await 60 is_state console-line ended
 for name in console-flood console-line; do
@@ -64,7 +70,7 @@ check "few words of all that" "$lines lines" test "$lines" -lt 200
 after=$(resident_kib "$kratad_pid")
 check "the daemon did not grow" "$before KiB, now $after KiB" test $((after - before)) -lt 4096
 check "nor did the store" "$(resident_kib "$store_pid") KiB" test "$(resident_kib "$store_pid")" -lt 8192
-store write "/local/domain/$(krata zone show good -o json | sed -n 's/.*"domain":\([0-9]*\).*/\1/p')/data/stop" now
+store write "/local/domain/$(domain_of good)/data/stop" now
 check "the other zone missed nothing" "$(console_of good | tail -n 1)" await 20 says good '^ok: rounds'
 
 for name in $(krata zone list -o json | grep -o '"name":"[^"]*"' | cut -d '"' -f 4); do krata zone destroy "$name" >/dev/null 2>&1; done
