@@ -51,7 +51,7 @@ check "its disk is served" "" krata zone exec two cat /bin/busybox
 
 krata zone metrics two -o json >/tmp/metrics
 check "krata zone metrics counts what its disks did" "$(tr -d '\n' </tmp/metrics | grep -o '"disk":"xvda"[^}]*')" \
-  grep -Eq '"disk":"xvda","errors":0,"flushes":[0-9]+,"read_bytes":[1-9]' /tmp/metrics
+  grep -Eq '"disk":"xvda","reads":[1-9][0-9]*,"writes":0,"flushes":0,"read_bytes":[1-9][0-9]*,"written_bytes":0,"errors":0' /tmp/metrics
 page=$(wget -q -O - http://127.0.0.1:9792/metrics)
 for row in 'krata_zone_disk_read_bytes_total{zone="two"' 'krata_store_requests_total{operation="write"}'; do
   check "the metrics page has $row" "$(grep -F "$row" <<<"$page" | head -n 1)" grep -Fq "$row" <<<"$page"
