@@ -70,14 +70,15 @@ debian_initramfs() {
   copy_modules "$cache_dir/kernels/$1" "${debian_modules[@]}" && pack_tree >"$output" && rm -rf "$tree"
 }
 
-# fetch_dependencies FOLDER DEB: the packages that DEB needs and the guests' disc does not have, as apt chooses them.
+# fetch_dependencies FOLDER DEB...: the packages that these need and the guests' disc does not have, as apt chooses them.
 fetch_dependencies() {
-  local folder=$1 deb=$2 archives=$cache_dir/lab/archives
+  local folder=$1 archives=$cache_dir/lab/archives
   local -a apt_options
+  shift
   private_apt && apt-get "${apt_options[@]}" update || return 1
   mkdir -p "$archives/partial"
   apt-get "${apt_options[@]}" -o "Dir::State::status=$cache_dir/lab/debian-status" -o "Dir::Cache::archives=$archives" \
-    -o Debug::NoLocking=1 -o APT::Get::Download-Only=1 --no-install-recommends -y install "$deb" || return 1
+    -o Debug::NoLocking=1 -o APT::Get::Download-Only=1 --no-install-recommends -y install "$@" || return 1
   cp "$archives"/*.deb "$folder"
 }
 
@@ -94,9 +95,9 @@ lab_disc() {
   local tree=$cache_dir/lab/lab-tree repository
   rm -rf "$tree"
   mkdir -p "$tree"/{bin,build,repository,later}
-  cp "$root_dir"/build/krait_*.deb "$tree/build" && cp "$tree"/build/*.deb "$tree/repository" &&
+  cp "$root_dir"/build/krait{,-coordinator}_*.deb "$tree/build" && cp "$tree"/build/*.deb "$tree/repository" &&
     later_version "$tree"/build/krait_*.deb "$tree/later" || return 1
-  fetch_dependencies "$tree/repository" "$tree"/repository/krait_*.deb || return 1
+  fetch_dependencies "$tree/repository" "$tree"/repository/*.deb || return 1
   for repository in repository later; do
     (cd "$tree/$repository" && dpkg-scanpackages --multiversion . >Packages) || return 1
   done

@@ -5,19 +5,13 @@ set -u
 . /lab/steps.sh
 . /lab/zones.sh
 
-title() { printf '\n%s\n' "$*"; }
-# told TEXT COMMAND...: shows the command and what it prints.
-told() {
-  printf '    $ %s\n' "$*"
-  "$@" 2>&1 | sed 's/^/    /'
-}
-
 title "Xen $(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor), domain 0 is Linux $(uname -r); nothing of Xen's user space is here"
-zones_begin
+zones_begin pull
+told krata image list
 told krata host status
 
 title "A container runs with a kernel of its own"
-out=$(timeout 240 krata zone launch --name first --attach busybox sh -c 'echo "$(uname -sr) as $(hostname), process $$ of its own"; exit 3' 2>&1)
+out=$(timeout -k 10 240 krata zone launch --name first --attach "$registry/busybox" sh -c 'echo "$(uname -sr) as $(hostname), process $$ of its own"; exit 3' 2>&1)
 code=$?
 printf '    %s\n' "$out"
 check "its line is here" "" test "${out% as first, process * of its own}" != "$out"
@@ -25,7 +19,7 @@ check "and its exit code" "$code" test "$code" = 3
 
 title "Two zones, side by side"
 for name in left right; do
-  krata zone launch --name "$name" --memory 96M busybox sh -c \
+  krata zone launch --name "$name" --memory 128M "$registry/busybox" sh -c \
     'trap "echo bye; exit 0" TERM; i=0; while :; do i=$((i + 1)); echo "beat $i"; sleep 0.5; done' >/dev/null
 done
 check "left runs" "" await 180 is_state left running
@@ -33,7 +27,13 @@ check "right runs" "" await 180 is_state right running
 told krata zone list
 check "a command in left sees left alone" "$(krata zone exec left hostname 2>&1)" test "$(krata zone exec left hostname)" = left
 check "its memory is what it was given" "$(krata zone exec left sh -c "head -n 1 /proc/meminfo" 2>&1)" \
-  krata zone exec left sh -c 'read -r _ kib _ </proc/meminfo; [ "$kib" -lt 98304 ]'
+  krata zone exec left sh -c 'read -r _ kib _ </proc/meminfo; [ "$kib" -lt 131072 ]'
+
+title "Limits change while they run"
+told krata zone update --memory 96M --cap 50 left
+memory_is_below() { krata zone exec left sh -c "read -r _ kib _ </proc/meminfo; [ \"\$kib\" -lt $1 ]"; }
+check "left has less memory" "$(krata zone exec left sh -c "head -n 1 /proc/meminfo" 2>&1)" await 60 memory_is_below 98304
+told krata zone show left
 
 title "kratad is killed"
 kill_hard "$kratad_pid"

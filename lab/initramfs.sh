@@ -45,7 +45,8 @@ base_archive() {
   local series=$1 kind=${2:-base} tool path
   local -a modules=("${lab_modules[@]}") tools=("${lab_tools[@]}")
   archive=$cache_dir/lab/$kind-$series.cpio
-  [[ $archive -nt $root_dir/lab/initramfs.sh && $archive -nt $cache_dir/kernels/$series/release ]] && return 0
+  [[ $archive -nt $root_dir/lab/initramfs.sh && $archive -nt $root_dir/lab/xen.sh && $archive -nt $cache_dir/kernels/$series/release ]] &&
+    return 0
   case $kind in
     bench)
       modules+=("${bench_modules[@]}")

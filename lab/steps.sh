@@ -17,6 +17,14 @@ check() {
   fi
 }
 
+title() { printf '\n%s\n' "$*"; }
+
+# told COMMAND...: shows the command and what it prints.
+told() {
+  printf '    $ %s\n' "$*"
+  "$@" 2>&1 | sed 's/^/    /'
+}
+
 # finish NAME: the last call of a script.
 finish() {
   echo "$1: $steps_passed passed, $steps_failed failed"

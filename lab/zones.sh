@@ -70,6 +70,36 @@ kill_hard() {
   wait "$1" 2>/dev/null
 }
 
+# registry_put FOLDER NAME: the OCI layout's image as a registry keeps it (docker/registry/v2 of Distribution's filesystem driver).
+registry_put() {
+  local root=$zones_dir/registry/docker/registry/v2 blob hex manifest
+  manifest=$(sed 's/.*"digest":"sha256:\([0-9a-f]*\)".*/\1/' "$1/index.json")
+  local repository=$root/repositories/$2
+  for blob in "$1"/blobs/sha256/*; do
+    hex=${blob##*/}
+    mkdir -p "$root/blobs/sha256/${hex:0:2}/$hex" "$repository/_layers/sha256/$hex"
+    cp "$blob" "$root/blobs/sha256/${hex:0:2}/$hex/data"
+    printf 'sha256:%s' "$hex" >"$repository/_layers/sha256/$hex/link"
+  done
+  local link
+  for link in "revisions/sha256/$manifest" tags/latest/current "tags/latest/index/sha256/$manifest"; do
+    mkdir -p "$repository/_manifests/$link"
+    printf 'sha256:%s' "$manifest" >"$repository/_manifests/$link/link"
+  done
+}
+
+registry=127.0.0.1:5000
+
+# registry_start: on domain 0's loopback.
+registry_start() {
+  ip link set lo up
+  printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "%s"}\n' \
+    "$zones_dir/registry" "$registry" >"$zones_dir/registry.yml"
+  docker-registry serve "$zones_dir/registry.yml" >"$zones_dir/registry.log" 2>&1 &
+  await 60 bash -c "exec 3<>/dev/tcp/${registry/://}"
+}
+
+# zones_begin [pull]: the daemons, a kernel, and the image busybox: imported, or pulled from a registry here.
 zones_begin() {
   mkdir -p "$zones_dir" /var/lib/krata
   [ -e /proc/xen/capabilities ] || mount -t xenfs xenfs /proc/xen
@@ -78,6 +108,12 @@ zones_begin() {
   check "krata kernel add" "$(krata kernel add --modules /zone/modules /zone/vmlinuz 2>&1 | head -n 1)" \
     test "$(krata kernel list -o json | grep -c '"kernel":')" = 1
   make_image "$zones_dir/busybox"
+  if [[ ${1:-} == pull ]]; then
+    registry_put "$zones_dir/busybox" busybox
+    check "a registry serves on domain 0's loopback" "" registry_start
+    check "krata image pull" "$(krata image pull "$registry/busybox" 2>&1 | tail -n 1)" krata image show "$registry/busybox"
+    return
+  fi
   check "krata image import" "$(krata image import "oci:$zones_dir/busybox" busybox 2>&1 | head -n 1)" krata image show busybox
 }
 
@@ -121,7 +157,7 @@ tell_logs() {
   cat "$zones_dir/kratad.log"
   echo "--- krata-store"
   cat "$zones_dir/store.log"
-  for log in /var/lib/krata/zones/*/{block.log,console,log}; do
+  for log in "$zones_dir/registry.log" /var/lib/krata/zones/*/{block.log,console,log}; do
     [ -e "$log" ] && echo "--- $log" && tail -n 40 "$log"
   done
 }

@@ -33,13 +33,14 @@ void add_commands(Shell& shell, const Inspections& inspections) {
   add_reload(shell);
   add_allow_older(shell);
   add_check(shell);
-  add_policy(shell, inspections);
+  const Command policy = add_policy(shell, inspections);
   add_trace(shell, inspections);
   add_doctor(shell, inspections);
   add_debug(shell, inspections);
   add_key(shell, inspections);
   add_keygen(shell, inspections);
   add_join(shell, inspections);
+  add_administration(shell, policy);
   add_version(shell);
 }
 

@@ -27,7 +27,11 @@ void add_status(Shell& shell);
 void add_reload(Shell& shell);
 void add_allow_older(Shell& shell);
 void add_check(Shell& shell);
-void add_policy(Shell& shell, const Inspections& inspections);  // with check and explain
+Command add_policy(Shell& shell, const Inspections& inspections);  // with check and explain
+// Says in the help what is krait-coordinator's; `policy` is the group.
+void add_administration(Shell& shell, Command policy);
+// Whether a command line is one of those: krait becomes krait-coordinator for it.
+bool is_administration(int argc, const char* const* argv);
 void add_trace(Shell& shell, const Inspections& inspections);
 void add_rules(Shell& shell);
 void add_events(Shell& shell, const Inspections& inspections);

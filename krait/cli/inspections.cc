@@ -30,4 +30,11 @@ common::Result<void> become(const std::string& program, const char* const* argv)
 common::Result<void> become_inspector(const char* const* argv) { return become("krait-inspect", argv); }
 common::Result<void> become_joiner(const char* const* argv) { return become("krait-join", argv); }
 
+int become_administrator(const char* const* argv) {
+  const auto failed = become("krait-coordinator", argv);
+  common::cli::Output output("krait", false);
+  output.error(failed.error());
+  return common::exit_code(failed.error());
+}
+
 }  // namespace krait::cli

@@ -90,5 +90,7 @@ struct Inspections {
 common::Result<void> become_inspector(const char* const* argv);
 // The same with krait-join, for `krait join` and `krait leave`.
 common::Result<void> become_joiner(const char* const* argv);
+// The same with krait-coordinator; where that fails, says why and gives the exit code.
+int become_administrator(const char* const* argv);
 
 }  // namespace krait::cli

@@ -47,8 +47,8 @@ void add_explain(Shell& shell, Command group, const Inspections& inspections) {
 
 }  // namespace
 
-void add_policy(Shell& shell, const Inspections& inspections) {
-  Command group = shell.group("policy", "Check a policy, or explain what it decides");
+Command add_policy(Shell& shell, const Inspections& inspections) {
+  Command group = shell.group("policy", "Check a policy, explain what it decides, or give it to a network");
   auto file = std::make_shared<std::string>();
   Command command = shell.command(group, "check", "Check a policy on its own",
                                   "Reads and compiles it and runs its tests. Needs no root.\n"
@@ -56,6 +56,7 @@ void add_policy(Shell& shell, const Inspections& inspections) {
   command.option("FILE", *file, "The policy", {.required = true});
   shell.on(command, [file](Output& output) { return check(*file, output); });
   add_explain(shell, group, inspections);
+  return group;
 }
 
 }  // namespace krait::cli

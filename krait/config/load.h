@@ -29,6 +29,14 @@ inline constexpr std::size_t kMeshMemoryBytes = std::size_t{1} << 30U;
 // krait/compile/evaluate.h.
 common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file,
                                            std::uint32_t max_rules = model::Limits{}.rules);
+// The same for a text that follows on another, of which `policy` is what parse_policy() gave: costs what differs, and
+// one pass over the text, where that lies within rules.
+struct FormerPolicy {
+  std::string_view text;
+  const model::Policy& policy;
+};
+common::Result<model::Policy> parse_policy_after(const FormerPolicy& former, std::string_view text,
+                                                 const std::string& file);
 common::Result<model::Policy> load_policy(const std::string& path, std::uint32_t max_rules = model::Limits{}.rules);
 
 // krait.toml. Neither the key file nor the policy file that it names is opened.

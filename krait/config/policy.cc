@@ -6,8 +6,10 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <unordered_set>
 
 #include "krait/config/expiry.h"
+#include "krait/config/guard.h"
 #include "krait/config/load.h"
 #include "krait/config/names.h"
 #include "krait/config/ports.h"
@@ -22,6 +24,9 @@ constexpr auto kRootKeys = std::to_array<Key>({
     {"identity", Shape::tables, true, "[[identity]]"},
     {"rule", Shape::tables, false, "[[rule]]"},
     {"test", Shape::tables, false, "[[test]]"},
+});
+constexpr auto kRulesAlone = std::to_array<Key>({
+    {"rule", Shape::tables, false, "[[rule]]"},
 });
 constexpr auto kIdentityKeys = std::to_array<Key>({
     {"name", Shape::text, true, R"(name = "web")"},
@@ -71,6 +76,20 @@ class PolicyReader {
     }
     model::assign_tags(policy_.identities);
     return std::move(policy_);
+  }
+
+  // Of a text that has nothing but rules, between these identities. Nothing: some fault.
+  std::optional<std::vector<model::Rule>> read_rules(const Value& root,
+                                                     const std::vector<model::Identity>& identities) {
+    for (const model::Identity& identity : identities) {
+      identities_.try_emplace(identity.name, Known{static_cast<std::uint32_t>(identities_.size()), identity.at.line});
+    }
+    identities_known_ = true;
+    const Table table(root, "the rules", kRulesAlone, findings_);
+    for (const Value* rule : table.tables("rule")) {
+      read_rule(*rule);
+    }
+    return findings_.empty() ? std::optional(std::move(policy_.rules)) : std::nullopt;
   }
 
  private:
@@ -290,13 +309,167 @@ class PolicyReader {
   bool identities_known_ = false;
 };
 
+// What differs between two texts, in whole rules.
+struct Splice {
+  std::size_t first = 0;        // of the former rules
+  std::size_t count = 0;        // of them, that have gone
+  std::string_view text;        // of those in their place
+  std::uint32_t line = 0;       // of the first one
+  std::int64_t more_lines = 0;  // from there on
+};
+
+std::int64_t lines_in(std::string_view text) { return std::ranges::count(text, '\n'); }
+
+// The offset of the line that is `lines` before the one in which `from` lies.
+std::size_t back(std::string_view text, std::size_t from, std::int64_t lines) {
+  std::size_t end = from;
+  for (;; --lines) {
+    const std::size_t found = end == 0 ? std::string_view::npos : text.rfind('\n', end - 1);
+    if (found == std::string_view::npos || lines == 0) {
+      return found == std::string_view::npos ? 0 : found + 1;
+    }
+    end = found;
+  }
+}
+
+// The offset of the line that is `lines` behind the one in which `from` lies.
+std::size_t ahead(std::string_view text, std::size_t from, std::int64_t lines) {
+  for (; lines > 0 && from < text.size(); --lines) {
+    from = std::min(text.find('\n', from), text.size() - 1) + 1;
+  }
+  return from;
+}
+
+// The line of the first of the tables, which ascend by line, that begins at this one or later.
+std::int64_t next_line(const auto& tables, std::int64_t from) {
+  const auto line_of = [](const auto& table) { return std::int64_t{table.at.line}; };
+  const auto found = std::ranges::lower_bound(tables, from, {}, line_of);
+  return found == tables.end() ? std::numeric_limits<std::int64_t>::max() : line_of(*found);
+}
+
+// What differs, and the lines of the former text in which it begins and ends; the last one is there up to `last`.
+struct Differing {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  std::int64_t first_line = 0;
+  std::int64_t last_line = 0;
+  bool is_line_whole = false;  // nothing of the last one differs
+};
+
+Differing differing(std::string_view then, std::string_view text) {
+  Differing found;
+  found.first = static_cast<std::size_t>(std::ranges::mismatch(then, text).in1 - then.begin());
+  const auto most = static_cast<std::ptrdiff_t>(std::min(then.size(), text.size()) - found.first);
+  const auto same = std::mismatch(then.rbegin(), then.rbegin() + most, text.rbegin()).first - then.rbegin();
+  found.last = then.size() - static_cast<std::size_t>(same);
+  found.first_line = 1 + lines_in(then.substr(0, found.first));
+  found.last_line = found.first_line + lines_in(then.substr(found.first, found.last - found.first));
+  found.is_line_whole = found.last > 0 && then[found.last - 1] == '\n';
+  return found;
+}
+
+// From the header of the rule before the first difference to the header behind the last one. Where a header stood in
+// the former text the parser has been at a line's beginning, outside of everything; it gets there again where the text
+// before is the same. Nothing: the difference is not within rules.
+std::optional<Splice> splice_of(const FormerPolicy& former, std::string_view text) {
+  const std::string_view then = former.text;
+  const model::Policy& policy = former.policy;
+  const Differing found = differing(then, text);
+  const auto line_of = [](const model::Rule& rule) { return std::int64_t{rule.at.line}; };
+  const auto behind = std::ranges::lower_bound(policy.rules, found.first_line, {}, line_of);
+  if (behind == policy.rules.begin()) {
+    return std::nullopt;
+  }
+  const auto begin = std::prev(behind);
+  const std::size_t begin_at = back(then, found.first, found.first_line - line_of(*begin));
+
+  const std::int64_t from = found.last_line + (found.is_line_whole ? 0 : 1);
+  const std::int64_t end_line =
+      std::min({next_line(policy.rules, from), next_line(policy.identities, from), next_line(policy.tests, from)});
+  if (next_line(policy.identities, line_of(*begin)) < end_line || next_line(policy.tests, line_of(*begin)) < end_line) {
+    return std::nullopt;
+  }
+  const bool is_last = end_line == std::numeric_limits<std::int64_t>::max();
+  const std::size_t end_at = is_last ? then.size() : ahead(then, found.last, end_line - found.last_line);
+  const std::string_view between = text.substr(begin_at, text.size() - (then.size() - end_at) - begin_at);
+  constexpr std::string_view kHeader = "[[rule]]";
+  if (!then.substr(begin_at).starts_with(kHeader) || !between.starts_with(kHeader) ||
+      (!is_last && (!then.substr(end_at).starts_with("[[") || !between.ends_with('\n')))) {
+    return std::nullopt;
+  }
+  const auto end = std::ranges::lower_bound(behind, policy.rules.end(), end_line, {}, line_of);
+  return Splice{.first = static_cast<std::size_t>(begin - policy.rules.begin()),
+                .count = static_cast<std::size_t>(end - begin),
+                .text = between,
+                .line = begin->at.line,
+                .more_lines = lines_in(between) - lines_in(then.substr(begin_at, end_at - begin_at))};
+}
+
+// Whether two of the rules, or one of them and one that stays, have the same name.
+bool is_any_name_twice(const std::vector<model::Rule>& rules, const model::Policy& former, const Splice& splice) {
+  std::unordered_set<std::string_view> names;
+  for (const model::Rule& rule : rules) {
+    names.insert(rule.name);
+  }
+  if (names.size() != rules.size()) {
+    return true;
+  }
+  for (std::size_t i = 0; i < former.rules.size(); ++i) {
+    i = i == splice.first ? i + splice.count : i;
+    if (i < former.rules.size() && names.contains(former.rules[i].name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+model::Policy spliced(const model::Policy& former, const Splice& splice, std::vector<model::Rule> rules) {
+  model::Policy policy = former;
+  policy.digest = {};
+  for (model::Rule& rule : rules) {
+    rule.at.line += splice.line - 1;
+  }
+  const auto first = policy.rules.begin() + static_cast<std::ptrdiff_t>(splice.first);
+  const auto behind = policy.rules.erase(first, first + static_cast<std::ptrdiff_t>(splice.count));
+  const auto shift = [&](auto& table) {
+    if (table.at.line > splice.line) {
+      table.at.line = static_cast<std::uint32_t>(table.at.line + splice.more_lines);
+    }
+  };
+  std::for_each(behind, policy.rules.end(), shift);
+  std::ranges::for_each(policy.identities, shift);
+  std::ranges::for_each(policy.tests, shift);
+  policy.rules.insert(behind, std::move_iterator(rules.begin()), std::move_iterator(rules.end()));
+  return policy;
+}
+
+Memory memory_for(std::uint32_t max_rules) {
+  const std::size_t parts = std::max<std::size_t>(1, max_rules / model::Limits{}.rules);
+  return {parts * kPolicyMemoryBytes, "split the policy, or raise rules in [limits] of krait.toml, see docs/limits.md"};
+}
+
 }  // namespace
 
+// Whatever is not as it should be is said by parse_policy(), at its place in the whole text.
+common::Result<model::Policy> parse_policy_after(const FormerPolicy& former, std::string_view text,
+                                                 const std::string& file) {
+  const Memory memory = memory_for(model::Limits{}.rules);
+  const auto splice = splice_of(former, text);
+  if (!splice || refuse(text, memory)) {
+    return parse_policy(text, file);
+  }
+  const auto root = parse_document(splice->text, file, memory);
+  auto rules = root ? PolicyReader(file).read_rules(*root, former.policy.identities) : std::nullopt;
+  if (!rules || is_any_name_twice(*rules, former.policy, *splice)) {
+    return parse_policy(text, file);
+  }
+  model::Policy policy = spliced(former.policy, *splice, *std::move(rules));
+  policy.file = file;
+  return policy;
+}
+
 common::Result<model::Policy> parse_policy(std::string_view text, const std::string& file, std::uint32_t max_rules) {
-  const std::size_t parts = std::max<std::size_t>(1, max_rules / model::Limits{}.rules);
-  const Memory memory{parts * kPolicyMemoryBytes,
-                      "split the policy, or raise rules in [limits] of krait.toml, see docs/limits.md"};
-  common::Result<Value> root = parse_document(text, file, memory);
+  common::Result<Value> root = parse_document(text, file, memory_for(max_rules));
   if (!root) {
     return std::move(root.error());
   }

@@ -1,9 +1,14 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <random>
 #include <string>
 
 #include "krait/abi/selector.h"
 #include "krait/config/load.h"
+#include "krait/config/ports.h"
 
 namespace krait::config {
 namespace {
@@ -132,6 +137,132 @@ TEST(Policy, IsMissing) {
   ASSERT_EQ(policy.error().diagnostics().size(), 1U);
   EXPECT_EQ(policy.error().diagnostics()[0].line, 0U);
   EXPECT_EQ(policy.error().diagnostics()[0].file, "/nonexistent/policy.toml");
+}
+
+// --- Texts that follow on others
+// ------------------------------------------------------------------------------------
+
+std::string told(const model::Policy& policy) {
+  std::string text = policy.file;
+  for (const model::Identity& identity : policy.identities) {
+    text += fmt::format("\n{} {} {}", identity.name, identity.tag, identity.at.line);
+  }
+  for (const model::Rule& rule : policy.rules) {
+    text +=
+        fmt::format("\n{} {}:{} {} {}{}{} {}", rule.name, rule.at.line, rule.at.column, static_cast<int>(rule.action),
+                    rule.log, rule.reject, rule.outlasts_lease, rule.expires ? rule.expires->seconds : -1);
+    for (const model::SelectorRange& range : rule.selectors) {
+      text += " " + selector_text(range);
+    }
+    for (const model::Subjects* side : {&rule.from, &rule.to}) {
+      text += side->any ? " *" : " ";
+      for (const std::uint32_t identity : side->identities) {
+        text += fmt::format("{},", identity);
+      }
+    }
+  }
+  for (const model::PolicyTest& test : policy.tests) {
+    text += fmt::format("\n{} {} {} {}", test.from, test.to, test.port, test.at.line);
+  }
+  return text;
+}
+
+std::string first_text() {
+  std::string text;
+  for (int i = 0; i < 4; ++i) {
+    text += fmt::format("[[identity]]\nname = \"i{}\"\n", i);
+  }
+  for (int i = 0; i < 12; ++i) {
+    text += fmt::format("# rule {0}\n[[rule]]\nname = \"r{0}\"\naction = \"allow\"\nfrom = \"i{1}\"\nto = \"*\"\n", i,
+                        i % 4);
+    text += fmt::format("ports = [\"tcp/{}\"]\n", i + 1);
+    if (i == 8) {
+      text += "[[test]]\nfrom = \"i1\"\nto = \"i2\"\nport = \"tcp/2\"\nexpect = \"allow\"\n";
+    }
+  }
+  return text;
+}
+
+// At a line's beginning mostly, where edits make sense.
+void edit(std::string& text, std::mt19937& random) {
+  constexpr std::array<std::string_view, 12> kPieces{
+      "[[rule]]\nname = \"new\"\naction = \"deny\"\nfrom = \"i0\"\nto = \"i1\"\nports = \"any\"\n",
+      "[[rule]]\nname = \"other\"\naction = \"deny\"\nfrom = \"nobody\"\nto = \"i1\"\nports = \"any\"\n",
+      "log = true\n",
+      "[[identity]]\nname = \"more\"\n",
+      R"(""")",
+      "'''",
+      "\n",
+      "# [[rule]]\n",
+      "[rule.sub]\n",
+      "i2",
+      "tag = 5\n",
+      "ports = [\"udp/1\",\n[[rule]]\n"};
+  std::size_t at = random() % text.size();
+  at = random() % 4 == 0 ? at : std::min(text.find('\n', at), text.size() - 1) + 1;
+  const std::size_t end = std::min(text.find('\n', std::min(at, text.size() - 1)), text.size() - 1) + 1;
+  switch (random() % 4) {
+    case 0:
+      text.erase(at, end > at ? end - at : 0);
+      break;
+    case 1:
+      text.erase(at, random() % 200);
+      break;
+    default:
+      text.insert(at, kPieces[random() % kPieces.size()]);
+      break;
+  }
+}
+
+// Edits at random, good ones and bad ones: what comes of them is what the whole text gives.
+TEST(PolicyAfterAnother, IsThatOfTheWholeText) {
+  std::mt19937 random(5);
+  std::string text = first_text();
+  auto policy = parse_policy(text, "p");
+  ASSERT_TRUE(policy) << policy.error().text();
+  std::size_t good = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::string edited = text;
+    edit(edited, random);
+    if (random() % 2 == 0) {
+      edit(edited, random);
+    }
+    const auto whole = parse_policy(edited, "p");
+    const auto after = parse_policy_after({text, *policy}, edited, "p");
+    ASSERT_EQ(whole.has_value(), after.has_value()) << edited;
+    if (!whole) {
+      ASSERT_EQ(whole.error().text(), after.error().text());
+      continue;
+    }
+    ++good;
+    ASSERT_EQ(told(*whole), told(*after)) << edited;
+    if (random() % 8 == 0 && edited.size() > 700 && edited.size() < 3000) {
+      text = edited;
+      policy = *after;
+    }
+  }
+  EXPECT_GT(good, 150U);
+}
+
+// What is far from the difference is taken over: a mark that no text has is still there.
+TEST(PolicyAfterAnother, ReadsOnlyTheRulesThatDiffer) {
+  const std::string text = first_text();
+  auto policy = parse_policy(text, "p");
+  ASSERT_TRUE(policy) << policy.error().text();
+  for (model::Rule& rule : policy->rules) {
+    rule.log = true;
+  }
+  const auto read_again = [&](const std::string& edited) {
+    const auto after = parse_policy_after({text, *policy}, edited, "p");
+    EXPECT_TRUE(after);
+    return after ? std::ranges::count(after->rules, false, &model::Rule::log) : -1;
+  };
+  EXPECT_EQ(read_again(std::string(text).replace(text.find("tcp/5"), 5, "udp/7")), 1);
+  EXPECT_EQ(read_again(std::string(text).replace(text.find("tcp/12"), 6, "udp/7")), 1);  // the last one
+  const std::string rule = "[[rule]]\nname = \"new\"\naction = \"deny\"\nfrom = \"i0\"\nto = \"i1\"\nports = \"any\"\n";
+  EXPECT_EQ(read_again(text + rule), 2);
+  EXPECT_EQ(read_again(std::string(text).insert(text.find("[[rule]]", 600), rule)), 2);
+  EXPECT_EQ(read_again("# " + text), 12);  // before the first rule: everything
 }
 
 }  // namespace

@@ -318,17 +318,41 @@ Result<Json> Admin::policy(const Json& request, const Asker& /*asker*/) {
     return Error(ErrorCode::not_found, "there is no policy of that number; see krait-coordinator policy history");
   }
   json["policy"] = found->first;
-  json["text"] = found->second.text;
+  if (found->first == policies.rbegin()->first) {
+    json["text"] = service_.network().last_policy_text();
+    return json;
+  }
+  KRAIT_TRY(const auto row, store_.value(static_cast<std::uint32_t>(fleet::Kind::policy), fleet::key_of(found->first)));
+  KRAIT_TRY(const auto stored, fleet::parse_policy_text(row.value_or("")));
+  json["text"] = stored.text;
   return json;
+}
+
+// The text whole; or, where `base` names the last policy, what stands between the beginning and the end that both have.
+Result<std::string> Admin::text_in(const Json& request) const {
+  std::string text = text_at(request, "text");
+  if (common::find_member(request, "base") == nullptr) {
+    return text;
+  }
+  const fleet::Network& network = service_.network();
+  if (!network.has_policy() || number_at(request, "base") != network.policies().rbegin()->first) {
+    return Error(ErrorCode::unavailable, "another policy was applied meanwhile; look at it, and try again");
+  }
+  const std::string& former = network.last_policy_text();
+  const std::uint64_t first = number_at(request, "same_first");
+  const std::uint64_t last = number_at(request, "same_last");
+  if (first > former.size() || last > former.size() - first) {
+    return Error(ErrorCode::invalid_input, "the policy has more in common with the last one than there is");
+  }
+  return former.substr(0, first) + text + former.substr(former.size() - last);
 }
 
 Result<Json> Admin::apply_policy(const Json& request, const Asker& asker) {
   KRAIT_TRY(const auto bytes, decoded(request, "statement"));
   KRAIT_TRY(const auto statement, trust::parse_policy_statement(bytes));
-  fleet::PolicyText policy{.text = text_at(request, "text"),
-                           .who = asker.who,
-                           .what = text_at(request, "what", "apply"),
-                           .at_s = clock_.unix_s()};
+  KRAIT_TRY(auto text, text_in(request));
+  fleet::PolicyText policy{
+      .text = std::move(text), .who = asker.who, .what = text_at(request, "what", "apply"), .at_s = clock_.unix_s()};
   KRAIT_TRY(const auto revision,
             service_.change(asker.who, fmt::format("policy: {}", policy.what),
                             [&](const fleet::Network& network) { return network.apply_policy(policy, statement); }));

@@ -52,6 +52,7 @@ class Admin {
   common::Result<Json> policies(const Json& request, const Asker& asker);
   common::Result<Json> policy(const Json& request, const Asker& asker);
   common::Result<Json> apply_policy(const Json& request, const Asker& asker);
+  [[nodiscard]] common::Result<std::string> text_in(const Json& request) const;
   common::Result<Json> add_admins(const Json& request, const Asker& asker);
   common::Result<Json> audit(const Json& request, const Asker& asker);
   common::Result<Json> verify_audit(const Json& request, const Asker& asker);

@@ -176,7 +176,8 @@ Result<Json> edit_hosts(const HostsOrder& order, const MakeEdit& make) {
   }
 }
 
-Result<Json> policy_order(const Authority& authority, const std::string& text, const crypto::SigningKey& key) {
+Result<Json> policy_order(const Authority& authority, const FormerText& former, const std::string& text,
+                          const crypto::SigningKey& key) {
   KRAIT_TRY(const auto model, config::parse_policy(text, "the policy"));
   KRAIT_TRY(const auto book, trust::PolicyBook::of(model, {}));
   const auto statement = trust::sign(trust::PolicyStatement{.network = authority.lists.back().value.network,
@@ -185,7 +186,28 @@ Result<Json> policy_order(const Authority& authority, const std::string& text, c
                                                             .made_s = now_s(),
                                                             .root = book.root()},
                                      key);
-  return Json{{"request", "policy_apply"}, {"text", text}, {"statement", common::to_base64(trust::encode(statement))}};
+  Json request{{"request", "policy_apply"}, {"statement", common::to_base64(trust::encode(statement))}};
+  if (former.number == 0) {
+    request["text"] = text;
+    return request;
+  }
+  // What both begin and end with stays where it is; a character in several bytes is not cut, JSON has no halves.
+  const auto is_inside = [](const std::string& in, std::size_t at) {
+    return at < in.size() && (static_cast<unsigned char>(in[at]) & 0xC0U) == 0x80U;
+  };
+  auto first = static_cast<std::size_t>(std::ranges::mismatch(text, former.text).in1 - text.begin());
+  for (; first > 0 && (is_inside(text, first) || is_inside(former.text, first)); --first) {
+  }
+  const auto most = static_cast<std::ptrdiff_t>(std::min(text.size(), former.text.size()) - first);
+  auto last = static_cast<std::size_t>(std::mismatch(text.rbegin(), text.rbegin() + most, former.text.rbegin()).first -
+                                       text.rbegin());
+  for (; last > 0 && is_inside(text, text.size() - last); --last) {
+  }
+  request["base"] = former.number;
+  request["same_first"] = first;
+  request["same_last"] = last;
+  request["text"] = text.substr(first, text.size() - last - first);
+  return request;
 }
 
 Result<std::vector<trust::Route>> routes_of(const std::string& text) {

@@ -55,8 +55,13 @@ struct HostsOrder {
 };
 common::Result<common::Json> edit_hosts(const HostsOrder& order, const MakeEdit& make);
 
-// The order for a policy: text and statement.
-common::Result<common::Json> policy_order(const Authority& authority, const std::string& text,
+// The policy that the coordinator has; number 0: none.
+struct FormerText {
+  std::uint64_t number = 0;
+  std::string text;
+};
+// The order for a policy: the statement, and of the text what the former one does not have.
+common::Result<common::Json> policy_order(const Authority& authority, const FormerText& former, const std::string& text,
                                           const crypto::SigningKey& key);
 
 // "10.20.0.0/16=office,10.21.0.0/16=lab", ascending by prefix.

@@ -114,7 +114,9 @@ Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const
   }
   KRAIT_TRY(const auto key, load_admin_key(flags.key));
   KRAIT_TRY(const auto authority, fetch_authority({flags.socket, flags.key}, false));
-  KRAIT_TRY(auto request, policy_order(authority, text, key));
+  KRAIT_TRY(
+      auto request,
+      policy_order(authority, {common::number_at(current, "policy"), common::text_at(current, "text")}, text, key));
   request["what"] = what;
   request["wait"] = flags.wait;
   request["timeout_ms"] = std::min<std::int64_t>(timeout_s, 600) * 1000;

@@ -8,16 +8,17 @@
 
 #include "common/result.h"
 #include "krait/fleet/network.h"
+#include "krait/wire/connection.h"
 #include "krait/wire/message.h"
 
 namespace krait::coordinator {
 
 struct Commit {
   std::uint64_t base = 0;
-  std::string who;
-  std::string what;
+  const std::string& who;
+  const std::string& what;
   std::int64_t at_s = 0;
-  std::vector<fleet::Row> rows;
+  const std::vector<fleet::Row>& rows;
 };
 
 class Ledger {
@@ -34,8 +35,9 @@ class Peer {
  public:
   virtual ~Peer() = default;
   virtual void send(const wire::Message& message) = 0;
-  virtual void finish() = 0;                    // ends once everything has left
-  [[nodiscard]] virtual bool idle() const = 0;  // everything has left
+  virtual void send(const wire::Frame& frame) = 0;  // one of which others may have the same
+  virtual void finish() = 0;                        // ends once everything has left
+  [[nodiscard]] virtual bool idle() const = 0;      // everything has left
 };
 
 class Clock {

@@ -85,6 +85,7 @@ class HostConnection final : public wire::ConnectionUser, public Peer {
   void on_closed(const std::string& why) override;
 
   void send(const wire::Message& message) override { connection_->send(wire::encode(message)); }
+  void send(const wire::Frame& frame) override { connection_->send(frame); }
   void finish() override { connection_->finish(); }
   [[nodiscard]] bool idle() const override { return connection_->idle(); }
 

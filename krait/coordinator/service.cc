@@ -61,38 +61,73 @@ Result<void> Service::catch_up() {
 // Tells those whose state it changes. Who is slow is told of the newest state alone, once it has read what is on its
 // way.
 void Service::spread(const fleet::Concerned& concerned, std::int64_t begun_us) {
-  look_for_struck_off();
-  last_concerned_.clear();
+  look_for_struck_off(concerned);
+  differences_.clear();
+  last_concerned_ = sessions_of(concerned);
   last_begun_us_ = begun_us;
-  for (const auto& [number, id] : session_of_host_) {
-    Session& session = sessions_.at(id);
-    const fleet::Host* host = network_->find_host(number);
-    if (!session.watching || host == nullptr) {
-      continue;
-    }
-    const auto meets = [&](const std::string& identity) { return concerned.identities.contains(identity); };
-    if (concerned.all || concerned.hosts.contains(host->name) ||
-        (!concerned.identities.empty() && std::ranges::any_of(network_->identities_of(host->name), meets))) {
-      session.behind = true;
-      last_concerned_.insert(id);
-    }
-  }
   for (const SessionId id : last_concerned_) {
-    push(sessions_.at(id));
+    Session& session = sessions_.at(id);
+    session.behind = true;
+    push(session);
   }
 }
 
-void Service::look_for_struck_off() {
-  std::vector<SessionId> gone;
-  for (const auto& [number, id] : session_of_host_) {
-    const fleet::Host* host = network_->find_host(number);
-    if (host == nullptr || host->link_key != sessions_.at(id).key) {
-      gone.push_back(id);
+std::set<SessionId> Service::sessions_of(const fleet::Concerned& concerned) {
+  std::set<SessionId> found;
+  for (const std::string& name : concerned.hosts) {
+    const fleet::Host* host = network_->find_host(name);
+    const auto id = host == nullptr ? session_of_host_.end() : session_of_host_.find(host->number);
+    if (id != session_of_host_.end() && sessions_.at(id->second).watching) {
+      list(id->second, sessions_.at(id->second));  // it may have other identities now
+      found.insert(id->second);
     }
   }
-  for (const SessionId id : gone) {
+  for (const auto& [identity, sessions] : watching_) {
+    if (concerned.all) {
+      found.insert(sessions.begin(), sessions.end());
+    }
+  }
+  for (const std::string& identity : concerned.identities) {
+    if (const auto sessions = watching_.find(identity); sessions != watching_.end()) {
+      found.insert(sessions->second.begin(), sessions->second.end());
+    }
+  }
+  return found;
+}
+
+void Service::list(SessionId id, Session& session) {
+  unlist(id, session);
+  if (const fleet::Host* host = network_->find_host(session.host)) {
+    const auto identities = network_->identities_of(host->name);
+    session.identities.assign(identities.begin(), identities.end());
+  }
+  for (const std::string& identity : session.identities) {
+    watching_[identity].insert(id);
+  }
+}
+
+void Service::unlist(SessionId id, Session& session) {
+  for (const std::string& identity : session.identities) {
+    const auto sessions = watching_.find(identity);
+    sessions->second.erase(id);
+    if (sessions->second.empty()) {
+      watching_.erase(sessions);
+    }
+  }
+  session.identities.clear();
+}
+
+void Service::look_for_struck_off(const fleet::Concerned& concerned) {
+  for (const std::uint64_t number : concerned.numbers) {
+    const fleet::Host* host = network_->find_host(number);
+    const auto found = session_of_host_.find(number);
+    if (found == session_of_host_.end() || (host != nullptr && host->link_key == sessions_.at(found->second).key)) {
+      continue;
+    }
+    const SessionId id = found->second;
+    session_of_host_.erase(found);
     Session& session = sessions_.at(id);
-    session_of_host_.erase(session.host);
+    unlist(id, session);
     refuse(session, wire::RefusalCode::removed, "this host was removed from the network");
     settle(id, false, "it was removed");
   }
@@ -106,29 +141,61 @@ void Service::push(Session& session) {
   if (host == nullptr || host->waits_for_approval) {
     return;
   }
-  auto state = network_->state_for(*host, 0);
-  if (!state) {
-    refuse(session, state.error());
-    return;
-  }
-  send_state(session, std::make_shared<const trust::State>(std::move(*state)), session.held == nullptr);
+  send_state(session, network_->telling_for(*host), session.held.told == nullptr);
 }
 
-void Service::send_state(Session& session, std::shared_ptr<const trust::State> state, bool whole) {
-  const trust::Bytes bytes = trust::encode_state(*state, whole ? nullptr : session.held.get());
-  const std::string text = fleet::string_of(bytes);
-  wire::State message{.base = whole ? 0 : session.sent, .revision = revision_, .bytes = {}, .more = true};
-  for (std::size_t at = 0; message.more; at += wire::kMaxStateChunkBytes) {
-    message.bytes = text.substr(at, wire::kMaxStateChunkBytes);
-    message.more = text.size() - at > wire::kMaxStateChunkBytes;
-    session.peer->send(message);
+void Service::send_state(Session& session, const fleet::Telling& telling, bool whole) {
+  const Frames made = frames_for(session, telling, whole);
+  for (const wire::Frame& frame : made.frames) {
+    session.peer->send(frame);
   }
   ++counters_.states_sent;
   counters_.snapshots_sent += whole ? 1 : 0;
-  counters_.state_bytes += text.size();
-  session.held = std::move(state);
+  counters_.state_bytes += made.state_bytes;
+  session.held = telling;
   session.sent = revision_;
   session.behind = false;
+}
+
+// A whole state is its host's alone; a difference is mostly the same for all who have the same identities.
+Service::Frames Service::frames_for(const Session& session, const fleet::Telling& telling, bool whole) {
+  if (whole) {
+    return frames_of(trust::encode_view(telling.view()), 0);
+  }
+  const fleet::Telling& held = session.held;
+  if (!trust::is_common(telling.view(), held.view())) {
+    const trust::View known = held.view();
+    return frames_of(trust::encode_view(telling.view(), &known), session.sent);
+  }
+  Difference& difference = differences_[{held.told.get(), telling.told.get(), session.sent}];
+  Frames frames{.frames = {}, .state_bytes = difference.state_bytes};
+  if (difference.then.lock() == held.told && difference.now.lock() == telling.told) {
+    for (const auto& each : difference.frames) {
+      frames.frames.push_back(each.lock());
+    }
+    if (std::ranges::none_of(frames.frames, [](const wire::Frame& frame) { return frame == nullptr; })) {
+      return frames;
+    }
+  }
+  const trust::View known{.told = *held.told};
+  frames = frames_of(trust::encode_view({.told = *telling.told}, &known), session.sent);
+  difference = {.then = held.told,
+                .now = telling.told,
+                .frames = {frames.frames.begin(), frames.frames.end()},
+                .state_bytes = frames.state_bytes};
+  return frames;
+}
+
+Service::Frames Service::frames_of(const trust::Bytes& bytes, std::uint64_t base) const {
+  Frames made{.frames = {}, .state_bytes = bytes.size()};
+  const std::string text = fleet::string_of(bytes);
+  wire::State message{.base = base, .revision = revision_, .bytes = {}, .more = true};
+  for (std::size_t at = 0; message.more; at += wire::kMaxStateChunkBytes) {
+    message.bytes = text.substr(at, wire::kMaxStateChunkBytes);
+    message.more = text.size() - at > wire::kMaxStateChunkBytes;
+    made.frames.push_back(wire::make_frame(wire::encode(message)));
+  }
+  return made;
 }
 
 // --- Who waits

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "common/ip.h"
@@ -96,13 +97,28 @@ class Service {
     bool watching = false;
     bool behind = false;  // there is a newer state than was sent
     bool ending = false;
-    std::uint64_t sent = 0;                    // revision
-    std::shared_ptr<const trust::State> held;  // what was sent last
+    std::uint64_t sent = 0;               // revision
+    fleet::Telling held;                  // what was sent last
+    std::vector<std::string> identities;  // by which it is found; of those that watch
     std::uint64_t enforced = 0;
     std::string failure;
     std::int64_t since_s = 0;
     std::unique_ptr<Pending> pending;
   };
+  // The messages of one state.
+  struct Frames {
+    std::vector<wire::Frame> frames;
+    std::size_t state_bytes = 0;
+  };
+  // A difference that many are sent; while some of them have it still to send, it is there for the others.
+  struct Difference {
+    std::weak_ptr<const trust::Told> then;
+    std::weak_ptr<const trust::Told> now;
+    std::vector<std::weak_ptr<const std::string>> frames;
+    std::size_t state_bytes = 0;
+  };
+  using DifferenceKey = std::tuple<const trust::Told*, const trust::Told*, std::uint64_t>;  // then, now, base
+
   struct Wait {
     Spread spread;
     std::set<SessionId> open;
@@ -126,9 +142,14 @@ class Service {
   void bind(SessionId id, Session& session, std::uint64_t host);
   void say_joined(Session& session, const fleet::Host& host);
   void push(Session& session);
-  void send_state(Session& session, std::shared_ptr<const trust::State> state, bool whole);
+  void send_state(Session& session, const fleet::Telling& telling, bool whole);
+  Frames frames_for(const Session& session, const fleet::Telling& telling, bool whole);
+  [[nodiscard]] Frames frames_of(const trust::Bytes& bytes, std::uint64_t base) const;
   void spread(const fleet::Concerned& concerned, std::int64_t begun_us);
-  void look_for_struck_off();
+  [[nodiscard]] std::set<SessionId> sessions_of(const fleet::Concerned& concerned);
+  void look_for_struck_off(const fleet::Concerned& concerned);
+  void list(SessionId id, Session& session);
+  void unlist(SessionId id, Session& session);
   void settle(SessionId id, bool enforcing, const std::string& why);
   [[nodiscard]] std::vector<fleet::Offer> reserved() const;
 
@@ -138,7 +159,9 @@ class Service {
   std::uint64_t revision_ = 0;
   std::map<SessionId, Session> sessions_;
   std::map<std::uint64_t, SessionId> session_of_host_;
+  std::map<std::string, std::set<SessionId>, std::less<>> watching_;  // by identity
   std::set<SessionId> joining_;
+  std::map<DifferenceKey, Difference> differences_;  // made since the last change
   SessionId next_session_ = 1;
   std::set<SessionId> last_concerned_;  // by the last change
   std::int64_t last_begun_us_ = 0;

@@ -74,6 +74,7 @@ void Service::on_gone(SessionId id) {
     session_of_host_.erase(own);
   }
   joining_.erase(id);
+  unlist(id, found->second);
   sessions_.erase(id);
 }
 
@@ -117,6 +118,7 @@ void Service::bind(SessionId id, Session& session, std::uint64_t host) {
     Session& other = sessions_.at(former->second);
     other.ending = true;
     other.watching = false;
+    unlist(former->second, other);
     settle(former->second, false, "it connected anew");
     other.peer->finish();
   }
@@ -200,7 +202,7 @@ void Service::say_joined(Session& session, const fleet::Host& host) {
   session.peer->send(joined);
 }
 
-void Service::on(SessionId /*id*/, Session& session, wire::Watch& watch) {
+void Service::on(SessionId id, Session& session, wire::Watch& watch) {
   const fleet::Host* host = network_->find_host(session.host);
   if (host == nullptr) {
     refuse(session, wire::RefusalCode::unknown_key,
@@ -209,27 +211,23 @@ void Service::on(SessionId /*id*/, Session& session, wire::Watch& watch) {
   }
   session.watching = true;
   session.behind = true;
+  list(id, session);
   if (host->waits_for_approval) {
     return;
   }
-  auto state = network_->state_for(*host, 0);
-  if (!state) {
-    refuse(session, state.error());
-    return;
-  }
-  auto held = std::make_shared<const trust::State>(std::move(*state));
+  const fleet::Telling telling = network_->telling_for(*host);
   if (watch.holds != 0 && !watch.digest.empty()) {
-    const wire::KeyHash digest = wire::hash_of(fleet::string_of(trust::encode_state(*held)));
+    const wire::KeyHash digest = wire::hash_of(fleet::string_of(trust::encode_view(telling.view())));
     if (std::ranges::equal(digest, watch.digest,
                            [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); })) {
-      session.held = std::move(held);
+      session.held = telling;
       session.sent = revision_;
       session.behind = false;
       session.peer->send(wire::Confirmed{revision_});
       return;
     }
   }
-  send_state(session, std::move(held), true);
+  send_state(session, telling, true);
 }
 
 void Service::on(SessionId id, Session& session, wire::Enforced& enforced) {

@@ -69,9 +69,14 @@ class World;
 // One connection: two queues of messages, each of which keeps its order.
 struct Wire final : Peer {
   void send(const wire::Message& message) override { to_host.push_back(wire::encode(message)); }
+  void send(const wire::Frame& frame) override {
+    to_host.push_back(frame->substr(4));
+    frames.push_back(frame);
+  }
   void finish() override { finishing = true; }
   [[nodiscard]] bool idle() const override { return to_host.empty(); }
   std::deque<std::string> to_host;
+  std::vector<wire::Frame> frames;  // that others may have been sent too
   std::deque<std::string> to_coordinator;
   bool finishing = false;
   SessionId session = 0;
@@ -83,8 +88,8 @@ struct SimulatedHost final : link::Surroundings {
       wire->to_coordinator.push_back(wire::encode(message));
     }
   }
-  Result<void> keep(std::string_view whole) override {
-    disk = whole;
+  Result<void> keep(const trust::State& state) override {
+    disk = fleet::string_of(trust::encode_state(state));
     return {};
   }
   Result<void> hand_over() override {
@@ -217,9 +222,8 @@ class World {
   std::size_t pick(std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random_); }
 
   std::string state_of(const fleet::Host& host) {
-    const auto state = service_->network().state_for(host, 0);
-    EXPECT_TRUE(state) << state.error().text();
-    return state ? content_of(host.name, fleet::string_of(trust::encode_state(*state))) : "";
+    const fleet::Telling telling = service_->network().telling_for(host);
+    return content_of(host.name, fleet::string_of(trust::encode_view(telling.view())));
   }
 
   // What an agent makes of a state, as text. Whom a change does not concern goes on with an older root, which shows the
@@ -405,6 +409,121 @@ TEST(Simulation, EndsWithEveryHostEnforcingItsNewestState) {
     }
   }
   EXPECT_GT(taken, 20U);  // something did happen
+}
+
+// A coordinator with hosts whose connections are plain queues.
+class Hosts : public ::testing::Test {
+ protected:
+  struct Host {
+    std::string name;
+    Wire wire;
+    SessionId session = 0;
+  };
+
+  void SetUp() override {
+    ledger.log.push_back(author.found("10.90.0.0/24"));
+    ASSERT_TRUE(service.load());
+    apply("web db");
+  }
+
+  void apply(const std::string& allowed) {
+    ASSERT_TRUE(service.change("alice", "apply", [&](const fleet::Network& network) {
+      return author.apply(network, "web db office", allowed);
+    }));
+  }
+
+  // One that has joined, and watches.
+  Host& add(const std::string& identity, std::uint8_t number) {
+    Host& host = hosts.emplace_back();
+    host.name = identity + std::to_string(number);
+    EXPECT_TRUE(service.change("alice", "token", [&](const fleet::Network& network) {
+      return network.add_token(author.token(identity, number));
+    }));
+    const auto applicant = fleet::TestAuthor::applicant(host.name, number);
+    EXPECT_TRUE(service.change("token", "joins", [&](const fleet::Network& network) -> Result<std::vector<Row>> {
+      KRAIT_TRY(const auto offer, network.offer(applicant, {}, fleet::kNow));
+      return network.enrol(offer, applicant, fleet::TestAuthor::seal(offer, number), fleet::kNow);
+    }));
+    host.session = service.on_connected(host.wire, applicant.link_key, std::nullopt);
+    say(host, wire::Hello{});
+    say(host, wire::Watch{});
+    return host;
+  }
+
+  void say(Host& host, wire::Message message) { service.on_message(host.session, message); }
+
+  // Reads all that waits, and says that it is enforced; the states among it.
+  std::vector<wire::State> read(Host& host) {
+    std::vector<wire::State> states;
+    while (!host.wire.to_host.empty()) {
+      const auto message = wire::decode(host.wire.to_host.front());
+      host.wire.to_host.pop_front();
+      if (const auto* state = std::get_if<wire::State>(&*message)) {
+        states.push_back(*state);
+        say(host, wire::Enforced{state->revision, ""});
+      }
+      if (host.wire.to_host.empty()) {
+        service.on_drained(host.session);
+      }
+    }
+    return states;
+  }
+
+  fleet::TestAuthor author;
+  SimulatedClock clock;
+  MemoryLedger ledger;
+  Service service{ledger, clock};
+  std::deque<Host> hosts;
+};
+
+// Nothing piles up for who does not read, and nobody waits for it.
+TEST_F(Hosts, AreToldTheNewestStateAloneWhereTheyAreSlow) {
+  Host& slow = add("web", 1);
+  Host& quick = add("db", 2);
+  read(slow);
+  read(quick);
+  apply("db web");
+  const std::size_t waits = slow.wire.to_host.size();
+  std::size_t told = read(quick).size();
+  for (int i = 0; i < 50; ++i) {
+    apply(i % 2 == 0 ? "web db" : "db web");
+    told += read(quick).size();
+    EXPECT_EQ(slow.wire.to_host.size(), waits);
+  }
+  EXPECT_EQ(told, 51U);
+  Spread spread;
+  bool done = false;
+  const auto id = service.wait([&](const Spread& all) {
+    spread = all;
+    done = true;
+  });
+  EXPECT_FALSE(done);
+  const Spread meanwhile = service.give_up(id);
+  EXPECT_EQ(meanwhile.enforcing + meanwhile.failing.size(), meanwhile.concerned);
+  ASSERT_EQ(meanwhile.failing.size(), 1U);
+  EXPECT_EQ(meanwhile.failing.front().first, slow.name);
+  const auto states = read(slow);
+  ASSERT_EQ(states.size(), 2U);  // the one that waited, and the newest
+  EXPECT_EQ(states.back().base, states.front().revision);
+  EXPECT_EQ(states.back().revision, service.revision());
+}
+
+// Of all who have the same identities each gets the very bytes, which were made once.
+TEST_F(Hosts, WithTheSameIdentitiesAreSentTheSameFrame) {
+  Host& one = add("web", 1);
+  Host& other = add("web", 2);
+  Host& third = add("db", 3);
+  for (Host* host : {&one, &other, &third}) {
+    read(*host);
+  }
+  apply("db web");
+  for (Host* host : {&one, &other, &third}) {  // none of them has been told at another revision than the others
+    read(*host);
+  }
+  apply("web db");
+  ASSERT_EQ(one.wire.to_host.size(), 1U);
+  EXPECT_EQ(one.wire.frames.back(), other.wire.frames.back());
+  EXPECT_NE(one.wire.frames.back(), third.wire.frames.back());
 }
 
 // A host whose key was struck off is told so, and gets nothing.

@@ -5,11 +5,11 @@
 
 #include <utility>
 
-#include "krait/config/load.h"
 #include "krait/enforce/datapath_options.h"
 #include "krait/enforce/host_settings.h"
 #include "krait/enforce/own_link.h"
 #include "krait/enforce/reconcile.h"
+#include "krait/enforce/source.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::enforce {
@@ -41,8 +41,7 @@ Result<LeftOver> left_over(const EnforcerOptions& options) {
   if (options.guarded_interface) {
     return LeftOver{.interface = *options.guarded_interface};
   }
-  KRAIT_TRY(auto mesh, config::load_mesh(options.config_file));
-  const std::string& interface = mesh.host.interface;
+  KRAIT_TRY(const std::string interface, interface_named(options));
   if (datapath::only_guards(datapath_options(interface))) {  // with a key of the files' or without
     return LeftOver{.interface = interface};
   }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "krait/config/load.h"
 #include "krait/enforce/key_files.h"
 #include "krait/trust/items.h"
 
@@ -21,6 +22,15 @@ bool has_joined(const EnforcerOptions& options) {
 
 const std::string& source_file(const EnforcerOptions& options) {
   return has_joined(options) ? options.joined_file : options.config_file;
+}
+
+Result<std::string> interface_named(const EnforcerOptions& options) {
+  if (has_joined(options)) {
+    KRAIT_TRY(const auto host, plan::load_joined_host(options.joined_file));
+    return host.interface;
+  }
+  KRAIT_TRY(const auto mesh, config::load_mesh(options.config_file));
+  return mesh.host.interface;
 }
 
 Result<model::PublicKey> own_key(const plan::JoinedHost& host) {

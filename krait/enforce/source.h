@@ -22,6 +22,8 @@ struct Source {
 common::Result<Source> load_source(const EnforcerOptions& options);
 // The file that stands for it: krait.toml, or that of the host that has joined.
 const std::string& source_file(const EnforcerOptions& options);
+// The interface that it names; nothing else of it is looked at, nor verified.
+common::Result<std::string> interface_named(const EnforcerOptions& options);
 
 common::Result<model::PublicKey> own_key(const plan::JoinedHost& host);
 control::NetworkState network_state(const plan::SignedFiles& files);

@@ -265,14 +265,14 @@ Result<std::vector<Row>> Network::apply_policy(PolicyText policy,
   if (statement.value.revision <= trusted_.policy.value.revision) {
     return Error(ErrorCode::unavailable, "another policy was applied meanwhile; look at it, and try again");
   }
-  KRAIT_TRY(const auto model, config::parse_policy(policy.text, "the policy"));
-  KRAIT_TRY(const auto book, trust::PolicyBook::of(model, {}));
-  if (book.root() != statement.value.root) {
+  KRAIT_TRY(auto read, read_policy(policy.text, "the policy"));
+  if (read.book.root() != statement.value.root) {
     return refused("what is signed is not the policy that came with it");
   }
   policy.number = policies_.empty() ? 1 : policies_.rbegin()->first + 1;
-  policy.rules = model.rules.size();
-  policy.identities = model.identities.size();
+  policy.rules = read.model.rules.size();
+  policy.identities = read.model.identities.size();
+  read_ = std::move(read);
   return std::vector<Row>{{Kind::policy, key_of(policy.number), text_of(policy)},
                           {Kind::statement, "policy", string_of(trust::encode(statement))}};
 }

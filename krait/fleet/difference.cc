@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <map>
 #include <span>
 #include <tuple>
 #include <utility>
 
-#include "krait/abi/selector.h"
+#include "krait/config/ports.h"
 
 namespace krait::fleet {
 
@@ -79,6 +78,7 @@ struct Says {
 
 std::vector<Says> rules_of(const model::Policy& policy) {
   std::vector<Says> rules;
+  rules.reserve(policy.rules.size());
   for (const model::Rule& rule : policy.rules) {
     rules.push_back({rule.action, rule.from.any, names_of(policy, rule.from), rule.to.any, names_of(policy, rule.to),
                      rule.selectors});
@@ -138,18 +138,6 @@ class Evaluator {
   std::vector<const Says*> of_any_;
   std::map<std::string, std::vector<const Says*>> of_identity_;
 };
-
-struct Protocol {
-  std::uint32_t first;
-  std::uint32_t last;
-  std::string_view name;
-};
-constexpr std::array<Protocol, 6> kProtocols{{{KRAIT_SELECTOR_TCP, KRAIT_SELECTOR_UDP - 1, "tcp"},
-                                              {KRAIT_SELECTOR_UDP, KRAIT_SELECTOR_SCTP - 1, "udp"},
-                                              {KRAIT_SELECTOR_SCTP, KRAIT_SELECTOR_ICMP - 1, "sctp"},
-                                              {KRAIT_SELECTOR_ICMP, KRAIT_SELECTOR_ICMPV6 - 1, "icmp"},
-                                              {KRAIT_SELECTOR_ICMPV6, KRAIT_SELECTOR_PROTO - 1, "icmpv6"},
-                                              {KRAIT_SELECTOR_PROTO, KRAIT_SELECTORS - 1, "protocol"}}};
 
 std::string hosts_text(const Names& hosts) {
   constexpr std::size_t kShown = 4;
@@ -225,26 +213,8 @@ Difference difference(const model::Policy& before, const model::Policy& after) {
 }
 
 std::string ports_text(const std::vector<model::SelectorRange>& selectors) {
-  if (selectors.size() == 1 && selectors[0] == model::SelectorRange{0, KRAIT_SELECTORS - 1}) {
-    return "everything";
-  }
   std::vector<std::string> texts;
-  for (const model::SelectorRange& range : selectors) {
-    for (const Protocol& protocol : kProtocols) {
-      const std::uint32_t first = std::max(range.first, protocol.first);
-      const std::uint32_t last = std::min(range.last, protocol.last);
-      if (first > last) {
-        continue;
-      }
-      if (first == protocol.first && last == protocol.last) {
-        texts.emplace_back(protocol.name);
-      } else if (first == last) {
-        texts.push_back(fmt::format("{}/{}", protocol.name, first - protocol.first));
-      } else {
-        texts.push_back(fmt::format("{}/{}-{}", protocol.name, first - protocol.first, last - protocol.first));
-      }
-    }
-  }
+  std::ranges::transform(selectors, std::back_inserter(texts), config::selector_text);
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 

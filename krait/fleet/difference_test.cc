@@ -42,6 +42,11 @@ TEST(Difference, TellsWhoGainsAndLosesWhat) {
             "+ web (web1, web2) to db (no host yet): tcp/5430-5431\n- web (web1, web2) to db (no host yet): tcp/5432");
 }
 
+TEST(Difference, NamesPortsAsThePolicyDoes) {
+  const auto after = policy(rule("a", "allow", "[\"web\"]", "[\"db\"]", "icmp/echo-request"));
+  EXPECT_EQ(text(policy(""), after), "+ web (web1, web2) to db (no host yet): icmp/echo-request, icmpv6/echo-request");
+}
+
 TEST(Difference, IsNothingWhereOnlyTheTextDiffers) {
   const auto before = policy(rule("a", "allow", "[\"web\"]", "[\"db\"]", "tcp/1-9") +
                              rule("b", "allow", "[\"office\"]", "[\"db\"]", "icmp"));
@@ -69,7 +74,7 @@ TEST(Difference, SeesIdentitiesComeAndGo) {
   EXPECT_EQ(result.gone_identities, std::vector<std::string>{"db"});
   EXPECT_EQ(result.gained.size(), 3U);  // web to office, back, and office among themselves
   EXPECT_EQ(result.lost.size(), 3U);
-  EXPECT_EQ(ports_text(result.gained[0].selectors), "everything");
+  EXPECT_EQ(ports_text(result.gained[0].selectors), "any");
 }
 
 }  // namespace

@@ -93,11 +93,7 @@ std::set<std::string> Network::identities_of(const std::string& host) const {
 void Network::touch(const std::string& host, Concerned& concerned) const {
   concerned.hosts.insert(host);
   for (const std::string& own : identities_of(host)) {
-    for (const auto& [name, row] : trusted_.policy_book.rows()) {
-      if (trusted_.policy_book.may_talk(own, name)) {
-        concerned.identities.insert(name);
-      }
-    }
+    concerned.identities.merge(trusted_.policy_book.talks_with(own));
   }
 }
 
@@ -110,6 +106,7 @@ Result<Concerned> Network::absorb(const std::vector<Row>& rows) {
     KRAIT_CHECK(enter_policy(concerned));
   }
   KRAIT_CHECK(check_roots());
+  refresh(rows, concerned);
   return concerned;
 }
 
@@ -242,6 +239,7 @@ Result<void> Network::take_host(const Row& row, Concerned& concerned) {
   const auto number = static_cast<std::uint64_t>(std::strtoull(row.key.c_str(), nullptr, 10));
   if (const Host* former = find_host(number)) {
     touch(former->name, concerned);
+    concerned.numbers.insert(number);
     drop_host(number);
   }
   if (!row.value) {
@@ -270,36 +268,36 @@ Result<void> Network::take_policy(const Row& row) {
   return {};
 }
 
-// Of many that come at once only the last one counts.
-Result<void> Network::enter_policy(Concerned& concerned) {
-  const PolicyText& policy = policies_.rbegin()->second;
-  KRAIT_TRY(const auto model, config::parse_policy(policy.text, fmt::format("policy {}", policy.number)));
-  KRAIT_TRY(auto book, trust::PolicyBook::of(model, {}));
-  compare(trusted_.policy_book, book, concerned);
-  trusted_.policy_book = std::move(book);
-  return {};
+Result<Network::ReadPolicy> Network::read_policy(const std::string& text, const std::string& file) const {
+  if (!model_) {
+    KRAIT_TRY(auto model, config::parse_policy(text, file));
+    KRAIT_TRY(auto book, trust::PolicyBook::of(model, {}));
+    return ReadPolicy{text, std::move(model), std::move(book)};
+  }
+  KRAIT_TRY(auto model, config::parse_policy_after({model_text_, *model_}, text, file));
+  const trust::PolicyBook::Former former{*model_, trusted_.policy_book};
+  KRAIT_TRY(auto book, trust::PolicyBook::of(model, {}, &former));
+  return ReadPolicy{text, std::move(model), std::move(book)};
 }
 
-Result<trust::State> Network::state_for(const Host& host, std::uint64_t list_version) const {
-  KRAIT_TRY(auto state, trust::state_for(trusted_, host.name, list_version));
-  const auto advise = [&](const std::string& name) {
-    const Host* peer = find_host(name);
-    const std::uint16_t keepalive_s = host.behind_nat ? settings_.keepalive_s : std::uint16_t{0};
-    const auto endpoint = peer == nullptr ? std::nullopt : peer->endpoint();
-    if (name != host.name && (endpoint || keepalive_s != 0)) {
-      state.advice.push_back({.host = name, .endpoint = endpoint, .keepalive_s = keepalive_s});
+// Of many that come at once only the last one counts.
+Result<void> Network::enter_policy(Concerned& concerned) {
+  for (auto& [number, policy] : policies_) {
+    if (number != policies_.rbegin()->first) {
+      std::string().swap(policy.text);
     }
-  };
-  state.hosts_part.for_each([&](const trust::Key&, const trust::Bytes& value) {
-    if (const auto bound = trust::parse_host_binding(value)) {
-      advise(bound->name);
-    }
-  });
-  for (const trust::Joined& by_token : state.joined) {
-    advise(by_token.host.value.binding.name);
   }
-  std::ranges::sort(state.advice, {}, &trust::Advice::host);
-  return state;
+  PolicyText& policy = policies_.rbegin()->second;
+  std::optional<ReadPolicy> read = std::exchange(read_, {});
+  if (!read || read->text != policy.text) {
+    KRAIT_TRY(read, read_policy(policy.text, fmt::format("policy {}", policy.number)));
+  }
+  std::string().swap(policy.text);
+  compare(trusted_.policy_book, read->book, concerned);
+  trusted_.policy_book = std::move(read->book);
+  model_ = std::move(read->model);
+  model_text_ = std::move(read->text);
+  return {};
 }
 
 std::vector<Row> found(const Settings& settings, const trust::Signed<trust::AdminList>& list,

@@ -6,15 +6,18 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/ip.h"
 #include "common/result.h"
 #include "krait/crypto/hash.h"
 #include "krait/trust/author.h"
+#include "krait/trust/told.h"
 
 namespace krait::fleet {
 
@@ -81,7 +84,7 @@ struct Token {
 
 struct PolicyText {
   std::uint64_t number = 0;  // 1, 2, 3 ...
-  std::string text{};
+  std::string text{};        // in a network none: last_policy_text() has the last one, the store all
   std::string who{};
   std::string what{};  // "apply", "rollback to 3"
   std::int64_t at_s = 0;
@@ -95,6 +98,14 @@ struct Concerned {
   bool all = false;
   std::set<std::string> identities{};  // of hosts that have one of these, or a network behind them that has
   std::set<std::string> hosts{};       // by name
+  std::set<std::uint64_t> numbers{};   // of hosts that are others now, or gone
+};
+
+// What one host is told; it may be held as long as anybody wants to know what the host holds.
+struct Telling {
+  std::shared_ptr<const trust::Told> told{};  // the same for all hosts with its identities
+  trust::EntryPtr self{};
+  [[nodiscard]] trust::View view() const { return {*told, self.get()}; }
 };
 
 // A host that a token lets in, before the host has signed.
@@ -140,6 +151,7 @@ class Network {
   [[nodiscard]] const std::map<std::string, Token>& tokens() const { return tokens_; }
   [[nodiscard]] const std::map<std::uint64_t, PolicyText>& policies() const { return policies_; }
   [[nodiscard]] bool has_policy() const { return !policies_.empty(); }
+  [[nodiscard]] const std::string& last_policy_text() const { return model_text_; }  // of the last one
   [[nodiscard]] const Host* find_host(std::uint64_t number) const;
   [[nodiscard]] const Host* find_host(const std::string& name) const;
   [[nodiscard]] const Host* find_link(const LinkKey& key) const;
@@ -149,8 +161,8 @@ class Network {
   // What a token vouches for, of a host that is not in the tree; one that waits too.
   [[nodiscard]] const trust::Joined* joined(const std::string& name) const;
 
-  // What one host is told. `list_version`: of administrators, that it holds. Fails with not_found.
-  [[nodiscard]] common::Result<trust::State> state_for(const Host& host, std::uint64_t list_version) const;
+  // What a host is told, that has joined and does not wait for approval.
+  [[nodiscard]] Telling telling_for(const Host& host) const;
 
   // --- Changes; each gives the rows that make it ---------------------------------------------------------------------
 
@@ -175,6 +187,29 @@ class Network {
   [[nodiscard]] static std::vector<Row> update_settings(const Settings& settings);
 
  private:
+  // Who has an identity, or a network behind it that has. The version is of no other members that ever were.
+  struct Members {
+    std::uint64_t version = 0;
+    std::map<std::string, trust::EntryPtr> entries;
+  };
+  // Whom a circle is made of: versions of members, ascending.
+  using Fellows = std::vector<std::uint64_t>;
+  // Identities, and the seconds between two keepalives.
+  using Group = std::pair<std::set<std::string>, std::uint16_t>;
+  struct ReadPolicy {
+    std::string text;
+    model::Policy model;
+    trust::PolicyBook book;
+  };
+  struct Shown {
+    trust::EntryPtr entry;
+    std::set<std::string> identities;
+  };
+  struct Made {
+    std::shared_ptr<const trust::Told> told;
+    std::uint64_t change = 0;  // up to which it is right
+  };
+
   common::Result<void> take(const Row& row, Concerned& concerned);
   common::Result<void> take_statement(const Row& row);
   common::Result<void> take_binding(const Row& row, Concerned& concerned);
@@ -182,8 +217,15 @@ class Network {
   common::Result<void> take_host(const Row& row, Concerned& concerned);
   common::Result<void> take_policy(const Row& row);
   common::Result<void> enter_policy(Concerned& concerned);
+  [[nodiscard]] common::Result<ReadPolicy> read_policy(const std::string& text, const std::string& file) const;
   void touch(const std::string& host, Concerned& concerned) const;
   void drop_host(std::uint64_t number);
+  void refresh(const std::vector<Row>& rows, Concerned& concerned);
+  void look_after_joined(bool with_signatures, Concerned& concerned);
+  void refresh_entry(const std::string& host);
+  [[nodiscard]] trust::EntryPtr make_entry(const std::string& host) const;
+  [[nodiscard]] std::shared_ptr<const trust::Circle> circle_for(const std::set<std::string>& identities) const;
+  void refresh_told(const Group& group, Made& made) const;
   [[nodiscard]] common::Result<void> check_roots() const;
   [[nodiscard]] common::Result<std::vector<common::Ip>> free_addresses(const trust::Grant& grant,
                                                                        const std::vector<Offer>& reserved,
@@ -205,8 +247,20 @@ class Network {
   std::map<LinkKey, std::uint64_t> number_of_link_;
   std::map<std::string, Token> tokens_;
   std::map<std::uint64_t, PolicyText> policies_;
+  std::optional<model::Policy> model_;  // of the last one
+  std::string model_text_;
+  mutable std::optional<ReadPolicy> read_;  // what apply_policy() read last, to be absorbed next
   std::map<common::Ip, Owner> addresses_;
   std::map<model::PublicKey, std::string> joined_keys_;  // of hosts that are not in the tree
+
+  std::map<std::string, Shown> entries_;  // of hosts that may be shown
+  std::map<std::string, Members> members_;
+  std::uint64_t last_version_ = 0;
+  std::shared_ptr<const trust::Heads> heads_;
+  // What was made of it all for somebody, as long as somebody holds it.
+  std::uint64_t changes_ = 0;
+  mutable std::map<Group, Made> made_;
+  mutable std::map<Fellows, std::weak_ptr<const trust::Circle>> circles_;
 };
 
 // A network's first rows.

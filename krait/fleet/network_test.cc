@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <map>
+#include <random>
+
 #include "krait/fleet/rows.h"
 #include "krait/fleet/test_author.h"
+#include "krait/trust/naive_state.h"
 
 namespace krait::fleet {
 namespace {
@@ -35,7 +40,7 @@ class Networks : public ::testing::Test {
     return absorb(network.enrol(*offer, author.applicant(name, number), author.seal(*offer, number), kNow));
   }
   std::vector<std::string> peers_of(const std::string& name) {
-    const auto state = network.state_for(*network.find_host(name), 1);
+    const auto state = trust::parse_state(trust::encode_view(network.telling_for(*network.find_host(name)).view()));
     EXPECT_TRUE(state) << state.error().text();
     std::vector<std::string> names;
     for (const trust::Joined& joined : state->joined) {
@@ -185,13 +190,166 @@ TEST_F(Networks, AreTheSameWhenReadBack) {
   EXPECT_EQ(again.hosts(), network.hosts());
   EXPECT_EQ(again.settings(), network.settings());
   for (const char* name : {"web1", "db1"}) {
-    EXPECT_EQ(trust::encode_state(*again.state_for(*again.find_host(name), 1)),
-              trust::encode_state(*network.state_for(*network.find_host(name), 1)));
+    EXPECT_EQ(trust::encode_view(again.telling_for(*again.find_host(name)).view()),
+              trust::encode_view(network.telling_for(*network.find_host(name)).view()));
   }
   // A row that somebody has changed in the store.
   rows.push_back({Kind::binding, "spy", string_of(trust::encode(*network.binding("web1")))});
   Network other;
   EXPECT_FALSE(other.absorb(rows));
+}
+
+// What hosts are told, whole and as differences, one for all with the same identities among them, against a state that
+// is put together for each host by itself.
+class Told : public Networks {
+ protected:
+  struct Held {
+    Telling telling;
+    trust::State state;
+  };
+
+  trust::State naive(const Host& host) const {
+    std::vector<trust::Advice> advice;
+    const std::uint16_t keepalive_s = host.behind_nat ? network.settings().keepalive_s : std::uint16_t{0};
+    const auto state = trust::state_for(network.trusted(), host.name, 0);
+    EXPECT_TRUE(state) << state.error().text();
+    for (const auto& [number, peer] : network.hosts()) {
+      const bool is_shown =
+          std::ranges::any_of(state->joined,
+                              [&](const auto& joined) { return joined.host.value.binding.name == peer.name; }) ||
+          state->hosts_part.look_up(trust::host_place(peer.name)).what == trust::Shown::What::present;
+      if (is_shown && peer.name != host.name && (peer.endpoint() || keepalive_s != 0)) {
+        advice.push_back({.host = peer.name, .endpoint = peer.endpoint(), .keepalive_s = keepalive_s});
+      }
+    }
+    return *trust::state_for(network.trusted(), host.name, 0, std::move(advice));
+  }
+
+  // Tells each host what has changed since it was told last, as the service does.
+  void tell_all() {
+    for (const auto& [number, host] : network.hosts()) {
+      if (host.left || host.waits_for_approval) {
+        continue;
+      }
+      const Telling telling = network.telling_for(host);
+      const trust::Bytes whole = trust::encode_view(telling.view());
+      ASSERT_EQ(whole, trust::encode_state(naive(host))) << host.name;
+      if (const auto known = held.find(host.name); known != held.end()) {
+        const trust::View then = known->second.telling.view();
+        trust::Bytes bytes = trust::encode_view(telling.view(), &then);
+        const auto read = trust::parse_state(bytes, &known->second.state);
+        ASSERT_TRUE(read) << host.name << ": " << read.error().text();
+        ASSERT_EQ(trust::encode_state(*read), whole) << host.name;
+        const trust::View nobody{.told = *known->second.telling.told};
+        if (trust::is_common(telling.view(), then)) {
+          ++common;
+          ASSERT_EQ(trust::encode_view({.told = *telling.told}, &nobody), bytes) << host.name;
+        } else {
+          ++apart;
+        }
+      }
+      held[host.name] = {telling, *trust::parse_state(whole)};
+    }
+  }
+
+  void change_something(std::mt19937& random) {
+    const auto pick = [&](std::size_t count) { return random() % count; };
+    const std::array<const char*, 3> identities{"web", "db", "office"};
+    std::vector<Host> hosts;
+    for (const auto& [number, host] : network.hosts()) {
+      hosts.push_back(host);
+    }
+    Host host = hosts[pick(hosts.size())];
+    switch (pick(6)) {
+      case 0: {
+        const std::array<const char*, 6> allowed{"web db", "db web", "office db", "web web", "office office", "* db"};
+        apply("web db office", allowed[pick(allowed.size())]);
+        return;
+      }
+      case 1: {
+        host.endpoints = {*common::Endpoint::parse("192.0.2." + std::to_string(1 + pick(200)) + ":51820")};
+        absorb(Network::update_host(host));
+        return;
+      }
+      case 2: {
+        host.behind_nat = !host.behind_nat;
+        absorb(Network::update_host(host));
+        return;
+      }
+      case 3: {
+        host.waits_for_approval = network.joined(host.name) != nullptr && !host.waits_for_approval;
+        absorb(Network::update_host(host));
+        return;
+      }
+      default: {
+        const trust::HostBinding* bound = network.binding(host.name);
+        if (bound == nullptr || host.waits_for_approval) {
+          return;
+        }
+        HostsEdit edit{.put = {*bound}};
+        edit.put.front().identity = identities[pick(3)];
+        if (pick(2) == 0) {
+          edit.put.front().routes = {{*common::Prefix::parse("10.20.0.0/16"), identities[pick(3)]}};
+        } else {
+          edit.put.front().routes.clear();
+        }
+        const auto rows = network.edit_hosts(edit, author.statement(network, edit), kNow);
+        if (rows) {  // the route may be another's
+          absorb(rows);
+        }
+      }
+    }
+  }
+
+  std::map<std::string, Held> held;
+  std::size_t common = 0;
+  std::size_t apart = 0;
+};
+
+TEST_F(Told, IsWhatAStateForEachHostWouldBe) {
+  for (std::uint8_t i = 1; i <= 6; ++i) {
+    join("host" + std::to_string(i), std::array<const char*, 3>{"web", "db", "office"}[i % 3], i);
+    tell_all();
+  }
+  std::mt19937 random(7);
+  for (int round = 0; round < 120 && !HasFailure(); ++round) {
+    SCOPED_TRACE(round);
+    change_something(random);
+    if (random() % 3 != 0) {
+      tell_all();
+    }
+  }
+  EXPECT_GT(common, 100U);
+  EXPECT_GT(apart, 50U);
+}
+
+// One copy for all who have the same identities, and the same one while nothing that concerns them changes.
+TEST_F(Told, IsHeldOnceForHostsWithTheSameIdentities) {
+  join("web1", "web", 1);
+  join("web2", "web", 2);
+  join("db1", "db", 3);
+  const auto told_to = [&](const std::string& name) { return network.telling_for(*network.find_host(name)).told; };
+  const auto first = told_to("web1");
+  EXPECT_EQ(first, told_to("web2"));
+  EXPECT_NE(first, told_to("db1"));
+  absorb(network.add_token(author.token("office", 9)));  // concerns nobody
+  EXPECT_EQ(first, told_to("web1"));
+  const auto circle = first->circle;
+  apply("web db office", "web db");
+  EXPECT_NE(first, told_to("web1"));  // another root
+  EXPECT_EQ(circle, told_to("web1")->circle);
+}
+
+// A host that came with a token which is taken back is shown to nobody any more, and they are told.
+TEST_F(Told, LosesHostsWhoseTokenIsTakenBack) {
+  join("web1", "web", 1);
+  join("db1", "db", 2);
+  EXPECT_EQ(peers_of("db1"), (std::vector<std::string>{"db1", "web1"}));
+  HostsEdit edit{.take_back = {trust::grant_id(network.joined("web1")->grant)}};
+  const Concerned concerned = absorb(network.edit_hosts(edit, author.statement(network, edit), kNow));
+  EXPECT_TRUE(concerned.hosts.contains("web1"));
+  EXPECT_TRUE(concerned.identities.contains("db"));
+  EXPECT_EQ(peers_of("db1"), std::vector<std::string>{"db1"});
 }
 
 }  // namespace

@@ -171,14 +171,19 @@ std::string text_of(const PolicyText& policy) {
                {"what", policy.what},
                {"at_s", policy.at_s},
                {"rules", policy.rules},
-               {"identities", policy.identities},
-               {"text", policy.text}});
+               {"identities", policy.identities}}) +
+         '\n' + policy.text;
 }
 
+// A line, and behind it the text as it is.
 Result<PolicyText> parse_policy_text(std::string_view text) {
-  KRAIT_TRY(const auto json, parsed(text, "a policy"));
+  const std::size_t end = text.find('\n');
+  if (end == std::string_view::npos) {
+    return wrong("a policy without its text");
+  }
+  KRAIT_TRY(const auto json, parsed(text.substr(0, end), "a policy"));
   PolicyText policy{.number = common::number_at(json, "number"),
-                    .text = common::text_at(json, "text"),
+                    .text = std::string(text.substr(end + 1)),
                     .who = common::text_at(json, "who"),
                     .what = common::text_at(json, "what"),
                     .at_s = seconds_at(json, "at_s"),

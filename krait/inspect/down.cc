@@ -8,6 +8,7 @@
 
 #include "krait/enforce/left_over.h"
 #include "krait/inspect/inspect.h"
+#include "krait/plan/joined.h"
 #include "krait/rundir/bpffs.h"
 
 namespace krait::inspect {
@@ -34,7 +35,8 @@ std::string nothing_text() {
 }  // namespace
 
 Result<void> down_without_agent(const cli::DownFlags& flags, Output& output) {
-  enforce::EnforcerOptions options{.config_file = flags.config, .guarded_interface = {}};
+  enforce::EnforcerOptions options{
+      .config_file = flags.config, .joined_file = plan::kJoinedFile, .guarded_interface = {}};
   if (!flags.interface.empty()) {
     options.guarded_interface = flags.interface;
   }

@@ -5,10 +5,14 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "common/answer.h"
 #include "common/file.h"
 #include "common/process.h"
+#include "common/program.h"
 #include "krait/cli/command.h"
 #include "krait/join/join.h"
 #include "krait/plan/joined.h"
@@ -38,11 +42,16 @@ krait::join::JoinOptions places() {
 // Services are a service manager's, where there is one.
 bool has_systemd() { return ::access("/run/systemd/system", F_OK) == 0; }
 
-Result<void> systemctl(const std::string& words) {
-  const int status = std::system(("systemctl " + words).c_str());
-  return status == 0 ? Result<void>()
-                     : Error(ErrorCode::system,
-                             fmt::format("systemctl {} failed; see journalctl -u krait-agent -u krait-link", words));
+// `hint`: what to do when it fails.
+Result<void> must_run(const std::vector<std::string>& words, std::string_view hint) {
+  KRAIT_TRY(const int code, common::run_program(words));
+  return code == 0 ? Result<void>()
+                   : Error(ErrorCode::system, fmt::format("{} failed; {}", fmt::join(words, " "), hint));
+}
+
+Result<void> systemctl(std::vector<std::string> words) {
+  words.insert(words.begin(), "systemctl");
+  return must_run(words, "see journalctl -u krait-agent -u krait-link");
 }
 
 std::string machine_name() {
@@ -81,8 +90,8 @@ Result<void> join(const krait::cli::JoinFlags& flags, Output& output) {
     return {};
   }
   if (!flags.no_start && has_systemd()) {
-    KRAIT_CHECK(systemctl("enable --quiet krait-agent krait-link"));
-    KRAIT_CHECK(systemctl("restart krait-agent krait-link"));
+    KRAIT_CHECK(systemctl({"enable", "--quiet", "krait-agent", "krait-link"}));
+    KRAIT_CHECK(systemctl({"restart", "krait-agent", "krait-link"}));
   }
   output.report(fmt::format("joined as {}: {}, {}", joined.name, joined.identity, fmt::join(joined.addresses, ", ")),
                 json);
@@ -91,9 +100,9 @@ Result<void> join(const krait::cli::JoinFlags& flags, Output& output) {
 
 Result<void> leave(const krait::cli::LeaveFlags& flags, Output& output) {
   if (!flags.no_stop && has_systemd()) {
-    KRAIT_CHECK(systemctl("disable --quiet --now krait-link"));
-    KRAIT_CHECK(systemctl("disable --quiet krait-agent"));
-    std::ignore = std::system("krait down");
+    KRAIT_CHECK(systemctl({"disable", "--quiet", "--now", "krait-link"}));
+    KRAIT_CHECK(systemctl({"disable", "--quiet", "krait-agent"}));
+    KRAIT_CHECK(must_run({"krait", "down"}, "mend that, or leave with --no-stop: what is in force stays then"));
   }
   KRAIT_TRY(const auto left, krait::join::leave(places()));
   output.report(left.told ? "left the network"

@@ -18,8 +18,10 @@ trust::BytesView view_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-std::string digest_of(std::string_view bytes) {
-  const wire::KeyHash hash = wire::hash_of(bytes);
+// Of the whole state's bytes.
+std::string digest_of(const trust::State& state) {
+  const trust::Bytes bytes = trust::encode_state(state);
+  const wire::KeyHash hash = wire::hash_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
 }
 
@@ -33,7 +35,6 @@ std::string bounded(std::string text) {
 void Core::remember(std::string_view whole) {
   if (auto state = trust::parse_state(view_of(whole))) {
     held_ = std::move(*state);
-    digest_ = digest_of(whole);
   }
 }
 
@@ -53,7 +54,8 @@ void Core::on(wire::Welcome& welcome) {
     return;
   }
   surroundings_.send(wire::Here{.endpoints = where_.endpoints, .listen_port = where_.listen_port});
-  surroundings_.send(wire::Watch{.holds = held_ ? std::max<std::uint64_t>(revision_, 1) : 0, .digest = digest_});
+  surroundings_.send(wire::Watch{.holds = held_ ? std::max<std::uint64_t>(revision_, 1) : 0,
+                                 .digest = held_ ? digest_of(*held_) : std::string()});
 }
 
 void Core::on(wire::State& state) {
@@ -78,20 +80,12 @@ void Core::take(std::uint64_t base, std::uint64_t revision) {
   auto state = trust::parse_state(view_of(bytes), whole ? nullptr : &*held_);
   if (!state) {
     held_.reset();
-    digest_.clear();
     surroundings_.give_up("the coordinator sent no state: " + state.error().text(), false);
     return;
   }
   held_ = std::move(*state);
   revision_ = revision;
-  std::string text;
-  if (!whole) {
-    const trust::Bytes all = trust::encode_state(*held_);
-    text.assign(reinterpret_cast<const char*>(all.data()), all.size());
-  }
-  const std::string_view all = whole ? std::string_view(bytes) : std::string_view(text);
-  digest_ = digest_of(all);
-  if (const auto kept = surroundings_.keep(all); !kept) {
+  if (const auto kept = surroundings_.keep(*held_); !kept) {
     failure_ = bounded(kept.error().text());
     report();
     return;

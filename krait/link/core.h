@@ -18,8 +18,8 @@ class Surroundings {
  public:
   virtual ~Surroundings() = default;
   virtual void send(const wire::Message& message) = 0;
-  // Lays a whole state where the agent looks for it; durable.
-  virtual common::Result<void> keep(std::string_view whole) = 0;
+  // Lays a state where the agent looks for it; durable.
+  virtual common::Result<void> keep(const trust::State& state) = 0;
   // Has the agent take what was laid there. Fails with what the agent says.
   virtual common::Result<void> hand_over() = 0;
   // Tells the agent that what it has is the newest.
@@ -68,7 +68,6 @@ class Core {
   Surroundings& surroundings_;
   Where where_;
   std::optional<trust::State> held_;
-  std::string digest_;          // of the whole state's bytes
   std::uint64_t revision_ = 0;  // that the coordinator gave it
   std::string incoming_;        // parts of a state that has not come to its end
   std::string failure_;         // why the agent does not enforce what is held; empty: it does

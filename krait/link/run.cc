@@ -95,8 +95,10 @@ class Runner final : public wire::ConnectionUser, public Surroundings {
       connection_->send(wire::encode(message));
     }
   }
-  Result<void> keep(std::string_view whole) override {
-    return common::write_file(options_.files.offered(), whole, 0644);
+  Result<void> keep(const trust::State& state) override {
+    const trust::Bytes whole = trust::encode_state(state);
+    return common::write_file(options_.files.offered(), {reinterpret_cast<const char*>(whole.data()), whole.size()},
+                              0644);
   }
   Result<void> hand_over() override {
     const auto answer = control::ask(options_.agent_socket, control::Request::take_state);

@@ -154,6 +154,14 @@ Result<void> Store::since(std::uint64_t revision, const std::function<void(Recor
   });
 }
 
+Result<std::optional<std::string>> Store::value(std::uint32_t kind, const std::string& key) {
+  std::optional<std::string> value;
+  KRAIT_CHECK(database_->run("SELECT value FROM krait_record WHERE kind = $1 AND key = $2 AND value IS NOT NULL",
+                             {Value(std::int64_t{kind}), Value::of(key)},
+                             [&](Row& row) { value = std::move(row[0].bytes); }));
+  return value;
+}
+
 Result<void> Store::put(const Record& record, std::uint64_t revision) {
   return database_->run(
       "INSERT INTO krait_record (kind, key, value, revision) VALUES ($1, $2, $3, $4) ON CONFLICT (kind, key) DO UPDATE "

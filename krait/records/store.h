@@ -59,6 +59,8 @@ class Store {
   common::Result<std::uint64_t> revision();
   // Every record that a later revision changed, by revision; of revision 0, all that are there.
   common::Result<void> since(std::uint64_t revision, const std::function<void(Record&)>& visit);
+  // What one record holds now; nothing: it was removed, or never was.
+  common::Result<std::optional<std::string>> value(std::uint32_t kind, const std::string& key);
   // Makes the next revision of it, all or nothing, durable when it returns; with a line of the audit. Nothing: another
   // one than `base` is in force meanwhile, and nothing was written.
   common::Result<std::optional<std::uint64_t>> commit(const Change& change);

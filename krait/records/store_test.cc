@@ -88,6 +88,9 @@ TEST_P(Stores, GiveBackWhatWasCommitted) {
   const std::vector<Record> later{{1, "b", std::nullopt, 2}, {1, "c", "new", 2}};
   EXPECT_EQ(all_since(store, 1), later);
   EXPECT_TRUE(all_since(store, 2).empty());
+  EXPECT_EQ(*store.value(1, "a"), std::optional(kBytes));
+  EXPECT_EQ(*store.value(1, "b"), std::nullopt);  // removed
+  EXPECT_EQ(*store.value(3, "a"), std::nullopt);
 }
 
 TEST_P(Stores, WriteNothingFromARevisionThatWasOvertaken) {

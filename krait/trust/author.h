@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
@@ -50,8 +52,11 @@ class HostsBook {
 // The policy's tree: identities, their rows, settings.
 class PolicyBook {
  public:
-  // Of a policy that was checked (krait/plan); its identities have their tags.
-  static common::Result<PolicyBook> of(const model::Policy& policy, const Settings& settings);
+  struct Former;
+  // Of a policy that was checked (krait/plan); its identities have their tags. With the one that it follows on, only
+  // rows that differ are made, and what is the same is shared.
+  static common::Result<PolicyBook> of(const model::Policy& policy, const Settings& settings,
+                                       const Former* former = nullptr);
   [[nodiscard]] const Tree& tree() const { return tree_; }
   [[nodiscard]] const std::map<std::string, Tree, std::less<>>& rows() const { return rows_; }  // by identity, "*" too
   [[nodiscard]] crypto::Hash root() const { return tree_.root(); }
@@ -62,13 +67,24 @@ class PolicyBook {
   // Whether any rule lets one of them open anything to the other, either way, whatever denies it: whom a host is told
   // of.
   [[nodiscard]] bool may_talk(const std::string& identity, const std::string& other) const;
+  // All identities that may with this one.
+  [[nodiscard]] std::set<std::string> talks_with(const std::string& identity) const;
 
  private:
-  void add_row(const std::string& name, std::uint32_t tag, Tree row);
+  friend class BookMaker;
+  using Names = std::vector<std::string>;  // ascending
+  [[nodiscard]] const Names& allowed_of(std::string_view identity) const;
+  void enter(const IdentityItem& item, Tree row, Names allowed);
 
   std::map<std::string, Tree, std::less<>> rows_;
-  std::set<std::pair<std::string, std::string>> allowed_;  // both ways round
+  // By identity, with whom a rule lets it open something or be called; "*" too. Symmetric.
+  std::map<std::string, std::shared_ptr<const Names>, std::less<>> allowed_;
   Tree tree_;
+};
+
+struct PolicyBook::Former {
+  const model::Policy& policy;
+  const PolicyBook& book;
 };
 
 // All that the coordinator hands out of.
@@ -81,11 +97,6 @@ struct Network {
   std::map<std::string, Joined> joined;                  // by host
   std::map<std::string, Signed<KeyChange>> key_changes;  // by host
 };
-
-// The state for one host, bound or joined: itself, everybody with an identity that may talk with one of its own, and
-// the proofs. `list_version`: the host's anchor's. Fails with not_found when there is no such host.
-common::Result<State> state_for(const Network& network, std::string_view host, std::uint64_t list_version,
-                                std::vector<Advice> advice = {});
 
 // What a host that joins may say of itself, and what the coordinator asks before it takes a host in: the grant is an
 // admin's of that list, not taken back, not expired by `now_s`; identity, routes and addresses are as it says.

@@ -11,6 +11,7 @@
 
 #include "krait/config/load.h"
 #include "krait/trust/author.h"
+#include "krait/trust/naive_state.h"
 
 namespace krait::trust {
 

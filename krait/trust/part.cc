@@ -3,6 +3,7 @@
 #include <span>
 
 #include "krait/trust/codec.h"
+#include "krait/trust/mark.h"
 #include "krait/trust/node.h"
 
 namespace krait::trust {
@@ -11,9 +12,6 @@ using common::Result;
 using crypto::Hash;
 
 namespace {
-
-// The first byte of a node.
-enum class Mark : std::uint8_t { nothing, pruned, stub, leaf, branch, same };
 
 // Deeper than this nobody's keys agree: that would take 2^127 names to choose from.
 constexpr unsigned kMaxPartDepth = 128;
@@ -57,35 +55,33 @@ const NodePtr& child_of(const NodePtr& node, bool right) {
   return right ? node->right : node->left;
 }
 
-void mark(Writer& writer, Mark which) { writer.integer(static_cast<std::uint8_t>(which)); }
-
 void write_node(Writer& writer, const NodePtr& node, const NodePtr& known) {
   if (!node) {
-    mark(writer, Mark::nothing);
+    write_mark(writer, Mark::nothing);
     return;
   }
   // Of a pruned subtree too: a byte in the place of a hash.
   if (known && are_same(node, known)) {
-    mark(writer, Mark::same);
+    write_mark(writer, Mark::same);
     return;
   }
   switch (node->kind) {
     case Node::Kind::pruned:
-      mark(writer, Mark::pruned);
+      write_mark(writer, Mark::pruned);
       writer.raw(node->hash);
       return;
     case Node::Kind::stub:
-      mark(writer, Mark::stub);
+      write_mark(writer, Mark::stub);
       writer.raw(node->leaf->key);
       writer.append(node->leaf->value);
       return;
     case Node::Kind::leaf:
-      mark(writer, Mark::leaf);
+      write_mark(writer, Mark::leaf);
       writer.raw(node->leaf->key);
       writer.blob(node->leaf->value);
       return;
     case Node::Kind::branch:
-      mark(writer, Mark::branch);
+      write_mark(writer, Mark::branch);
       write_node(writer, node->left, child_of(known, false));
       write_node(writer, node->right, child_of(known, true));
       return;

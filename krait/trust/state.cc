@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "krait/trust/describe.h"
+#include "krait/trust/describe_state.h"
 #include "krait/trust/kept.h"
 
 namespace krait::trust {
@@ -12,67 +12,41 @@ using common::Result;
 
 namespace {
 
-constexpr std::size_t kMaxLists = 4096;
-constexpr std::size_t kMaxRows = kMaxRoutes + 2;  // of a host: its own identity's, its routes', that of "*"
-
-const std::string& name_of(const Joined& joined) { return joined.host.value.binding.name; }
-const std::string& name_of(const Signed<KeyChange>& change) { return change.value.host; }
-const std::string& name_of(const Advice& advice) { return advice.host; }
-
-template <typename Codec, typename Value>
-void describe_entry(Codec& codec, Value& entry) {
-  using Entry = std::remove_const_t<Value>;
-  if constexpr (std::is_same_v<Entry, Joined>) {
-    describe_signed(codec, entry.grant);
-    describe_signed(codec, entry.host);
-  } else if constexpr (std::is_same_v<Entry, Advice>) {
-    describe_name(codec, entry.host);
-    codec.optional(entry.endpoint, [](auto& inner, auto& endpoint) {
-      describe_ip(inner, endpoint.ip);
-      inner.integer(endpoint.port);
-      inner.require(endpoint.port != 0, "a port of 0");
-    });
-    codec.integer(entry.keepalive_s);
-  } else {
-    describe_signed(codec, entry);
-  }
-}
-
-template <typename Entry>
-const Entry* find_in(const std::vector<Entry>& entries, const std::string& name) {
-  const auto found = std::ranges::lower_bound(entries, name, {}, [](const Entry& entry) { return name_of(entry); });
+template <typename Item>
+const Item* find_in(const std::vector<Item>& entries, const std::string& name) {
+  const auto found = std::ranges::lower_bound(entries, name, {}, [](const Item& entry) { return name_of(entry); });
   return found != entries.end() && name_of(*found) == name ? &*found : nullptr;
 }
 
 // The hosts whose entry has gone, and the entries that are new or others.
-template <typename Entry>
-void write_changes(Writer& writer, const std::vector<Entry>& entries, const std::vector<Entry>& known) {
+template <typename Item>
+void write_changes(Writer& writer, const std::vector<Item>& entries, const std::vector<Item>& known) {
   std::vector<std::string> gone;
-  for (const Entry& entry : known) {
+  for (const Item& entry : known) {
     if (find_in(entries, name_of(entry)) == nullptr) {
       gone.push_back(name_of(entry));
     }
   }
-  std::vector<Entry> put;
-  std::ranges::copy_if(entries, std::back_inserter(put), [&](const Entry& entry) {
-    const Entry* former = find_in(known, name_of(entry));
+  std::vector<Item> put;
+  std::ranges::copy_if(entries, std::back_inserter(put), [&](const Item& entry) {
+    const Item* former = find_in(known, name_of(entry));
     return former == nullptr || !(*former == entry);
   });
   writer.list(gone, kMaxHosts, [](auto& inner, const auto& name) { describe_name(inner, name); });
   writer.list(put, kMaxHosts, [](auto& inner, const auto& entry) { describe_entry(inner, entry); });
 }
 
-template <typename Entry>
-std::vector<Entry> read_changes(Reader& reader, const std::vector<Entry>& known) {
+template <typename Item>
+std::vector<Item> read_changes(Reader& reader, const std::vector<Item>& known) {
   std::vector<std::string> gone;
   reader.list(gone, kMaxHosts, [](auto& inner, auto& name) { describe_name(inner, name); });
-  std::vector<Entry> put;
+  std::vector<Item> put;
   reader.list(put, kMaxHosts, [](auto& inner, auto& entry) { describe_entry(inner, entry); });
-  const auto name = [](const Entry& entry) { return name_of(entry); };
+  const auto name = [](const Item& entry) { return name_of(entry); };
   reader.require(ascends(gone) && ascends(put, name), "hosts out of order");
-  std::vector<Entry> entries;
+  std::vector<Item> entries;
   std::size_t kept = 0;
-  for (const Entry& entry : known) {
+  for (const Item& entry : known) {
     const bool is_gone = std::ranges::binary_search(gone, name_of(entry));
     kept += is_gone ? 1 : 0;
     if (!is_gone && find_in(put, name_of(entry)) == nullptr) {

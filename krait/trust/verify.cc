@@ -16,7 +16,7 @@ using crypto::Hash;
 
 namespace {
 
-Error refused(std::string why) { return {ErrorCode::invalid_input, std::move(why)}; }
+Error refusal(std::string why) { return {ErrorCode::invalid_input, std::move(why)}; }
 
 class Verifier {
  public:
@@ -52,10 +52,10 @@ class Verifier {
 
   Result<void> check_roots() {
     if (state_.hosts_part.root() != state_.hosts.value.root) {
-      return refused("the hosts are not those under the signed root");
+      return refusal("the hosts are not those under the signed root");
     }
     if (state_.policy_part.root() != state_.policy.value.root) {
-      return refused("the identities are not those under the signed root");
+      return refusal("the identities are not those under the signed root");
     }
     return {};
   }
@@ -70,7 +70,7 @@ class Verifier {
       if (!binding) {
         done = std::move(binding.error());
       } else if (host_place(binding->name) != key) {
-        done = refused(fmt::format("the binding of {} is in another's place", binding->name));
+        done = refusal(fmt::format("the binding of {} is in another's place", binding->name));
       } else {
         hosts_.emplace_back().binding = std::move(*binding);
       }
@@ -83,11 +83,11 @@ class Verifier {
       case Shown::What::absent:
         return {};
       case Shown::What::present:
-        return refused(fmt::format("{} came with a token, and {}", host, what));
+        return refusal(fmt::format("{} came with a token, and {}", host, what));
       case Shown::What::hidden:
         break;
     }
-    return refused(fmt::format("{} came with a token, and it is not shown whether {}", host, what));
+    return refusal(fmt::format("{} came with a token, and it is not shown whether {}", host, what));
   }
 
   Result<void> check_unclaimed(const Joined& joined) {
@@ -111,7 +111,7 @@ class Verifier {
       KRAIT_CHECK(check_vouched(joined.grant, joined.host, list()));
       KRAIT_CHECK(check_unclaimed(joined));
       if (++uses[joined.host.value.grant] > joined.grant.value.uses) {
-        return refused(fmt::format("more hosts than the {} that it may came with the token of {}",
+        return refusal(fmt::format("more hosts than the {} that it may came with the token of {}",
                                    joined.grant.value.uses, joined.host.value.binding.name));
       }
       KnownHost& host = hosts_.emplace_back();
@@ -132,13 +132,13 @@ class Verifier {
     for (const Signed<KeyChange>& change : state_.key_changes) {
       KnownHost* host = find_host(change.value.host);
       if (host == nullptr) {
-        return refused(fmt::format("{} changes its key, and is not shown", change.value.host));
+        return refusal(fmt::format("{} changes its key, and is not shown", change.value.host));
       }
       if (change.value.network != network() || change.signer != host->binding.host_key || !is_genuine(change)) {
-        return refused(fmt::format("the new key of {} is not signed by that host", change.value.host));
+        return refusal(fmt::format("the new key of {} is not signed by that host", change.value.host));
       }
       if (change.value.serial <= host->binding.key_serial) {
-        return refused(fmt::format("the key of {} is one that an administrator has replaced", change.value.host));
+        return refusal(fmt::format("the key of {} is one that an administrator has replaced", change.value.host));
       }
       host->binding.key = change.value.key;
       host->next_key = change.value.next_key;
@@ -147,7 +147,7 @@ class Verifier {
     for (const KnownHost& host : hosts_) {
       const auto seen = anchor_.key_serials.find(host.binding.host_key);
       if (!asker_.may_go_back && seen != anchor_.key_serials.end() && seen->second > host.binding.key_serial) {
-        return refused(fmt::format("the key of {} is older than the one that this host has seen", host.binding.name));
+        return refusal(fmt::format("the key of {} is older than the one that this host has seen", host.binding.name));
       }
       if (host.binding.key_serial > 0) {
         verified_.anchor.key_serials[host.binding.host_key] = host.binding.key_serial;
@@ -160,11 +160,11 @@ class Verifier {
     KnownHost* self = find_host(asker_.name);
     if (self == nullptr) {
       const bool is_gone = state_.hosts_part.look_up(host_place(asker_.name)).what == Shown::What::absent;
-      return refused(is_gone ? fmt::format("{} is not one of the hosts any more", asker_.name)
+      return refusal(is_gone ? fmt::format("{} is not one of the hosts any more", asker_.name)
                              : fmt::format("it does not show this host, {}", asker_.name));
     }
     if (asker_.key && self->binding.key != asker_.key && self->next_key != asker_.key) {
-      return refused(fmt::format("{} is bound to the key {}, and this host has {}", asker_.name,
+      return refusal(fmt::format("{} is bound to the key {}, and this host has {}", asker_.name,
                                  model::key_text(self->binding.key), model::key_text(*asker_.key)));
     }
     verified_.self = std::move(*self);
@@ -204,13 +204,13 @@ class Verifier {
         once(prefixes, route.prefix, host, "the route " + route.prefix.text());
       }
     });
-    return twice.empty() ? Result<void>() : refused(twice);
+    return twice.empty() ? Result<void>() : refusal(twice);
   }
 
   Result<void> read_settings() {
     const Shown shown = state_.policy_part.look_up(settings_place());
     if (shown.what == Shown::What::hidden) {
-      return refused("the settings are not shown");
+      return refusal("the settings are not shown");
     }
     if (shown.what == Shown::What::present) {
       KRAIT_TRY(verified_.settings, parse_settings(*shown.value));
@@ -221,14 +221,14 @@ class Verifier {
   Result<IdentityItem> identity_item(const std::string& name) {
     const Shown shown = state_.policy_part.look_up(identity_place(name));
     if (shown.what == Shown::What::absent) {
-      return refused(fmt::format("the policy has no identity {}", name));
+      return refusal(fmt::format("the policy has no identity {}", name));
     }
     if (shown.what == Shown::What::hidden) {
-      return refused(fmt::format("the identity {} is not shown", name));
+      return refusal(fmt::format("the identity {} is not shown", name));
     }
     KRAIT_TRY(auto item, parse_identity_item(*shown.value));
     if (item.name != name) {
-      return refused(fmt::format("the identity {} is in the place of {}", item.name, name));
+      return refusal(fmt::format("the identity {} is in the place of {}", item.name, name));
     }
     return item;
   }
@@ -243,15 +243,15 @@ class Verifier {
       KRAIT_TRY(const auto item, identity_item(name));
       const auto row = state_.rows.find(name);
       if (row == state_.rows.end() || row->second.root() != item.row) {
-        return refused(fmt::format("the rules of {} are not those under the signed root", name));
+        return refusal(fmt::format("the rules of {} are not those under the signed root", name));
       }
       if (!row->second.is_complete()) {
-        return refused(fmt::format("rules of {} were left out", name));
+        return refusal(fmt::format("rules of {} were left out", name));
       }
       KRAIT_CHECK(read_row(name, row->second));
     }
     if (state_.rows.size() != own_.size()) {
-      return refused("there are rules of identities that are not this host's");
+      return refusal("there are rules of identities that are not this host's");
     }
     for (auto& [name, found] : rules_) {
       verified_.rules.push_back(
@@ -270,7 +270,7 @@ class Verifier {
       if (!pair) {
         done = std::move(pair.error());
       } else if (pair_place(pair->other) != key) {
-        done = refused(fmt::format("the rules of {} and {} are in another's place", name, pair->other));
+        done = refusal(fmt::format("the rules of {} and {} are in another's place", name, pair->other));
       } else {
         done = take_pair(name, *pair);
       }
@@ -285,7 +285,7 @@ class Verifier {
       rule.forward = true;
       const auto [found, fresh] = rules_.try_emplace(rule.name, Found{.as = rule, .pairs = {}});
       if (!fresh && !(found->second.as == rule)) {
-        return refused(fmt::format("the rule {} is not the same for all that it concerns", rule.name));
+        return refusal(fmt::format("the rule {} is not the same for all that it concerns", rule.name));
       }
       found->second.pairs.insert(std::move(ends));
     }
@@ -295,7 +295,7 @@ class Verifier {
   Result<void> know_tag(const std::string& name, std::uint32_t tag) {
     const auto [found, fresh] = tags_.try_emplace(name, tag);
     return fresh || found->second == tag ? Result<void>()
-                                         : refused(fmt::format("the identity {} has two numbers", name));
+                                         : refusal(fmt::format("the identity {} has two numbers", name));
   }
 
   Result<void> learn_identity(const std::string& name) {
@@ -321,7 +321,7 @@ class Verifier {
         continue;
       }
       if (!numbers.insert(tag).second) {
-        return refused(fmt::format("the identity {} has the number of another", name));
+        return refusal(fmt::format("the identity {} has the number of another", name));
       }
       verified_.identities.emplace_back(name, tag);
     }

@@ -66,13 +66,17 @@ Result<std::unique_ptr<Connection>> Connection::start(Loop& loop, Fd fd, Tls* tl
   return made;
 }
 
-void Connection::send(std::string_view bytes) {
+Frame make_frame(std::string_view bytes) {
+  std::string frame = length_of(bytes.size());
+  frame.append(bytes);
+  return std::make_shared<const std::string>(std::move(frame));
+}
+
+void Connection::send(Frame frame) {
   if (phase_ == Phase::over) {
     return;
   }
-  std::string frame = length_of(bytes.size());
-  frame.append(bytes);
-  queued_ += frame.size();
+  queued_ += frame->size();
   queue_.push_back(std::move(frame));
   // Sent when the loop goes on: whoever calls is never closed under its feet.
   if (phase_ == Phase::open && (watched_ & EPOLLOUT) == 0) {
@@ -247,17 +251,17 @@ bool Connection::write_some() {
   const bool had_some = !queue_.empty();
   while (!queue_.empty()) {
     std::size_t put = 0;
-    if (!transmit(std::string_view(queue_.front()).substr(written_), put)) {
+    if (!transmit(std::string_view(*queue_.front()).substr(written_), put)) {
       return false;
     }
     if (put == 0) {
       return true;
     }
     written_ += put;
-    if (written_ == queue_.front().size()) {
+    if (written_ == queue_.front()->size()) {
       queued_ -= written_;
       written_ = 0;
-      queue_.pop_front();
+      queue_.erase(queue_.begin());
     }
   }
   if (queue_.empty() && finishing_) {
@@ -265,7 +269,7 @@ bool Connection::write_some() {
   }
   if (had_some) {
     const std::shared_ptr<bool> alive = alive_;
-    std::deque<std::string>().swap(queue_);
+    std::vector<Frame>().swap(queue_);  // most are silent for hours
     user_->on_drained();
     return *alive;
   }

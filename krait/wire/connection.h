@@ -4,10 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/event/loop.h"
 #include "common/fd.h"
@@ -27,6 +27,10 @@ class ConnectionUser {
   virtual void on_drained() {}                         // everything that was to be sent has left
   virtual void on_closed(const std::string& why) = 0;  // by the other end, or for what it did; last
 };
+
+// One frame as it goes over the wire, its length before it; any number of connections may have it to send.
+using Frame = std::shared_ptr<const std::string>;
+Frame make_frame(std::string_view bytes);
 
 struct FrameLimits {
   std::size_t incoming_bytes = 0;  // of a frame
@@ -48,7 +52,8 @@ class Connection {
   void set_limits(const FrameLimits& limits) { limits_ = limits; }
 
   // Queues one frame. Once the queue is longer than it may be, the connection is closed as soon as the loop goes on.
-  void send(std::string_view bytes);
+  void send(Frame frame);
+  void send(std::string_view bytes) { send(make_frame(bytes)); }
   // Closes once everything that was queued has left, or the other end has gone.
   void finish();
 
@@ -89,7 +94,7 @@ class Connection {
   bool more_ = false;         // what has arrived was not read to its end
   bool finishing_ = false;
   std::string input_;
-  std::deque<std::string> queue_;
+  std::vector<Frame> queue_;  // short: who lets much wait is sent no more
   std::size_t queued_ = 0;
   std::size_t written_ = 0;  // of the first
   KeyHash peer_{};

@@ -1,6 +1,7 @@
 #include "krait/wire/connection.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -100,6 +101,16 @@ class Connections : public ::testing::Test {
   bool timed_out = false;
 };
 
+TEST(Dial, WhoComesByIpv4IsKnownByIpv4) {
+  const Fd listening = *listen_on(*common::Ip::parse("::"), 0);
+  const auto port = own_endpoint(listening.get())->port;
+  const Fd client = *dial({*common::Ip::parse("127.0.0.1"), port});
+  pollfd waiting{.fd = listening.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&waiting, 1, 10'000), 1);
+  const Fd accepted(::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  EXPECT_EQ(peer_endpoint(accepted.get())->ip.text(), "127.0.0.1");
+}
+
 TEST_F(Connections, KnowEachOtherByTheirKeys) {
   call();
   ASSERT_TRUE(run_until([&] { return client.opened == 1 && accepted == 1; }));
@@ -118,6 +129,17 @@ TEST_F(Connections, CarryFramesOfEverySize) {
   ASSERT_TRUE(run_until([&] { return client.frames.size() == sent.size(); })) << client.closed << server.closed;
   EXPECT_EQ(client.frames, sent);
   EXPECT_EQ(client.connection->queued_bytes(), 0U);
+}
+
+TEST_F(Connections, SendOneFrameToSeveral) {
+  call();
+  ASSERT_TRUE(run_until([&] { return accepted == 1; }));
+  const Frame frame = make_frame("the same for all");
+  server.connection->send(frame);
+  server.connection->send(frame);
+  ASSERT_TRUE(run_until([&] { return client.frames.size() == 2; }));
+  EXPECT_EQ(client.frames, (std::vector<std::string>{"the same for all", "the same for all"}));
+  ASSERT_TRUE(run_until([&] { return frame.use_count() == 1; }));  // nothing keeps it once it has left
 }
 
 TEST_F(Connections, RefuseAFrameThatIsTooLong) {
@@ -174,6 +196,29 @@ TEST_F(Connections, TakeTheNextOneAfterBadHandshakes) {
   ASSERT_TRUE(run_until([&] { return client.opened == 1 && accepted == 1; })) << client.closed;
   EXPECT_LE(listener->shaking_hands(), 4U);
   EXPECT_GE(listener->refused(), 30U);
+}
+
+// Who is served already does not notice, and nothing of the strangers is left.
+TEST_F(Connections, HoldOutAgainstTenThousandBadHandshakes) {
+  call();
+  ASSERT_TRUE(run_until([&] { return client.opened == 1 && accepted == 1; }));
+  server.echo = true;
+  constexpr std::uint64_t kAll = 10'000;
+  constexpr std::uint64_t kAtATime = 100;
+  for (std::uint64_t strangers = 0; strangers < kAll; strangers += kAtATime) {
+    for (std::uint64_t i = 0; i < kAtATime; ++i) {
+      const Fd fd = *dial(where);
+      std::ignore = ::send(fd.get(), "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL);
+    }
+    client.connection->send("still there?");
+    while (listener->refused() < strangers + kAtATime || client.frames.size() <= strangers / kAtATime) {
+      ASSERT_FALSE(timed_out) << listener->refused();
+      step();
+    }
+  }
+  EXPECT_EQ(listener->refused(), kAll);
+  EXPECT_EQ(listener->shaking_hands(), 0U);
+  EXPECT_EQ(accepted, 1);
 }
 
 TEST_F(Connections, AreTakenInAgainAfterDescriptorsRanOut) {

@@ -59,9 +59,15 @@ std::optional<Endpoint> endpoint_of(const sockaddr_storage& storage) {
   if (storage.ss_family == AF_INET6) {
     sockaddr_in6 from{};
     std::memcpy(&from, &storage, sizeof(from));
-    endpoint.ip.family = Family::v6;
-    std::memcpy(endpoint.ip.bytes.data(), &from.sin6_addr, sizeof(from.sin6_addr));
     endpoint.port = ntohs(from.sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&from.sin6_addr)) {
+      // A socket of both families writes IPv4 so; nobody else can call ::ffff:192.0.2.1 (RFC 4291 2.5.5.2).
+      endpoint.ip.family = Family::v4;
+      std::memcpy(endpoint.ip.bytes.data(), &from.sin6_addr.s6_addr[12], sizeof(in_addr));
+    } else {
+      endpoint.ip.family = Family::v6;
+      std::memcpy(endpoint.ip.bytes.data(), &from.sin6_addr, sizeof(from.sin6_addr));
+    }
     return endpoint;
   }
   return std::nullopt;

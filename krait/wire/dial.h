@@ -17,7 +17,8 @@ common::Result<common::Fd> dial(const common::Endpoint& to);
 common::Result<common::Fd> listen_on(const common::Ip& ip, std::uint16_t port);
 // Where a socket is bound.
 common::Result<common::Endpoint> own_endpoint(int fd);
-// Whom a socket is connected with; nothing: it is no connected TCP socket.
+// Whom a socket is connected with, IPv4 as such also where the socket is of both families; nothing: it is no connected
+// TCP socket.
 std::optional<common::Endpoint> peer_endpoint(int fd);
 
 }  // namespace krait::wire

@@ -80,8 +80,11 @@ std::string for_output(const std::string& bytes, int fd, bool has_terminal) {
 }
 
 // Bytes both ways between this process's input, output and signals, and a conversation. With a terminal Ctrl-P Ctrl-Q
-// leaves the container alone.
+// leaves the container alone; so does the third signal in a row of which nothing is heard, for a container that does
+// not run yet, or hangs, can end nobody who waits for it.
 class Session {
+  static constexpr int kMaxSignalsUnheard = 3;
+
  public:
   Session(control::Conversation& conversation, bool has_terminal, Output& output)
       : conversation_(conversation), has_terminal_(has_terminal), output_(output) {
@@ -125,8 +128,16 @@ class Session {
   Result<void> take_signals() {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
-      KRAIT_CHECK(info.ssi_signo == SIGWINCH ? send_size()
-                                             : conversation_.send(control::input_json({.signal = info.ssi_signo})));
+      if (info.ssi_signo == SIGWINCH) {
+        KRAIT_CHECK(send_size());
+        continue;
+      }
+      if (++signals_unheard_ == kMaxSignalsUnheard) {
+        output_.exit_with(128 + static_cast<int>(info.ssi_signo));
+        is_over_ = true;
+        return Error(ErrorCode::unavailable, "the container does not answer; it goes on, and krata zone stop ends it");
+      }
+      KRAIT_CHECK(conversation_.send(control::input_json({.signal = info.ssi_signo})));
     }
     return {};
   }
@@ -159,6 +170,7 @@ class Session {
       if (!json) {
         return {};
       }
+      signals_unheard_ = 0;
       if (const auto output = control::output_of(*json)) {
         const int fd = output->first == console::Stream::error ? STDERR_FILENO : STDOUT_FILENO;
         KRAIT_CHECK(common::write_all(fd, for_output(output->second, fd, has_terminal_), "the output"));
@@ -180,6 +192,7 @@ class Session {
   common::Fd signals_;
   bool has_input_ = true;
   bool is_over_ = false;
+  int signals_unheard_ = 0;  // handed on since the container was last heard
 };
 
 Result<void> converse(const std::string& socket, const control::Request& request, bool has_terminal, Output& output) {

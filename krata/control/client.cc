@@ -36,6 +36,9 @@ Result<void> Conversation::send(const Json& json) {
   std::string_view bytes = line;
   while (!bytes.empty()) {
     const ssize_t put = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (put < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+      return {};  // what it said before it closed is read next
+    }
     if (put < 0 && errno != EINTR) {
       return Error::from_errno(errno, "send to kratad");
     }

@@ -20,6 +20,7 @@ class Conversation {
   common::Result<std::optional<Json>> next();
   // A line that has come already, or nothing. `is_over`: nothing will come any more.
   common::Result<std::optional<Json>> poll(bool& is_over);
+  // Nothing fails where the daemon has closed it: next() has its last words.
   common::Result<void> send(const Json& json);
 
   [[nodiscard]] int fd() const { return fd_.get(); }

@@ -6,6 +6,7 @@ namespace krata::store {
 
 namespace {
 
+constexpr int kMaxTurns = 16;
 constexpr std::size_t kReadBytes = 1024;  // all that a ring can hold: XENSTORE_RING_SIZE of xen/io/xs_wire.h
 
 RingState give_up(Store& store, DomainId domain) {
@@ -29,14 +30,54 @@ RingState take_in(Store& store, DomainId domain, const xen::ByteRing& ring) {
 
 RingState carry(Store& store, DomainId domain, xen::ByteRing& ring) {
   const Streams& streams = *store.streams(domain);
-  const auto begin = streams.put + static_cast<std::uint32_t>(streams.outbox.sent_of_first());
-  const auto put = ring.write_at(begin, streams.outbox.waiting());
-  if (!put) {
-    return give_up(store, domain);
+  bool has_put = false;
+  while (!streams.outbox.waiting().empty()) {
+    const auto begin = streams.put + static_cast<std::uint32_t>(streams.outbox.sent_of_first());
+    const auto put = ring.write_at(begin, streams.outbox.waiting());
+    if (!put) {
+      return give_up(store, domain);
+    }
+    if (*put == 0) {
+      break;
+    }
+    store.said(domain, *put);
+    has_put = true;
   }
-  store.said(domain, *put);
   const bool has_taken = ring.take_up_to(streams.taken);
-  return has_taken || *put != 0 ? RingState::moved : RingState::still;
+  return has_taken || has_put ? RingState::moved : RingState::still;
+}
+
+RingState serve(Store& store, DomainId domain, Messages& messages, RingPort& port) {
+  const auto is_served = [&] {
+    const Streams* streams = store.streams(domain);
+    return port.ring() != nullptr && streams != nullptr && !streams->is_broken;
+  };
+  bool may_answer = true;  // what was taken in before
+  for (int turn = 0; turn < kMaxTurns; ++turn) {
+    const RingState taken = take_in(store, domain, *port.ring());
+    if (taken == RingState::broken) {
+      return taken;
+    }
+    if (taken == RingState::still && !may_answer) {
+      return RingState::still;
+    }
+    const bool has_left = store.answer_ring(domain, messages);
+    if (!port.keep()) {
+      return RingState::still;
+    }
+    if (!is_served()) {
+      return RingState::broken;
+    }
+    const RingState carried = carry(store, domain, *port.ring());
+    if (carried == RingState::broken) {
+      return carried;
+    }
+    if (carried == RingState::moved) {
+      port.notify();
+    }
+    may_answer = has_left && !store.is_waited_for(domain);
+  }
+  return RingState::moved;
 }
 
 RingState resume(Store& store, DomainId domain, xen::ByteRing& ring) {

@@ -21,6 +21,21 @@ RingState take_in(Store& store, DomainId domain, const xen::ByteRing& ring);
 // written down.
 RingState carry(Store& store, DomainId domain, xen::ByteRing& ring);
 
+// What serve() needs of the world.
+class RingPort {
+ public:
+  virtual ~RingPort() = default;
+  virtual xen::ByteRing* ring() = 0;  // null: not there any more
+  virtual bool keep() = 0;            // writes down what has changed, hands out what follows; false: it could not
+  virtual void notify() = 0;          // the other end
+};
+
+// Takes in, answers and carries until there is nothing more to do: the other end notifies only when it finds the ring
+// empty, or full of answers, so that nobody tells of what it has put there, or taken, meanwhile (xb_write and xb_read
+// in drivers/xen/xenbus/xenbus_comms.c). Some turns at most: `moved` means that there may be more, and that it is the
+// others' turn; `broken` also that the ring is gone.
+RingState serve(Store& store, DomainId domain, Messages& messages, RingPort& port);
+
 // The first after a restart: what the former process had written down is in the ring, or in part, or not. The other end
 // should be notified in any case.
 RingState resume(Store& store, DomainId domain, xen::ByteRing& ring);

@@ -49,6 +49,7 @@ Result<void> RingServer::serve(Loop& loop, Store& store, Server& server) {
     }
   }
   KRAIT_TRY(token_, loop.add(events_->fd(), EPOLLIN, [this](std::uint32_t) { handle_events(); }));
+  KRAIT_TRY(turn_, common::Timer::create(loop, [this] { serve_unfinished(); }));
   server.set_carrier(this);
   look_for_ended();
   for (const DomainId domain : store.domains_with_rings()) {
@@ -139,22 +140,38 @@ bool RingServer::is_served(DomainId domain) const {
   return rings_.contains(domain) && streams != nullptr && !streams->is_broken;
 }
 
+class RingServer::Port : public RingPort {
+ public:
+  Port(RingServer& server, DomainId domain) : server_(server), domain_(domain) {}
+
+  xen::ByteRing* ring() override {
+    const auto found = server_.rings_.find(domain_);
+    return found == server_.rings_.end() ? nullptr : &found->second.bytes;
+  }
+  bool keep() override { return server_.server_->send(server_.messages_); }
+  void notify() override { std::ignore = server_.rings_.at(domain_).channel.notify(); }
+
+ private:
+  RingServer& server_;
+  DomainId domain_;
+};
+
 void RingServer::serve_ring(DomainId domain) {
   if (!is_served(domain)) {
     return;
   }
-  if (take_in(*store_, domain, rings_.at(domain).bytes) == RingState::broken) {
-    report(domain, RingState::broken);
-    return;
+  Port port(*this, domain);
+  const RingState state = store::serve(*store_, domain, messages_, port);
+  report(domain, state);
+  if (state == RingState::moved) {
+    unfinished_.insert(domain);
+    turn_.after(std::chrono::nanoseconds(0));
   }
-  store_->answer_ring(domain, messages_);
-  if (is_served(domain)) {
-    if (server_->send(messages_)) {
-      carry(domain);
-    }
-  } else {
-    report(domain, RingState::broken);
-    server_->send(messages_);
+}
+
+void RingServer::serve_unfinished() {
+  for (const DomainId domain : std::exchange(unfinished_, {})) {
+    serve_ring(domain);
   }
 }
 

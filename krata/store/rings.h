@@ -4,10 +4,12 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "common/event/loop.h"
+#include "common/event/timer.h"
 #include "common/log.h"
 #include "common/result.h"
 #include "krata/store/ring_end.h"
@@ -54,7 +56,9 @@ class RingServer : public Rings, public RingCarrier {
   common::Result<void> reconnect(DomainId domain);
   void resume(DomainId domain);
   void handle_events();
+  class Port;
   void serve_ring(DomainId domain);
+  void serve_unfinished();
   void look_for_ended();
   [[nodiscard]] bool is_served(DomainId domain) const;
   void report(DomainId domain, RingState state);
@@ -66,6 +70,8 @@ class RingServer : public Rings, public RingCarrier {
   xen::EventChannel exceptions_;
   xen::OwnStore own_;
   std::map<DomainId, Ring> rings_;
+  std::set<DomainId> unfinished_;  // may have more, after the others' turn
+  common::Timer turn_;
   common::Loop* loop_ = nullptr;
   common::Loop::Token token_ = 0;
   Store* store_ = nullptr;

@@ -77,8 +77,9 @@ class Store {
   void take_in(DomainId domain, std::string_view bytes);
   // Whether the domain has to take answers before any more of it is read.
   [[nodiscard]] bool is_waited_for(DomainId domain) const;
-  // Answers the whole requests that are there. What is for rings, in `out` too, has been queued.
-  void answer_ring(DomainId domain, Messages& out);
+  // Answers the whole requests that are there. What is for rings, in `out` too, has been queued. True: it stopped, for
+  // the domain has to take answers first.
+  [[nodiscard]] bool answer_ring(DomainId domain, Messages& out);
   // Puts the messages that are for rings into those domains' outboxes.
   void queue(const Messages& messages);
   // That many bytes of the outbox are in the ring.

@@ -63,23 +63,23 @@ bool Store::is_waited_for(DomainId domain) const {
 }
 
 // An answer is in the outbox before the next request is looked at, so that what waits is counted.
-void Store::answer_ring(DomainId domain, Messages& out) {
-  bool has_taken = false;
+bool Store::answer_ring(DomainId domain, Messages& out) {
+  bool has_left = false;
   while (true) {
     const auto found = domains_.find(domain);  // a request may end its own domain's ring
     if (found == domains_.end() || found->second.streams.is_broken) {
-      return;
+      return false;
     }
     Streams& streams = found->second.streams;
     if (streams.inbox.is_broken()) {
       break_ring(domain);
-      return;
+      return false;
     }
     if (is_waited_for(domain)) {
+      has_left = true;
       break;
     }
     const auto request = streams.inbox.next();
-    has_taken = has_taken || request;
     if (!request) {
       if (streams.inbox.is_broken()) {
         continue;
@@ -93,6 +93,7 @@ void Store::answer_ring(DomainId domain, Messages& out) {
   }
   const Streams& streams = domains_.at(domain).streams;
   note(RingTaken{.domain = domain, .taken = streams.taken, .rest = std::string(streams.inbox.waiting())});
+  return has_left;
 }
 
 void Store::queue(const Messages& messages) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstring>
+#include <functional>
 #include <random>
 
 #include "krata/store/ring_end.h"
@@ -39,7 +40,7 @@ class Process {
     }
     Messages messages;
     if (until > 1 && state_ != RingState::broken) {
-      store_->answer_ring(kZone, messages);
+      std::ignore = store_->answer_ring(kZone, messages);
     }
     if (until > 2) {
       for (Change& change : store_->take_changes()) {
@@ -64,6 +65,23 @@ class Process {
     }
     log_ = std::move(log);
     state_ = store::resume(*store_, kZone, ring_);
+  }
+
+  // All turns that one event of the zone's brings; `meanwhile` is what the zone does before its answers are carried.
+  void serve(std::function<void()> meanwhile) {
+    struct Port : RingPort {
+      Process& process;
+      std::function<void()> meanwhile;
+      Port(Process& its, std::function<void()> what) : process(its), meanwhile(std::move(what)) {}
+      xen::ByteRing* ring() override { return &process.ring_; }
+      bool keep() override {
+        std::exchange(meanwhile, [] {})();
+        return true;
+      }
+      void notify() override {}
+    } port(*this, std::move(meanwhile));
+    Messages messages;
+    state_ = store::serve(*store_, kZone, messages, port);
   }
 
   [[nodiscard]] RingState state() const { return state_; }
@@ -170,6 +188,36 @@ TEST(Streams, DeathsDoNotShow) {
     ASSERT_EQ(expected.size(), 120U);
     EXPECT_EQ(answers_in(conversation(seed, seed)), expected) << "seed " << seed;
   }
+}
+
+// Linux notifies of what it puts into an empty ring, and of nothing behind it.
+TEST(Streams, WhatComesWhileTheRingIsReadIsRead) {
+  Page page;
+  Process process(page);
+  auto zone = xen::ByteRing::store_front(page.bytes);
+  const std::string bytes = request(get_domain_path, "5|", 1);
+  zone.write(std::string_view(bytes).substr(0, 16));  // the header, as Linux writes it: by itself
+  process.serve([&] { zone.write(std::string_view(bytes).substr(16)); });
+  std::string heard;
+  zone.read(heard, 1000);
+  EXPECT_EQ(messages_in(heard), (std::vector<std::string>{"10 1 /local/domain/5|"}));
+}
+
+// It notifies of room for answers where it finds the ring full of them, and of nothing else.
+TEST(Streams, WhoAsksMoreThanMayWaitIsAnswered) {
+  Page page;
+  Process process(page);
+  auto zone = xen::ByteRing::store_front(page.bytes);
+  constexpr std::size_t kAsked = 50;  // 20 answers may wait; 32 of these fill the ring
+  for (std::uint32_t id = 0; id < kAsked; ++id) {
+    zone.write(request(get_domain_path, "5|", id));
+  }
+  process.serve([] {});
+  std::string heard;
+  EXPECT_EQ(zone.read(heard, 2000), 1024U) << "the ring is full";
+  process.serve([] {});
+  zone.read(heard, 2000);
+  EXPECT_EQ(messages_in(heard).size(), kAsked);
 }
 
 TEST(Streams, AnUnansweredTransactionIsToBeDoneAgain) {

@@ -149,6 +149,25 @@ coordinator policy apply "$work/first.toml" >"$work/said" 2>&1
 link db1
 check "who was away takes what was changed meanwhile" await has_taken db1 "peers web1/"
 
+# --- Nothing left to accept with ---------------------------------------------------------------------------------------
+descriptors() { ls "/proc/${pid[coordinator]}/fd" | wc -l; }
+strangers=()
+most=$(($(descriptors) + 4))
+has_none_left() { (($(descriptors) >= most)); }
+prlimit --pid "${pid[coordinator]}" --nofile="$most:$(ulimit -Hn)"
+for _ in {1..12}; do
+  exec {stranger}<>"/dev/tcp/127.0.0.1/$port" && strangers+=("$stranger")
+done
+check "strangers take all descriptors" await has_none_left
+used=$(cut -f 1 -d ' ' "/proc/${pid[coordinator]}/schedstat")
+stop web1-link && link web1
+sleep 1
+used=$((($(cut -f 1 -d ' ' "/proc/${pid[coordinator]}/schedstat") - used) / 1000000))
+check "which burns no processor: $used ms of a second" test "$used" -lt 300
+for stranger in "${strangers[@]}"; do exec {stranger}>&-; done
+check "once they have gone all hosts are served again" await online 3
+prlimit --pid "${pid[coordinator]}" --nofile="$(ulimit -Hn):$(ulimit -Hn)"
+
 # --- Who goes ----------------------------------------------------------------------------------------------------------
 check "web1 becomes an office" coordinator host set-identity web1 office --wait
 check "db1 is told" await has_taken db1 "peers rules"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Two Debian hosts on different kernels take the packages with apt and follow README.md's guide word for word; then what a year
-# brings: a killed agent, a reboot, an upgrade under traffic, the removal.
+# Two Debian hosts on different kernels take the packages with apt and follow README.md's guides word for word, by files first, then by
+# a coordinator; between them what a year brings: a killed agent, a reboot, an upgrade under traffic, the removal.
 #
 #     web1 192.0.2.1 eth0 ======= eth0 192.0.2.2 db1
 set -u
@@ -12,9 +12,12 @@ set -u
 . /lab/mesh.sh
 # shellcheck source=tests/debian/readme.sh
 . /lab/tests/debian/readme.sh
+# shellcheck source=tests/debian/joined.sh
+. /lab/tests/debian/joined.sh
 
 host_holder=([web]=self [db]=remote)
 lab_dir=/tmp/krait-lab
+guide_title="## Two hosts by files, without a coordinator"
 both=(web db)
 trap 'on db systemctl --no-block poweroff >/dev/null' EXIT
 
@@ -194,7 +197,7 @@ key_is_a_credential() {
 show_journals() {
   local name
   ((steps_failed)) || return
-  for name in "${both[@]}"; do on "$name" journalctl --no-pager -q -b -u krait-agent | tail -n 40 | sed "s/^/$name: /"; done
+  for name in "${both[@]}"; do on "$name" journalctl --no-pager -q -b -u 'krait-*' | tail -n 40 | sed "s/^/$name: /"; done
 }
 
 package_is_removed() {
@@ -229,4 +232,5 @@ upgraded_under_traffic
 key_is_a_credential
 show_journals
 package_is_removed
+by_coordinator
 finish guide

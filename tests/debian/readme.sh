@@ -1,7 +1,5 @@
 # shellcheck shell=bash
-# The guide of README.md, cut into its code blocks.
-
-guide_title="## Two hosts of your own in five minutes"
+# The guides of README.md, cut into their code blocks: guide_title says which.
 
 # guide_block N: the Nth code block of the guide.
 guide_block() {

@@ -6,7 +6,7 @@
 
 zones_begin
 
-out=$(timeout 240 krata zone launch --name one --attach busybox sh -c 'echo "hello from $(uname -s), $COLOUR"; exit 7' 2>/tmp/err)
+out=$(timeout -k 10 240 krata zone launch --name one --attach busybox sh -c 'echo "hello from $(uname -s), $COLOUR"; exit 7' 2>/tmp/err)
 code=$?
 check "krata zone launch --attach prints the container's line" "$out $(cat /tmp/err)" test "$out" = "hello from Linux, blue"
 check "and exits with its code" "$code" test "$code" = 7

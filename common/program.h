@@ -1,0 +1,16 @@
+// Another program, run to its end.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+
+namespace common {
+
+// `words`: the program, which is looked for in PATH where it has no slash, and its arguments; no shell is between. It
+// has nothing to read, and what it prints goes to this process's standard error: standard output is for the answer.
+// Blocks until it has ended. Its exit code, or 128 + the signal that ended it; fails where it cannot be started.
+Result<int> run_program(const std::vector<std::string>& words);
+
+}  // namespace common
