@@ -27,7 +27,7 @@ int serve(const Frame& frame) {
 
 }  // namespace
 
-int run_program(int argc, const char* const* argv, const Frame& frame) {
+int run_in_frame(int argc, const char* const* argv, const Frame& frame) {
   CLI::App app("", frame.program);
   frame.add_flags(app);
   try {

@@ -24,6 +24,6 @@ struct Frame {
 // The program's exit code: 0 ended (or help was asked for), 1 wrong use or configuration, 2 failure at run time, memory
 // that was not to be had among them. A failure is in the log, and whoever started the program is told
 // (common/event/notify.h).
-int run_program(int argc, const char* const* argv, const Frame& frame);
+int run_in_frame(int argc, const char* const* argv, const Frame& frame);
 
 }  // namespace common

@@ -20,10 +20,10 @@ Ran run(const std::string& flag, std::function<Result<void>(Log&)> serve) {
   const std::array<const char*, 2> words{"example", flag.c_str()};
   testing::internal::CaptureStderr();
   testing::internal::CaptureStdout();
-  const int code = run_program(2, words.data(),
-                               {.program = "example",
-                                .add_flags = [&](CLI::App& app) { app.add_option("--socket", socket); },
-                                .serve = std::move(serve)});
+  const int code = run_in_frame(2, words.data(),
+                                {.program = "example",
+                                 .add_flags = [&](CLI::App& app) { app.add_option("--socket", socket); },
+                                 .serve = std::move(serve)});
   testing::internal::GetCapturedStdout();
   return {.code = code, .said = testing::internal::GetCapturedStderr()};
 }
