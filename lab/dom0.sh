@@ -19,7 +19,7 @@ host_begin() {
 
 # store_begin: starts krata-store, which goes on where another has stopped, and waits until it serves.
 store_begin() {
-  krata-store --socket "$store_socket" --state "$store_dir/state" 2>>"$store_dir/log" &
+  krata-store --socket "$store_socket" --state "$store_dir/state" --user krata-store 2>>"$store_dir/log" &
   store_pid=$!
   until krata-lab-zone store "$store_socket" read / >/dev/null 2>&1; do
     kill -0 "$store_pid" || return 1
@@ -38,11 +38,14 @@ store() { krata-lab-zone store "$store_socket" "$@"; }
 # host_facts: domains, the hypervisor's free memory, and how many event channels domain 0 has.
 host_facts() { krata-lab-zone facts; }
 
-# zone_run LOG OPTION...: to its end; what it says goes to LOG, and where it did not end well, the last of that is shown.
+# zone_run LOG OPTION...: of Linux, unless it is told otherwise, and to its end; what it says goes to LOG, and where it did not end well,
+# the last of that is shown.
 zone_run() {
   local log=$1 status=0
+  local -a kernel=(--kernel /zone/vmlinuz --initramfs /zone/initramfs)
   shift
-  krata-lab-zone run --store "$store_socket" --kernel /zone/vmlinuz --initramfs /zone/initramfs "$@" >"$log" 2>&1 || status=$?
+  [[ " $* " != *" --kernel "* ]] || kernel=()
+  krata-lab-zone run --store "$store_socket" "${kernel[@]}" "$@" >"$log" 2>&1 || status=$?
   ((status == 0)) || tail -n 8 "$log" | sed 's/^/    zone: /'
   return "$status"
 }

@@ -65,6 +65,8 @@ base_archive() {
   ln -s usr/lib "$tree/lib"
   ln -s usr/lib64 "$tree/lib64"
   cp "$cache_dir/busybox" "$tree/usr/bin/busybox"
+  [[ $kind != dom0 ]] || printf '%s\n' root:x:0:0::/root:/bin/sh krata-store:x:991:991::/:/bin/false krata-block:x:992:992::/:/bin/false \
+    >"$tree/etc/passwd" # those of the packages
   for tool in "${tools[@]}"; do
     path=$(command -v "$tool") || { echo "the guests need $tool, which is not installed" >&2; return 1; }
     copy_program "$path" "$tree/usr/bin/$tool" || return 1

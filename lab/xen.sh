@@ -8,7 +8,7 @@ xen_scenario_seconds=600
 dom0_modules=(xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc)
 dom0_tools=(bash docker-registry)
 dom0_programs=(krata-lab-zone krata-store krata kratad krata-block krata-init) # what ./x builds for domain 0
-zone_programs=(krata-lab-guest) # and for zones
+zone_programs=(krata-lab-guest krata-lab-hostile) # and for zones: a program in Linux, and a kernel
 
 # fetch_xen VERSION: makes .cache/xen/VERSION/xen.
 fetch_xen() {
@@ -39,10 +39,11 @@ zone_archive() {
   tree=$(mktemp -d "$cache_dir/lab/tree.XXXXXX")
   inner=$(mktemp -d "$cache_dir/lab/tree.XXXXXX")
   mkdir -p "$tree/zone" "$inner"/{dev,proc,sys,usr/bin}
-  cp "$cache_dir/busybox" "${zone_programs[@]/#/$root_dir/build/release/bin/}" "$inner/usr/bin" || return 1
+  cp "$cache_dir/busybox" "$root_dir/build/release/bin/krata-lab-guest" "$inner/usr/bin" || return 1
   install -m 755 "$root_dir/lab/zone/init" "$inner/init"
   tree=$inner pack_tree >"$tree/zone/initramfs"
   cp "$cache_dir/kernels/${dom0_kernel[$1]}/vmlinuz" "$tree/zone/vmlinuz"
+  cp "$root_dir/build/release/bin/krata-lab-hostile" "$tree/zone/hostile" || return 1
   zone_modules "$cache_dir/kernels/${dom0_kernel[$1]}" "$tree/zone/modules"
   pack_tree
   rm -rf "$tree" "$inner"

@@ -53,7 +53,7 @@ put_blob() {
 
 store_start() {
   mkdir -p /run/krata-store
-  krata-store --socket /run/krata-store/socket --state /run/krata-store/state >"$zones_dir/store.log" 2>&1 &
+  krata-store --socket /run/krata-store/socket --state /run/krata-store/state --user krata-store >"$zones_dir/store.log" 2>&1 &
   store_pid=$!
   await 60 test -S /run/krata-store/socket
 }
@@ -116,6 +116,24 @@ zones_begin() {
   fi
   check "krata image import" "$(krata image import "oci:$zones_dir/busybox" busybox 2>&1 | head -n 1)" krata image show busybox
 }
+
+# store OPERATION ARGUMENT...: see krata-lab-zone store --help.
+store() { krata-lab-zone store /run/krata-store/socket "$@"; }
+
+# add_lab_kernel: the kernel of lab/hostile, for lab_launch WAY, which launches a zone that is named for what it does.
+add_lab_kernel() {
+  local folder=/var/lib/krata/kernels/0.1-hostile
+  mkdir -p "$folder"
+  cp /zone/hostile "$folder/vmlinuz"
+  : >"$folder/modules.cpio"
+}
+lab_launch() { krata zone launch --kernel 0.1-hostile --name "$1" --memory 80M busybox >/dev/null; }
+
+# console_of ZONE: what its kernel says. says ZONE PATTERN: whether that has such a line.
+console_of() { krata zone logs --kernel "$1" 2>/dev/null; }
+says() { console_of "$1" | grep -q "$2"; }
+folder_of() { echo "/var/lib/krata/zones/$(krata zone show "$1" -o json | sed -n 's/.*"id":"\([^"]*\)".*/\1/p')"; }
+domain_of() { krata zone show "$1" -o json | sed -n 's/.*"domain":\([0-9]*\).*/\1/p'; }
 
 # state_of ZONE
 state_of() { krata zone show "$1" -o json | sed -n 's/.*"state":"\([a-z]*\)".*/\1/p'; }

@@ -13,6 +13,12 @@ using block::BusState;
 using common::Error;
 using common::Result;
 
+namespace {
+
+constexpr int kMaxFaults = 16;  // a kernel's front end makes none
+
+}  // namespace
+
 // By the hypervisor, so that no grant that is revoked meanwhile ends this process.
 class DiskLink::Copier final : public block::GrantCopier {
  public:
@@ -68,9 +74,10 @@ Result<void> DiskLink::start() {
   KRAIT_TRY(const auto front, zone_.store.find(front_state()));
   if (front == std::to_string(static_cast<int>(BusState::connected))) {
     state_ = BusState::init_wait;  // as if it had just come: the ring is where it was
-    return look();
+    look();
+    return {};
   }
-  std::ranges::fill(memory_.bytes(), std::byte{});  // of another ring
+  memory().under_way = {};  // of another ring
   for (const auto& [name, value] :
        block::offered_keys({.sectors = medium_->sectors(), .read_only = medium_->read_only()})) {
     if (name != "state") {
@@ -78,11 +85,28 @@ Result<void> DiskLink::start() {
     }
   }
   KRAIT_CHECK(write_state(BusState::init_wait));
-  return look();
+  look();
+  return {};
 }
 
-Result<void> DiskLink::look() {
+void DiskLink::look() {
+  if (const auto followed = follow(); !followed) {
+    note_fault(fmt::format("{}: {}", back_, followed.error().text()));
+  }
+}
+
+void DiskLink::note_fault(std::string_view what) {
+  if (faults_ < kMaxFaults) {
+    ++faults_;
+    zone_.log.warning(fmt::format("{}{}", what, faults_ < kMaxFaults ? "" : "; it is not served any more"));
+  }
+}
+
+Result<void> DiskLink::follow() {
   KRAIT_TRY(const auto front, zone_.store.find(front_state()));
+  if (front && faults_ == kMaxFaults) {
+    return {};
+  }
   switch (block::next_step(state_, front)) {
     case block::Step::wait:
       return {};
@@ -112,8 +136,7 @@ Result<void> DiskLink::connect() {
   KRAIT_TRY(ring_, zone_.grants.map(static_cast<xen::DomainId>(zone_.domain), place.grants), "map the ring");
   KRAIT_TRY(event_, zone_.events.bind(static_cast<xen::DomainId>(zone_.domain), place.event_channel),
             "bind the ring's event");
-  disk_ = std::make_unique<block::Disk>(ring_.bytes(), *reinterpret_cast<block::UnderWay*>(memory_.bytes().data()),
-                                        *medium_, *copier_, *bell_);
+  disk_ = std::make_unique<block::Disk>(ring_.bytes(), memory(), *medium_, *copier_, *bell_);
   for (const auto& [name, value] :
        block::connected_keys({.sectors = medium_->sectors(), .read_only = medium_->read_only()})) {
     KRAIT_CHECK(zone_.store.write(back_ + "/" + name, value));
@@ -136,7 +159,7 @@ bool DiskLink::serve() {
   }
   const block::Progress progress = disk_->serve();
   if (progress == block::Progress::broken) {
-    zone_.log.warning(fmt::format("{} has a broken ring: {}", back_, disk_->fault()));
+    note_fault(fmt::format("{} has a broken ring: {}", back_, disk_->fault()));
     let_go();
     std::ignore = write_state(BusState::closed);
   }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/log.h"
 #include "common/result.h"
@@ -29,15 +30,16 @@ struct Zone {
 
 class DiskLink {
  public:
-  // `memory` has a block::UnderWay's bytes, and outlives this process.
+  // `memory` has a block::DiskMemory's bytes, and outlives this process.
   DiskLink(Zone& zone, std::uint32_t number, std::unique_ptr<block::Medium> medium, xen::Mapping memory);
   DiskLink(const DiskLink&) = delete;
   DiskLink& operator=(const DiskLink&) = delete;
 
   // Offers the disk. Where a front end is connected already it goes on with that: a former process has ended.
   common::Result<void> start();
-  // The front end's state has changed, or may have.
-  common::Result<void> look();
+  // The front end's state has changed, or may have. What is wrong with it is in the log; one that goes wrong again and
+  // again is given up.
+  void look();
   // True: there is more to do, after others had their turn.
   bool serve();
 
@@ -49,7 +51,10 @@ class DiskLink {
   class Copier;
   class Bell;
 
+  [[nodiscard]] block::DiskMemory& memory() { return *reinterpret_cast<block::DiskMemory*>(memory_.bytes().data()); }
+  common::Result<void> follow();
   common::Result<void> connect();
+  void note_fault(std::string_view what);
   void let_go();
   common::Result<void> write_state(block::BusState state);
 
@@ -65,6 +70,7 @@ class DiskLink {
   std::unique_ptr<block::Notifier> bell_;
   std::unique_ptr<block::Disk> disk_;
   bool is_finished_ = false;
+  int faults_ = 0;
 };
 
 }  // namespace krata::backend

@@ -24,6 +24,8 @@ void add_flags(CLI::App& app, Options& options) {
       ->allow_extra_args(false);
   app.add_option("--state", options.state, "The folder for what the next process goes on with")->required();
   app.add_option("--store", options.store, "Xenstore's socket or device; otherwise the first one that answers");
+  app.add_option("--user", options.user,
+                 "Become this user when everything is open, without rights, file system and most system calls");
   app.set_version_flag("--version", "krata-block " KRAIT_VERSION);
 }
 

@@ -13,11 +13,13 @@
 #include <tuple>
 #include <utility>
 
+#include "common/confine/confine.h"
 #include "common/event/loop.h"
 #include "common/event/timer.h"
 #include "common/fd.h"
 #include "krata/backend/disk_link.h"
 #include "krata/block/file_medium.h"
+#include "krata/xen/requests.h"
 
 namespace krata::backend {
 
@@ -53,14 +55,14 @@ Result<Place> parse_disk(std::string_view text) {
 // A file's bytes, shared: what was written there is there after SIGKILL.
 Result<xen::Mapping> open_memory(const std::string& path) {
   const common::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file.valid() || ::ftruncate(file.get(), sizeof(block::UnderWay)) != 0) {
+  if (!file.valid() || ::ftruncate(file.get(), sizeof(block::DiskMemory)) != 0) {
     return Error::from_errno(errno, "make " + path);
   }
-  void* address = ::mmap(nullptr, sizeof(block::UnderWay), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  void* address = ::mmap(nullptr, sizeof(block::DiskMemory), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (address == MAP_FAILED) {
     return Error::from_errno(errno, "map " + path);
   }
-  return xen::Mapping(address, sizeof(block::UnderWay));
+  return xen::Mapping(address, sizeof(block::DiskMemory));
 }
 
 Result<std::unique_ptr<DiskLink>> open_disk(Zone& zone, const std::string& state, std::string_view text) {
@@ -79,11 +81,16 @@ class Server {
  public:
   Server(common::Loop& loop, Zone& zone) : loop_(loop), zone_(zone) {}
 
-  Result<void> start(const Options& options) {
+  // All files that it ever needs.
+  Result<void> open(const Options& options) {
     for (const std::string& text : options.disks) {
       KRAIT_TRY(auto link, open_disk(zone_, options.state, text));
       links_.push_back(std::move(link));
     }
+    return {};
+  }
+
+  Result<void> start() {
     KRAIT_TRY(more_, common::Timer::create(loop_, [this] { serve_all(); }));
     KRAIT_TRY(events_token_, loop_.add(zone_.events.fd(), EPOLLIN, [this](std::uint32_t) { take_events(); }));
     KRAIT_TRY(store_token_, loop_.add(zone_.store.fd(), EPOLLIN, [this](std::uint32_t) { take_changes(); }));
@@ -134,7 +141,7 @@ class Server {
       std::size_t index = links_.size();
       std::from_chars((*event)->token.data(), (*event)->token.data() + (*event)->token.size(), index);
       if (index < links_.size()) {
-        look(*links_[index]);
+        links_[index]->look();
       }
     }
     bool is_over = true;
@@ -145,12 +152,6 @@ class Server {
       loop_.stop();
     }
     serve_all();
-  }
-
-  void look(DiskLink& link) {
-    if (auto done = link.look(); !done) {
-      zone_.log.error(done.error().text());
-    }
   }
 
   common::Loop& loop_;
@@ -173,7 +174,12 @@ Result<void> run(const Options& options, common::Log& log) {
   KRAIT_TRY(const auto grants, xen::GrantDevice::open());
   Zone zone{.domain = options.domain, .log = log, .store = *store, .events = *events, .grants = *grants};
   Server server(*loop, zone);
-  KRAIT_CHECK(server.start(options));
+  KRAIT_CHECK(server.open(options));
+  if (!options.user.empty()) {
+    KRAIT_CHECK(events->restrict_to(static_cast<xen::DomainId>(options.domain)));
+    KRAIT_CHECK(common::confine({.user = options.user, .ioctls = xen::device_requests()}));
+  }
+  KRAIT_CHECK(server.start());
   KRAIT_CHECK(loop->run());
   return server.failure();
 }

@@ -28,9 +28,9 @@ bool lies_within(std::uint64_t sector, std::uint64_t sectors, std::uint64_t whol
 
 }  // namespace
 
-Disk::Disk(std::span<std::byte> ring, UnderWay& under_way, Medium& medium, GrantCopier& copier, Notifier& notifier)
+Disk::Disk(std::span<std::byte> ring, DiskMemory& memory, Medium& medium, GrantCopier& copier, Notifier& notifier)
     : ring_(ring),
-      under_way_(under_way),
+      memory_(memory),
       slots_(slots_in(ring.size())),
       medium_(medium),
       copier_(copier),
@@ -60,14 +60,14 @@ RawRequest Disk::copy_request(std::uint32_t number) const {
 }
 
 RawRequest Disk::take_request(std::uint32_t number) {
-  const std::atomic_ref is_set(under_way_.is_set);
-  if (is_set.load() != 0 && under_way_.number == number) {
-    return under_way_.request;
+  const std::atomic_ref is_set(memory_.under_way.is_set);
+  if (is_set.load() != 0 && memory_.under_way.number == number) {
+    return memory_.under_way.request;
   }
   const RawRequest request = copy_request(number);
   is_set.store(0);
-  under_way_.request = request;
-  under_way_.number = number;
+  memory_.under_way.request = request;
+  memory_.under_way.number = number;
   is_set.store(1);
   return request;
 }
@@ -86,7 +86,7 @@ void Disk::put_response(const RawRequest& request, Status status) {
   std::byte* const slot = ring_.data() + kRingHeaderBytes + (responses_produced_ % slots_) * kSlotBytes;
   std::memcpy(slot, &response, sizeof(response));
   ++responses_produced_;
-  counters_.errors += status == Status::ok ? 0 : 1;
+  memory_.counters.errors += status == Status::ok ? 0 : 1;
 }
 
 // As RING_PUSH_RESPONSES_AND_CHECK_NOTIFY of xen/io/ring.h.
@@ -147,7 +147,7 @@ Status Disk::carry_out(const RawRequest& request) {
       }
       return transfer(Operation{request.operation}, request.sector, std::span(request.segment).first(request.segments));
     case Operation::flush:
-      ++counters_.flushes;
+      ++memory_.counters.flushes;
       return request.segments == 0 && medium_.flush() ? Status::ok : Status::error;
     case Operation::discard:
       return carry_out_discard(request);
@@ -197,12 +197,12 @@ Status Disk::transfer(Operation operation, std::uint64_t sector, std::span<const
   }
   const std::span<std::byte> bytes = std::span(buffer_).first(*sectors * kSectorBytes);
   if (writes) {
-    ++counters_.writes;
-    counters_.written_bytes += bytes.size();
+    ++memory_.counters.writes;
+    memory_.counters.written_bytes += bytes.size();
     return copy(segments, false) && medium_.write(sector, bytes) ? Status::ok : Status::error;
   }
-  ++counters_.reads;
-  counters_.read_bytes += bytes.size();
+  ++memory_.counters.reads;
+  memory_.counters.read_bytes += bytes.size();
   return medium_.read(sector, bytes) && copy(segments, true) ? Status::ok : Status::error;
 }
 

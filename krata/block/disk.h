@@ -10,18 +10,10 @@
 
 #include "common/result.h"
 #include "krata/block/blkif.h"
+#include "krata/block/counters.h"
 #include "krata/block/ports.h"
 
 namespace krata::block {
-
-struct Counters {
-  std::uint64_t reads = 0;
-  std::uint64_t writes = 0;
-  std::uint64_t flushes = 0;
-  std::uint64_t read_bytes = 0;
-  std::uint64_t written_bytes = 0;
-  std::uint64_t errors = 0;  // requests answered with an error
-};
 
 enum class Progress : std::uint8_t {
   idle,    // nothing is left: wait for the next event
@@ -38,18 +30,25 @@ struct UnderWay {
 };
 static_assert(sizeof(UnderWay) == sizeof(RawRequest) + 8);
 
+// What outlives the process.
+struct DiskMemory {
+  UnderWay under_way{};
+  Counters counters{};
+};
+static_assert(offsetof(DiskMemory, counters) == kCountersAt);
+
 class Disk {
  public:
-  // `ring` is the zone's granted pages, mapped one after the other: 1, 2 or 4. `under_way` is zeroed for a new ring,
-  // and else what a former disk of this ring has left. All outlive the disk.
-  Disk(std::span<std::byte> ring, UnderWay& under_way, Medium& medium, GrantCopier& copier, Notifier& notifier);
+  // `ring` is the zone's granted pages, mapped one after the other: 1, 2 or 4. `memory` is what a former disk has
+  // left; for a new ring nothing is under way. All outlive the disk.
+  Disk(std::span<std::byte> ring, DiskMemory& memory, Medium& medium, GrantCopier& copier, Notifier& notifier);
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
   // Serves what lies in the ring, at most one ring of requests; to be called after each event, and once at the start.
   Progress serve();
 
-  [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] const Counters& counters() const { return memory_.counters; }
   // Why it is broken; empty: it is not.
   [[nodiscard]] const char* fault() const { return fault_; }
 
@@ -69,7 +68,7 @@ class Disk {
   bool copy(std::span<const Segment> segments, bool to_zone);
 
   std::span<std::byte> ring_;
-  UnderWay& under_way_;
+  DiskMemory& memory_;
   std::uint32_t slots_;
   Medium& medium_;
   GrantCopier& copier_;
@@ -77,7 +76,6 @@ class Disk {
   std::vector<std::byte> buffer_;
   std::uint32_t requests_consumed_ = 0;
   std::uint32_t responses_produced_ = 0;
-  Counters counters_;
   const char* fault_ = "";
 };
 

@@ -81,8 +81,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   HostileZone zone(ring, std::as_bytes(std::span(data, size)));
   zone.write_ring();
   CheckedMedium medium;
-  UnderWay under_way{};
-  Disk disk(ring, under_way, medium, zone, zone);
+  DiskMemory memory;
+  Disk disk(ring, memory, medium, zone, zone);
   for (int turn = 0; turn < 4 && disk.serve() != Progress::broken; ++turn) {
   }
   return 0;

@@ -23,6 +23,14 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+// The code, one byte, and why.
+Refused refusal(SessionId id, std::string_view payload) {
+  const bool cannot_run = payload.starts_with(static_cast<char>(NotStarted::cannot_run));
+  payload.remove_prefix(std::min<std::size_t>(payload.size(), 1));
+  return {
+      .session = id, .why = printable(payload), .code = cannot_run ? NotStarted::cannot_run : NotStarted::not_there};
+}
+
 }  // namespace
 
 Channel::Channel(std::uint64_t output_taken, std::uint64_t epoch)
@@ -168,7 +176,7 @@ void Channel::handle_of(SessionId id, Session& session, const Message& message) 
       if (session.started) {
         return fault("a session was refused that runs");
       }
-      return end(id, Refused{.session = id, .why = printable(message.payload)});
+      return end(id, refusal(id, message.payload));
     case Kind::output:
       return take_output(id, session, message);
     case Kind::output_ended:

@@ -58,6 +58,7 @@ struct Exited {
 struct Refused {
   SessionId session = kContainer;
   std::string why;  // printable ASCII, at most kMaxWhyBytes
+  NotStarted code = NotStarted::not_there;
   bool operator==(const Refused&) const = default;
 };
 // The zone sent what no krata-init sends. Only the first fault of a channel is told; faults() counts them.

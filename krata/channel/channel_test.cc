@@ -163,8 +163,13 @@ TEST(Channel, SaysWhyAProcessWasNotStarted) {
   pair.run_container();
   const auto session = pair.host.start(kProcess);
   pair.carry();
-  pair.zone.refused(*session, "run 'sh': \x1b[31mno");
-  EXPECT_EQ(pair.host_events(), (std::vector<Event>{Refused{*session, "run 'sh': ?[31mno"}}));
+  pair.zone.refused(*session, NotStarted::cannot_run, "run 'sh': \x1b[31mno");
+  EXPECT_EQ(pair.host_events(), (std::vector<Event>{Refused{*session, "run 'sh': ?[31mno", NotStarted::cannot_run}}));
+  const auto other = pair.host.start(kProcess);
+  pair.carry();
+  pair.zone.refused(*other, NotStarted{1}, "");
+  EXPECT_EQ(pair.host_events(), (std::vector<Event>{Refused{*other, "", NotStarted::not_there}}))
+      << "a zone may say anything";
 }
 
 TEST(Channel, BoundsWhatIsOnTheWay) {

@@ -40,6 +40,12 @@ enum class Kind : std::uint16_t {
   ready = 16,        // to the host, the first of all: say hello now, what was said before may not have come as it was
 };
 
+// What did not start ends with, as a shell has it.
+enum class NotStarted : std::uint8_t {
+  cannot_run = 126,  // it is there, and may not or cannot be run
+  not_there = 127,
+};
+
 struct Message {
   Kind kind = Kind::hello;  // any number: what arrives need not be one of them
   SessionId session = kContainer;

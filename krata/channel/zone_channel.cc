@@ -11,6 +11,10 @@ namespace {
 constexpr std::size_t kMaxWaitingBytes = std::size_t{32} << 10U;
 constexpr std::size_t kMaxRefusalBytes = 1024;
 
+std::string write_refusal(NotStarted code, std::string_view why) {
+  return std::string(1, static_cast<char>(code)).append(why.substr(0, kMaxRefusalBytes));
+}
+
 }  // namespace
 
 ZoneChannel::ZoneChannel() : out_(kMaxWaitingBytes) {
@@ -150,7 +154,8 @@ void ZoneChannel::start(const Message& message) {
   }
   auto process = bundle::read_process(message.payload);
   if (!process || sessions_.size() >= kMaxSessions) {
-    send(Kind::refused, message.session, process ? "too many sessions" : process.error().text());
+    send(Kind::refused, message.session,
+         write_refusal(NotStarted::cannot_run, process ? "too many sessions" : process.error().text()));
     return;
   }
   sessions_.emplace(message.session, Session{});
@@ -198,13 +203,13 @@ void ZoneChannel::started(SessionId session) {
   send(Kind::started, session, {});
 }
 
-void ZoneChannel::refused(SessionId session, std::string_view why) {
-  why = why.substr(0, kMaxRefusalBytes);
+void ZoneChannel::refused(SessionId session, NotStarted code, std::string_view why) {
+  std::string payload = write_refusal(code, why);
   if (session == kContainer) {
-    send_last(Kind::refused, std::string(why));
+    send_last(Kind::refused, std::move(payload));
     return;
   }
-  send(Kind::refused, session, why);
+  send(Kind::refused, session, payload);
   sessions_.erase(session);
 }
 

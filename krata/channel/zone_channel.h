@@ -65,7 +65,7 @@ class ZoneChannel {
   void sent(std::size_t bytes);
 
   void started(SessionId session);
-  void refused(SessionId session, std::string_view why);
+  void refused(SessionId session, NotStarted code, std::string_view why);
   // How many bytes of output the session takes now.
   [[nodiscard]] std::size_t output_room(SessionId session) const;
   // All of them: at most output_room().

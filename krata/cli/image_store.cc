@@ -12,6 +12,8 @@
 #include "common/memory.h"
 #include "krata/cli/image_flags.h"
 #include "krata/cli/progress.h"
+#include "krata/cli/roots.h"
+#include "krata/control/protocol.h"
 #include "krata/image/open_source.h"
 #include "krata/image/store.h"
 
@@ -115,8 +117,15 @@ Result<void> remove(const StoreFlags& flags, Output& output) {
 Result<void> prune(const StoreFlags& flags, Output& output) {
   KRAIT_TRY(const auto store, open_store(flags));
   KRAIT_TRY(const auto pruned, store->prune());
-  report(output, fmt::format("removed {} blobs, {}", pruned.blobs, size_text(pruned.freed_bytes)),
-         {{"blobs", pruned.blobs}, {"freed_bytes", pruned.freed_bytes}});
+  KRAIT_TRY(const std::string folder, store_folder(flags));
+  KRAIT_TRY(const auto roots, prune_roots(folder.substr(0, folder.rfind('/')) + "/roots", control::kDefaultSocket));
+  report(output,
+         fmt::format("removed {} blobs, {}, and {} files of packed images, {}", pruned.blobs,
+                     size_text(pruned.freed_bytes), roots.files, size_text(roots.freed_bytes)),
+         {{"blobs", pruned.blobs},
+          {"freed_bytes", pruned.freed_bytes},
+          {"root_files", roots.files},
+          {"root_bytes", roots.freed_bytes}});
   return {};
 }
 
@@ -165,7 +174,8 @@ void add_image_store(Shell& shell, Command group) {
   on(shell, command, removed, remove);
 
   on(shell,
-     shell.command(group, "prune", "Delete what no image of the store needs", "Also what interrupted pulls left."),
+     shell.command(group, "prune", "Delete what no image of the store needs",
+                   "Also what interrupted pulls left, and the packed images beside the store that no zone is of."),
      flags(), prune);
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "krata/cli/progress.h"
 #include "krata/cli/table.h"
 #include "krata/cli/zone.h"
 
@@ -108,40 +109,94 @@ struct TopFlags : ZoneFlags {
   bool once = false;
 };
 
-using CpuTimes = std::map<std::string, std::uint64_t>;
+// Of all disks of a zone together.
+std::uint64_t disks_sum(const common::Json& zone, const char* key) {
+  std::uint64_t sum = 0;
+  for (const common::Json& disk : list_at(zone, "disks")) {
+    sum += number_at(disk, key);
+  }
+  return sum;
+}
+
+struct Used {
+  std::uint64_t cpu_ns = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t written_bytes = 0;
+};
+using UsedBefore = std::map<std::string, Used>;
+
+Used used_by(const common::Json& zone) {
+  return {.cpu_ns = number_at(object_at(zone, "use"), "cpu_ns"),
+          .read_bytes = disks_sum(zone, "read_bytes"),
+          .written_bytes = disks_sum(zone, "written_bytes")};
+}
+
+std::uint64_t since(std::uint64_t now, std::uint64_t before) { return now < before ? 0 : now - before; }
 
 // What each used since `before`, `seconds` ago.
-common::Json top_json(const common::Json& zones, const CpuTimes& before, double seconds) {
+common::Json top_json(const common::Json& zones, const UsedBefore& before, double seconds) {
   common::Json list = common::Json::array();
   for (const common::Json& zone : zones) {
     const common::Json& use = object_at(zone, "use");
     if (use.empty()) {
       continue;
     }
-    const auto was = before.find(text_at(zone, "id"));
-    const std::uint64_t now_ns = number_at(use, "cpu_ns");
-    const double used_ns = was == before.end() || now_ns < was->second ? 0 : static_cast<double>(now_ns - was->second);
+    const Used now = used_by(zone);
+    const auto found = before.find(text_at(zone, "id"));
+    const Used& was = found == before.end() ? now : found->second;
+    const auto a_second = [seconds](std::uint64_t amount) { return static_cast<double>(amount) / seconds; };
     list.push_back({{"name", text_at(zone, "name")},
-                    {"cpu_percent", used_ns / seconds / 1e7},
-                    {"cpu_s", static_cast<double>(now_ns) / 1e9},
+                    {"cpu_percent", a_second(since(now.cpu_ns, was.cpu_ns)) / 1e7},
+                    {"cpu_s", static_cast<double>(now.cpu_ns) / 1e9},
                     {"memory_kib", number_at(use, "memory_kib")},
-                    {"cpus", number_at(use, "cpus")}});
+                    {"cpus", number_at(use, "cpus")},
+                    {"read_bytes_s", a_second(since(now.read_bytes, was.read_bytes))},
+                    {"written_bytes_s", a_second(since(now.written_bytes, was.written_bytes))}});
   }
   return list;
 }
 
 std::string top_text(const common::Json& list) {
-  Rows rows{{"NAME", "CPU%", "CPU", "MEMORY", "CPUS"}};
+  Rows rows{{"NAME", "CPU%", "CPU", "MEMORY", "CPUS", "READ/S", "WRITTEN/S"}};
   for (const common::Json& zone : list) {
     rows.push_back({text_at(zone, "name"), fmt::format("{:.1f}", zone["cpu_percent"].get<double>()),
                     fmt::format("{:.1f} s", zone["cpu_s"].get<double>()),
-                    fmt::format("{}M", number_at(zone, "memory_kib") / 1024), std::to_string(number_at(zone, "cpus"))});
+                    fmt::format("{}M", number_at(zone, "memory_kib") / 1024), std::to_string(number_at(zone, "cpus")),
+                    size_text(static_cast<std::uint64_t>(zone["read_bytes_s"].get<double>())),
+                    size_text(static_cast<std::uint64_t>(zone["written_bytes_s"].get<double>()))});
   }
   return table_text(rows);
 }
 
+Result<void> metrics(const ZoneFlags& flags, Output& output) {
+  KRAIT_TRY(const auto answer, control::ask(flags.socket, {.ask = control::Ask::zone, .zone = flags.zone}));
+  const common::Json& zone = object_at(answer, "zone");
+  const common::Json& use = object_at(zone, "use");
+  std::string text =
+      fmt::format("{}  {}, run {}", text_at(zone, "name"), text_at(zone, "state"), number_at(zone, "run"));
+  if (!use.empty()) {
+    text +=
+        fmt::format("\ncpu {:.1f} s on {} CPUs, memory {} of {}", static_cast<double>(number_at(use, "cpu_ns")) / 1e9,
+                    number_at(use, "cpus"), size_text(number_at(use, "memory_kib") * 1024),
+                    size_text(number_at(use, "max_memory_kib") * 1024));
+  }
+  Rows rows{{"DISK", "READS", "READ", "WRITES", "WRITTEN", "FLUSHES", "ERRORS"}};
+  for (const common::Json& disk : list_at(zone, "disks")) {
+    const auto number = [&disk](const char* key) { return std::to_string(number_at(disk, key)); };
+    rows.push_back({text_at(disk, "disk"), number("reads"), size_text(number_at(disk, "read_bytes")), number("writes"),
+                    size_text(number_at(disk, "written_bytes")), number("flushes"), number("errors")});
+  }
+  output.report(rows.size() == 1 ? text : text + "\n" + table_text(rows), {{"version", common::kAnswerVersion},
+                                                                           {"name", text_at(zone, "name")},
+                                                                           {"id", text_at(zone, "id")},
+                                                                           {"run", number_at(zone, "run")},
+                                                                           {"use", use.empty() ? common::Json() : use},
+                                                                           {"disks", list_at(zone, "disks")}});
+  return {};
+}
+
 Result<void> top(const TopFlags& flags, Output& output) {
-  CpuTimes before;
+  UsedBefore before;
   constexpr std::chrono::seconds kPeriod{1};
   for (bool is_first = true;; is_first = false) {
     const auto begun = std::chrono::steady_clock::now();
@@ -156,7 +211,7 @@ Result<void> top(const TopFlags& flags, Output& output) {
     }
     before.clear();
     for (const common::Json& zone : zones) {
-      before[text_at(zone, "id")] = number_at(object_at(zone, "use"), "cpu_ns");
+      before[text_at(zone, "id")] = used_by(zone);
     }
     std::this_thread::sleep_until(begun + kPeriod);
   }
@@ -192,6 +247,9 @@ void add_zone_list(Shell& shell, Command group) {
       true, [](const ZoneFlags& flags, Output& output) { return wait_for(flags.socket, flags.zone, output); });
   add("watch", "Tell of every zone, and of every change from then on", "Example:  krata zone watch -o json", false,
       watch);
+  add("metrics", "Show what a zone has used, each disk for itself",
+      "The same numbers are on kratad's metrics page, for Prometheus.\nExample:  krata zone metrics web", true,
+      metrics);
   auto flags = std::make_shared<TopFlags>();
   Command command = shell.command(group, "top", "Show each second what zones use", "Example:  krata zone top --once");
   command.flag("--once", flags->once, "Only once, of one second");

@@ -177,7 +177,8 @@ class Session {
       } else if (const common::Json& end = object_at(*json, "end"); !end.empty()) {
         output_.exit_with(code_of_end(end));
         if (text_at(end, "reason") == "not_started") {
-          return Error(ErrorCode::system, end_text(end));
+          // No failure of this program: its exit code is the command's, as a shell has it.
+          KRAIT_CHECK(common::write_all(STDERR_FILENO, "krata: " + end_text(end) + "\n", "why"));
         }
         is_over_ = true;
         return {};

@@ -238,6 +238,16 @@ Json zone_json(const ZoneView& view) {
                                 {"max_memory_kib", view.use->max_memory_kib},
                                 {"cpus", view.use->cpus}}
                          : Json();
+  json["disks"] = Json::array();
+  for (const DiskUse& disk : view.disks) {
+    json["disks"].push_back({{"disk", disk.disk},
+                             {"reads", disk.reads},
+                             {"writes", disk.writes},
+                             {"flushes", disk.flushes},
+                             {"read_bytes", disk.read_bytes},
+                             {"written_bytes", disk.written_bytes},
+                             {"errors", disk.errors}});
+  }
   return json;
 }
 

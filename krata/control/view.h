@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "krata/model/zone.h"
 
@@ -30,11 +31,23 @@ struct ZoneUse {
   std::uint32_t cpus = 0;
 };
 
+// Of one disk, since the zone's first run.
+struct DiskUse {
+  std::string disk;  // as the zone calls it: xvda is its image, xvdb its bundle
+  std::uint64_t reads = 0;
+  std::uint64_t writes = 0;
+  std::uint64_t flushes = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t written_bytes = 0;
+  std::uint64_t errors = 0;
+};
+
 struct ZoneView {
   model::ZoneRecord record;
   ZoneState state = ZoneState::preparing;
   std::string note{};  // what is under way, or was not done and is tried again; may be empty
   std::optional<ZoneUse> use{};
+  std::vector<DiskUse> disks{};  // those that were served
 };
 
 // What there is, besides what the record says.

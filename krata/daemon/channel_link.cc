@@ -23,6 +23,8 @@ namespace {
 constexpr const char* kInitialised = "3";
 constexpr const char* kConnected = "4";
 
+constexpr int kMaxFaults = 16;  // a kernel's front end makes none
+
 constexpr std::size_t kMaxFeed = std::size_t{64} << 10U;
 
 Result<std::uint32_t> number_in(const std::string& text, const char* what) {
@@ -57,7 +59,7 @@ ChannelLink::~ChannelLink() {
 }
 
 void ChannelLink::look() {
-  if (ring_) {
+  if (ring_ || faults_ == kMaxFaults) {
     return;
   }
   const auto state = host_.watches.store().find(channel_front(domain_) + "/state");
@@ -65,7 +67,9 @@ void ChannelLink::look() {
     return;
   }
   if (auto connected = connect(); !connected) {
-    host_.log.warning(fmt::format("the channel of domain {}: {}", domain_, connected.error().text()));
+    ++faults_;
+    host_.log.warning(fmt::format("the channel of domain {}: {}{}", domain_, connected.error().text(),
+                                  faults_ < kMaxFaults ? "" : "; it is not looked at any more"));
   }
 }
 

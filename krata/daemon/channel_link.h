@@ -54,6 +54,7 @@ class ChannelLink {
   xen::EventChannel event_;
   std::unique_ptr<Pace> pace_;
   bool is_broken_ = false;
+  int faults_ = 0;  // of what the zone offers
 };
 
 }  // namespace krata::daemon

@@ -63,6 +63,7 @@ class DiskServerTest : public ChildTest {
   DiskServerTest() {
     EXPECT_TRUE(common::write_file(folder_ + "/krata-block", "#!/bin/sh\necho \"$@\"\nexec sleep 60\n", 0700));
     paths_.programs_folder = folder_;
+    paths_.disk_user = "somebody";
   }
 
   Paths paths_;
@@ -89,7 +90,7 @@ TEST_F(DiskServerTest, IsFoundByWhoComesLater) {
   EXPECT_FALSE(second.is_running());
   EXPECT_TRUE(second.stop());
   EXPECT_EQ(common::read_file(folder_ + "/block.log", 4096).value(),
-            "--domain 7 --state " + folder_ + " --disk 51712=/root.img:ro\n");
+            "--domain 7 --state " + folder_ + " --user somebody --disk 51712=/root.img:ro\n");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "krata/daemon/console_link.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <tuple>
 #include <utility>
@@ -10,8 +12,10 @@ namespace krata::daemon {
 
 using common::Result;
 
-ConsoleLink::ConsoleLink(Host& host, xen::GrantMapping page, console::LogFile log, std::uint32_t run)
+ConsoleLink::ConsoleLink(Host& host, std::uint32_t domain, xen::GrantMapping page, console::LogFile log,
+                         std::uint32_t run)
     : host_(host),
+      domain_(domain),
       page_(std::move(page)),
       ring_(xen::ByteRing::console(page_.bytes())),
       log_(std::move(log)),
@@ -24,7 +28,7 @@ Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(Host& host, std::uint32_t
   const auto id = static_cast<xen::DomainId>(domain);
   constexpr std::array kGrants{xen::kConsoleGrant};
   KRAIT_TRY(auto page, host.grants.map(id, kGrants), "map the zone's console");
-  std::unique_ptr<ConsoleLink> link(new ConsoleLink(host, std::move(page), std::move(log), run));
+  std::unique_ptr<ConsoleLink> link(new ConsoleLink(host, domain, std::move(page), std::move(log), run));
   KRAIT_TRY(auto pace, Pace::create(host.loop, [raw = link.get()] { raw->take(); }));
   link->pace_ = std::make_unique<Pace>(std::move(pace));
   // A domain that has ended has no port any more, and needs none.
@@ -52,7 +56,7 @@ Result<std::size_t> ConsoleLink::take_some(std::size_t max_bytes) {
   const auto got = is_broken_ ? std::nullopt : ring_.read_at(taken_, bytes, max_bytes);
   if (!got) {
     if (!std::exchange(is_broken_, true)) {
-      host_.log.warning("a zone has broken its console's ring; it is not read any more");
+      host_.log.warning(fmt::format("domain {} has broken its console's ring; it is not read any more", domain_));
     }
     return std::size_t{0};
   }

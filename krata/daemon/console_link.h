@@ -24,11 +24,12 @@ class ConsoleLink {
   common::Result<void> drain();
 
  private:
-  ConsoleLink(Host& host, xen::GrantMapping page, console::LogFile log, std::uint32_t run);
+  ConsoleLink(Host& host, std::uint32_t domain, xen::GrantMapping page, console::LogFile log, std::uint32_t run);
   void take();
   common::Result<std::size_t> take_some(std::size_t max_bytes);
 
   Host& host_;
+  std::uint32_t domain_;
   xen::GrantMapping page_;
   xen::ByteRing ring_;
   xen::EventChannel event_;

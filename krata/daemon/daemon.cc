@@ -132,7 +132,7 @@ std::vector<control::ZoneView> Daemon::views() {
   look_at_all();
   std::vector<control::ZoneView> list;
   for (const auto& [id, zone] : zones_) {
-    list.push_back(zone->view());
+    list.push_back(zone->view_with_disks());
   }
   std::ranges::sort(list, {},
                     [](const control::ZoneView& view) { return std::pair(view.record.created_s, view.record.id); });

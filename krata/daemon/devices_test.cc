@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "krata/daemon/bundle_file.h"
-#include "krata/daemon/metrics.h"
 
 namespace krata::daemon {
 namespace {
@@ -84,17 +83,6 @@ TEST(BundleFile, ExecRunsTheCommandAlone) {
   EXPECT_EQ(process->arguments, (std::vector<std::string>{"ls", "-l"}));
   EXPECT_EQ(process->user, "root");
   EXPECT_EQ(process->working_directory, "/srv");
-}
-
-TEST(Metrics, CountsZonesByState) {
-  const std::string text =
-      metrics_text({{.record = zone(),
-                     .state = control::ZoneState::running,
-                     .use = control::ZoneUse{.cpu_ns = 2'500'000'000, .memory_kib = 1024, .cpus = 2}}});
-  EXPECT_NE(text.find("krata_zones{state=\"running\"} 1\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("krata_zones{state=\"ended\"} 0\n"), std::string::npos);
-  EXPECT_NE(text.find("krata_zone_cpu_seconds_total{zone=\"web\",id=\"abababab-abab-abab-abab-abababababab\"} 2.5\n"),
-            std::string::npos);
 }
 
 }  // namespace

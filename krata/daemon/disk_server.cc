@@ -11,9 +11,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <tuple>
 #include <utility>
 
+#include "common/file.h"
+#include "krata/block/counters.h"
 #include "krata/daemon/child.h"
 
 namespace krata::daemon {
@@ -21,6 +24,32 @@ namespace krata::daemon {
 using common::Error;
 using common::Fd;
 using common::Result;
+
+namespace {
+
+constexpr std::size_t kMaxMemoryBytes = 4096;
+
+}  // namespace
+
+std::vector<control::DiskUse> disk_uses(const std::string& folder, const std::vector<Disk>& disks) {
+  std::vector<control::DiskUse> uses;
+  for (std::size_t i = 0; i < disks.size(); ++i) {
+    const auto bytes = common::read_file(fmt::format("{}/block-{}", folder, disks[i].number), kMaxMemoryBytes);
+    block::Counters counters;
+    if (!bytes || bytes->size() < block::kCountersAt + sizeof(counters)) {
+      continue;  // not served yet
+    }
+    std::memcpy(&counters, bytes->data() + block::kCountersAt, sizeof(counters));
+    uses.push_back({.disk = fmt::format("xvd{}", static_cast<char>('a' + i)),
+                    .reads = counters.reads,
+                    .writes = counters.writes,
+                    .flushes = counters.flushes,
+                    .read_bytes = counters.read_bytes,
+                    .written_bytes = counters.written_bytes,
+                    .errors = counters.errors});
+  }
+  return uses;
+}
 
 std::optional<pid_t> DiskServer::holder() const {
   const Fd file(::open(lock_path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -69,7 +98,8 @@ bool DiskServer::is_running() {
 }
 
 Result<void> DiskServer::start(const Paths& paths, std::uint32_t domain, const std::vector<Disk>& disks) {
-  std::vector<std::string> words{paths.program("krata-block"), "--domain", std::to_string(domain), "--state", folder_};
+  std::vector<std::string> words{
+      paths.program("krata-block"), "--domain", std::to_string(domain), "--state", folder_, "--user", paths.disk_user};
   for (const Disk& disk : disks) {
     words.insert(words.end(),
                  {"--disk", fmt::format("{}={}{}", disk.number, disk.file, disk.is_read_only ? ":ro" : "")});

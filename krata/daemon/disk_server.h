@@ -12,10 +12,15 @@
 #include "common/event/loop.h"
 #include "common/fd.h"
 #include "common/result.h"
+#include "krata/control/view.h"
 #include "krata/daemon/devices.h"
 #include "krata/daemon/paths.h"
 
 namespace krata::daemon {
+
+// What krata-block has counted of those that it has served, in the files by which it goes on after its death. It writes
+// them without anybody's rights; what is in them is numbers, and may be any.
+std::vector<control::DiskUse> disk_uses(const std::string& folder, const std::vector<Disk>& disks);
 
 class DiskServer {
  public:

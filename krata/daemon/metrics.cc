@@ -4,7 +4,11 @@
 #include <prometheus/text_serializer.h>
 
 #include <array>
+#include <string_view>
 #include <utility>
+
+#include "krata/daemon/metric_list.h"
+#include "krata/store/client.h"
 
 namespace krata::daemon {
 
@@ -19,44 +23,77 @@ using Labels = std::vector<ClientMetric::Label>;
 constexpr std::array kStates{ZoneState::preparing,  ZoneState::starting, ZoneState::running, ZoneState::stopping,
                              ZoneState::restarting, ZoneState::ended,    ZoneState::removing};
 
-MetricFamily family(const char* name, const char* help, MetricType type) { return {name, help, type, {}}; }
+class Page {
+ public:
+  Page() {
+    for (const MetricRow& row : kMetricList) {
+      const bool is_counter = std::string_view(row.name).ends_with("_total");
+      families_.push_back({row.name, row.help, is_counter ? MetricType::Counter : MetricType::Gauge, {}});
+    }
+  }
 
-void add(MetricFamily& family, Labels labels, double value) {
-  ClientMetric metric;
-  metric.label = std::move(labels);
-  (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-  family.metric.push_back(std::move(metric));
+  void add(Metric which, Labels labels, double value) {
+    MetricFamily& family = families_.at(static_cast<std::size_t>(which));
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    family.metric.push_back(std::move(metric));
+  }
+
+  [[nodiscard]] std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+void add_disk(Page& page, Labels labels, const control::DiskUse& disk) {
+  labels.push_back({"disk", disk.disk});
+  const auto add = [&](Metric which, std::uint64_t value) { page.add(which, labels, static_cast<double>(value)); };
+  add(Metric::disk_reads, disk.reads);
+  add(Metric::disk_writes, disk.writes);
+  add(Metric::disk_flushes, disk.flushes);
+  add(Metric::disk_read_bytes, disk.read_bytes);
+  add(Metric::disk_written_bytes, disk.written_bytes);
+  add(Metric::disk_errors, disk.errors);
+}
+
+void add_zone(Page& page, const control::ZoneView& zone) {
+  const Labels labels{{"zone", zone.record.spec.name}, {"id", zone.record.id.text()}};
+  page.add(Metric::starts, labels, zone.record.run);
+  if (zone.use) {
+    page.add(Metric::cpu, labels, static_cast<double>(zone.use->cpu_ns) / 1e9);
+    page.add(Metric::cpus, labels, zone.use->cpus);
+    page.add(Metric::memory, labels, static_cast<double>(zone.use->memory_kib) * 1024);
+  }
+  for (const control::DiskUse& disk : zone.disks) {
+    add_disk(page, labels, disk);
+  }
 }
 
 }  // namespace
 
-std::string metrics_text(const std::vector<control::ZoneView>& zones) {
-  auto build = family("krata_build_info", "The daemon's version.", MetricType::Gauge);
-  add(build, {{"version", KRAIT_VERSION}}, 1);
-  auto count = family("krata_zones", "Zones, by state.", MetricType::Gauge);
+std::string metrics_text(const std::vector<control::ZoneView>& zones,
+                         const std::map<std::string, std::uint64_t>& store_requests) {
+  Page page;
+  page.add(Metric::build, {{"version", KRAIT_VERSION}}, 1);
   for (const ZoneState state : kStates) {
     double number = 0;
     for (const control::ZoneView& zone : zones) {
       number += zone.state == state ? 1 : 0;
     }
-    add(count, {{"state", std::string(control::name_of(state))}}, number);
+    page.add(Metric::zones, {{"state", std::string(control::name_of(state))}}, number);
   }
-  auto runs = family("krata_zone_starts_total", "How often the zone's container was started.", MetricType::Counter);
-  auto cpu =
-      family("krata_zone_cpu_seconds_total", "CPU time of the zone's domain, of all its CPUs.", MetricType::Counter);
-  auto cpus = family("krata_zone_cpus", "CPUs of the zone that are online.", MetricType::Gauge);
-  auto memory = family("krata_zone_memory_bytes", "Memory that the zone has.", MetricType::Gauge);
   for (const control::ZoneView& zone : zones) {
-    const Labels labels{{"zone", zone.record.spec.name}, {"id", zone.record.id.text()}};
-    add(runs, labels, zone.record.run);
-    if (zone.use) {
-      add(cpu, labels, static_cast<double>(zone.use->cpu_ns) / 1e9);
-      add(cpus, labels, zone.use->cpus);
-      add(memory, labels, static_cast<double>(zone.use->memory_kib) * 1024);
+    add_zone(page, zone);
+  }
+  for (const auto& [operation, count] : store_requests) {
+    if (operation == store::kRefusedRequests) {
+      page.add(Metric::store_refusals, {}, static_cast<double>(count));
+    } else {
+      page.add(Metric::store_requests, {{"operation", operation}}, static_cast<double>(count));
     }
   }
-  return prometheus::TextSerializer().Serialize(
-      {std::move(build), std::move(count), std::move(runs), std::move(cpu), std::move(cpus), std::move(memory)});
+  return page.text();
 }
 
 }  // namespace krata::daemon

@@ -11,6 +11,7 @@ namespace krata::daemon {
 struct Paths {
   std::string state_folder = "/var/lib/krata";
   std::string programs_folder;  // of krata, krata-block and krata-init
+  std::string disk_user;        // whose krata-block becomes
 
   [[nodiscard]] std::string state_file() const { return state_folder + "/state.db"; }
   [[nodiscard]] std::string images() const { return state_folder + "/images"; }

@@ -74,7 +74,8 @@ std::unique_ptr<common::StreamServer> serve_metrics(common::Loop& loop, common::
 
 Result<void> run(const Options& options, common::Log& log) {
   const Paths paths{.state_folder = options.state,
-                    .programs_folder = options.programs.empty() ? own_folder() : options.programs};
+                    .programs_folder = options.programs.empty() ? own_folder() : options.programs,
+                    .disk_user = options.disk_user};
   KRAIT_CHECK(make_folders(paths));
   KRAIT_TRY(const auto loop, common::Loop::create());
   bool is_told_to_end = false;

@@ -12,8 +12,9 @@ namespace krata::daemon {
 struct Options {
   std::string socket = control::kDefaultSocket;
   std::string state = "/var/lib/krata";
-  std::string store;     // xenstore's socket or device; empty: the one that answers
-  std::string programs;  // where krata, krata-block and krata-init are; empty: beside this program
+  std::string store;                      // xenstore's socket or device; empty: the one that answers
+  std::string programs;                   // where krata, krata-block and krata-init are; empty: beside this program
+  std::string disk_user = "krata-block";  // whose krata-block is; see its --user
   std::string metrics = "127.0.0.1:9792";
 };
 

@@ -26,7 +26,7 @@ namespace {
 constexpr std::uint32_t kStopPatienceS = 10;  // as docker's
 
 Json with_zone(const Zone& zone) {
-  return {{"version", control::kProtocolVersion}, {"zone", control::zone_json(zone.view())}};
+  return {{"version", control::kProtocolVersion}, {"zone", control::zone_json(zone.view_with_disks())}};
 }
 
 std::vector<std::string> safe_lines(std::string_view text) {
@@ -78,7 +78,11 @@ std::string error_line(const Error& error) { return common::json_line(common::er
 Result<std::unique_ptr<Service>> Service::create(Daemon& daemon, const common::Rights& rights) {
   std::unique_ptr<Service> service(new Service(daemon, rights));
   KRAIT_TRY(service->metrics_, common::SharedText::create(daemon.host().loop, [&daemon] {
-              return Result<std::string>(metrics_text(daemon.views()));
+              store::StoreClient& store = daemon.host().watches.store();
+              const auto requests = store.requests();  // another store counts none
+              daemon.host().watches.dispatch();
+              return Result<std::string>(
+                  metrics_text(daemon.views(), requests ? *requests : std::map<std::string, std::uint64_t>()));
             }));
   return service;
 }

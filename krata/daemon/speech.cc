@@ -142,7 +142,10 @@ class Exec final : public Speech {
                                .text = ""}));
     } else if (const auto* refused = std::get_if<channel::Refused>(&event);
                refused != nullptr && refused->session == session()) {
-      end(control::ended_json({.reason = End::Reason::not_started, .code = 127, .signal = 0, .text = refused->why}));
+      end(control::ended_json({.reason = End::Reason::not_started,
+                               .code = std::to_underlying(refused->code),
+                               .signal = 0,
+                               .text = refused->why}));
     }
   }
   void changed() override {

@@ -203,6 +203,12 @@ control::ZoneView Zone::view() const {
   return view;
 }
 
+control::ZoneView Zone::view_with_disks() const {
+  control::ZoneView all = view();
+  all.disks = disk_uses(folder(), disks());
+  return all;
+}
+
 void Zone::tell_change() {
   control::ZoneView now = view();
   if (told_ && is_same(*told_, now)) {

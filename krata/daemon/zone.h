@@ -48,6 +48,8 @@ class Zone final : public reconcile::StepPort {
 
   [[nodiscard]] const model::ZoneRecord& record() const { return record_; }
   [[nodiscard]] control::ZoneView view() const;
+  // With what its disks have done: reads files.
+  [[nodiscard]] control::ZoneView view_with_disks() const;
   [[nodiscard]] control::ZoneState state() const;
   [[nodiscard]] std::string log_path() const { return folder() + "/log"; }
   [[nodiscard]] std::string kernel_log_path() const { return folder() + "/console"; }

@@ -15,7 +15,6 @@ using model::End;
 namespace {
 
 constexpr std::chrono::seconds kPowerOffPatience{15};
-constexpr int kNotRunCode = 127;  // a command that could not be run, as shells have it
 
 template <typename... Cases>
 struct Overloaded : Cases... {
@@ -36,45 +35,47 @@ End end_of(const channel::Exit& exit) {
 }  // namespace
 
 void Zone::on_channel(const channel::Event& event) {
-  std::visit(
-      Overloaded{
-          [this](const channel::Greeted& greeted) {
-            is_container_running_ = greeted.state == channel::State::running;
-            if (was_asked_) {
-              channel_->channel().stop();
-            }
-            if (greeted.state == channel::State::ended && record_.heard_end) {
-              channel_->channel().exit_taken();  // a former process may not have come to say so
-            }
-          },
-          [this](const channel::Started& started) {
-            if (started.session == channel::kContainer) {
-              is_container_running_ = true;
-              if (was_asked_) {
-                channel_->channel().stop();  // when there was nobody to stop yet
-              }
-            }
-          },
-          [this](const channel::Output& output) {
-            if (output.session == channel::kContainer) {
-              log_output(output);
-            }
-          },
-          [this](const channel::Exited& exited) {
-            if (exited.session == channel::kContainer) {
-              on_end(end_of(exited.exit));
-            }
-          },
-          [this](const channel::Refused& refused) {
-            if (refused.session == channel::kContainer) {
-              on_end({.reason = End::Reason::not_started, .code = kNotRunCode, .signal = 0, .text = refused.why});
-            }
-          },
-          [this](const channel::Fault& fault) {
-            host_.log.warning(fmt::format("zone {} sends what it should not: {}", record_.spec.name, fault.what));
-          },
-          [](const auto&) {}},
-      event);
+  std::visit(Overloaded{[this](const channel::Greeted& greeted) {
+                          is_container_running_ = greeted.state == channel::State::running;
+                          if (was_asked_) {
+                            channel_->channel().stop();
+                          }
+                          if (greeted.state == channel::State::ended && record_.heard_end) {
+                            channel_->channel().exit_taken();  // a former process may not have come to say so
+                          }
+                        },
+                        [this](const channel::Started& started) {
+                          if (started.session == channel::kContainer) {
+                            is_container_running_ = true;
+                            if (was_asked_) {
+                              channel_->channel().stop();  // when there was nobody to stop yet
+                            }
+                          }
+                        },
+                        [this](const channel::Output& output) {
+                          if (output.session == channel::kContainer) {
+                            log_output(output);
+                          }
+                        },
+                        [this](const channel::Exited& exited) {
+                          if (exited.session == channel::kContainer) {
+                            on_end(end_of(exited.exit));
+                          }
+                        },
+                        [this](const channel::Refused& refused) {
+                          if (refused.session == channel::kContainer) {
+                            on_end({.reason = End::Reason::not_started,
+                                    .code = std::to_underlying(refused.code),
+                                    .signal = 0,
+                                    .text = refused.why});
+                          }
+                        },
+                        [this](const channel::Fault& fault) {
+                          host_.log.warning(
+                              fmt::format("zone {} sends what it should not: {}", record_.spec.name, fault.what));
+                        },
+                        [](const auto&) {}},
+             event);
   const auto listeners = listeners_;
   for (ZoneListener* listener : listeners) {
     if (listeners_.contains(listener)) {

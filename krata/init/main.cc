@@ -59,7 +59,7 @@ Result<void> serve(const krata::init::Options& options, krata::init::Machine& ma
   const auto bundle = set_up(options.bundle);
   if (!bundle) {
     say(bundle.error().text());
-    return zone->refuse(bundle.error().text());
+    return zone->refuse(bundle.error());
   }
   KRAIT_CHECK(zone->run(*bundle));
   krata::init::leave_disks(*bundle);

@@ -49,13 +49,22 @@ Result<void> Zone::watch() {
   return {};
 }
 
+namespace {
+
+channel::NotStarted code_of(const common::Error& error) {
+  return error.code() == common::ErrorCode::not_found ? channel::NotStarted::not_there
+                                                      : channel::NotStarted::cannot_run;
+}
+
+}  // namespace
+
 Result<void> Zone::run(const bundle::Bundle& bundle) {
   hostname_ = bundle.hostname;
   stop_signal_ = static_cast<int>(bundle.stop_signal);
   kills_before_ = machine_.out_of_memory_kills();
   auto process = spawn(bundle.process, hostname_);
   if (!process) {
-    return refuse(process.error().text());
+    return refuse(process.error());
   }
   sessions_.emplace(kContainer, std::make_unique<Session>(*loop_, channel_, kContainer, *std::move(process),
                                                           bundle.process.terminal, [this] { turn(); }));
@@ -63,8 +72,8 @@ Result<void> Zone::run(const bundle::Bundle& bundle) {
   return wait();
 }
 
-Result<void> Zone::refuse(std::string_view why) {
-  channel_.refused(kContainer, why);
+Result<void> Zone::refuse(const common::Error& why) {
+  channel_.refused(kContainer, code_of(why), why.text());
   ended_ = true;
   patience_.after(kHostPatience);
   return wait();
@@ -164,12 +173,12 @@ Session* Zone::find(SessionId id) {
 
 void Zone::start(const channel::zone::Start& start) {
   if (ended_ || find(kContainer) == nullptr) {
-    channel_.refused(start.session, "the container does not run");
+    channel_.refused(start.session, channel::NotStarted::cannot_run, "the container does not run");
     return;
   }
   auto process = spawn(start.process, hostname_);
   if (!process) {
-    channel_.refused(start.session, process.error().text());
+    channel_.refused(start.session, code_of(process.error()), process.error().text());
     return;
   }
   channel_.started(start.session);

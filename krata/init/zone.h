@@ -34,7 +34,7 @@ class Zone {
   // Runs the bundle's process to its end, until the host knows how it ended.
   common::Result<void> run(const bundle::Bundle& bundle);
   // Tells the host why there is no container, until it knows.
-  common::Result<void> refuse(std::string_view why);
+  common::Result<void> refuse(const common::Error& why);
 
  private:
   Zone(common::Fd link, Machine& machine) : link_(std::move(link)), machine_(machine) {}

@@ -5,8 +5,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <tuple>
 #include <utility>
@@ -258,6 +260,22 @@ Result<void> StoreClient::introduce(std::uint32_t domain, std::uint64_t ring_fra
 Result<void> StoreClient::release(std::uint32_t domain) {
   KRAIT_TRY([[maybe_unused]] const auto done, ask(Operation::release, with_nul(std::to_string(domain))));
   return {};
+}
+
+Result<std::map<std::string, std::uint64_t>> StoreClient::requests() {
+  KRAIT_TRY(const std::string text, ask(Operation::control, with_nul("requests")));
+  std::map<std::string, std::uint64_t> counts;
+  for (std::string_view left = text; !left.empty();) {
+    const std::string_view line = left.substr(0, left.find('\n'));
+    left.remove_prefix(std::min(left.size(), line.size() + 1));
+    const auto colon = line.find(": ");
+    std::uint64_t count = 0;
+    if (colon != std::string_view::npos &&
+        std::from_chars(line.data() + colon + 2, line.data() + line.size(), count).ec == std::errc()) {
+      counts.emplace(line.substr(0, colon), count);
+    }
+  }
+  return counts;
 }
 
 Result<void> StoreClient::watch(const std::string& path, const std::string& token) {

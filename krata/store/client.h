@@ -42,6 +42,9 @@ class StoreClient {
   // `ring_frame` and `port` are for a store that maps the ring by frame; those that use grants take the reserved one.
   common::Result<void> introduce(std::uint32_t domain, std::uint64_t ring_frame, std::uint32_t port);
   common::Result<void> release(std::uint32_t domain);
+  // How many requests krata-store has answered, by operation, and kRefusedRequests: how many of them it has refused.
+  // Fails with invalid_input where another program serves xenstore.
+  common::Result<std::map<std::string, std::uint64_t>> requests();
   // One event comes at once.
   common::Result<void> watch(const std::string& path, const std::string& token);
   common::Result<void> unwatch(const std::string& path, const std::string& token);
@@ -71,6 +74,7 @@ class StoreClient {
   std::uint32_t last_request_ = 0;
 };
 
+inline constexpr const char* kRefusedRequests = "refused";
 inline constexpr int kAnswerPatienceMs = 10'000;
 inline constexpr const char* kOwnSocket = "/run/krata-store/socket";
 inline constexpr const char* kOtherSocket = "/run/xenstored/socket";

@@ -146,6 +146,16 @@ TEST_F(Quotas, MayBeSetAtRunTime) {
   EXPECT_NE(t_.ask(control, "quota|").find("nodes: 1"), std::string::npos);
 }
 
+TEST_F(Quotas, RequestsAreCounted) {
+  t_.ask(1, Operation::read, "nothing|");
+  t_.ask(1, Operation::write, "a|x");
+  const std::string text = t_.ask(control, "requests|");
+  EXPECT_NE(text.find("read: 1\nget_permissions: 0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("write: 1\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("refused: 1\n"), std::string::npos) << text;
+  EXPECT_EQ(t_.ask(1, control, "requests|"), "EACCES|") << "no zone's to know";
+}
+
 }  // namespace
 
 }  // namespace krata::store

@@ -155,6 +155,16 @@ constexpr std::array<NamedQuota, 8> kQuotas{{{"nodes", &Quota::nodes},
                                              {"path-max", &Quota::path_max},
                                              {"permissions", &Quota::permissions}}};
 
+std::string text_of(const Served& served) {
+  std::string text;
+  for (std::uint32_t number = 0; number < served.requests.size(); ++number) {
+    if (const auto name = name_of(Operation{number}); !name.empty()) {
+      text.append(name).append(": ").append(std::to_string(served.requests.at(number))).append(1, '\n');
+    }
+  }
+  return text.append("refused: ").append(std::to_string(served.refused)).append("\n").append(1, '\0');
+}
+
 std::string text_of(const Quota& quota) {
   std::string text = "Quota settings:\n";
   for (const NamedQuota& entry : kQuotas) {
@@ -176,7 +186,7 @@ Store::Payload Store::control(Turn& turn) {
     return done();
   }
   if (command == "help" && strings->size() == 1) {
-    return std::string("check\nquota\t[set <name> <val>|<domid>]\nhelp\n").append(1, '\0');
+    return std::string("check\nquota\t[set <name> <val>|<domid>]\nrequests\nhelp\n").append(1, '\0');
   }
   if (command == "quota" && strings->size() == 1) {
     return text_of(quota_);
@@ -198,6 +208,9 @@ Store::Payload Store::control(Turn& turn) {
     }
     quota_.*(entry->value) = static_cast<std::uint32_t>(number_of((*strings)[3]));
     return done();
+  }
+  if (command == "requests" && strings->size() == 1) {
+    return text_of(served_);
   }
   return refuse(Refusal::einval);
 }

@@ -3,15 +3,16 @@
 #include <csignal>
 #include <memory>
 
+#include "common/confine/confine.h"
 #include "common/event/loop.h"
 #include "common/event/timer.h"
 #include "common/event/unix_socket.h"
-#include "common/log.h"
 #include "common/memory.h"
 #include "krata/store/journal.h"
 #include "krata/store/no_rings.h"
 #include "krata/store/rings.h"
 #include "krata/store/server.h"
+#include "krata/xen/requests.h"
 
 namespace krata::store {
 
@@ -23,12 +24,11 @@ constexpr unsigned kSocketMode = 0600;  // who connects speaks for domain 0
 
 }  // namespace
 
-Result<void> run(const Options& options) {
+Result<void> run(const Options& options, common::Log& log) {
   KRAIT_TRY(const auto loop, common::Loop::create());
   KRAIT_TRY(const auto signals,
             common::Signals::receive(*loop, {SIGTERM, SIGINT}, [&loop](int /*number*/) { loop->stop(); }));
   KRAIT_TRY(auto socket, common::ControlSocket::listen(options.socket, "name another one with --socket", kSocketMode));
-  common::Log log("krata-store");
   NoRings no_rings;
   std::unique_ptr<RingServer> rings;
   if (!options.without_xen) {
@@ -43,6 +43,9 @@ Result<void> run(const Options& options) {
   KRAIT_TRY(const auto server, Server::serve(*loop, socket.take(), store, journal.get()));
   if (rings) {
     KRAIT_CHECK(rings->serve(*loop, store, *server), "serve the rings");
+  }
+  if (!options.user.empty()) {
+    KRAIT_CHECK(common::confine({.user = options.user, .ioctls = xen::device_requests_and_hypercalls()}));
   }
   KRAIT_CHECK(loop->run());
   return server->failure();

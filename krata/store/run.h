@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "common/log.h"
 #include "common/result.h"
 
 namespace krata::store {
@@ -11,10 +12,11 @@ struct Options {
   std::string socket;
   bool without_xen = false;  // serve neither domain 0's kernel nor zones
   std::string state;         // the folder to keep the state in; empty: none is kept
+  std::string user;  // whose the process becomes when everything is open (common/confine); empty: it stays as it is
 };
 
 // Serves until SIGTERM or SIGINT. Blocks both signals for the process. Opens all files that it ever needs before it
 // serves.
-common::Result<void> run(const Options& options);
+common::Result<void> run(const Options& options, common::Log& log);
 
 }  // namespace krata::store

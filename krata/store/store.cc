@@ -156,6 +156,13 @@ Store::Payload Store::answer(Turn& turn) {
   return (this->*entry.handler)(turn);
 }
 
+void Store::count(std::uint32_t operation, bool is_refused) {
+  if (operation < kOperations) {
+    ++served_.requests.at(operation);
+  }
+  served_.refused += is_refused ? 1 : 0;
+}
+
 void Store::handle(ConnectionId from, const Request& request, Messages& out) {
   const auto found = connections_.find(from);
   if (found == connections_.end()) {
@@ -164,6 +171,7 @@ void Store::handle(ConnectionId from, const Request& request, Messages& out) {
   Turn turn{
       .from = from, .connection = found->second, .request = request, .transaction = nullptr, .out = out, .after = {}};
   const Payload payload = answer(turn);
+  count(request.operation, !payload);
   out.push_back(answer_to(from, request, payload));
   std::ranges::move(turn.after, std::back_inserter(out));
 }

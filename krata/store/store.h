@@ -2,6 +2,7 @@
 // around it (server.h, journal.h). One thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -38,6 +39,12 @@ class Rings {
   virtual void disconnect(DomainId domain) = 0;
   // Whether the hypervisor has the domain, introduced or not: no other may be given nodes.
   [[nodiscard]] virtual bool exists(DomainId domain) const = 0;
+};
+
+// Requests that were answered, by the operation's number.
+struct Served {
+  std::array<std::uint64_t, kOperations> requests{};
+  std::uint64_t refused = 0;
 };
 
 class Store {
@@ -132,6 +139,7 @@ class Store {
   static Payload refuse(Refusal refusal) { return std::unexpected(refusal); }
   static Payload done() { return std::string("OK\0", 3); }
   Payload answer(Turn& turn);
+  void count(std::uint32_t operation, bool is_refused);
 
   // Nodes (requests_nodes.cc)
   Payload directory(Turn& turn);
@@ -201,6 +209,7 @@ class Store {
 
   Rings& rings_;
   Quota quota_;
+  Served served_;
   bool keeps_changes_;
   Tree tree_;
   WatchTable watches_;

@@ -35,6 +35,34 @@ constexpr std::array<std::string_view, 10> kNames{"EINVAL", "EACCES", "EEXIST", 
 
 }  // namespace
 
+std::string_view name_of(Operation operation) {
+  constexpr std::array<std::string_view, kOperations> kNamesOfOperations{"control",
+                                                                         "directory",
+                                                                         "read",
+                                                                         "get_permissions",
+                                                                         "watch",
+                                                                         "unwatch",
+                                                                         "transaction_start",
+                                                                         "transaction_end",
+                                                                         "introduce",
+                                                                         "release",
+                                                                         "get_domain_path",
+                                                                         "write",
+                                                                         "mkdir",
+                                                                         "remove",
+                                                                         "set_permissions",
+                                                                         "",
+                                                                         "",
+                                                                         "is_domain_introduced",
+                                                                         "resume",
+                                                                         "set_target",
+                                                                         "",
+                                                                         "reset_watches",
+                                                                         "directory_part"};
+  const auto number = std::to_underlying(operation);
+  return number < kNamesOfOperations.size() ? kNamesOfOperations.at(number) : std::string_view();
+}
+
 std::string_view name_of(Refusal refusal) { return kNames.at(std::to_underlying(refusal)); }
 
 Header read_header(std::string_view bytes) {

@@ -38,6 +38,10 @@ enum class Operation : std::uint32_t {
   directory_part = 22,
 };
 
+inline constexpr std::size_t kOperations = 23;
+// "transaction_start"; empty: there is no such operation.
+std::string_view name_of(Operation operation);
+
 inline constexpr std::size_t kHeaderBytes = 16;
 inline constexpr std::size_t kMaxPayloadBytes = 4096;
 inline constexpr std::size_t kMaxAbsolutePathBytes = 3072;

@@ -68,6 +68,14 @@ Result<EventChannel> EventDevice::bind_domain_exceptions() {
   return EventChannel(*this, static_cast<Port>(port));
 }
 
+Result<void> EventDevice::restrict_to(DomainId remote) {
+  ioctl_evtchn_restrict_domid request{.domid = remote};
+  if (::ioctl(fd_.get(), IOCTL_EVTCHN_RESTRICT_DOMID, &request) != 0) {
+    return Error::from_errno(errno, fmt::format("use event channels of domain {} alone", remote));
+  }
+  return {};
+}
+
 Result<std::optional<Port>> EventDevice::next() {
   Port port = 0;
   const ssize_t got = ::read(fd_.get(), &port, sizeof(port));

@@ -55,6 +55,9 @@ class EventDevice {
   // VIRQ_DOM_EXC of xen/xen.h: a domain has shut down or is gone. One process alone may have it.
   common::Result<EventChannel> bind_domain_exceptions();
 
+  // From now on only ports of that domain can be bound: for good.
+  common::Result<void> restrict_to(DomainId remote);
+
   // Readable (EPOLLIN) while an event waits.
   [[nodiscard]] int fd() const { return fd_.get(); }
   // The next port that had an event, which has no further one until unmask(). Nothing: none waits.

@@ -3,7 +3,6 @@
 #include <cstdio>
 
 #include "lab/zone/exercise.h"
-#include "lab/zone/scribble.h"
 #include "lab/zone/zone.h"
 
 namespace {
@@ -23,8 +22,9 @@ int main(int argc, char** argv) {
   lab::ZoneOptions options;
   CLI::App* run = app.add_subcommand("run", "Builds a zone and prints its console until it has powered off");
   run->add_option("--kernel", options.kernel)->required();
-  run->add_option("--initramfs", options.initramfs)->required();
+  run->add_option("--initramfs", options.initramfs);
   run->add_option("--append", options.command_line, "The kernel's command line");
+  run->add_option("--name", options.name);
   run->add_option("--store", options.store, "The socket of krata-store");
   run->add_option("--memory", options.memory_mib, "In MiB");
   run->add_option("--cpus", options.vcpus);
@@ -36,12 +36,7 @@ int main(int argc, char** argv) {
   CLI::App* exercise = app.add_subcommand("exercise", "Uses the store until it is told to stop: see exercise.h");
   std::string device;
   exercise->add_option("DEVICE", device)->required();
-  CLI::App* scribble =
-      app.add_subcommand("scribble", "Does to a zone's store ring what a hostile zone might: see scribble.h");
   unsigned domain = 0;
-  std::string kind;
-  scribble->add_option("DOMAIN", domain)->required();
-  scribble->add_option("KIND", kind)->required();
   CLI::App* destroy = app.add_subcommand("destroy", "Destroys a domain");
   destroy->add_option("DOMAIN", domain)->required();
   CLI::App* unpack = app.add_subcommand("unpack", "Writes the ELF file in a kernel image");
@@ -57,9 +52,6 @@ int main(int argc, char** argv) {
   }
   if (exercise->parsed()) {
     return report(lab::exercise(device));
-  }
-  if (scribble->parsed()) {
-    return report(lab::scribble(static_cast<krata::xen::DomainId>(domain), kind));
   }
   if (destroy->parsed()) {
     return report(lab::destroy_domain(static_cast<krata::xen::DomainId>(domain)));

@@ -46,8 +46,9 @@ Result<void> introduce(StoreClient& store, const boot::BuiltDomain& built, const
   const auto domain = built.domain.id();
   const std::string home = fmt::format("/local/domain/{}", domain);
   const std::string nul(1, '\0');
-  const std::array<std::pair<std::string, std::string>, 7> nodes{
+  const std::array<std::pair<std::string, std::string>, 8> nodes{
       {{"", ""},
+       {"/name", options.name},
        {"/domid", fmt::format("{}", domain)},
        {"/memory/target", fmt::format("{}", options.memory_mib * 1024)},
        {"/store/port", fmt::format("{}", built.store_port)},
@@ -130,7 +131,10 @@ Result<void> run_zone(const ZoneOptions& options) {
     KRAIT_TRY(store, StoreClient::connect(options.store));
   }
   KRAIT_TRY(auto image, common::read_file(options.kernel, kMaxFileBytes));
-  KRAIT_TRY(const auto initramfs, common::read_file(options.initramfs, kMaxFileBytes));
+  std::string initramfs;
+  if (!options.initramfs.empty()) {
+    KRAIT_TRY(initramfs, common::read_file(options.initramfs, kMaxFileBytes));
+  }
   KRAIT_TRY(const auto kernel, boot::kernel_elf(std::move(image)));
   boot::BuildRequest request;
   request.kernel = kernel;

@@ -12,8 +12,9 @@ namespace lab {
 
 struct ZoneOptions {
   std::string kernel;
-  std::string initramfs;
+  std::string initramfs;  // empty: none
   std::string command_line;
+  std::string name = "zone";
   std::string store;  // the socket of krata-store; empty: the zone has no store
   std::uint64_t memory_mib = 128;
   std::uint32_t vcpus = 1;

@@ -10,7 +10,9 @@ export LC_ALL=C
 declare -A may_include=(
   [common]=""
   [common/cli]="common"
+  [common/confine]="common"
   [common/event]="common"
+  [common/frame]="common common/event"
   [common/netlink]="common"
   [krait/abi]=""
   [krait/bpf]="krait/abi"
@@ -26,14 +28,14 @@ declare -A may_include=(
   [krait/control]="common common/event krait/abi krait/model krait/datapath/state.h krait/wireguard/state.h"
   [krait/enforce]="common common/event common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/datapath krait/wireguard krait/trust"
   [krait/keeper]="common common/event common/netlink krait/model krait/control krait/enforce krait/wireguard"
-  [krait/agent]="common common/event krait/abi krait/model krait/plan krait/rundir krait/control krait/enforce krait/keeper"
+  [krait/agent]="common common/event common/frame krait/abi krait/model krait/plan krait/rundir krait/control krait/enforce krait/keeper"
   [krait/doctor]="common common/event common/netlink krait/abi krait/model krait/config krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard"
   [krait/cli]="common common/cli common/event krait/abi krait/model krait/plan krait/rundir krait/control"
   [krait/inspect]="common common/cli common/netlink krait/abi krait/model krait/config krait/compile krait/plan krait/rundir krait/control krait/enforce krait/datapath krait/wireguard krait/doctor krait/cli"
   [krait/wire]="common common/event krait/model krait/v1"
   [krait/fleet]="common krait/abi krait/model krait/crypto krait/trust krait/config"
   [krait/records]="common common/event krait/crypto"
-  [krait/link]="common common/event common/netlink krait/model krait/control krait/crypto krait/trust krait/wire"
+  [krait/link]="common common/event common/frame common/netlink krait/model krait/control krait/crypto krait/trust krait/wire"
   [krait/join]="common common/event krait/model krait/control krait/crypto krait/trust krait/plan krait/wireguard krait/wire krait/fleet krait/link krait/cli"
   [krait/coordinator]="common common/cli common/event krait/model krait/control/version.h krait/crypto krait/trust krait/config krait/plan krait/wire krait/fleet krait/records"
   [krata/image]="common"
@@ -41,7 +43,7 @@ declare -A may_include=(
   [krata/channel]="common krata/bundle"
   [krata/init]="common common/event krata/bundle krata/channel"
   [krata/block]="common"
-  [krata/backend]="common common/event krata/block krata/store/client.h krata/xen"
+  [krata/backend]="common common/confine common/event common/frame krata/block krata/store/client.h krata/xen"
   [krata/kernel]="common krata/image"
   [krata/xen]="common"
   [krata/boot]="common krata/xen"
@@ -50,11 +52,12 @@ declare -A may_include=(
   [krata/state]="common krata/model"
   [krata/console]="common"
   [krata/control]="common common/event krata/console krata/model"
-  [krata/daemon]="common common/event krata/boot krata/bundle krata/channel krata/console krata/control krata/kernel krata/model krata/reconcile krata/state krata/store/client.h krata/xen"
+  [krata/daemon]="common common/event common/frame krata/block/counters.h krata/boot krata/bundle krata/channel krata/console krata/control krata/kernel krata/model krata/reconcile krata/state krata/store/client.h krata/xen"
   [krata/cli]="common common/cli common/event krata/console krata/control krata/image krata/kernel krata/model"
-  [krata/store]="common common/event krata/xen"
+  [krata/store]="common common/confine common/event common/frame krata/xen"
   [lab/network]="common krait/config krait/control krait/crypto krait/model krait/plan krait/trust"
   [lab/traffic]="common"
+  [lab/hostile]=""
   [lab/zone]="common krata/boot krata/store krata/xen"
   [packaging/reference]="common/cli krait/agent krait/cli krait/coordinator krait/link krata/backend krata/cli krata/daemon krata/store"
 )
@@ -62,12 +65,12 @@ declare -A may_include=(
 # Who wraps a vendor's header: "FOLDER..." and whether headers of ours may show it.
 declare -A wrapped_by=(
   [toml++]="krait/config" [libmnl]="common/netlink" [sodium.h]="krait/crypto" [bpf]="krait/datapath krait/bpf"
-  [pcap]="krait/inspect" [prometheus]="krait/agent krata/daemon" [spdlog]="common" [CLI]="common/cli krait/agent krait/link krata/backend krata/daemon krata/store lab/zone packaging/reference"
+  [pcap]="krait/inspect" [prometheus]="krait/agent krata/daemon" [spdlog]="common" [CLI]="common/cli common/frame krait/agent krait/link krata/backend krata/daemon krata/store lab/zone packaging/reference"
   [nlohmann]="common krata/image" [nftables]="krait/doctor" [archive.h]="krait/doctor"
-  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store krata/block krata/xen"
+  [archive_entry.h]="krait/doctor" [systemd]="krait/doctor" [ares.h]="krait/keeper" [xxhash.h]="common" [xen]="krata/store krata/block krata/xen lab/hostile"
   [lzma.h]="krata/kernel krata/boot" [lz4frame.h]="krata/boot" [lz4.h]="krata/boot"
   [curl]="krata/image" [openssl]="krata/image krait/wire" [sqfs]="krata/image" [zlib.h]="krata/image krata/boot" [zstd.h]="krata/image krata/boot"
-  [sqlite3.h]="krata/state krait/records" [libpq-fe.h]="krait/records"
+  [seccomp.h]="common/confine" [sqlite3.h]="krata/state krait/records" [libpq-fe.h]="krait/records"
 )
 shown_in_headers=" nlohmann "
 
@@ -118,7 +121,7 @@ store_breaches() {
   { sources "$1/krata/store" | grep -vE '/wire\.cc$' | xargs -r grep -HE '^ *# *include *<xen/' |
       sed 's/$/   <- only wire.cc includes it/'
     sources "$1/krata/store" | grep -vE "/($effects)(_test)?\\.(h|cc)$" |
-      xargs -r grep -HE '^ *# *include *(<(sys/|unistd|fcntl)|"common/(fd|file|process)|"krait/|"krata/xen/(event|grants|hypervisor|own|xen))' |
+      xargs -r grep -HE '^ *# *include *(<(sys/|unistd|fcntl)|"common/(fd|file|process)|"krait/|"krata/xen/(event|grants|hypervisor|own|requests|xen))' |
       sed 's/$/   <- the store is pure but for its server, rings and journal/'
   } || true
 }

@@ -23,6 +23,12 @@ out=$(krata zone exec two sh -c 'echo "$PWD $COLOUR"; cat >&2; exit 5' 2>/tmp/er
 code=$?
 check "krata zone exec runs a command in it" "$out, code $code" test "$out $code" = "/root blue 5"
 check "with input and both outputs" "$(wc -c </tmp/err) bytes" cmp -s /tmp/err /lab/zones.sh
+krata zone exec two nonsense >/dev/null 2>&1
+code=$?
+check "a command that is not there" "code $code" test "$code" = 127
+krata zone exec two /etc/passwd >/dev/null 2>&1
+code=$?
+check "one that cannot be run" "code $code" test "$code" = 126
 check "its user may be another" "$(krata zone exec --user guest two id -u 2>&1)" test "$(krata zone exec --user guest two id -u)" = 1000
 
 has_line() { krata zone logs two | grep -qx "line $1"; }
@@ -43,6 +49,14 @@ other_block() { [ "$(cat /var/lib/krata/zones/*/block.pid)" != "$block" ] && kil
 check "krata-block is killed and comes again" "" await 60 other_block
 check "its disk is served" "" krata zone exec two cat /bin/busybox
 
+krata zone metrics two -o json >/tmp/metrics
+check "krata zone metrics counts what its disks did" "$(tr -d '\n' </tmp/metrics | grep -o '"disk":"xvda"[^}]*')" \
+  grep -Eq '"disk":"xvda","reads":[1-9][0-9]*,"writes":0,"flushes":0,"read_bytes":[1-9][0-9]*,"written_bytes":0,"errors":0' /tmp/metrics
+page=$(wget -q -O - http://127.0.0.1:9792/metrics)
+for row in 'krata_zone_disk_read_bytes_total{zone="two"' 'krata_store_requests_total{operation="write"}'; do
+  check "the metrics page has $row" "$(grep -F "$row" <<<"$page" | head -n 1)" grep -Fq "$row" <<<"$page"
+done
+
 check "krata zone stop" "$(krata zone stop two 2>&1)" is_state two ended
 check "with the code of who obeys" "" sh -c 'krata zone show two -o json | grep -q "\"code\":3"'
 check "and its last words" "" sh -c 'krata zone logs two | tail -n 1 | grep -qx stopping'
@@ -59,6 +73,9 @@ timeout 180 krata zone launch --name four --wait busybox nonsense >/tmp/out 2>&1
 code=$?
 check "a command that is none" "code $code, $(cat /tmp/out)" test "$code" = 127
 krata zone destroy four >/dev/null 2>&1
+
+krata image remove busybox >/dev/null
+check "krata image prune takes the packed image too" "$(krata image prune)" sh -c '[ -z "$(ls -A /var/lib/krata/roots)" ]'
 
 zones_end
 tell_logs

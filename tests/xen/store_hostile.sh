@@ -1,48 +1,67 @@
 #!/bin/bash
-# Zones do to their store rings what no kernel does, one way each: they are not served any more, the log says so, and another zone and domain
-# 0's kernel miss nothing.
+# Zones do to the store what no kernel does, one way each (lab/hostile): whoever breaks its ring is not served any more, and the log says
+# so; whoever asks for too much is refused. Another zone and domain 0's kernel miss nothing.
 . /lab/dom0.sh
 
 declare -A domain_of pid_of
 
-# begin_zone NAME: one that uses the store all the time.
-begin_zone() {
-  local before
-  before=$(domains)
-  zone_run "/tmp/$1" --append "console=hvc0 quiet panic=-1 lab.action=exercise" &
+hostile_run() {
+  : >"/tmp/$1"
+  zone_run "/tmp/$1" --kernel /zone/hostile --name "$1" --memory 24 >/dev/null & # most of them are ended from outside
   pid_of[$1]=$!
-  until grep -q '^exercise: begun' "/tmp/$1"; do sleep 0.1; done
-  domain_of[$1]=$(domains | grep -vxF "$before")
+  until grep -q "^begin: $1" "/tmp/$1"; do
+    kill -0 "${pid_of[$1]}" || return 1
+    sleep 0.02
+  done
+  domain_of[$1]=$(sed -n 's/^lab-zone: domain \([0-9]*\) built.*/\1/p' "/tmp/$1")
 }
 
-domains() { host_facts | sed -n 's/^domains //p' | tr ' ' '\n'; }
-rounds() { sed -n 's/^exercise: \([0-9]*\) rounds.*/\1/p' <(tr -d '\r' <"$1"); }
+# until_true COMMAND...: at most 20 seconds.
+until_true() {
+  local left
+  for ((left = 400; left > 0; --left)); do
+    ! "$@" || return 0
+    sleep 0.05
+  done
+  return 1
+}
+is_given_up() { grep -q "domain ${domain_of[$1]} broke the protocol" "$store_dir/log"; }
+says() { grep -q "$2" "/tmp/$1"; }
+lines_of() { tr -d '\r' <"/tmp/$1" | grep -E '^(ok|WRONG)'; }
 
 host_begin
-begin_zone good
-for kind in jump back taken long; do
-  begin_zone "$kind"
-  domain=${domain_of[$kind]}
-  krata-lab-zone scribble "$domain" "$kind"
-  for ((left = 100; left > 0; --left)); do
-    ! grep -q "domain $domain broke the protocol" "$store_dir/log" || break
-    sleep 0.1
-  done
-  check "$kind: it is not served any more" "$(tail -n 1 "$store_dir/log" | cut -c 1-120)" \
-    grep -q "domain $domain broke the protocol" "$store_dir/log"
-  krata-lab-zone destroy "$domain"
+hostile_run good
+for way in store-jump store-back store-taken store-long store-negative; do
+  hostile_run "$way"
+  check "$way: it is not served any more" "" until_true is_given_up "$way"
+  krata-lab-zone destroy "${domain_of[$way]}"
 done
-store_kill
-store_begin
+check "each is told once" "$(wc -l <"$store_dir/log") lines" test "$(wc -l <"$store_dir/log")" = 5
+
+hostile_run store-own
+check "store-own: the store goes by its own indices" "" until_true says store-own '^done'
+! is_given_up store-own || check "store-own: it harms itself alone" "" false
+krata-lab-zone destroy "${domain_of[store-own]}"
+
+for way in store-mute store-limits store-foreign store-transactions store-storm; do
+  hostile_run "$way"
+  wait "${pid_of[$way]}"
+  while read -r line; do check "$way: ${line#*: }" "" test "${line%%:*}" = ok; done < <(lines_of "$way")
+  check "$way: it comes to its end" "" says "$way" "^end: $way"
+done
+
+hostile_run store-watch
+until_true says store-watch '^watching'
+zone_run /tmp/other --kernel /zone/hostile --name store-transactions --memory 24
+store write "/local/domain/${domain_of[store-watch]}/data/stop" now
+wait "${pid_of[store-watch]}"
+check "store-watch" "$(lines_of store-watch)" says store-watch '^ok: it is told nothing'
+
 memory=$(store_memory)
 check "the store is small" "$memory KiB" test "$memory" -lt 5120
 store write "/local/domain/${domain_of[good]}/data/stop" now
-for ((left = 200; left > 0; --left)); do
-  ! grep -q 'rounds' /tmp/good || break
-  sleep 0.1
-done
-check "the other zone missed nothing" "$(tr -d '\r' </tmp/good | grep '^exercise' | tail -n 1)" test "$(rounds /tmp/good)" -gt 20
 wait "${pid_of[good]}"
+check "the other zone missed nothing" "$(lines_of good)" says good '^ok: rounds'
 
 host_end
 finish "$0"

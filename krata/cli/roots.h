@@ -1,0 +1,25 @@
+// The file systems that kratad has packed of images, and which of them no zone needs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/json.h"
+#include "common/result.h"
+
+namespace krata::cli {
+
+// Which of the folder's files may go. `zones`: as kratad tells of them. Pure.
+std::vector<std::string> unneeded_roots(const std::vector<std::string>& names, const common::Json& zones);
+
+struct PrunedRoots {
+  std::uint64_t files = 0;
+  std::uint64_t freed_bytes = 0;
+};
+
+// Of the folder beside the store of images. One that a zone is launched with meanwhile is packed again. Fails with
+// unavailable where kratad, which alone knows what is needed, does not answer.
+common::Result<PrunedRoots> prune_roots(const std::string& folder, const std::string& socket);
+
+}  // namespace krata::cli
