@@ -32,8 +32,18 @@ expect() {
   done
 }
 
+# is_own PROGRAM COMMAND...: it is no command that the program becomes another one for (krait token).
+is_own() { "$bin/$1" "${@:2}" --help | grep -q "^Usage: $1 "; }
+
 # paths PROGRAM: the commands of two levels, a line each.
-paths() { for name in $(commands "$1"); do echo "$name"; for below in $(commands "$1" "$name"); do echo "$name $below"; done; done; }
+paths() {
+  local name below
+  for name in $(commands "$1"); do
+    is_own "$1" "$name" || continue
+    echo "$name"
+    for below in $(commands "$1" "$name"); do ! is_own "$1" "$name" "$below" || echo "$name $below"; done
+  done
+}
 
 # expect_commands PROGRAM LEAST: each of its commands, of which there are more than LEAST, with its options.
 expect_commands() {
