@@ -62,11 +62,13 @@ RingState serve(Store& store, DomainId domain, Messages& messages, RingPort& por
       return RingState::still;
     }
     const bool has_left = store.answer_ring(domain, messages);
+    const bool is_broken = !is_served();
     if (!port.keep()) {
       return RingState::still;
     }
-    if (!is_served()) {
-      return RingState::broken;
+    if (is_broken || !is_served()) {
+      return is_broken ? RingState::broken
+                       : RingState::still;  // still: whoever carries meanwhile has found out, and said so
     }
     const RingState carried = carry(store, domain, *port.ring());
     if (carried == RingState::broken) {
