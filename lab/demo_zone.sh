@@ -6,7 +6,8 @@ set -u
 . /lab/zones.sh
 
 title "Xen $(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor), domain 0 is Linux $(uname -r); nothing of Xen's user space is here"
-zones_begin pull
+image_source=registry
+zones_begin
 told krata image list
 told krata host status
 

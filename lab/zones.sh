@@ -89,6 +89,7 @@ registry_put() {
 }
 
 registry=127.0.0.1:5000
+image_source=import
 
 # registry_start: on domain 0's loopback.
 registry_start() {
@@ -99,7 +100,7 @@ registry_start() {
   await 60 bash -c "exec 3<>/dev/tcp/${registry/://}"
 }
 
-# zones_begin [pull]: the daemons, a kernel, and the image busybox: imported, or pulled from a registry here.
+# zones_begin: the daemons, a kernel, and the image busybox, imported, or pulled from a registry here (image_source=registry).
 zones_begin() {
   mkdir -p "$zones_dir" /var/lib/krata
   [ -e /proc/xen/capabilities ] || mount -t xenfs xenfs /proc/xen
@@ -108,7 +109,7 @@ zones_begin() {
   check "krata kernel add" "$(krata kernel add --modules /zone/modules /zone/vmlinuz 2>&1 | head -n 1)" \
     test "$(krata kernel list -o json | grep -c '"kernel":')" = 1
   make_image "$zones_dir/busybox"
-  if [[ ${1:-} == pull ]]; then
+  if [[ $image_source == registry ]]; then
     registry_put "$zones_dir/busybox" busybox
     check "a registry serves on domain 0's loopback" "" registry_start
     check "krata image pull" "$(krata image pull "$registry/busybox" 2>&1 | tail -n 1)" krata image show "$registry/busybox"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The guides of README.md, cut into their code blocks: guide_title says which.
 
 # guide_block N: the Nth code block of the guide.
