@@ -660,14 +660,23 @@ TEST_F(Hosts, WithTheSameIdentitiesAreSentTheSameFrame) {
   EXPECT_NE(one.wire.frames.back(), third.wire.frames.back());
 }
 
-// A host whose key was struck off is told so, and gets nothing.
-TEST(Service, RefusesKeysThatItDoesNotKnow) {
+// A service whose network was just founded.
+struct Founded {
+  Founded() {
+    ledger.log.push_back(author.found());
+    EXPECT_TRUE(service.load());
+  }
+
   fleet::TestAuthor author;
   SimulatedClock clock;
   MemoryLedger ledger;
-  ledger.log.push_back(author.found());
-  Service service(ledger, clock);
-  ASSERT_TRUE(service.load());
+  Service service{ledger, clock};
+};
+
+// A host whose key was struck off is told so, and gets nothing.
+TEST(Service, RefusesKeysThatItDoesNotKnow) {
+  Founded founded;
+  auto& [author, clock, ledger, service] = founded;
   Wire wire;
   const SessionId id = service.on_connected(wire, {}, std::nullopt);
   const auto say = [&](wire::Message message) {
@@ -685,12 +694,8 @@ TEST(Service, RefusesKeysThatItDoesNotKnow) {
 // Each change of a host's is a revision on disk that its peers are told of: nobody makes the others pay for one after
 // the other.
 TEST(Service, CutsOffAHostThatChangesAllTheTime) {
-  fleet::TestAuthor author;
-  SimulatedClock clock;
-  MemoryLedger ledger;
-  ledger.log.push_back(author.found());
-  Service service(ledger, clock);
-  ASSERT_TRUE(service.load());
+  Founded founded;
+  auto& [author, clock, ledger, service] = founded;
   const auto change = [&](const Service::Make& make) { ASSERT_TRUE(service.change("alice", "change", make)); };
   change([&](const fleet::Network& network) { return author.apply(network, "web db", "web db"); });
   change([&](const fleet::Network& network) { return network.add_token(author.token("web", 1)); });
@@ -715,12 +720,8 @@ TEST(Service, CutsOffAHostThatChangesAllTheTime) {
 }
 
 TEST(Service, HoldsNoConversationWithoutACommonVersion) {
-  fleet::TestAuthor author;
-  SimulatedClock clock;
-  MemoryLedger ledger;
-  ledger.log.push_back(author.found());
-  Service service(ledger, clock);
-  ASSERT_TRUE(service.load());
+  Founded founded;
+  auto& [author, clock, ledger, service] = founded;
   for (auto message : {wire::Message(wire::Hello{.least_version = 99, .most_version = 100}),
                        wire::Message(wire::Watch{}), wire::Message(wire::Leave{})}) {
     Wire wire;

@@ -66,9 +66,11 @@ RingState serve(Store& store, DomainId domain, Messages& messages, RingPort& por
     if (!port.keep()) {
       return RingState::still;
     }
-    if (is_broken || !is_served()) {
-      return is_broken ? RingState::broken
-                       : RingState::still;  // still: whoever carries meanwhile has found out, and said so
+    if (is_broken) {
+      return RingState::broken;
+    }
+    if (!is_served()) {
+      return RingState::still;  // whoever carried meanwhile has found out, and said so
     }
     const RingState carried = carry(store, domain, *port.ring());
     if (carried == RingState::broken) {

@@ -4,42 +4,15 @@
 set -u
 # shellcheck source=lab/scenario.sh
 . /lab/scenario.sh
-
-export KRAIT_ADMIN_KEY=/var/lib/krait/admin.key KRAIT_COORDINATOR_STATE=/var/lib/krait/coordinator KRAIT_LINK_STATE=/var/lib/krait/link
-declare -A link_pid=()
-
-coordinator() { on office krait-coordinator "$@"; }
-serve_coordinator() {
-  start office "$lab_dir/coordinator.log" krait-coordinator serve --listen 192.0.2.3:7170 --metrics "" >"$lab_dir/coordinator-pid"
-  until_true 20 coordinator status
-}
-link_start() { link_pid[$1]=$(start "$1" "$lab_dir/$1-link.log" krait-link); }
-
-# joins HOST IDENTITY: with a new token; then agent and link.
-joins() {
-  local token
-  token=$(coordinator token create --identity "$2") || return 1
-  if ! on "$1" krait join "$token" --name "$1" --no-start >"$lab_dir/$1-join.log" 2>&1; then
-    cat "$lab_dir/$1-join.log"
-    return 1
-  fi
-  agent_start "$1"
-  agent_ready "$1" || { agent_log "$1" && return 1; }
-  link_start "$1"
-}
-online() { [[ $(coordinator status -o json | member online) == "$1" ]]; }
-
-apply() { # apply RULE...
-  put_policy office "$@"
-  coordinator policy apply --wait --timeout 60s /etc/krait/policy.toml
-}
+# shellcheck source=lab/fleet.sh
+. /lab/fleet.sh
 
 granted=("web db tcp/5432 udp/9000 icmp/echo-request")
 
 hosts_begin
 for name in web db office; do host_new "$name"; done
-check "a network is made" "" coordinator init --name lab --prefix 10.90.0.0/24 --prefix fd90::/64 --address 192.0.2.3:7170
-check "the coordinator serves" "" serve_coordinator
+check "a network is made" "" network_new
+check "the coordinator serves" "" coordinator_start
 check "it has a policy" "" apply "${granted[@]}"
 check "web joins" "$(on web test -e /etc/krait/krait.toml && echo with a file || echo without a file)" joins web web
 check "db joins" "" joins db db
