@@ -23,8 +23,8 @@ for name in left right; do
   krata zone launch --name "$name" --memory 128M "$registry/busybox" sh -c \
     'trap "echo bye; exit 0" TERM; i=0; while :; do i=$((i + 1)); echo "beat $i"; sleep 0.5; done' >/dev/null
 done
-check "left runs" "" await 180 is_state left running
-check "right runs" "" await 180 is_state right running
+check "left runs" "" until_true 180 is_state left running
+check "right runs" "" until_true 180 is_state right running
 told krata zone list
 check "a command in left sees left alone" "$(krata zone exec left hostname 2>&1)" test "$(krata zone exec left hostname)" = left
 check "its memory is what it was given" "$(krata zone exec left sh -c "head -n 1 /proc/meminfo" 2>&1)" \
@@ -33,18 +33,18 @@ check "its memory is what it was given" "$(krata zone exec left sh -c "head -n 1
 title "Limits change while they run"
 told krata zone update --memory 96M --cap 50 left
 memory_is_below() { krata zone exec left sh -c "read -r _ kib _ </proc/meminfo; [ \"\$kib\" -lt $1 ]"; }
-check "left has less memory" "$(krata zone exec left sh -c "head -n 1 /proc/meminfo" 2>&1)" await 60 memory_is_below 98304
+check "left has less memory" "$(krata zone exec left sh -c "head -n 1 /proc/meminfo" 2>&1)" until_true 60 memory_is_below 98304
 told krata zone show left
 
 title "kratad is killed"
 kill_hard "$kratad_pid"
 sleep 1
 check "it comes again" "" kratad_start
-check "left goes on" "" await 90 is_state left running
-check "right goes on" "" await 90 is_state right running
+check "left goes on" "" until_true 90 is_state left running
+check "right goes on" "" until_true 90 is_state right running
 count=$(krata zone logs left | grep -c '^beat')
 has_beat() { krata zone logs left | grep -qx "beat $1"; }
-check "its log goes on" "" await 90 has_beat "$((count + 2))"
+check "its log goes on" "" until_true 90 has_beat "$((count + 2))"
 check "and lacks nothing" "$(krata zone logs left | grep -c '^beat') beats" \
   sh -c 'krata zone logs left | grep "^beat" >/tmp/beats; seq 1 "$(wc -l </tmp/beats)" | sed "s/^/beat /" | cmp -s - /tmp/beats'
 

@@ -125,18 +125,6 @@ put_file() {
   on "$1" bash -c 'printf "%s\n" "$2" >"$1"' put_file "$2" "$3"
 }
 
-# until_true SECONDS COMMAND...: for what nobody announces. Asks less often the longer it takes: each question costs an emulated
-# guest more than the wait.
-until_true() {
-  local end=$((SECONDS + $1)) tenths=1
-  shift
-  until "$@" >/dev/null 2>&1; do
-    ((SECONDS < end)) || return 1
-    sleep "0.$tenths"
-    ((tenths == 9)) || tenths=$((tenths + 1))
-  done
-}
-
 # kill_hard HOST PID: SIGKILL, and waits until the process is gone.
 kill_hard() {
   on "$1" kill -KILL "$2"

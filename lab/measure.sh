@@ -4,6 +4,8 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lab/hosts.sh
 . "$here/hosts.sh"
+# shellcheck source=lab/steps.sh
+. "$here/steps.sh"
 # shellcheck source=lab/mesh.sh
 . "$here/mesh.sh"
 

@@ -17,6 +17,18 @@ check() {
   fi
 }
 
+# until_true SECONDS COMMAND...: for what nobody announces. Asks less often the longer it takes: each question costs an emulated
+# guest more than the wait.
+until_true() {
+  local end=$((SECONDS + $1)) tenths=1
+  shift
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < end)) || return 1
+    sleep "0.$tenths"
+    ((tenths == 9)) || tenths=$((tenths + 1))
+  done
+}
+
 title() { printf '\n%s\n' "$*"; }
 
 # told COMMAND...: shows the command and what it prints.

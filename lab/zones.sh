@@ -5,16 +5,6 @@ zones_dir=/tmp/zones
 kratad_pid=
 store_pid=
 
-# await SECONDS COMMAND...: until the command succeeds.
-await() {
-  local end=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    ((SECONDS < end)) || return 1
-    sleep 0.1
-  done
-}
-
 # make_image FOLDER: an OCI layout of busybox alone, tagged latest.
 make_image() {
   local folder=$1 tree layer config manifest
@@ -55,13 +45,13 @@ store_start() {
   mkdir -p /run/krata-store
   krata-store --socket /run/krata-store/socket --state /run/krata-store/state --user krata-store >"$zones_dir/store.log" 2>&1 &
   store_pid=$!
-  await 60 test -S /run/krata-store/socket
+  until_true 60 test -S /run/krata-store/socket
 }
 
 kratad_start() {
   kratad >>"$zones_dir/kratad.log" 2>&1 &
   kratad_pid=$!
-  await 90 krata zone list
+  until_true 90 krata zone list
 }
 
 # kill_hard PID: SIGKILL, and waits for its end.
@@ -97,7 +87,7 @@ registry_start() {
   printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "%s"}\n' \
     "$zones_dir/registry" "$registry" >"$zones_dir/registry.yml"
   docker-registry serve "$zones_dir/registry.yml" >"$zones_dir/registry.log" 2>&1 &
-  await 60 bash -c "exec 3<>/dev/tcp/${registry/://}"
+  until_true 60 bash -c "exec 3<>/dev/tcp/${registry/://}"
 }
 
 # zones_begin: the daemons, a kernel, and the image busybox, imported, or pulled from a registry here (image_source=registry).
@@ -144,7 +134,7 @@ domains() { krata-lab-zone facts | sed -n 's/^domains //p' | wc -w; }
 only_domain_0() { [ "$(domains)" = 1 ]; }
 
 zones_end() {
-  check "nothing but domain 0 is left" "$(domains) domain" await 60 only_domain_0
+  check "nothing but domain 0 is left" "$(domains) domain" until_true 60 only_domain_0
   check "no process serves a disk" "$(pidof krata-block)" sh -c '! pidof krata-block'
   check "no zone and no file of one" "" no_zone
 }

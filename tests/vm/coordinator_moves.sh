@@ -50,4 +50,8 @@ check "a host that moves calls again at once" "" until_true 20 grep -q 'this hos
 check "and its peers are told where it is" "" until_true 30 eval '[[ $(on db wg show wg0 endpoints) == *192.0.2.11:* ]]'
 check "the same connection goes on" "" traffic db more transfer 50 60
 
+if ((steps_failed)); then # for whoever reads why
+  for name in web db; do for part in agent link; do on "$name" tail -n 12 "$lab_dir/$name-$part.log" | sed "s/^/$name $part: /"; done; done
+  tail -n 12 "$lab_dir/coordinator.log" | sed 's/^/coordinator: /'
+fi
 finish coordinator_moves

@@ -17,13 +17,13 @@ tried() {
 # way NAME PATTERN [TOLD]: until the zone says so, and the log TOLD.
 way() {
   lab_launch "$1"
-  check "$1" "$(console_of "$1" | tail -n 1)" await 40 says "$1" "$2"
-  [ -z "${3:-}" ] || check "$1: the log says so: $3" "" await 20 is_told "$3"
+  check "$1" "$(console_of "$1" | tail -n 1)" until_true 40 says "$1" "$2"
+  [ -z "${3:-}" ] || check "$1: the log says so: $3" "" until_true 20 is_told "$3"
   tried "$1"
 }
 
 lab_launch good
-check "a zone that does nothing wrong" "" await 60 says good '^round'
+check "a zone that does nothing wrong" "" until_true 60 says good '^round'
 # shellcheck disable=SC2016 # awk's own words
 # without_rights PROGRAM USER: what is left to each of its processes.
 without_rights() {
@@ -47,8 +47,8 @@ check "console-text: no control character is in the log" "$(console_of console-t
   sh -c '! cat /var/lib/krata/zones/*/console | LC_ALL=C grep -qa "[^ -~]"'
 lab_launch console-flood
 lab_launch console-line
-check "console-flood: it ends" "$(state_of console-flood)" await 60 is_state console-flood ended
-check "console-line: it ends" "$(state_of console-line)" await 60 is_state console-line ended
+check "console-flood: it ends" "$(state_of console-flood)" until_true 60 is_state console-flood ended
+check "console-line: it ends" "$(state_of console-line)" until_true 60 is_state console-line ended
 for name in console-flood console-line; do
   size=$(du -sk "$(folder_of $name)" | cut -f 1)
   check "$name: its log is bounded" "$size KiB" test "$size" -lt 24576
@@ -71,7 +71,7 @@ after=$(resident_kib "$kratad_pid")
 check "the daemon did not grow" "$before KiB, now $after KiB" test $((after - before)) -lt 4096
 check "nor did the store" "$(resident_kib "$store_pid") KiB" test "$(resident_kib "$store_pid")" -lt 8192
 store write "/local/domain/$(domain_of good)/data/stop" now
-check "the other zone missed nothing" "$(console_of good | tail -n 1)" await 20 says good '^ok: rounds'
+check "the other zone missed nothing" "$(console_of good | tail -n 1)" until_true 20 says good '^ok: rounds'
 
 for name in $(krata zone list -o json | grep -o '"name":"[^"]*"' | cut -d '"' -f 4); do krata zone destroy "$name" >/dev/null 2>&1; done
 zones_end

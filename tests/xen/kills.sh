@@ -12,9 +12,9 @@ add_lab_kernel
 krata zone launch --name lines busybox sh -c 'trap "exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.1; done' >/dev/null
 lab_launch good
 lab_launch good-disk
-check "a container that counts" "" await 120 is_state lines running
-check "a zone that asks the store all the time" "" await 60 says good '^round'
-check "and one that reads its disk" "" await 60 says good-disk '^round'
+check "a container that counts" "" until_true 120 is_state lines running
+check "a zone that asks the store all the time" "" until_true 60 says good '^round'
+check "and one that reads its disk" "" until_true 60 says good-disk '^round'
 
 folder=$(folder_of good-disk)
 deaths=0
@@ -26,19 +26,19 @@ while ((deaths < kills)); do
   kratad_start || break
 done
 check "both were killed a hundred times" "$deaths deaths" test "$deaths" = "$kills"
-check "the container runs" "$(state_of lines)" await 60 is_state lines running
+check "the container runs" "$(state_of lines)" until_true 60 is_state lines running
 last=$(krata zone logs lines | tail -n 1)
 has_more() { [ "$(krata zone logs lines | tail -n 1)" != "$last" ]; }
-check "its lines go on" "$last" await 60 has_more
+check "its lines go on" "$last" until_true 60 has_more
 krata zone logs lines | grep '^line' >/tmp/lines
 check "none is lost, none comes twice" "$(wc -l </tmp/lines) lines" \
   sh -c 'seq 1 "$(wc -l </tmp/lines)" | sed "s/^/line /" | cmp -s - /tmp/lines'
 for name in good good-disk; do
   store write "/local/domain/$(domain_of $name)/data/stop" now
-  check "$name missed nothing" "$(console_of $name | grep -a '^[oW]' | tail -n 1)" await 60 says $name '^ok: rounds'
+  check "$name missed nothing" "$(console_of $name | grep -a '^[oW]' | tail -n 1)" until_true 60 says $name '^ok: rounds'
   check "$name found nothing wrong" "" sh -c "! krata zone logs --kernel $name | grep -q '^WRONG'"
 done
-check "krata zone stop" "$(krata zone stop lines 2>&1)" await 60 is_state lines ended
+check "krata zone stop" "$(krata zone stop lines 2>&1)" until_true 60 is_state lines ended
 for name in lines good good-disk; do krata zone destroy $name >/dev/null 2>&1; done
 zones_end
 tell_logs

@@ -10,14 +10,14 @@ out=$(timeout -k 10 240 krata zone launch --name one --attach busybox sh -c 'ech
 code=$?
 check "krata zone launch --attach prints the container's line" "$out $(cat /tmp/err)" test "$out" = "hello from Linux, blue"
 check "and exits with its code" "$code" test "$code" = 7
-check "the zone ends" "$(krata zone show one 2>&1 | head -n 3 | tr '\n' ' ')" await 90 is_state one ended
+check "the zone ends" "$(krata zone show one 2>&1 | head -n 3 | tr '\n' ' ')" until_true 90 is_state one ended
 check "its log stays" "$(krata zone logs one 2>&1)" test "$(krata zone logs one)" = "hello from Linux, blue"
 check "krata zone wait knows the code" "" sh -c 'krata zone wait one; [ $? = 7 ]'
 krata zone destroy one >/dev/null 2>&1
 check "krata zone destroy forgets it" "" sh -c '! krata zone show one'
 
 krata zone launch --name two busybox sh -c 'trap "echo stopping; exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.2; done' >/dev/null
-check "a second one runs" "$(state_of two)" await 180 is_state two running
+check "a second one runs" "$(state_of two)" until_true 180 is_state two running
 check "krata zone list shows it" "" sh -c 'krata zone list | grep -q "^two  *running"'
 out=$(krata zone exec two sh -c 'echo "$PWD $COLOUR"; cat >&2; exit 5' 2>/tmp/err </lab/zones.sh)
 code=$?
@@ -32,13 +32,13 @@ check "one that cannot be run" "code $code" test "$code" = 126
 check "its user may be another" "$(krata zone exec --user guest two id -u 2>&1)" test "$(krata zone exec --user guest two id -u)" = 1000
 
 has_line() { krata zone logs two | grep -qx "line $1"; }
-check "its lines come" "" await 90 has_line 5
+check "its lines come" "" until_true 90 has_line 5
 kill_hard "$kratad_pid"
 sleep 2
 check "kratad is killed and comes again" "" kratad_start
-check "the zone goes on" "$(state_of two)" await 90 is_state two running
+check "the zone goes on" "$(state_of two)" until_true 90 is_state two running
 count=$(krata zone logs two | grep -c '^line')
-check "its lines go on" "$count lines" await 90 has_line "$((count + 5))"
+check "its lines go on" "$count lines" until_true 90 has_line "$((count + 5))"
 check "none is lost, none comes twice" "$(krata zone logs two | grep -c '^line') lines" \
   sh -c 'krata zone logs two | grep "^line" >/tmp/lines; seq 1 "$(wc -l </tmp/lines)" | sed "s/^/line /" | cmp -s - /tmp/lines'
 check "and it may still be spoken to" "$(krata zone exec two hostname 2>&1)" test "$(krata zone exec two hostname)" = two
@@ -46,7 +46,7 @@ check "and it may still be spoken to" "$(krata zone exec two hostname 2>&1)" tes
 block=$(cat /var/lib/krata/zones/*/block.pid)
 kill -KILL "$block"
 other_block() { [ "$(cat /var/lib/krata/zones/*/block.pid)" != "$block" ] && kill -0 "$(cat /var/lib/krata/zones/*/block.pid)"; }
-check "krata-block is killed and comes again" "" await 60 other_block
+check "krata-block is killed and comes again" "" until_true 60 other_block
 check "its disk is served" "" krata zone exec two cat /bin/busybox
 
 krata zone metrics two -o json >/tmp/metrics

@@ -16,15 +16,6 @@ hostile_run() {
   domain_of[$1]=$(sed -n 's/^lab-zone: domain \([0-9]*\) built.*/\1/p' "/tmp/$1")
 }
 
-# until_true COMMAND...: at most 20 seconds.
-until_true() {
-  local left
-  for ((left = 400; left > 0; --left)); do
-    ! "$@" || return 0
-    sleep 0.05
-  done
-  return 1
-}
 is_given_up() { grep -q "domain ${domain_of[$1]} broke the protocol" "$store_dir/log"; }
 says() { grep -q "$2" "/tmp/$1"; }
 lines_of() { tr -d '\r' <"/tmp/$1" | grep -E '^(ok|WRONG)'; }
@@ -33,13 +24,13 @@ host_begin
 hostile_run good
 for way in store-jump store-back store-taken store-long store-negative; do
   hostile_run "$way"
-  check "$way: it is not served any more" "" until_true is_given_up "$way"
+  check "$way: it is not served any more" "" until_true 20 is_given_up "$way"
   krata-lab-zone destroy "${domain_of[$way]}"
 done
 check "each is told once" "$(wc -l <"$store_dir/log") lines" test "$(wc -l <"$store_dir/log")" = 5
 
 hostile_run store-own
-check "store-own: the store goes by its own indices" "" until_true says store-own '^done'
+check "store-own: the store goes by its own indices" "" until_true 20 says store-own '^done'
 ! is_given_up store-own || check "store-own: it harms itself alone" "" false
 krata-lab-zone destroy "${domain_of[store-own]}"
 
@@ -51,7 +42,7 @@ for way in store-mute store-limits store-foreign store-transactions store-storm;
 done
 
 hostile_run store-watch
-until_true says store-watch '^watching'
+until_true 20 says store-watch '^watching'
 zone_run /tmp/other --kernel /zone/hostile --name store-transactions --memory 24
 store write "/local/domain/${domain_of[store-watch]}/data/stop" now
 wait "${pid_of[store-watch]}"
