@@ -33,6 +33,17 @@ TEST(Memory, WhatIsFreeBelowWhatIsUsedGoesBack) {
   common::release_free_memory();
   EXPECT_LT(resident_bytes() + kBlocks * kBlockBytes / 2, full_bytes);
 }
+
+TEST(Memory, ALargeBlockGoesBackAlthoughALargerOneWasFreed) {
+  constexpr std::size_t kBytes = 8 << 20;
+  common::map_large_blocks();
+  std::make_unique<std::byte[]>(2 * kBytes).reset();  // glibc's bound would be here now
+  auto large = std::make_unique<std::byte[]>(kBytes);
+  const auto above = std::make_unique<std::byte[]>(1000);  // free() gives back what is on top of the heap alone
+  const std::size_t full_bytes = resident_bytes();
+  large.reset();
+  EXPECT_LT(resident_bytes() + kBytes / 2, full_bytes);
+}
 #endif
 
 TEST(Memory, WantOfItIsAnError) {

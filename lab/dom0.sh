@@ -11,8 +11,10 @@ facts_before=
 
 # host_begin: what a host has before any zone, and krata-store.
 host_begin() {
-  mount -t xenfs xenfs /proc/xen
+  [ -e /proc/xen/capabilities ] || mount -t xenfs xenfs /proc/xen
   mkdir -p "$store_dir"
+  : >"$store_dir/log"
+  trap store_kill EXIT # another scenario may follow
   store_begin
   facts_before=$(host_facts)
 }

@@ -67,17 +67,17 @@ scenario_accelerator() {
   echo "$found"
 }
 
-# run_scenarios SERIES REPORT SCRIPT...: one after the other in one guest; behind a script that fails, the rest in a new one. Calls
-# REPORT SERIES SCRIPT LOG STATUS SECONDS after each, STATUS as run_guest's. A script that a guest did not come up for, or whose guest the
-# emulator broke, runs once more.
+# run_scenarios KIND VERSION SCRIPT...: one after the other in one guest, which KIND_lane VERSION CONSOLE-LOG SCRIPT... starts; behind a
+# script that fails, the rest in a new one. Calls report_scenario KIND VERSION SCRIPT LOG STATUS SECONDS after each, STATUS as
+# run_guest's. A script that a guest did not come up for, or whose guest the emulator broke, runs once more.
 run_scenarios() {
-  local series=$1 report=$2 script console log status start again=
+  local kind=$1 version=$2 script console log status start again=
   shift 2
   local -a left=("$@")
   while ((${#left[@]})); do
-    console=$log_dir/console-$series-$(basename "${left[0]}" .sh).log
+    console=$log_dir/console-$kind-$version-$(basename "${left[0]}" .sh).log
     status=0
-    run_lane "$series" "$report" "$console" || status=$?
+    run_lane "$kind" "$version" "$console" || status=$?
     ((status != 0)) || continue
     script=${left[0]}
     if [[ $again != "$script" ]] && { ((status == 126)) || emulator_broke "$console"; }; then
@@ -85,23 +85,21 @@ run_scenarios() {
       again=$script
       continue
     fi
-    log=$(scenario_log "$series" "$script")
+    log=$(scenario_log "$kind" "$version" "$script")
     { echo "the guest's console ends:" && tail -n 12 "$console"; } >>"$log" 2>&1
-    "$report" "$series" "$script" "$log" "$status" $((SECONDS - start))
+    report_scenario "$kind" "$version" "$script" "$log" "$status" $((SECONDS - start))
     left=("${left[@]:1}")
   done
 }
 
-# run_lane SERIES REPORT CONSOLE-LOG: one guest for the scripts of `left`, until one fails. Takes those that have ended off `left`, and
+# run_lane KIND VERSION CONSOLE-LOG: one guest for the scripts of `left`, until one fails. Takes those that have ended off `left`, and
 # reports them. Returns 0, or run_guest's status where the guest ended in the middle of the first that is left, which began at `start`.
 run_lane() {
-  local series=$1 report=$2 line guest lane status=126 log names
+  local kind=$1 version=$2 line guest lane status=126 log
   start=$SECONDS
-  names=$(IFS=,; echo "${left[*]}")
-  log=$(scenario_log "$series" "${left[0]}")
+  log=$(scenario_log "$kind" "$version" "${left[0]}")
   : >"$log"
-  exec {lane}< <(console_log=$3 guest_qemu $((scenario_seconds + 240 * ${#left[@]})) "$(scenario_accelerator "${left[0]}")" "$series" \
-    "$cache_dir/lab/initramfs-$series.cpio" "lab.script=$names lab.role=none" -nic none)
+  exec {lane}< <("${kind}_lane" "$version" "$3" "${left[@]}")
   guest=$!
   while IFS= read -r line || [[ -n $line ]]; do
     line=${line%$'\r'}
@@ -109,11 +107,11 @@ run_lane() {
       lab-begin) ;;
       "lab-script: "*)
         start=$SECONDS status=125
-        log=$(scenario_log "$series" "${line#lab-script: }")
+        log=$(scenario_log "$kind" "$version" "${line#lab-script: }")
         : >"$log"
         ;;
       "lab-exit: "*)
-        "$report" "$series" "${left[0]}" "$log" "${line#lab-exit: }" $((SECONDS - start))
+        report_scenario "$kind" "$version" "${left[0]}" "$log" "${line#lab-exit: }" $((SECONDS - start))
         left=("${left[@]:1}")
         status=0
         ;;
@@ -125,7 +123,21 @@ run_lane() {
   return "$status"
 }
 
-scenario_log() { echo "$log_dir/vm-$1-$(basename "$2" .sh).log"; }
+# vm_lane SERIES CONSOLE-LOG SCRIPT...
+vm_lane() {
+  local series=$1 console_log=$2
+  shift 2
+  guest_qemu $((scenario_seconds + 240 * $#)) "$(scenario_accelerator "$1")" "$series" "$cache_dir/lab/initramfs-$series.cpio" \
+    "lab.script=$(in_a_row "$@") lab.role=none" -nic none
+}
+
+# in_a_row SCRIPT...: as lab/init takes them.
+in_a_row() {
+  local IFS=,
+  echo "$*"
+}
+
+scenario_log() { echo "$log_dir/$1-$2-$(basename "$3" .sh).log"; }
 
 # with_another_chance CONSOLE-LOGS COMMAND...: where a guest did not come up, or its emulator broke one, the command runs once more.
 # CONSOLE-LOGS, one a line, are the guests'. What was printed before a line that begins with "once more" does not count.

@@ -3,7 +3,7 @@
 
 xen_versions=(4.17 4.20)
 declare -A dom0_kernel=([4.17]=6.1 [4.20]=6.12)
-xen_scenario_seconds=600
+xen_scenario_seconds=600 # and more for each that follows in a row
 
 dom0_modules=(xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc)
 dom0_tools=(bash docker-registry)
@@ -77,19 +77,18 @@ xen_qemu() {
     -nic none "$@" </dev/null
 }
 
-# run_xen_scenario VERSION SCRIPT: SCRIPT is a path in domain 0. Returns run_guest's status. One console has all of it: only what comes
-# between the marks of lab/init, and not from Xen, is the script's.
+# run_xen_scenario VERSION SCRIPT: SCRIPT is a path in domain 0. Returns run_guest's status.
 run_xen_scenario() {
   local log
   log=$log_dir/console-xen-$1-$(basename "$2" .sh).log
-  with_another_chance "$log" guest_result xen_script "$log" "$xen_scenario_seconds" "$1" "$2"
+  with_another_chance "$log" guest_result xen_lane "$1" "$log" "$2"
 }
 
-# xen_script CONSOLE-LOG SECONDS VERSION SCRIPT
-xen_script() {
-  local log=$1 status
-  shift
-  xen_qemu "$@" | tee "$log" | sed -un '/^lab-begin/,${/^(XEN)/!p}'
-  status=${PIPESTATUS[0]}
-  return "$status"
+# xen_lane VERSION CONSOLE-LOG SCRIPT...: one console has all of it: only what comes between the marks of lab/init, and not from Xen, is
+# the scripts'.
+xen_lane() {
+  local version=$1 log=$2
+  shift 2
+  xen_qemu $((xen_scenario_seconds + 240 * $#)) "$version" "$(in_a_row "$@")" | tee "$log" | sed -un '/^lab-begin/,${/^(XEN)/!p}'
+  return "${PIPESTATUS[0]}"
 }

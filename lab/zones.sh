@@ -60,6 +60,11 @@ kill_hard() {
   wait "$1" 2>/dev/null
 }
 
+daemons_kill() {
+  kill_hard "$kratad_pid"
+  kill_hard "$store_pid"
+}
+
 # registry_put FOLDER NAME: the OCI layout's image as a registry keeps it (docker/registry/v2 of Distribution's filesystem driver).
 registry_put() {
   local root=$zones_dir/registry/docker/registry/v2 blob hex manifest
@@ -92,6 +97,7 @@ registry_start() {
 
 # zones_begin: the daemons, a kernel, and the image busybox, imported, or pulled from a registry here (image_source=registry).
 zones_begin() {
+  trap daemons_kill EXIT # another scenario may follow
   mkdir -p "$zones_dir" /var/lib/krata
   [ -e /proc/xen/capabilities ] || mount -t xenfs xenfs /proc/xen
   check "krata-store serves xenstore" "" store_start

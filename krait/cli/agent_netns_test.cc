@@ -115,18 +115,13 @@ bool is_readable(const Fd& fd) {
   return ::poll(&waiting, 1, 0) == 1;
 }
 
-// The agent's last step is after its answer to `krait down`: its socket goes with it.
-void await_end(const Fd& pidfd) {
-  pollfd waiting{pidfd.get(), POLLIN, 0};
-  ASSERT_EQ(::poll(&waiting, 1, kWaitMs), 1);
-}
-
 // Ends a process that `krait up` started and waits until it is gone.
 void end(pid_t pid, int signal) {
   const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   ASSERT_TRUE(pidfd.valid());
   ASSERT_EQ(::kill(pid, signal), 0);
-  await_end(pidfd);
+  pollfd waiting{pidfd.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&waiting, 1, kWaitMs), 1);
 }
 
 class AgentTest : public testing::Test {
@@ -375,7 +370,9 @@ TEST_F(AgentTest, SaysWhenItCannotRememberTheTime) {
 
 TEST_F(AgentTest, DownOpensUpAndLeavesNothing) {
   EXPECT_FALSE(arrives(kShutPort));
+  const Fd agent(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   const Ran down = krait({"down", "-o", "json"});
+  EXPECT_TRUE(is_readable(agent)) << "the agent is still there";
   EXPECT_EQ(down.exit_code, 0) << down.err;
   EXPECT_EQ(down.json()["interface"], "tun0");
   EXPECT_TRUE(arrives(kShutPort));
@@ -394,9 +391,7 @@ TEST_F(AgentTest, DownWorksWithoutTheAgent) {
 
 // As where the service has run, whose user /run/krait is: that user must not choose what root's agent works on.
 TEST_F(AgentTest, RefusesAFolderOfAnotherUserAndSaysHowToTakeIt) {
-  const Fd agent(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   ASSERT_EQ(krait({"down"}).exit_code, 0);
-  await_end(agent);
   ASSERT_EQ(::chown("/run/krait", 65534, 65534), 0);
   write_text("/run/secret", "secret");
   ASSERT_EQ(::symlink("/run/secret", "/run/krait/krait.sock"), 0);

@@ -48,7 +48,8 @@ Result<void> check_interface(const DownFlags& flags) {
 
 Result<void> down(const DownFlags& flags, const Inspections& inspections, Output& output) {
   KRAIT_CHECK(check_interface(flags));
-  auto answer = control::ask(flags.socket, flags.keep_enforcing ? control::Request::drain : control::Request::down);
+  auto answer =
+      control::ask_to_end(flags.socket, flags.keep_enforcing ? control::Request::drain : control::Request::down);
   if (!answer) {
     if (answer.error().code() != ErrorCode::unavailable) {
       return answer.error();

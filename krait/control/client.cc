@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +14,7 @@
 
 #include "common/answer.h"
 #include "common/event/unix_socket.h"
+#include "common/fd.h"
 
 namespace krait::control {
 
@@ -26,6 +29,9 @@ constexpr std::size_t kMaxAnswerBytes = std::size_t{256} << 20U;
 
 // As long as the service's watchdog waits for an agent that does not get round to anything else.
 constexpr std::chrono::seconds kAnswerPatience{180};
+
+// From the agent's answer to its end: it has nothing left to do.
+constexpr std::chrono::seconds kEndPatience{10};
 
 Result<void> send_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -80,12 +86,20 @@ Result<std::string> receive_line(int fd) {
   }
 }
 
-}  // namespace
+// The process that listens at the other end, as poll() takes it; none where it has ended, or is of another process
+// namespace.
+common::Fd process_behind(int fd) {
+  ucred listener{};
+  socklen_t size = sizeof(listener);
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0 || listener.pid <= 0) {
+    return {};
+  }
+  return common::Fd(static_cast<int>(::syscall(SYS_pidfd_open, listener.pid, 0)));
+}
 
-Result<Json> ask(const std::string& socket_path, Request request) {
-  KRAIT_TRY(auto fd, common::connect_unix(socket_path));
-  KRAIT_CHECK(send_all(fd.get(), request_line(request)));
-  KRAIT_TRY(auto line, receive_line(fd.get()));
+Result<Json> ask_over(int fd, Request request) {
+  KRAIT_CHECK(send_all(fd, request_line(request)));
+  KRAIT_TRY(auto line, receive_line(fd));
   auto json = common::parse_json_object(line);
   if (!json || json->value("version", Json()) != kProtocolVersion) {
     return Error(ErrorCode::system, "the agent's answer is not of this program's version; restart the agent");
@@ -94,6 +108,23 @@ Result<Json> ask(const std::string& socket_path, Request request) {
     return common::error_from_json(*json);
   }
   return std::move(*json);
+}
+
+}  // namespace
+
+Result<Json> ask(const std::string& socket_path, Request request) {
+  KRAIT_TRY(const auto fd, common::connect_unix(socket_path));
+  return ask_over(fd.get(), request);
+}
+
+Result<Json> ask_to_end(const std::string& socket_path, Request request) {
+  KRAIT_TRY(const auto fd, common::connect_unix(socket_path));
+  const common::Fd agent = process_behind(fd.get());
+  KRAIT_TRY(auto answer, ask_over(fd.get(), request));
+  if (agent.valid()) {
+    await_bytes(agent.get(), std::chrono::steady_clock::now() + kEndPatience);  // readable: it has ended
+  }
+  return answer;
 }
 
 }  // namespace krait::control

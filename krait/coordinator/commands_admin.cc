@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/answer.h"
+#include "common/cli/table.h"
 #include "common/file.h"
 #include "krait/config/names.h"
 #include "krait/coordinator/ask.h"
@@ -80,13 +81,13 @@ Result<void> list(const AdministratorFlags& flags, Output& output) {
       {"version", common::kAnswerVersion}, {"list", signed_list.value.version}, {"administrators", Json::array()}};
   std::vector<trust::Administrator> administrators = signed_list.value.administrators;
   std::ranges::sort(administrators, {}, &trust::Administrator::name);
-  std::string text;
+  common::Rows rows{{"NAME", "ROLE", "KEY"}};
   for (const trust::Administrator& each : administrators) {
     const std::string key = crypto::verify_key_text(each.key);
     json["administrators"].push_back({{"name", each.name}, {"role", role_name(each.role)}, {"public_key", key}});
-    text += fmt::format("{}{}  {}  {}", text.empty() ? "" : "\n", each.name, role_name(each.role), key);
+    rows.push_back({each.name, std::string(role_name(each.role)), key});
   }
-  output.report(text, json);
+  output.report(common::table_text(rows), json);
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/answer.h"
+#include "common/cli/table.h"
 #include "krait/coordinator/ask.h"
 #include "krait/coordinator/author.h"
 #include "krait/coordinator/command.h"
@@ -52,12 +53,13 @@ std::string state_text(const Json& host) {
 
 Result<void> list(const HostFlags& flags, Output& output) {
   KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}}));
-  std::string text;
+  common::Rows rows{{"NAME", "IDENTITY", "ADDRESSES", "STATE"}};
   for (const Json& host : common::list_at(answer, "hosts")) {
-    text += fmt::format("{}{}  {}  {}  {}", text.empty() ? "" : "\n", common::text_at(host, "name"),
-                        common::text_at(host, "identity"), addresses_text(host), state_text(host));
+    rows.push_back(
+        {common::text_at(host, "name"), common::text_at(host, "identity"), addresses_text(host), state_text(host)});
   }
-  output.report(text.empty() ? "no hosts; krait-coordinator token create prints what they join with" : text, answer);
+  output.report(rows.size() == 1 ? "no hosts; krait token create prints what they join with" : common::table_text(rows),
+                answer);
   return {};
 }
 

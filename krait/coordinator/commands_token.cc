@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/base64.h"
+#include "common/cli/table.h"
 #include "krait/coordinator/ask.h"
 #include "krait/coordinator/author.h"
 #include "krait/coordinator/command.h"
@@ -107,13 +108,12 @@ void add_list(Shell& shell, Command group) {
   add_reach_flags(command, *flags);
   shell.on(command, [flags](Output& output) -> Result<void> {
     KRAIT_TRY(const auto answer, ask(*flags, {{"request", "tokens"}}));
-    std::string text;
+    common::Rows rows{{"TOKEN", "IDENTITY", "STATE", "NOTE"}};
     for (const Json& token : common::list_at(answer, "tokens")) {
-      text += fmt::format("{}{}  {}  {}{}{}", text.empty() ? "" : "\n", common::text_at(token, "token"),
-                          common::text_at(token, "identity"), token_state(token),
-                          common::text_at(token, "note").empty() ? "" : "  ", common::text_at(token, "note"));
+      rows.push_back({common::text_at(token, "token"), common::text_at(token, "identity"), token_state(token),
+                      common::text_at(token, "note")});
     }
-    output.report(text.empty() ? "no tokens" : text, answer);
+    output.report(rows.size() == 1 ? "no tokens" : common::table_text(rows), answer);
     return {};
   });
 }

@@ -1,31 +1,9 @@
 #include "krait/enforce/reconcile.h"
 
-#include <algorithm>
-#include <utility>
-
 namespace krait::enforce {
 
-bool Outcome::has_done(Step step) const { return std::ranges::find(done, step) != done.end(); }
-
 Outcome run(std::span<const PlannedStep> steps, StepPort& port) {
-  Outcome outcome;
-  for (const PlannedStep& planned : steps) {
-    if (outcome.failed && !planned.in_any_case) {
-      continue;
-    }
-    auto carried = port.carry_out(planned.step);
-    if (carried) {
-      outcome.done.push_back(planned.step);
-      continue;
-    }
-    FailedStep failed{.step = planned.step, .error = std::move(carried.error())};
-    if (planned.failing == Failing::ends) {
-      outcome.failed = std::move(failed);
-    } else {
-      outcome.noted.push_back(std::move(failed));
-    }
-  }
-  return outcome;
+  return common::run_steps(steps, [&](Step step) { return port.carry_out(step); });
 }
 
 std::string_view in_force_text(const Observed& before, const Outcome& outcome) {

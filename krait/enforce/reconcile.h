@@ -1,11 +1,11 @@
 // Carries steps out, one after the other.
 #pragma once
 
-#include <optional>
 #include <span>
-#include <vector>
+#include <string_view>
 
 #include "common/result.h"
+#include "common/steps.h"
 #include "krait/enforce/steps.h"
 
 namespace krait::enforce {
@@ -17,18 +17,8 @@ class StepPort {
   virtual common::Result<void> carry_out(Step step) = 0;
 };
 
-struct FailedStep {
-  Step step;
-  common::Error error;
-};
-
-struct Outcome {
-  std::vector<Step> done{};
-  std::optional<FailedStep> failed{};  // what depends on it was left out
-  std::vector<FailedStep> noted{};     // nothing depends on these
-
-  [[nodiscard]] bool has_done(Step step) const;
-};
+using FailedStep = common::FailedStep<Step>;
+using Outcome = common::Outcome<Step>;
 
 Outcome run(std::span<const PlannedStep> steps, StepPort& port);
 

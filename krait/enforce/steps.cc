@@ -1,40 +1,10 @@
 #include "krait/enforce/steps.h"
 
-#include <initializer_list>
-#include <utility>
-
 namespace krait::enforce {
 
 namespace {
 
-class List {
- public:
-  void add(std::initializer_list<Step> steps) {
-    for (const Step step : steps) {
-      steps_.push_back({.step = step});
-    }
-  }
-  void add_if(bool wanted, Step step) {
-    if (wanted) {
-      add({step});
-    }
-  }
-  // What stands beside the way to the goal: nothing depends on it.
-  void add_beside(std::initializer_list<Step> steps) {
-    for (const Step step : steps) {
-      steps_.push_back({.step = step, .failing = Failing::is_noted});
-    }
-  }
-  void add_in_any_case(std::initializer_list<Step> steps) {
-    for (const Step step : steps) {
-      steps_.push_back({.step = step, .failing = Failing::is_noted, .in_any_case = true});
-    }
-  }
-  std::vector<PlannedStep> take() { return std::move(steps_); }
-
- private:
-  std::vector<PlannedStep> steps_;
-};
+using List = common::StepList<Step>;
 
 bool is_here(const Observed& observed) { return observed.place == Place::here || observed.place == Place::renamed; }
 

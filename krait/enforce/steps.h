@@ -6,23 +6,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/steps.h"
 #include "krait/enforce/observed.h"
 #include "krait/enforce/step.h"
 
 namespace krait::enforce {
 
-enum class Failing : std::uint8_t {
-  ends,      // what follows depends on it, and is left out
-  is_noted,  // what follows goes on
-};
-
-struct PlannedStep {
-  Step step;
-  Failing failing = Failing::ends;
-  bool in_any_case = false;  // also when one before has failed
-
-  bool operator==(const PlannedStep&) const = default;
-};
+using common::Failing;
+using PlannedStep = common::PlannedStep<Step>;
 
 enum class Goal : std::uint8_t {
   enforce,         // the plan

@@ -25,6 +25,11 @@ std::string digest_of(const trust::State& state) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
 }
 
+// Of hosts; mostly a change is one of the policy.
+bool tell_the_same(const trust::State& a, const trust::State& b) {
+  return a.hosts_part.is_the_very(b.hosts_part) && a.joined == b.joined && a.advice == b.advice;
+}
+
 std::string bounded(std::string text) {
   text.resize(std::min(text.size(), wire::kMaxTextBytes));
   return text;
@@ -86,10 +91,13 @@ void Core::take(std::uint64_t base, std::uint64_t revision) {
     surroundings_.give_up("the coordinator sent no state: " + state.error().text(), false);
     return;
   }
+  const bool other_hosts = !held_ || !tell_the_same(*held_, *state);
   held_ = std::move(*state);
   revision_ = revision;
   confirmed_ = false;
-  unknown_peers_ = !peers_without_endpoint().empty();
+  if (other_hosts) {
+    unknown_peers_ = !peers_without_endpoint().empty();
+  }
   if (const auto kept = surroundings_.keep(*held_); !kept) {
     failure_ = bounded(kept.error().text());
     report();

@@ -95,6 +95,8 @@ class Part {
   [[nodiscard]] bool is_complete() const;
   void for_each(const std::function<void(const Key& key, const Bytes& value)>& visit) const;
   [[nodiscard]] const NodePtr& node() const { return node_; }
+  // What was parsed as a difference that is none. False says nothing: two may show the same.
+  [[nodiscard]] bool is_the_very(const Part& other) const { return node_ == other.node_; }
 
  private:
   NodePtr node_;

@@ -1,20 +1,15 @@
 // Carries steps out, one after the other.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <span>
-#include <vector>
 
 #include "common/result.h"
+#include "common/steps.h"
 #include "krata/reconcile/steps.h"
 
 namespace krata::reconcile {
 
-enum class Progress : std::uint8_t {
-  done,
-  pending,  // it has begun: whoever carries it out says when to look again
-};
+using common::Progress;
 
 // Who has the effects on one zone: the host, or a test's world. One thread.
 class StepPort {
@@ -23,17 +18,8 @@ class StepPort {
   virtual common::Result<Progress> carry_out(Step step) = 0;
 };
 
-struct FailedStep {
-  Step step;
-  common::Error error;
-};
-
-struct Outcome {
-  std::vector<Step> done{};
-  std::optional<FailedStep> failed{};  // what depends on it was left out
-  std::optional<Step> pending{};       // likewise
-  std::vector<FailedStep> noted{};     // nothing depends on these
-};
+using FailedStep = common::FailedStep<Step>;  // its error says what was being done
+using Outcome = common::Outcome<Step>;
 
 Outcome run(std::span<const PlannedStep> steps, StepPort& port);
 

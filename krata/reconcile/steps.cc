@@ -1,34 +1,10 @@
 #include "krata/reconcile/steps.h"
 
-#include <initializer_list>
-#include <utility>
-
 namespace krata::reconcile {
 
 namespace {
 
-class List {
- public:
-  void add(std::initializer_list<Step> steps) {
-    for (const Step step : steps) {
-      steps_.push_back({.step = step});
-    }
-  }
-  void add_if(bool wanted, Step step) {
-    if (wanted) {
-      add({step});
-    }
-  }
-  void add_beside_if(bool wanted, Step step) {
-    if (wanted) {
-      steps_.push_back({.step = step, .failing = Failing::is_noted});
-    }
-  }
-  std::vector<PlannedStep> take() { return std::move(steps_); }
-
- private:
-  std::vector<PlannedStep> steps_;
-};
+using List = common::StepList<Step>;
 
 // From nothing to a domain that the record names; what follows is the same as for one that is found.
 std::vector<PlannedStep> launch(const Observed& observed) {

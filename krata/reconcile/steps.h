@@ -3,26 +3,17 @@
 // ends the daemon between any two steps.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
+#include "common/steps.h"
 #include "krata/model/zone.h"
 #include "krata/reconcile/observed.h"
 #include "krata/reconcile/step.h"
 
 namespace krata::reconcile {
 
-enum class Failing : std::uint8_t {
-  ends,      // what follows depends on it, and is left out
-  is_noted,  // what follows goes on
-};
-
-struct PlannedStep {
-  Step step;
-  Failing failing = Failing::ends;
-
-  bool operator==(const PlannedStep&) const = default;
-};
+using common::Failing;
+using PlannedStep = common::PlannedStep<Step>;
 
 // Nothing: all is as it is wanted, or something is waited for. After a list has been carried out the next look may give
 // another one.

@@ -1,11 +1,11 @@
-#include "krata/cli/table.h"
+#include "common/cli/table.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstddef>
 
-namespace krata::cli {
+namespace common {
 
 std::string table_text(const Rows& rows) {
   std::vector<std::size_t> widths(rows.front().size());
@@ -25,4 +25,4 @@ std::string table_text(const Rows& rows) {
   return text;
 }
 
-}  // namespace krata::cli
+}  // namespace common
