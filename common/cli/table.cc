@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace common {
+namespace common::cli {
 
 std::string table_text(const Rows& rows) {
   std::vector<std::size_t> widths(rows.front().size());
@@ -25,4 +25,4 @@ std::string table_text(const Rows& rows) {
   return text;
 }
 
-}  // namespace common
+}  // namespace common::cli

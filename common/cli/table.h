@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-namespace common {
+namespace common::cli {
 
 using Rows = std::vector<std::vector<std::string>>;
 
 // Columns as wide as their widest cell. There is at least one row, and all have as many cells.
 std::string table_text(const Rows& rows);
 
-}  // namespace common
+}  // namespace common::cli

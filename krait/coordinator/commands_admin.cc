@@ -81,13 +81,13 @@ Result<void> list(const AdministratorFlags& flags, Output& output) {
       {"version", common::kAnswerVersion}, {"list", signed_list.value.version}, {"administrators", Json::array()}};
   std::vector<trust::Administrator> administrators = signed_list.value.administrators;
   std::ranges::sort(administrators, {}, &trust::Administrator::name);
-  common::Rows rows{{"NAME", "ROLE", "KEY"}};
+  common::cli::Rows rows{{"NAME", "ROLE", "KEY"}};
   for (const trust::Administrator& each : administrators) {
     const std::string key = crypto::verify_key_text(each.key);
     json["administrators"].push_back({{"name", each.name}, {"role", role_name(each.role)}, {"public_key", key}});
     rows.push_back({each.name, std::string(role_name(each.role)), key});
   }
-  output.report(common::table_text(rows), json);
+  output.report(common::cli::table_text(rows), json);
   return {};
 }
 

@@ -53,13 +53,14 @@ std::string state_text(const Json& host) {
 
 Result<void> list(const HostFlags& flags, Output& output) {
   KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}}));
-  common::Rows rows{{"NAME", "IDENTITY", "ADDRESSES", "STATE"}};
+  common::cli::Rows rows{{"NAME", "IDENTITY", "ADDRESSES", "STATE"}};
   for (const Json& host : common::list_at(answer, "hosts")) {
     rows.push_back(
         {common::text_at(host, "name"), common::text_at(host, "identity"), addresses_text(host), state_text(host)});
   }
-  output.report(rows.size() == 1 ? "no hosts; krait token create prints what they join with" : common::table_text(rows),
-                answer);
+  output.report(
+      rows.size() == 1 ? "no hosts; krait token create prints what they join with" : common::cli::table_text(rows),
+      answer);
   return {};
 }
 

@@ -108,12 +108,12 @@ void add_list(Shell& shell, Command group) {
   add_reach_flags(command, *flags);
   shell.on(command, [flags](Output& output) -> Result<void> {
     KRAIT_TRY(const auto answer, ask(*flags, {{"request", "tokens"}}));
-    common::Rows rows{{"TOKEN", "IDENTITY", "STATE", "NOTE"}};
+    common::cli::Rows rows{{"TOKEN", "IDENTITY", "STATE", "NOTE"}};
     for (const Json& token : common::list_at(answer, "tokens")) {
       rows.push_back({common::text_at(token, "token"), common::text_at(token, "identity"), token_state(token),
                       common::text_at(token, "note")});
     }
-    output.report(rows.size() == 1 ? "no tokens" : common::table_text(rows), answer);
+    output.report(rows.size() == 1 ? "no tokens" : common::cli::table_text(rows), answer);
     return {};
   });
 }

@@ -9,7 +9,7 @@
 #include "common/cli/table.h"
 #include "krata/cli/zone.h"
 
-namespace common {
+namespace krata::cli {
 
 using common::list_at;
 using common::number_at;
@@ -63,7 +63,7 @@ Result<void> top(const ZoneFlags& flags, Output& output) {
   std::this_thread::sleep_for(std::chrono::seconds(1));
   KRAIT_TRY(auto after, control::ask(flags.socket, {.ask = control::Ask::host}));
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begun;
-  common::Rows rows{{"DOMAIN", "CPU%", "MEMORY", "CPUS"}};
+  common::cli::Rows rows{{"DOMAIN", "CPU%", "MEMORY", "CPUS"}};
   for (common::Json& domain : after["domains"]) {
     const auto was = used_ns.find(number_at(domain, "domain"));
     const std::uint64_t now_ns = number_at(domain, "cpu_ns");
@@ -72,7 +72,7 @@ Result<void> top(const ZoneFlags& flags, Output& output) {
     rows.push_back({std::to_string(number_at(domain, "domain")), fmt::format("{:.1f}", percent),
                     memory_text(number_at(domain, "memory_kib")), std::to_string(number_at(domain, "cpus"))});
   }
-  output.report(common::table_text(rows), after);
+  output.report(common::cli::table_text(rows), after);
   return {};
 }
 
@@ -92,4 +92,4 @@ void add_host(Shell& shell) {
       "Control characters are shown, not sent to the terminal.\nExample:  krata host console", console);
 }
 
-}  // namespace common
+}  // namespace krata::cli

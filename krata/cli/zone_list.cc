@@ -15,7 +15,7 @@
 #include "krata/cli/progress.h"
 #include "krata/cli/zone.h"
 
-namespace common {
+namespace krata::cli {
 
 using common::Error;
 using common::ErrorCode;
@@ -40,7 +40,7 @@ std::string list_text(const common::Json& zones) {
   if (zones.empty()) {
     return "no zones; krata zone launch makes one";
   }
-  common::Rows rows{{"NAME", "STATE", "IMAGE", "CPUS", "MEMORY", "END"}};
+  common::cli::Rows rows{{"NAME", "STATE", "IMAGE", "CPUS", "MEMORY", "END"}};
   for (const common::Json& zone : zones) {
     const common::Json& spec = object_at(zone, "spec");
     const common::Json& end = object_at(zone, "end");
@@ -48,7 +48,7 @@ std::string list_text(const common::Json& zones) {
     rows.push_back({text_at(zone, "name"), text_at(zone, "state"), text_at(spec, "image"),
                     std::to_string(number_at(spec, "cpus")), memory_text(zone), end.empty() ? note : end_text(end)});
   }
-  return common::table_text(rows);
+  return common::cli::table_text(rows);
 }
 
 std::string show_text(const common::Json& zone) {
@@ -157,7 +157,7 @@ common::Json top_json(const common::Json& zones, const UsedBefore& before, doubl
 }
 
 std::string top_text(const common::Json& list) {
-  common::Rows rows{{"NAME", "CPU%", "CPU", "MEMORY", "CPUS", "READ/S", "WRITTEN/S"}};
+  common::cli::Rows rows{{"NAME", "CPU%", "CPU", "MEMORY", "CPUS", "READ/S", "WRITTEN/S"}};
   for (const common::Json& zone : list) {
     rows.push_back({text_at(zone, "name"), fmt::format("{:.1f}", zone["cpu_percent"].get<double>()),
                     fmt::format("{:.1f} s", zone["cpu_s"].get<double>()),
@@ -165,7 +165,7 @@ std::string top_text(const common::Json& list) {
                     size_text(static_cast<std::uint64_t>(zone["read_bytes_s"].get<double>())),
                     size_text(static_cast<std::uint64_t>(zone["written_bytes_s"].get<double>()))});
   }
-  return common::table_text(rows);
+  return common::cli::table_text(rows);
 }
 
 Result<void> metrics(const ZoneFlags& flags, Output& output) {
@@ -180,13 +180,13 @@ Result<void> metrics(const ZoneFlags& flags, Output& output) {
                     number_at(use, "cpus"), size_text(number_at(use, "memory_kib") * 1024),
                     size_text(number_at(use, "max_memory_kib") * 1024));
   }
-  common::Rows rows{{"DISK", "READS", "READ", "WRITES", "WRITTEN", "FLUSHES", "ERRORS"}};
+  common::cli::Rows rows{{"DISK", "READS", "READ", "WRITES", "WRITTEN", "FLUSHES", "ERRORS"}};
   for (const common::Json& disk : list_at(zone, "disks")) {
     const auto number = [&disk](const char* key) { return std::to_string(number_at(disk, key)); };
     rows.push_back({text_at(disk, "disk"), number("reads"), size_text(number_at(disk, "read_bytes")), number("writes"),
                     size_text(number_at(disk, "written_bytes")), number("flushes"), number("errors")});
   }
-  output.report(rows.size() == 1 ? text : text + "\n" + common::table_text(rows),
+  output.report(rows.size() == 1 ? text : text + "\n" + common::cli::table_text(rows),
                 {{"version", common::kAnswerVersion},
                  {"name", text_at(zone, "name")},
                  {"id", text_at(zone, "id")},
@@ -258,4 +258,4 @@ void add_zone_list(Shell& shell, Command group) {
   shell.on(command, [flags](Output& output) { return top(*flags, output); });
 }
 
-}  // namespace common
+}  // namespace krata::cli
