@@ -1,0 +1,139 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# ./x test. Sourced by x; needs report.sh, guests.sh.
+
+# Each takes a CPU for itself, and guests the other one meanwhile.
+tests_one_by_one() {
+  ctest_group "BPF packet tests" clang bpf 1 root
+  ctest_group "namespace tests" release netns 1 root
+  ctest_group "images, beside other tools" release images 1 root
+  ctest_group "benchmarks at their smallest" release bench 1 root
+  ctest_group "a zone's first process, in guests" release zone 1 root
+  ctest_group "threads under the thread sanitizer" tsan threads 1 root
+}
+
+shipped_programs=("${lab_programs[@]}" "${dom0_programs[@]}" "${zone_programs[@]}" krait_reference)
+
+# The tests with the label threads.
+threaded_tests=(common_event_test common_event_clients_test switch_test)
+
+# prepare_tests: builds, and meanwhile fetches what the guests are made of.
+prepare_tests() {
+  local fetching status=0
+  { fetch_lab "${lab_kernels[@]}" && fetch_xen_lab; } >"$log_dir/fetch.log" 2>&1 &
+  fetching=$!
+  { build release release_tests "${shipped_programs[@]}" && build clang sanitized_tests && build tsan "${threaded_tests[@]}"; } || status=1
+  wait "$fetching" || status=1
+  cat "$log_dir/fetch.log"
+  ((status == 0)) && make_guests "${lab_kernels[@]}" && make_xen_lab
+}
+
+run_test() {
+  if [[ $* == --all ]]; then
+    one_kernel_scenarios=() one_hypervisor_scenarios=()
+  elif (($#)); then
+    run_some_tests "$@"
+    return
+  fi
+  install_packages "${build_packages[@]}" "${lab_packages[@]}" "${deb_packages[@]}" "${debian_packages[@]}" "${filter_packages[@]}" \
+    "${image_packages[@]}" "${store_packages[@]}" "${zone_packages[@]}" "${xen_packages[@]}" "${database_packages[@]}"
+  mkdir -p "$log_dir"
+  rm -f "$times_file"
+  if ! prepare_tests; then
+    count 0 1
+    summary
+    return 1
+  fi
+  local jobs
+  jobs=$(nproc)
+  ctest_group "unit tests under the sanitizers" clang unit "$jobs"
+  ctest_group "what sanitizers would hide" release release "$jobs"
+  rm -f "$log_dir"/*.sum
+  begin one-by-one tests_one_by_one
+  begin debian debian_tests
+  vm_tests
+  xen_tests
+  pair_tests
+  finish
+  summary
+}
+
+# run_some_tests NAME...: scenarios of tests/vm, on both kernels, and of tests/xen, the guide, and other tests by CTest's names.
+run_some_tests() {
+  local name guide=false
+  local -a scenarios=() zones=() others=()
+  rm -f "$times_file"
+  for name in "$@"; do
+    if [[ -e tests/vm/$name.sh ]]; then
+      scenarios+=("$name")
+    elif [[ -e tests/xen/$name.sh ]]; then
+      zones+=("$name")
+    elif [[ $name == guide ]]; then
+      guide=true
+    else
+      others+=("$name")
+    fi
+  done
+  install_packages "${build_packages[@]}" "${lab_packages[@]}"
+  ((${#others[@]} == 0)) || install_packages "${image_packages[@]}" "${store_packages[@]}" "${zone_packages[@]}" "${database_packages[@]}"
+  mkdir -p "$log_dir"
+  if ((${#others[@]})); then
+    logged configure "configure" configure_both || exit 2
+    build_tests_named "${others[@]}"
+    for name in "${others[@]}"; do run_test_named "$name"; done
+  fi
+  if ((${#scenarios[@]})); then
+    build release "${lab_programs[@]}" program_test wireguard_device_test || exit 2
+    { fetch_lab "${lab_kernels[@]}" && make_guests "${lab_kernels[@]}"; } || exit 2
+    rm -f "$log_dir"/*.sum
+    vm_tests "${scenarios[@]}"
+    finish
+  fi
+  if ((${#zones[@]})); then
+    install_packages "${xen_packages[@]}"
+    build release "${dom0_programs[@]}" "${zone_programs[@]}" || exit 2
+    { fetch_lab "${lab_kernels[@]}" && fetch_xen_lab && make_xen_lab; } || exit 2
+    rm -f "$log_dir"/*.sum
+    xen_tests "${zones[@]}"
+    finish
+  fi
+  if "$guide"; then
+    install_packages "${deb_packages[@]}" "${debian_packages[@]}"
+    fetch_lab "${lab_kernels[@]}" || exit 2
+    debian_tests
+  fi
+  summary
+}
+
+configure_both() { cmake --preset clang && cmake --preset release; }
+
+# preset_of TEST: which of the two builds runs it in ./x test; fails where there is no such test.
+preset_of() {
+  ctest --test-dir build/clang --show-only=json-v1 | jq -r --arg name "$1" '
+    .tests[] | select(.name == $name) | [.properties[] | select(.name == "LABELS").value[]]
+    | if any(. == ("unit", "bpf")) then "clang" else "release" end' | grep .
+}
+
+# build_tests_named TEST...
+build_tests_named() {
+  local name preset
+  local -A presets=()
+  for name in "$@"; do
+    preset=$(preset_of "$name") || die "no test is called $name; ctest --test-dir build/clang -N and ls tests/vm list them"
+    presets[$preset]=1
+  done
+  [[ -z ${presets[clang]:-} ]] || build clang sanitized_tests || exit 2
+  [[ -z ${presets[release]:-} ]] || build release release_tests "${shipped_programs[@]}" || exit 2
+}
+
+run_test_named() {
+  local prefix log=$log_dir/$1.log
+  prefix=$(root_prefix) || prefix=
+  if ${prefix:+"$prefix"} ctest --test-dir "build/$(preset_of "$1")" -R "^$1\$" -V >"$log" 2>&1 </dev/null; then
+    count 1 0
+    echo "$1 passed"
+  else
+    count 0 1
+    echo "$1 failed"
+    show_failures "$log"
+  fi
+}
