@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "krata/xen/xen.h"
 
@@ -18,13 +19,18 @@ namespace {
 
 constexpr int kMaxEvents = 64;  // before the sockets' turn
 
-bool is_gone(const std::optional<xen::DomainInfo>& info) { return !info || info->is_dying; }
+Result<xen::Teller::Ask> open_ask() {
+  KRAIT_TRY(auto opened, xen::open_hypervisor());
+  return xen::Teller::Ask([hypervisor = std::shared_ptr(std::move(opened))](xen::DomainId domain) {
+    return hypervisor->domain_info(domain);
+  });
+}
 
 }  // namespace
 
-Result<std::unique_ptr<RingServer>> RingServer::open(Log& log) {
+Result<std::unique_ptr<RingServer>> RingServer::open(Log& log, std::function<Result<void>()> give_away) {
   std::unique_ptr<RingServer> rings(new RingServer(log));
-  KRAIT_TRY(rings->hypervisor_, xen::open_hypervisor());
+  KRAIT_TRY(rings->teller_, xen::Teller::start({.open = open_ask, .give_away = std::move(give_away)}));
   KRAIT_TRY(rings->events_, xen::EventDevice::open());
   KRAIT_TRY(rings->grants_, xen::GrantDevice::open());
   KRAIT_TRY(rings->exceptions_, rings->events_->bind_domain_exceptions());
@@ -89,8 +95,8 @@ Answer<RingPlace> RingServer::connect(DomainId domain, std::uint64_t /*page*/, s
 
 // A domain that cannot be connected is on its way out, and look_for_ended() finds it; or it is given up.
 Result<void> RingServer::reconnect(DomainId domain) {
-  KRAIT_TRY(const auto info, hypervisor_->domain_info(static_cast<xen::DomainId>(domain)));
-  if (is_gone(info)) {
+  KRAIT_TRY(const auto life, teller_.look(static_cast<xen::DomainId>(domain)));
+  if (life == xen::Life::gone) {
     return {};
   }
   auto ring = open_ring(domain, store_->port_of(domain));
@@ -111,9 +117,20 @@ void RingServer::resume(DomainId domain) {
   }
 }
 
+// Without an answer nobody can go on: another process of the store will ask one of its own.
+std::optional<xen::Life> RingServer::life_of(DomainId domain) const {
+  auto life = teller_.look(static_cast<xen::DomainId>(domain));
+  if (!life) {
+    failure_ = std::move(life.error());
+    loop_->stop();
+    return std::nullopt;
+  }
+  return *life;
+}
+
 bool RingServer::exists(DomainId domain) const {
-  const auto info = hypervisor_->domain_info(static_cast<xen::DomainId>(domain));
-  return info && !is_gone(*info);
+  const auto life = life_of(domain);
+  return life && *life != xen::Life::gone;
 }
 
 void RingServer::handle_events() {
@@ -199,10 +216,10 @@ void RingServer::look_for_ended() {
     if (domain == 0) {
       continue;
     }
-    const auto info = hypervisor_->domain_info(static_cast<xen::DomainId>(domain));
-    if (info && is_gone(*info)) {
+    const auto life = life_of(domain);
+    if (life == xen::Life::gone) {
       store_->domain_gone(domain, messages_);
-    } else if (info && (*info)->shutdown) {
+    } else if (life == xen::Life::shut_down) {
       store_->domain_shut_down(domain, messages_);
     }
   }

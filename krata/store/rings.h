@@ -2,8 +2,10 @@
 // that zone.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -18,16 +20,18 @@
 #include "krata/xen/byte_ring.h"
 #include "krata/xen/event_channel.h"
 #include "krata/xen/grants.h"
-#include "krata/xen/hypervisor.h"
 #include "krata/xen/own_store.h"
+#include "krata/xen/teller.h"
 
 namespace krata::store {
 
 // One thread, inside a Loop.
 class RingServer : public Rings, public RingCarrier {
  public:
-  // Opens all that it ever needs. `log` must outlive it, and is told of zones whose rings are given up.
-  static common::Result<std::unique_ptr<RingServer>> open(common::Log& log);
+  // Opens all that it ever needs. `log` must outlive it, and is told of zones whose rings are given up. `give_away` is
+  // called in the process that asks the hypervisor for this one (xen::Teller).
+  static common::Result<std::unique_ptr<RingServer>> open(common::Log& log,
+                                                          std::function<common::Result<void>()> give_away);
   RingServer(const RingServer&) = delete;
   RingServer& operator=(const RingServer&) = delete;
   ~RingServer() override;
@@ -42,6 +46,9 @@ class RingServer : public Rings, public RingCarrier {
   [[nodiscard]] bool exists(DomainId domain) const override;
   void carry(DomainId domain) override;
 
+  // Why the loop was stopped: the hypervisor cannot be asked any more.
+  [[nodiscard]] const common::Result<void>& failure() const { return failure_; }
+
  private:
   struct Ring {
     xen::GrantMapping granted;  // a zone's page
@@ -54,6 +61,7 @@ class RingServer : public Rings, public RingCarrier {
   common::Result<void> connect_domain_0();
   common::Result<Ring> open_ring(DomainId domain, xen::Port port);
   common::Result<void> reconnect(DomainId domain);
+  [[nodiscard]] std::optional<xen::Life> life_of(DomainId domain) const;
   void resume(DomainId domain);
   void handle_events();
   class Port;
@@ -64,7 +72,8 @@ class RingServer : public Rings, public RingCarrier {
   void report(DomainId domain, RingState state);
 
   common::Log& log_;
-  std::unique_ptr<xen::Hypervisor> hypervisor_;
+  xen::Teller teller_;
+  mutable common::Result<void> failure_;
   std::unique_ptr<xen::EventDevice> events_;
   std::unique_ptr<xen::GrantDevice> grants_;
   xen::EventChannel exceptions_;

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <memory>
+#include <span>
 
 #include "common/confine/confine.h"
 #include "common/event/loop.h"
@@ -22,6 +23,11 @@ namespace {
 
 constexpr unsigned kSocketMode = 0600;  // who connects speaks for domain 0
 
+// Without a user, for tests, nothing is given away.
+Result<void> give_away(const Options& options, std::span<const unsigned long> ioctls) {
+  return options.user.empty() ? Result<void>() : common::confine({.user = options.user, .ioctls = ioctls});
+}
+
 }  // namespace
 
 Result<void> run(const Options& options, common::Log& log) {
@@ -32,7 +38,7 @@ Result<void> run(const Options& options, common::Log& log) {
   NoRings no_rings;
   std::unique_ptr<RingServer> rings;
   if (!options.without_xen) {
-    KRAIT_TRY(rings, RingServer::open(log));
+    KRAIT_TRY(rings, RingServer::open(log, [&options] { return give_away(options, xen::hypercall_requests()); }));
   }
   Store store(rings ? static_cast<Rings&>(*rings) : no_rings, Quota{}, !options.state.empty());
   std::unique_ptr<Journal> journal;
@@ -44,10 +50,11 @@ Result<void> run(const Options& options, common::Log& log) {
   if (rings) {
     KRAIT_CHECK(rings->serve(*loop, store, *server), "serve the rings");
   }
-  if (!options.user.empty()) {
-    KRAIT_CHECK(common::confine({.user = options.user, .ioctls = xen::device_requests_and_hypercalls()}));
-  }
+  KRAIT_CHECK(give_away(options, xen::device_requests()));
   KRAIT_CHECK(loop->run());
+  if (rings) {
+    KRAIT_CHECK(rings->failure());
+  }
   return server->failure();
 }
 

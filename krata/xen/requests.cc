@@ -2,7 +2,6 @@
 
 #include <sys/ioctl.h>
 
-#include <algorithm>
 #include <cstdint>
 
 #include <xen/xen.h>
@@ -19,11 +18,6 @@ std::array<unsigned long, kDeviceRequests> device_requests() {
           IOCTL_GNTDEV_MAP_GRANT_REF,    IOCTL_GNTDEV_UNMAP_GRANT_REF, IOCTL_GNTDEV_GRANT_COPY};
 }
 
-std::array<unsigned long, kDeviceRequests + 1> device_requests_and_hypercalls() {
-  std::array<unsigned long, kDeviceRequests + 1> all{};
-  std::ranges::copy(device_requests(), all.begin());
-  all.back() = IOCTL_PRIVCMD_HYPERCALL;
-  return all;
-}
+std::array<unsigned long, 1> hypercall_requests() { return {IOCTL_PRIVCMD_HYPERCALL}; }
 
 }  // namespace krata::xen

@@ -9,7 +9,7 @@ namespace krata::xen {
 // Requests of ioctl(2) of event and grant devices (xen/sys/evtchn.h, xen/sys/gntdev.h).
 inline constexpr std::size_t kDeviceRequests = 7;
 std::array<unsigned long, kDeviceRequests> device_requests();
-// The same, and hypercalls (xen/sys/privcmd.h).
-std::array<unsigned long, kDeviceRequests + 1> device_requests_and_hypercalls();
+// Hypercalls (xen/sys/privcmd.h): any of them, for the kernel does not look at which.
+std::array<unsigned long, 1> hypercall_requests();
 
 }  // namespace krata::xen
