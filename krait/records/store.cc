@@ -16,6 +16,7 @@ namespace {
 // What each version adds to the one before: the first makes version 1 out of nothing.
 const std::array<std::vector<std::string>, kSchema> kMigrations{{
     {"CREATE TABLE krait_number (name VARCHAR(32) PRIMARY KEY, value BIGINT NOT NULL)",
+     // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): long statements go on in the next line
      "CREATE TABLE krait_record (kind BIGINT NOT NULL, key {bytes} NOT NULL, revision BIGINT NOT NULL, value {bytes}, "
      "PRIMARY KEY (kind, key))",
      "CREATE INDEX krait_record_revision ON krait_record (revision)",

@@ -87,12 +87,8 @@ Signed<KeyChange> sign(KeyChange value, const crypto::SigningKey& key) { return 
 Signed<Grant> sign(Grant value, const crypto::SigningKey& key) { return signed_by(std::move(value), key); }
 Signed<JoinedHost> sign(JoinedHost value, const crypto::SigningKey& key) { return signed_by(std::move(value), key); }
 Signed<AdminList> sign(AdminList value, const crypto::SigningKey& key) { return signed_by(std::move(value), key); }
-Signed<HostsStatement> sign(HostsStatement value, const crypto::SigningKey& key) {
-  return signed_by(std::move(value), key);
-}
-Signed<PolicyStatement> sign(PolicyStatement value, const crypto::SigningKey& key) {
-  return signed_by(std::move(value), key);
-}
+Signed<HostsStatement> sign(HostsStatement value, const crypto::SigningKey& key) { return signed_by(value, key); }
+Signed<PolicyStatement> sign(PolicyStatement value, const crypto::SigningKey& key) { return signed_by(value, key); }
 
 bool is_genuine(const Signed<KeyChange>& value) { return is_signed(value); }
 bool is_genuine(const Signed<Grant>& value) { return is_signed(value); }
