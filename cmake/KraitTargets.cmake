@@ -32,8 +32,8 @@ if(KRAIT_SANITIZE AND NOT KRAIT_FUZZ)
   set(KRAIT_CHEAPLY -O0)
 endif()
 
-# What ./x test builds with clang and the sanitizers, the tests with the labels unit and bpf, and what it builds with the compiler of
-# what ships: those in namespaces, whose waits a sanitizer on a busy machine makes too short, those that measure, and guests' own.
+# What ./x test builds with clang and the sanitizers, the tests with the labels unit, bpf and netns, and what it builds with the compiler of
+# what ships: those that measure, and guests' own.
 add_custom_target(sanitized_tests)
 add_custom_target(release_tests)
 
@@ -89,7 +89,7 @@ function(krait_test name)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
   foreach(label IN LISTS ARG_LABELS)
-    if(label MATCHES "^(unit|bpf)$")
+    if(label MATCHES "^(unit|bpf|netns)$")
       add_dependencies(sanitized_tests ${name})
     elseif(NOT label STREQUAL "threads")
       add_dependencies(release_tests ${name})
