@@ -133,7 +133,7 @@ vm_lane() {
 
 # in_a_row SCRIPT...: as lab/init takes them.
 in_a_row() {
-  local IFS=,
+  local IFS=+
   echo "$*"
 }
 
