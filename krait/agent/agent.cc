@@ -248,7 +248,7 @@ control::Json Service::take_state() {
                            applied.error().text()));
     return common::error_json(applied.error());
   }
-  if (applied->revision != before) {
+  if (applied->revision != before || applied->changes.any()) {
     log_.info(fmt::format("took a state from the network: hosts {}, policy {}; revision {}, {} rules, {} peers",
                           enforcer_.network()->hosts_revision, enforcer_.network()->policy_revision, applied->revision,
                           applied->rules, applied->peers));

@@ -95,20 +95,21 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
 Result<Enforcer::Ran> Enforcer::reconcile(Goal goal, const plan::Plan& plan, const wireguard::PrivateKey* key,
                                           const MovedTo& moved_to) {
   const bool looks_at_wireguard = goal == Goal::enforce && held_.is_managed;
+  const model::WireguardImage* previous = plan_.wireguard.interface.empty() ? nullptr : &plan_.wireguard;
   KRAIT_TRY(auto sight, observe(held_, {.plan = plan,
                                         .revision = last_.revision,
                                         .key = !looks_at_wireguard ? std::nullopt
                                                : key != nullptr    ? std::optional(key->public_key())
                                                                    : held_.key,
+                                        .previous = previous,
                                         .moved_to = moved_to}));
   model::WireguardImage nobody;
   nobody.interface = held_.interface;
   const bool is_ending = goal == Goal::deny || goal == Goal::nothing;
-  const bool is_adopting = plan_.wireguard.interface.empty();
   const Wanted wanted{.plan = plan,
                       .wireguard = is_ending ? nobody : plan.wireguard,
                       .key = key,
-                      .previous = is_adopting ? nullptr : &plan_.wireguard,
+                      .previous = previous,
                       .present_name = sight.name,
                       .new_home = sight.new_home};
   Work work(held_, wanted);
@@ -178,7 +179,8 @@ bool Enforcer::is_unchanged() {
     }
     key = loaded->public_key();
   }
-  const auto sight = observe(held_, {.plan = plan_, .revision = last_.revision, .key = key});
+  const auto sight =
+      observe(held_, {.plan = plan_, .revision = last_.revision, .key = key, .previous = &plan_.wireguard});
   return sight && sight->observed.place == Place::here && sight->observed.is_attached &&
          sight->observed.is_in_force() && (sight->observed.is_applied || !managed());
 }

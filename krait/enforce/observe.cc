@@ -17,7 +17,7 @@ bool is_applied(const Held& held, const Looking& looking) {
   if (!looking.key || held.key != looking.key || !held.refused.empty() || awaits_keys(looking.plan.wireguard)) {
     return false;
   }
-  const auto applied = wireguard::is_applied(looking.plan.wireguard, *looking.key);
+  const auto applied = wireguard::is_applied(looking.plan.wireguard, *looking.key, looking.previous);
   return applied && *applied;  // what cannot be read is for the steps to report
 }
 

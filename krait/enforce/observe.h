@@ -24,7 +24,9 @@ struct Looking {
   const plan::Plan& plan;
   std::uint64_t revision = 0;             // of the plan, when it has no image any more: it was in force
   std::optional<model::PublicKey> key{};  // that the interface is to have; none: WireGuard is not looked at
-  MovedTo moved_to{};                     // none: what is missing is absent
+  // That WireGuard was set up by last, which is the plan's own where nothing is to change; null: the agent begins.
+  const model::WireguardImage* previous = nullptr;
+  MovedTo moved_to{};  // none: what is missing is absent
 };
 
 // What is known beside the plain facts.

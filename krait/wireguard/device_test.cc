@@ -255,7 +255,11 @@ TEST_F(WireguardDevice, KeepsARoamedEndpointUntilTheFileSaysAnother) {
   apply_and_expect(peers_changed(1, 0), &before);
   EXPECT_EQ(read().peers[0].endpoint, roamed);
 
+  EXPECT_TRUE(is_applied(image_, key_.public_key(), &image_).value_or(false));
+  EXPECT_FALSE(is_applied(image_, key_.public_key(), nullptr).value_or(true));  // an agent that begins does not know
+
   image_.peers[0].endpoint = Endpoint::parse("[2001:db8::5]:51820");
+  EXPECT_FALSE(is_applied(image_, key_.public_key(), &before).value_or(true));
   apply_and_expect(peers_changed(1, 0), &before);
   EXPECT_EQ(read().peers[0].endpoint, image_.peers[0].endpoint);
 }
@@ -289,7 +293,7 @@ TEST_F(WireguardDevice, SaysThatThePortIsTakenAndSetsUpTheRest) {
   done = apply(image_, &key_, &image_);
   ASSERT_TRUE(done) << done.error().text();
   EXPECT_TRUE(done->refused.empty());
-  EXPECT_TRUE(is_applied(image_, key_.public_key()).value_or(false));
+  EXPECT_TRUE(is_applied(image_, key_.public_key(), &image_).value_or(false));
 }
 
 TEST_F(WireguardDevice, RefusesItsOwnKeyAsAPeer) {
@@ -322,7 +326,7 @@ TEST_F(WireguardDevice, TakesTenThousandPeersAndOnePeerWithManyAllowedIps) {
   timed("10,000 peers added", [&] { apply_and_expect(first_changes(10'000)); });
   timed("10,000 peers compared", [&] { apply_and_expect({}); });
   const auto expect_applied = [&](bool expected) {
-    const auto same = is_applied(image_, key_.public_key());
+    const auto same = is_applied(image_, key_.public_key(), &image_);
     ASSERT_TRUE(same) << same.error().text();
     EXPECT_EQ(*same, expected);
   };

@@ -114,6 +114,14 @@ PeerPlan plan_withdrawal(const DeviceState& device, const WireguardImage& image,
   return plan;
 }
 
+bool asks_the_same(const WireguardImage& image, const WireguardImage& former) {
+  return std::ranges::all_of(image.peers, [&](const WireguardPeer& peer) {
+    const WireguardPeer* before = find_peer(former.peers, peer.public_key);
+    return before != nullptr && before->endpoint == peer.endpoint && before->keepalive_s == peer.keepalive_s &&
+           before->preshared_key_file.empty() && peer.preshared_key_file.empty();
+  });
+}
+
 PeerPlan plan_peers(const DeviceState& device, const WireguardImage& image, const WireguardImage* previous,
                     std::int64_t now_s, const PresharedKeys& preshared) {
   PeerPlan plan;

@@ -85,6 +85,10 @@ struct PeerPlan {
 // go are moved to a peer `sink` that nobody can be (a random key), and then that peer is removed.
 PeerPlan plan_withdrawal(const DeviceState& device, const model::WireguardImage& image, const model::PublicKey& sink);
 
+// Whether `image` asks nothing of its peers that a device which had `former` may lack and does not tell: another
+// endpoint (peers roam), another keepalive, another preshared key. A file of such a key may hold another one meanwhile.
+bool asks_the_same(const model::WireguardImage& image, const model::WireguardImage& former);
+
 // Adds the peers and allowed IPs that the device does not have. `previous` is the image that was applied before; none
 // at the agent's start: then an endpoint that differs stays only while its session lives at `now_s` (Unix time).
 PeerPlan plan_peers(const DeviceState& device, const model::WireguardImage& image,

@@ -133,6 +133,30 @@ TEST(PlanPeers, KeepsARoamedEndpointUntilTheFileChanges) {
   EXPECT_FALSE(sets_endpoint(a, none, &a));
 }
 
+// The device tells nobody whether it has these because of the image or in spite of it.
+TEST(AsksTheSame, SeesWhatTheDeviceDoesNotTell) {
+  const WireguardPeer peer{.public_key = key(1),
+                           .endpoint = endpoint("192.0.2.1:1"),
+                           .allowed_ips = {prefix("10.0.0.1/32")},
+                           .keepalive_s = 25};
+  const WireguardImage former = image({peer});
+  const auto after = [&](const auto& change) {
+    WireguardPeer changed = peer;
+    change(changed);
+    return asks_the_same(image({changed}), former);
+  };
+  EXPECT_TRUE(after([](WireguardPeer&) {}));
+  EXPECT_TRUE(after([](WireguardPeer& changed) { changed.allowed_ips.clear(); }));  // which the device tells
+  EXPECT_FALSE(after([](WireguardPeer& changed) { changed.endpoint = endpoint("192.0.2.2:1"); }));
+  EXPECT_FALSE(after([](WireguardPeer& changed) { changed.keepalive_s = 0; }));
+  EXPECT_FALSE(after([](WireguardPeer& changed) { changed.preshared_key_file = "web.psk"; }));
+  EXPECT_FALSE(after([](WireguardPeer& changed) { changed.public_key = key(2); }));
+  WireguardPeer with_secret = peer;
+  with_secret.preshared_key_file = "web.psk";
+  EXPECT_FALSE(asks_the_same(image({with_secret}), image({with_secret})));  // another secret in the same file
+  EXPECT_FALSE(asks_the_same(former, image({with_secret})));
+}
+
 TEST(PlanPeers, KeepsARoamedEndpointAtTheStartWhileItsSessionLives) {
   const std::optional<Endpoint> a = endpoint("192.0.2.1:1");
   const std::optional<Endpoint> b = endpoint("192.0.2.2:1");

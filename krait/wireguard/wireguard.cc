@@ -239,7 +239,10 @@ Result<Changes> apply(const WireguardImage& image, const PrivateKey* key, const 
   return changes;
 }
 
-Result<bool> is_applied(const WireguardImage& image, const model::PublicKey& key) {
+Result<bool> is_applied(const WireguardImage& image, const model::PublicKey& key, const WireguardImage* previous) {
+  if (previous == nullptr || (previous != &image && !asks_the_same(image, *previous))) {
+    return false;
+  }
   KRAIT_TRY(auto session, open_session(image.interface));
   const auto device = session.device.is(session.link.index, image, key);
   return device && *device ? is_applied(session.interface(), image) : device;

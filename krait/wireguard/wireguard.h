@@ -42,8 +42,11 @@ common::Result<Changes> apply(const model::WireguardImage& image, const PrivateK
 common::Result<void> check_preshared_keys(const model::WireguardImage& image);
 
 // Whether withdraw() and apply() would have nothing to do, but for the MTU (see fit_mtu()) and for peers that have
-// announced their next key. Reads the device once; for 10,000 peers that is most of what it costs.
-common::Result<bool> is_applied(const model::WireguardImage& image, const model::PublicKey& key);
+// announced their next key; `previous` as apply() gets it. Of endpoints, keepalives and preshared keys the kernel does
+// not say who set them: false where `previous` asked for others, or where it is not known. Reads the device once; for
+// 10,000 peers that is most of what it costs.
+common::Result<bool> is_applied(const model::WireguardImage& image, const model::PublicKey& key,
+                                const model::WireguardImage* previous);
 
 // Sets the MTU that fits, where it differs. apply() does so too; this is for changes of the underlay: a link, a route,
 // a learned path MTU. A system call for each endpoint.
