@@ -9,6 +9,7 @@
 
 #include "common/answer.h"
 #include "common/base64.h"
+#include "common/file.h"
 #include "krait/control/version.h"
 #include "krait/coordinator/audit_text.h"
 #include "krait/fleet/rows.h"
@@ -115,7 +116,16 @@ struct Admin::Command {
   Handler handler;
   Role role;
   bool local_only = false;
+  bool waits = role != Role::read;  // where it is asked to, until hosts enforce what there is then
 };
+
+Admin::Admin(common::Loop& loop, Service& service, records::Store& store, const Clock& clock, std::string server_key)
+    : loop_(loop),
+      service_(service),
+      store_(store),
+      clock_(clock),
+      server_key_(std::move(server_key)),
+      name_(common::read_file("/proc/sys/kernel/random/uuid", 64).value_or("").substr(0, 36)) {}
 
 const std::map<std::string, Admin::Command, std::less<>>& Admin::commands() {
   static const std::map<std::string, Command, std::less<>> kCommands{
@@ -135,6 +145,7 @@ const std::map<std::string, Admin::Command, std::less<>>& Admin::commands() {
       {"settings_set", {&Admin::set_settings, Role::admin}},
       {"rotate_keys", {&Admin::rotate_keys, Role::admin}},
       {"backup", {&Admin::backup, Role::admin, true}},
+      {"await", {.handler = &Admin::await, .role = Role::read, .waits = true}},
   };
   return kCommands;
 }
@@ -154,7 +165,7 @@ void Admin::handle(std::string_view request, const Asker& asker, Reply reply) {
   auto done = (this->*found->second.handler)(*json, asker);
   if (!done) {
     failed(done.error());
-  } else if (truth_at(*json, "wait") && found->second.role != Role::read) {
+  } else if (truth_at(*json, "wait") && found->second.waits) {
     reply_when_enforced(*std::move(done), *json, std::move(reply));
   } else {
     reply(common::json_line(*done));
@@ -185,7 +196,17 @@ void Admin::reply_when_enforced(Json answer, const Json& request, Reply reply) {
 void Admin::finish(std::uint64_t id, const Spread& spread, bool in_time) {
   auto waiting = waiting_.extract(id);
   waiting.mapped().answer["spread"] = spread_json(spread, in_time);
+  name_coordinators(waiting.mapped().answer);
   waiting.mapped().reply(common::json_line(waiting.mapped().answer));
+}
+
+// Where there may be several: each knows which hosts are connected with itself, and nothing of the others'.
+void Admin::name_coordinators(Json& answer) const {
+  answer["coordinator"] = name_;
+  if (store_.database().is_shared()) {
+    answer["server_key"] = server_key_;
+    answer["coordinators"] = service_.network().settings().addresses;
+  }
 }
 
 Result<Json> Admin::status(const Json& /*request*/, const Asker& /*asker*/) {
@@ -288,6 +309,7 @@ Result<Json> Admin::hosts(const Json& request, const Asker& /*asker*/) {
   if (!name.empty() && json["hosts"].empty()) {
     return Error(ErrorCode::not_found, fmt::format("there is no host {}; see krait-coordinator host list", name));
   }
+  name_coordinators(json);
   return json;
 }
 
@@ -406,15 +428,17 @@ Result<std::string> Admin::text_in(const Json& request) const {
 Result<Json> Admin::apply_policy(const Json& request, const Asker& asker) {
   KRAIT_TRY(const auto bytes, decoded(request, "statement"));
   KRAIT_TRY(const auto statement, trust::parse_policy_statement(bytes));
-  KRAIT_TRY(auto text, text_in(request));
-  const std::string who = signed_by(asker.who, service_.network().trusted().lists.back().value, statement.signer);
-  fleet::PolicyText policy{
-      .text = std::move(text), .who = who, .what = what_of_policy(request), .at_s = clock_.unix_s()};
-  KRAIT_TRY(const auto revision,
-            service_.change(who, fmt::format("policy: {}", policy.what),
-                            [&](const fleet::Network& network) { return network.apply_policy(policy, statement); }));
+  if (!(statement == service_.network().trusted().policy)) {  // else asked once more by who did not hear the answer
+    KRAIT_TRY(auto text, text_in(request));
+    const std::string who = signed_by(asker.who, service_.network().trusted().lists.back().value, statement.signer);
+    fleet::PolicyText policy{
+        .text = std::move(text), .who = who, .what = what_of_policy(request), .at_s = clock_.unix_s()};
+    KRAIT_CHECK(service_.change(who, fmt::format("policy: {}", policy.what), [&](const fleet::Network& network) {
+      return network.apply_policy(policy, statement);
+    }));
+  }
   Json json = answer();
-  json["revision"] = revision;
+  json["revision"] = service_.revision();
   json["policy"] = service_.network().policies().rbegin()->first;
   json["online"] = service_.online();
   return json;
@@ -512,6 +536,20 @@ Result<Json> Admin::rotate_keys(const Json& request, const Asker& asker) {
       clock_.unix_s()));
   Json json = answer();
   json["told"] = service_.rotate_keys(hosts, go);
+  json["revision"] = service_.revision();
+  name_coordinators(json);
+  return json;
+}
+
+// Of this coordinator's hosts, for a change that another one has made.
+Result<Json> Admin::await(const Json& request, const Asker& /*asker*/) {
+  if (service_.revision() < number_at(request, "revision")) {
+    KRAIT_CHECK(service_.catch_up());
+  }
+  if (service_.revision() < number_at(request, "revision")) {
+    return Error(ErrorCode::unavailable, "this coordinator keeps its books somewhere else");
+  }
+  Json json = answer();
   json["revision"] = service_.revision();
   return json;
 }

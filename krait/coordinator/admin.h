@@ -35,8 +35,7 @@ class Admin {
   using Reply = std::function<void(std::string answer)>;
 
   // All outlive it.
-  Admin(common::Loop& loop, Service& service, records::Store& store, const Clock& clock, std::string server_key)
-      : loop_(loop), service_(service), store_(store), clock_(clock), server_key_(std::move(server_key)) {}
+  Admin(common::Loop& loop, Service& service, records::Store& store, const Clock& clock, std::string server_key);
 
   // Answers at once, or when hosts enforce what was asked for. The reply is called once, also when whoever asked has
   // gone.
@@ -64,6 +63,8 @@ class Admin {
   common::Result<Json> set_settings(const Json& request, const Asker& asker);
   common::Result<Json> rotate_keys(const Json& request, const Asker& asker);
   common::Result<Json> backup(const Json& request, const Asker& asker);
+  common::Result<Json> await(const Json& request, const Asker& asker);
+  void name_coordinators(Json& answer) const;
   [[nodiscard]] Json host_json(const fleet::Host& host) const;
   void reply_when_enforced(Json answer, const Json& request, Reply reply);
 
@@ -81,6 +82,7 @@ class Admin {
   records::Store& store_;
   const Clock& clock_;
   std::string server_key_;
+  std::string name_;  // drawn at random: several coordinators are told apart by it
   std::map<std::uint64_t, Waiting> waiting_;
   std::uint64_t next_waiting_ = 1;
 };

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <set>
 #include <utility>
 
 #include "common/answer.h"
@@ -192,6 +193,35 @@ Result<Json> ask(const Reach& reach, const Json& request) {
     profile.addresses = {reach.coordinator};
   }
   return ask(profile, reach.key, request);
+}
+
+Others ask_others(const Reach& reach, const Json& answer, const Json& request) {
+  Others others;
+  const Json& addresses = common::list_at(answer, "coordinators");
+  const auto key = wire::parse_hash(common::text_at(answer, "server_key"));
+  if (addresses.size() < 2 || !key) {
+    return others;
+  }
+  std::set<std::string> heard{common::text_at(answer, "coordinator")};
+  for (const Json& each : addresses) {
+    const std::string address = each.is_string() ? each.get<std::string>() : "";
+    auto other = ask(Profile{.network = {}, .addresses = {address}, .server_key = *key}, reach.key, request);
+    if (!other) {
+      others.silent.push_back({{"coordinator", address}, {"why", other.error().text()}});
+    } else if (heard.insert(common::text_at(*other, "coordinator")).second) {
+      others.answers.push_back(*std::move(other));
+    }
+  }
+  return others;
+}
+
+std::string silent_text(const Json& silent) {
+  std::string text;
+  for (const Json& coordinator : silent) {
+    text += fmt::format("\n  of hosts of the coordinator at {} nothing is known: {}",
+                        common::text_at(coordinator, "coordinator"), common::text_at(coordinator, "why"));
+  }
+  return text;
 }
 
 }  // namespace krait::coordinator

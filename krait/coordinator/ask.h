@@ -37,4 +37,14 @@ common::Result<common::Json> ask(const Reach& reach, const common::Json& request
 // The same by a profile that is not written yet.
 common::Result<common::Json> ask(const Profile& profile, const std::string& key_file, const common::Json& request);
 
+// What the other coordinators say where several serve a network, by the network and with the administrator's key.
+struct Others {
+  std::vector<common::Json> answers;
+  common::Json silent = common::Json::array();  // {"coordinator": ADDRESS, "why": ..} of each that does not answer
+};
+// `answer`: what the coordinator of `reach` has said; it names all of them, where there are several.
+Others ask_others(const Reach& reach, const common::Json& answer, const common::Json& request);
+// Beside how many hosts, a line for each that is silent.
+std::string silent_text(const common::Json& silent);
+
 }  // namespace krait::coordinator

@@ -230,6 +230,36 @@ Result<crypto::SigningKey> load_admin_key(const std::string& given) {
   return key;
 }
 
+namespace {
+
+void add_spread(const Json& other, Json& spread) {
+  spread["concerned"] = common::number_at(spread, "concerned") + common::number_at(other, "concerned");
+  spread["enforcing"] = common::number_at(spread, "enforcing") + common::number_at(other, "enforcing");
+  spread["last_ms"] = std::max(spread.value("last_ms", 0.0), other.value("last_ms", 0.0));
+  spread["in_time"] = spread.value("in_time", false) && other.value("in_time", false);
+  for (const Json& failing : common::list_at(other, "failing")) {
+    spread["failing"].push_back(failing);
+  }
+}
+
+// Each coordinator knows of its own hosts alone. One that went from one to another meanwhile is counted where it went.
+void await_others(const Reach& reach, std::uint32_t timeout_ms, Json& answer) {
+  if (!answer.contains("spread")) {
+    return;
+  }
+  const Others others = ask_others(reach, answer,
+                                   {{"request", "await"},
+                                    {"revision", common::number_at(answer, "revision")},
+                                    {"wait", true},
+                                    {"timeout_ms", timeout_ms}});
+  for (const Json& other : others.answers) {
+    add_spread(common::object_at(other, "spread"), answer["spread"]);
+  }
+  answer["spread"]["silent"] = others.silent;
+}
+
+}  // namespace
+
 Result<Json> edit_hosts(const HostsOrder& order, const MakeEdit& make) {
   KRAIT_TRY(const auto key, load_admin_key(order.reach.key));
   for (int attempt = 1;; ++attempt) {
@@ -246,6 +276,7 @@ Result<Json> edit_hosts(const HostsOrder& order, const MakeEdit& make) {
     auto answer = ask(order.reach, request);
     if (answer) {
       KRAIT_CHECK(note_signed(order.reach, &statement.value, nullptr));
+      await_others(order.reach, order.timeout_ms, *answer);
     }
     if (answer || answer.error().code() != ErrorCode::unavailable || attempt == kMaxAttempts) {
       return answer;
@@ -336,6 +367,7 @@ Result<Json> apply_policy(const PolicyOrder& order) {
   made.request["timeout_ms"] = order.timeout_ms;
   KRAIT_TRY(auto answer, ask(order.reach, made.request));
   KRAIT_CHECK(note_signed(order.reach, nullptr, &made.statement));
+  await_others(order.reach, order.timeout_ms, answer);
   return answer;
 }
 

@@ -74,7 +74,9 @@ std::string spread_text(const Json& answer, Output& output) {
   for (const Json& host : failing) {
     text += fmt::format("\n  {} does not: {}", common::text_at(host, "host"), common::text_at(host, "why"));
   }
-  if (!failing.empty()) {
+  const Json& silent = common::list_at(spread, "silent");
+  text += silent_text(silent);
+  if (!failing.empty() || !silent.empty()) {
     output.found_problems();
   }
   return text;

@@ -51,21 +51,49 @@ std::string state_text(const Json& host) {
              : fmt::format("online, does not enforce revision {}: {}", common::number_at(host, "sent"), failure);
 }
 
+// All hosts, each as the coordinator knows it with which it is connected.
+Result<Json> all_hosts(const Reach& reach, const std::string& name = "") {
+  const Json request{{"request", "hosts"}, {"host", name}};
+  KRAIT_TRY(auto answer, ask(reach, request));
+  const Others others = ask_others(reach, answer, request);
+  std::map<std::string, Json> elsewhere;
+  for (const Json& other : others.answers) {
+    for (const Json& host : common::list_at(other, "hosts")) {
+      if (host.value("online", false)) {
+        elsewhere[common::text_at(host, "name")] = host;
+      }
+    }
+  }
+  for (Json& host : answer["hosts"]) {
+    const auto found = elsewhere.find(common::text_at(host, "name"));
+    for (const char* member : {"online", "enforced", "sent", "behind", "failure"}) {
+      if (found != elsewhere.end()) {
+        host[member] = found->second[member];
+      }
+    }
+  }
+  if (!others.silent.empty()) {
+    answer["silent"] = others.silent;
+  }
+  return answer;
+}
+
 Result<void> list(const HostFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}}));
+  KRAIT_TRY(const auto answer, all_hosts(flags));
   common::cli::Rows rows{{"NAME", "IDENTITY", "ADDRESSES", "STATE"}};
   for (const Json& host : common::list_at(answer, "hosts")) {
     rows.push_back(
         {common::text_at(host, "name"), common::text_at(host, "identity"), addresses_text(host), state_text(host)});
   }
   output.report(
-      rows.size() == 1 ? "no hosts; krait token create prints what they join with" : common::cli::table_text(rows),
+      (rows.size() == 1 ? "no hosts; krait token create prints what they join with" : common::cli::table_text(rows)) +
+          silent_text(common::list_at(answer, "silent")),
       answer);
   return {};
 }
 
 Result<void> show(const HostFlags& flags, Output& output) {
-  KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}, {"host", flags.host}}));
+  KRAIT_TRY(const auto answer, all_hosts(flags, flags.host));
   const Json& hosts = common::list_at(answer, "hosts");
   const Json host = hosts.empty() ? Json::object() : hosts.front();
   std::string routes;
@@ -185,7 +213,7 @@ using Judge = std::function<std::string(const Json& host)>;
 Result<Lacks> await_hosts(const RotateFlags& flags, std::chrono::steady_clock::time_point end, const Judge& judge) {
   constexpr std::chrono::milliseconds kPause{200};
   for (;;) {
-    KRAIT_TRY(const auto answer, ask(flags, {{"request", "hosts"}}));
+    KRAIT_TRY(const auto answer, all_hosts(flags));
     Lacks lacks;
     for (const Json& host : common::list_at(answer, "hosts")) {
       if (std::string lack = judge(host); !lack.empty()) {
@@ -227,8 +255,11 @@ Error not_rotated(const Lacks& lacks, std::string_view what) {
 Result<void> rotate_keys(const RotateFlags& flags, Output& output) {
   KRAIT_TRY(const auto timeout_s, duration_s(flags.timeout));
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(timeout_s);
-  const auto order = [&](bool go) {
-    return ask(flags, {{"request", "rotate_keys"}, {"hosts", flags.hosts}, {"go", go}});
+  const auto order = [&](bool go) -> Result<void> {
+    const Json request{{"request", "rotate_keys"}, {"hosts", flags.hosts}, {"go", go}};
+    KRAIT_TRY(const auto answer, ask(flags, request));
+    std::ignore = ask_others(flags, answer, request);  // whose hosts are offline for us where it is silent
+    return {};
   };
   KRAIT_CHECK(order(false));
   std::map<std::string, std::string> wanted;  // by host: the announced key

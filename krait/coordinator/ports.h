@@ -26,7 +26,8 @@ class Ledger {
   virtual ~Ledger() = default;
   // The next revision, once it is durable; nothing: another one than `base` is in force meanwhile.
   virtual common::Result<std::optional<std::uint64_t>> commit(const Commit& commit) = 0;
-  // Adds what later revisions than this one changed, and gives the newest.
+  // Adds what later revisions than this one changed, and gives the newest; an older one than this where the store has
+  // gone back.
   virtual common::Result<std::uint64_t> read_since(std::uint64_t revision, std::vector<fleet::Row>& rows) = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "krait/coordinator/server.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -22,6 +23,7 @@
 #include "common/event/stream_server.h"
 #include "common/event/timer.h"
 #include "common/event/unix_socket.h"
+#include "common/fd.h"
 #include "common/file.h"
 #include "common/memory.h"
 #include "krait/control/version.h"
@@ -57,6 +59,7 @@ constexpr wire::FrameLimits kAdminFrames{.incoming_bytes = wire::kMaxAdminFrameB
 // How often a store that cannot tell of others' commits is asked.
 constexpr std::chrono::seconds kAskPeriod{1};
 constexpr std::chrono::milliseconds kMinRetry{200};
+constexpr std::chrono::milliseconds kMaxRetry{5000};
 
 // In a lease: three of them may be lost on the way. And between two, whatever the lease.
 constexpr int kConfirmations = 4;
@@ -135,6 +138,7 @@ class Server {
 
   Result<void> start(const ServerOptions& options, const wire::KeyPair& key) {
     KRAIT_CHECK(service_.load());
+    last_revision_ = service_.revision();
     KRAIT_TRY(confirm_timer_, common::Timer::create(loop_, [this] { confirm_leases(); }));
     follow_lease();
     KRAIT_TRY(tls_, wire::Tls::create(wire::Side::server, key));
@@ -278,12 +282,20 @@ class Server {
     } else {
       log_.warning("leases are not confirmed: " + known.error().text());
     }
+    look_for_others();
   }
 
   // What administrators, hosts or other coordinators did may concern all of these.
   void follow() {
     network_admins_.look_for_struck_off();
     follow_lease();
+    if (service_.revision() < last_revision_) {
+      log_.error(
+          fmt::format("the database has gone back from revision {} to {}: hosts that have seen a newer state refuse "
+                      "what it holds until an administrator signs it anew (network sign-anew)",
+                      last_revision_, service_.revision()));
+    }
+    last_revision_ = service_.revision();
   }
 
   // --- Other coordinators
@@ -298,13 +310,16 @@ class Server {
     return {};
   }
 
+  // By a descriptor of its own: libpq closes its one when it connects anew, and the number may be a host's from then
+  // on.
   void watch_notices() {
-    if (notice_token_ != 0) {
-      loop_.remove(std::exchange(notice_token_, 0));
-    }
+    forget_notices();
+    heard_connection_ = store_.database().connection();
     const int fd = store_.database().notice_fd();
-    const auto token = fd < 0 ? Result<Loop::Token>(Error(ErrorCode::unsupported, "no notices"))
-                              : loop_.add(fd, EPOLLIN, [this](std::uint32_t) { on_notice(); });
+    notices_.reset(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    const auto token = !notices_.valid()
+                           ? Result<Loop::Token>(Error(ErrorCode::unsupported, "no notices"))
+                           : loop_.add(notices_.get(), EPOLLIN, [this](std::uint32_t) { look_for_others(); });
     if (token) {
       notice_token_ = *token;
       ask_timer_.stop();
@@ -313,31 +328,37 @@ class Server {
     }
   }
 
-  void on_notice() {
+  void forget_notices() {
+    if (notice_token_ != 0) {
+      loop_.remove(std::exchange(notice_token_, 0));
+    }
+    notices_.reset();
+  }
+
+  // After whatever may have asked the store: a query may have taken in what would have made the descriptor readable, or
+  // have connected anew, and of what was said before nobody has heard.
+  void look_for_others() {
+    if (!store_.database().is_shared()) {
+      return;
+    }
+    if (store_.database().connection() != heard_connection_) {
+      ask_store();
+      return;
+    }
+    if (is_store_away_) {
+      return;  // it is asked again when its time has come
+    }
     const auto heard = store_.database().take_notices();
     if (!heard) {
-      log_.warning(heard.error().text());
-      loop_.remove(std::exchange(notice_token_, 0));
-      ask_timer_.after(kMinRetry);
+      lose_store(heard.error());
     } else if (*heard) {
       catch_up();
     }
   }
 
-  // A query may have taken in what would have made the descriptor readable.
-  void look_for_others() {
-    if (store_.database().is_shared()) {
-      const auto heard = store_.database().take_notices();
-      if (heard && *heard) {
-        catch_up();
-      }
-    }
-  }
-
   void catch_up() {
     if (const auto done = service_.catch_up(); !done) {
-      log_.warning(done.error().text());
-      ask_timer_.after(kAskPeriod);
+      lose_store(done.error());
     }
     follow();
   }
@@ -345,11 +366,25 @@ class Server {
   // Connects anew where the database has gone, and reads what was missed.
   void ask_store() {
     if (const auto done = service_.catch_up(); !done) {
-      log_.warning(done.error().text());
-      ask_timer_.after(kAskPeriod);
+      lose_store(done.error());
       return;
     }
+    if (std::exchange(is_store_away_, false)) {
+      log_.info(fmt::format("the database answers again: revision {}", service_.revision()));
+    }
+    store_retry_ = kMinRetry;
     watch_notices();
+    follow();
+  }
+
+  // Hosts stay, and what they have; nothing can be changed.
+  void lose_store(const Error& error) {
+    if (!std::exchange(is_store_away_, true)) {
+      log_.warning(error.text());
+    }
+    forget_notices();
+    ask_timer_.after(store_retry_);
+    store_retry_ = std::min(2 * store_retry_, kMaxRetry);
   }
 
   Loop& loop_;
@@ -374,7 +409,12 @@ class Server {
   common::Timer ask_timer_;
   common::Timer confirm_timer_;
   std::chrono::seconds lease_{0};
+  common::Fd notices_;
   Loop::Token notice_token_ = 0;
+  std::uint64_t heard_connection_ = 0;
+  std::chrono::milliseconds store_retry_ = kMinRetry;
+  bool is_store_away_ = false;
+  std::uint64_t last_revision_ = 0;
   std::uint16_t port_ = 0;
 };
 

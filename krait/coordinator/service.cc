@@ -33,6 +33,9 @@ Result<std::uint64_t> Service::change(const std::string& who, const std::string&
   const std::int64_t begun_us = clock_.steady_us();
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     KRAIT_TRY(auto rows, make(*network_));
+    if (rows.empty()) {
+      return revision_;
+    }
     KRAIT_TRY(const auto committed, ledger_.commit({revision_, who, what, clock_.unix_s(), rows}));
     if (!committed) {
       KRAIT_CHECK(catch_up());
@@ -54,9 +57,37 @@ Result<void> Service::catch_up() {
   if (newest == revision_) {
     return {};
   }
+  if (newest < revision_) {
+    return start_over();
+  }
   KRAIT_TRY(const auto concerned, network_->absorb(rows), "take in what another coordinator committed");
   revision_ = newest;
   spread(concerned, begun_us);
+  return {};
+}
+
+// The database has gone back: a backup was restored, or a standby took over that had not heard of everything. Whoever
+// is connected calls again, and is told what holds now.
+Result<void> Service::start_over() {
+  auto network = std::make_unique<fleet::Network>();
+  std::vector<fleet::Row> rows;
+  KRAIT_TRY(const auto newest, ledger_.read_since(0, rows));
+  KRAIT_CHECK(network->absorb(rows), "read the network anew");
+  network_ = std::move(network);
+  revision_ = newest;
+  differences_.clear();
+  left_.clear();
+  for (auto& [id, session] : sessions_) {
+    unlist(id, session);
+    session.held = {};
+    session.pending.reset();
+    if (!session.ending) {
+      refuse(session, wire::RefusalCode::later,
+             "what the coordinator keeps has gone back to an older revision; call again");
+    }
+    settle(id, false, "what the coordinator keeps has gone back to an older revision");
+  }
+  joining_.clear();
   return {};
 }
 
@@ -68,9 +99,12 @@ void Service::spread(const fleet::Concerned& concerned, std::int64_t begun_us) {
   std::erase_if(left_, [&](const auto& each) {
     return each.second.sent + kRememberedRevisions < revision_ || network_->find_host(each.first) == nullptr;
   });
-  last_concerned_ = sessions_of(concerned);
-  last_begun_us_ = begun_us;
-  for (const SessionId id : last_concerned_) {
+  last_ = {};
+  last_.open = sessions_of(concerned);
+  last_.spread.revision = revision_;
+  last_.spread.concerned = last_.open.size();
+  last_.begun_us = begun_us;
+  for (const SessionId id : std::set<SessionId>(last_.open)) {
     Session& session = sessions_.at(id);
     session.behind = true;
     push(session);
@@ -206,13 +240,10 @@ Service::Frames Service::frames_of(const trust::Bytes& bytes, std::uint64_t base
 // --- Who waits
 // ---------------------------------------------------------------------------------------------------------
 
+// From where the last change has come: whoever asks later, after another coordinator's change, is told of all of it.
 Service::WaitId Service::wait(OnSpread done) {
   const WaitId id = next_wait_++;
-  Wait& wait = waits_[id];
-  wait.spread.revision = revision_;
-  wait.spread.concerned = last_concerned_.size();
-  wait.open = last_concerned_;
-  wait.begun_us = last_begun_us_;
+  Wait& wait = waits_[id] = last_;
   wait.done = std::move(done);
   if (wait.open.empty()) {
     const Wait finished = std::move(wait);
@@ -238,24 +269,44 @@ Spread Service::give_up(WaitId id) {
   return spread;
 }
 
+// Whoever comes without the newest state is waited for too: it may have been another coordinator's host until now.
+void Service::expect(SessionId id, const std::string& host) {
+  const auto expect_in = [&](Wait& wait) {
+    if (wait.open.insert(id).second) {
+      const auto is_host = [&](const auto& failing) { return failing.first == host; };
+      wait.spread.concerned += std::erase_if(wait.spread.failing, is_host) == 0 ? 1 : 0;
+    }
+  };
+  expect_in(last_);
+  for (auto& [number, wait] : waits_) {
+    expect_in(wait);
+  }
+}
+
 void Service::settle(SessionId id, bool enforcing, const std::string& why) {
-  last_concerned_.erase(id);
+  const auto session = sessions_.find(id);
+  const auto settle_in = [&](Wait& wait) {
+    const bool done = !enforcing || (session != sessions_.end() && session->second.enforced >= wait.spread.revision);
+    if (!done || wait.open.erase(id) == 0) {
+      return;
+    }
+    if (enforcing) {
+      ++wait.spread.enforcing;
+      wait.spread.last_us = clock_.steady_us() - wait.begun_us;
+      return;
+    }
+    const fleet::Host* host = session == sessions_.end() ? nullptr : network_->find_host(session->second.host);
+    wait.spread.failing.emplace_back(host == nullptr ? "" : host->name, why);
+  };
+  settle_in(last_);
+  // Who has gone is nobody's who asks later.
+  last_.spread.concerned -= last_.spread.failing.size();
+  last_.spread.failing.clear();
   std::vector<Wait> finished;
   for (auto each = waits_.begin(); each != waits_.end();) {
-    Wait& wait = each->second;
-    const auto session = sessions_.find(id);
-    const bool done = !enforcing || (session != sessions_.end() && session->second.enforced >= wait.spread.revision);
-    if (done && wait.open.erase(id) != 0) {
-      if (enforcing) {
-        ++wait.spread.enforcing;
-        wait.spread.last_us = clock_.steady_us() - wait.begun_us;
-      } else {
-        const fleet::Host* host = session == sessions_.end() ? nullptr : network_->find_host(session->second.host);
-        wait.spread.failing.emplace_back(host == nullptr ? "" : host->name, why);
-      }
-    }
-    if (wait.open.empty()) {
-      finished.push_back(std::move(wait));
+    settle_in(each->second);
+    if (each->second.open.empty()) {
+      finished.push_back(std::move(each->second));
       each = waits_.erase(each);
     } else {
       ++each;

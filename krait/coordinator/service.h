@@ -74,14 +74,15 @@ class Service {
   // Makes a revision of what `make` gives for the network as it is, anew where another coordinator came first; then
   // everybody concerned is told.
   common::Result<std::uint64_t> change(const std::string& who, const std::string& what, const Make& make);
-  // Another coordinator has committed.
+  // Another coordinator has committed, or the database has gone back.
   common::Result<void> catch_up();
   // Has these hosts go over to another WireGuard key, as wire::RotateKey says; an empty list: all. How many were told.
   std::size_t rotate_keys(const std::set<std::string>& hosts, bool go);
   // Tells everybody who has the newest state that it is: their leases begin anew. What another coordinator may have
   // committed is known by then (catch_up()).
   void confirm_leases();
-  // Calls back once every host that is online and concerned by the last change enforces it, or has gone.
+  // Calls back once every host that is online and concerned by the last change enforces it, or has gone; and everybody
+  // who has come meanwhile without the newest state.
   WaitId wait(OnSpread done);
   // What has come of it so far; the waiting ends.
   Spread give_up(WaitId id);
@@ -163,6 +164,8 @@ class Service {
   void send_state(Session& session, const fleet::Telling& telling, bool whole);
   Frames frames_for(const Session& session, const fleet::Telling& telling, bool whole);
   [[nodiscard]] Frames frames_of(const trust::Bytes& bytes, std::uint64_t base) const;
+  common::Result<void> start_over();
+  void expect(SessionId id, const std::string& host);
   void spread(const fleet::Concerned& concerned, std::int64_t begun_us);
   [[nodiscard]] std::set<SessionId> sessions_of(const fleet::Concerned& concerned);
   void look_for_struck_off(const fleet::Concerned& concerned);
@@ -184,8 +187,7 @@ class Service {
   std::set<SessionId> joining_;
   std::map<DifferenceKey, Difference> differences_;  // made since the last change
   SessionId next_session_ = 1;
-  std::set<SessionId> last_concerned_;  // by the last change
-  std::int64_t last_begun_us_ = 0;
+  Wait last_;  // how far the last change has come, without anybody who waits
   std::map<WaitId, Wait> waits_;
   WaitId next_wait_ = 1;
   Counters counters_;

@@ -235,6 +235,7 @@ void Service::on(SessionId id, Session& session, wire::Watch& watch) {
   const fleet::Telling telling = network_->telling_for(*host);
   if (!recognise(session, watch, telling)) {
     send_state(session, telling, true);
+    expect(id, host->name);
   } else if (session.held.told == telling.told && session.held.self == telling.self) {
     session.held = telling;
     session.sent = revision_;
@@ -242,6 +243,7 @@ void Service::on(SessionId id, Session& session, wire::Watch& watch) {
     session.peer->send(wire::Confirmed{revision_});
   } else {
     send_state(session, telling, false);
+    expect(id, host->name);
   }
 }
 

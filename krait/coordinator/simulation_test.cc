@@ -616,6 +616,59 @@ TEST_F(Hosts, AreToldTheNewestStateAloneWhereTheyAreSlow) {
   EXPECT_EQ(states.back().revision, service.revision());
 }
 
+// A host that was another coordinator's when the change was made.
+TEST_F(Hosts, AreWaitedForWhereTheyComeMeanwhile) {
+  Host& here = add("web", 1);
+  Host& comes = add("db", 2);
+  read(here);
+  read(comes);
+  service.on_gone(comes.session);
+  comes.wire.to_host.clear();
+  apply("db web");
+  Spread spread;
+  bool done = false;
+  service.wait([&](const Spread& all) {
+    spread = all;
+    done = true;
+  });
+  comes.session = service.on_connected(comes.wire, fleet::TestAuthor::applicant(comes.name, 2).link_key, std::nullopt);
+  say(comes, wire::Hello{});
+  say(comes, wire::Watch{});
+  read(here);
+  EXPECT_FALSE(done);
+  read(comes);
+  EXPECT_TRUE(done);
+  EXPECT_EQ(spread.concerned, 2U);
+  EXPECT_EQ(spread.enforcing, 2U);
+  EXPECT_TRUE(spread.failing.empty());
+}
+
+// A store that was put back: everybody calls again, and is told what it holds; changes go on from there.
+TEST_F(Hosts, CallAgainWhereTheStoreHasGoneBack) {
+  Host& host = add("web", 1);
+  read(host);
+  const std::uint64_t before = service.revision();
+  apply("db web");
+  read(host);
+  ledger.log.pop_back();
+  ASSERT_TRUE(service.catch_up());
+  EXPECT_EQ(service.revision(), before);
+  EXPECT_TRUE(host.wire.finishing);
+  EXPECT_EQ(std::get<wire::Refused>(*wire::decode(host.wire.to_host.back())).code, wire::RefusalCode::later);
+  service.on_gone(host.session);
+  host.wire.to_host.clear();
+  host.session = service.on_connected(host.wire, fleet::TestAuthor::applicant(host.name, 1).link_key, std::nullopt);
+  say(host, wire::Hello{});
+  say(host, wire::Watch{.holds = before + 1, .digest = std::string(32, 'x')});
+  const auto states = read(host);
+  ASSERT_EQ(states.size(), 1U);
+  EXPECT_EQ(states.front().base, 0U);
+  EXPECT_EQ(states.front().revision, before);
+  apply("db web");
+  EXPECT_EQ(service.revision(), before + 1);
+  EXPECT_EQ(read(host).size(), 1U);
+}
+
 // A whole state is sent to whoever holds something else than it was told here last.
 TEST_F(Hosts, AreToldWhatHasChangedWhileTheyWereAway) {
   Host& host = add("web", 1);

@@ -21,7 +21,7 @@ class StoreLedger final : public Ledger {
   }
 
   common::Result<std::uint64_t> read_since(std::uint64_t revision, std::vector<fleet::Row>& rows) override {
-    std::uint64_t newest = revision;
+    std::uint64_t newest = 0;
     KRAIT_TRY(const auto now, store_.revision());
     KRAIT_CHECK(store_.since(revision, [&](records::Record& record) {
       newest = std::max(newest, record.revision);

@@ -192,9 +192,14 @@ Result<std::vector<Row>> Network::add_token(const Token& token) const {
       return refused(fmt::format("{} is not in the network's prefixes", pool.text()));
     }
   }
+  const std::string key = crypto::verify_key_text(grant.token);
+  if (const auto known = tokens_.find(key); known != tokens_.end()) {
+    return known->second.grant == token.grant ? Result<std::vector<Row>>(std::vector<Row>())
+                                              : refused("there is another token with this key");
+  }
   Token added = token;
   added.uses_left = grant.uses;
-  return std::vector<Row>{{Kind::token, crypto::verify_key_text(grant.token), text_of(added)}};
+  return std::vector<Row>{{Kind::token, key, text_of(added)}};
 }
 
 void Network::release_addresses(const trust::HostBinding& binding, std::int64_t now_s, std::vector<Row>& rows) const {
@@ -206,6 +211,9 @@ void Network::release_addresses(const trust::HostBinding& binding, std::int64_t 
 Result<std::vector<Row>> Network::edit_hosts(const HostsEdit& edit,
                                              const trust::Signed<trust::HostsStatement>& statement,
                                              std::int64_t now_s) const {
+  if (statement == trusted_.hosts) {
+    return std::vector<Row>();  // asked once more by who did not hear the answer
+  }
   return edit_hosts_under(trusted_.lists.back().value, edit, statement, now_s);
 }
 
@@ -268,6 +276,9 @@ Result<std::vector<Row>> Network::apply_policy(PolicyText policy,
       statement.value.network != list.network) {
     return refused("the policy is not signed by an administrator of this network");
   }
+  if (statement == trusted_.policy) {
+    return std::vector<Row>();  // asked once more by who did not hear the answer
+  }
   if (statement.value.revision <= trusted_.policy.value.revision) {
     return Error(ErrorCode::unavailable, "another policy was applied meanwhile; look at it, and try again");
   }
@@ -303,6 +314,10 @@ Result<void> Network::check_next_list(const trust::Signed<trust::AdminList>& lis
 Result<std::vector<Row>> Network::change_admins(const AdminsEdit& edit, std::int64_t now_s) const {
   const trust::Signed<trust::AdminList>& signed_list = edit.list ? *edit.list : trusted_.lists.back();
   const trust::AdminList& list = signed_list.value;
+  if (signed_list == trusted_.lists.back() && edit.policy_statement == trusted_.policy &&
+      edit.hosts_statement == trusted_.hosts) {
+    return std::vector<Row>();  // likewise
+  }
   if (edit.list) {
     KRAIT_CHECK(check_next_list(*edit.list));
   }

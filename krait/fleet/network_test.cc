@@ -115,6 +115,26 @@ TEST_F(Networks, BelieveWhatAPeerSeesWhereTheCoordinatorSeesTheSameAddress) {
   EXPECT_FALSE(seen("web1", "db1", "198.51.100.7:4000"));  // known
 }
 
+// Whoever did not hear the answer asks once more, of another coordinator perhaps.
+TEST_F(Networks, TakeTheSameChangeOnce) {
+  const auto makes_nothing = [](const common::Result<std::vector<Row>>& rows) { return rows && rows->empty(); };
+  const PolicyText policy{.text = network.last_policy_text(), .who = "alice", .what = "apply", .at_s = kNow};
+  EXPECT_TRUE(makes_nothing(network.apply_policy(policy, network.trusted().policy)));
+  const Token token = author.token("web", 1);
+  absorb(network.add_token(token));
+  EXPECT_TRUE(makes_nothing(network.add_token(token)));
+  EXPECT_FALSE(network.add_token(author.token("db", 1)));  // another one with its key
+  const auto offer = network.offer(author.applicant("web1", 1), {}, kNow);
+  ASSERT_TRUE(offer) << offer.error().text();
+  absorb(network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 1), kNow));
+  EXPECT_TRUE(makes_nothing(network.add_token(token)));  // it stays spent
+  EXPECT_EQ(network.tokens().begin()->second.uses_left, 0U);
+  const HostsEdit edit{.put = {*network.binding("web1")}};
+  const auto statement = author.statement(network, edit);
+  absorb(network.edit_hosts(edit, statement, kNow));
+  EXPECT_TRUE(makes_nothing(network.edit_hosts(edit, statement, kNow)));
+}
+
 // A state that shows one key twice is refused by whoever verifies it: one host could keep all changes from its peers.
 TEST_F(Networks, RefuseAKeyThatIsAnotherHosts) {
   join("web1", "web", 1);

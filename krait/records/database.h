@@ -46,8 +46,12 @@ class Database {
   // Runs `work` inside one serializable transaction, durable when it returns; again and again as long as the database
   // says that others were in the way.
   virtual common::Result<void> transact(const std::function<common::Result<void>()>& work) = 0;
+  // The last one failed where nobody can say whether it was committed: the database went while it answered.
+  [[nodiscard]] virtual bool is_in_doubt() const { return false; }
 
-  // Readable when another coordinator may have committed; -1: ask once in a while. Another one after each connect.
+  // Another one after each connect: of what was told before it nobody has heard.
+  [[nodiscard]] virtual std::uint64_t connection() const { return 0; }
+  // Readable when another coordinator may have committed; -1: ask once in a while. Closed with its connection.
   [[nodiscard]] virtual int notice_fd() const { return -1; }
   // Whether one has, as far as has come there; to be asked after each run() too, which may have taken that in.
   virtual common::Result<bool> take_notices() { return false; }

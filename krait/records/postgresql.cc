@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <array>
 #include <charconv>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -29,15 +31,26 @@ constexpr Oid kInt8 = 20;
 
 constexpr const char* kChannel = "krait_revision";
 
+// What holds where the administrator's words (dbname, which libpq takes apart) say nothing else: a server that has gone
+// without a word is found gone in seconds, and not when TCP gives up.
+constexpr std::array<const char*, 8> kKeywords{
+    "fallback_application_name", "connect_timeout",  "tcp_user_timeout", "keepalives_idle",
+    "keepalives_interval",       "keepalives_count", "dbname",           nullptr};
+
 class Postgresql final : public Database {
  public:
   explicit Postgresql(std::string where) : where_(std::move(where)) {}
 
   Result<void> connect() {
-    connection_.reset(PQconnectdb(where_.c_str()));
+    const auto begun = std::chrono::steady_clock::now();
+    connection_.reset(PQconnectdbParams(kKeywords.data(), values_of(where_).data(), 1));
+    takes_no_changes_ = false;
     if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK) {
+      const auto now = std::chrono::steady_clock::now();
+      rest_until_ = now + (now - begun);
       return lost();
     }
+    ++connections_;
     // A failover must not leave us writing to a server that confirms before its disk does.
     KRAIT_CHECK(simple("SET synchronous_commit=on"));
     KRAIT_CHECK(simple("SET client_min_messages=warning"));
@@ -47,8 +60,8 @@ class Postgresql final : public Database {
 
   Result<void> run(const std::string& sql, const std::vector<Value>& parameters,
                    const std::function<void(Row&)>& visit) override {
-    if (PQstatus(connection_.get()) != CONNECTION_OK) {
-      if (inside_) {
+    if (takes_no_changes_ || PQstatus(connection_.get()) != CONNECTION_OK) {
+      if (inside_ || std::chrono::steady_clock::now() < rest_until_) {
         return lost();
       }
       KRAIT_CHECK(connect());
@@ -62,6 +75,7 @@ class Postgresql final : public Database {
   }
 
   Result<void> transact(const std::function<Result<void>()>& work) override {
+    is_in_doubt_ = false;
     for (int attempt = 1;; ++attempt) {
       KRAIT_CHECK(Database::run("BEGIN ISOLATION LEVEL SERIALIZABLE"));
       inside_ = true;
@@ -69,6 +83,7 @@ class Postgresql final : public Database {
       auto done = work();
       if (done) {
         done = Database::run("COMMIT");
+        is_in_doubt_ = !done && PQstatus(connection_.get()) != CONNECTION_OK;
       }
       inside_ = false;
       if (done) {
@@ -82,6 +97,10 @@ class Postgresql final : public Database {
       }
     }
   }
+
+  [[nodiscard]] bool is_in_doubt() const override { return is_in_doubt_; }
+
+  [[nodiscard]] std::uint64_t connection() const override { return connections_; }
 
   [[nodiscard]] int notice_fd() const override { return hears_ ? PQsocket(connection_.get()) : -1; }
 
@@ -108,7 +127,9 @@ class Postgresql final : public Database {
 
  private:
   [[nodiscard]] Error lost() const {
-    std::string why = connection_ ? PQerrorMessage(connection_.get()) : "no memory";
+    std::string why = takes_no_changes_ ? "the server takes no changes: it is a standby now"
+                      : connection_     ? PQerrorMessage(connection_.get())
+                                        : "no memory";
     while (!why.empty() && why.back() == '\n') {
       why.pop_back();
     }
@@ -153,10 +174,12 @@ class Postgresql final : public Database {
     const std::string_view code = state == nullptr ? "" : state;
     // Appendix A of PostgreSQL's manual: serialization_failure, deadlock_detected, disk_full, class 57.
     conflict_ = conflict_ || code == "40001" || code == "40P01";
+    // read_only_sql_transaction: a primary no longer; the next call looks for the one that is.
+    takes_no_changes_ = takes_no_changes_ || code == "25006";
     const char* text = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
-    const ErrorCode kind = code == "53100"           ? ErrorCode::limit
-                           : code.starts_with("57P") ? ErrorCode::unavailable
-                                                     : ErrorCode::system;
+    const ErrorCode kind = code == "53100"                              ? ErrorCode::limit
+                           : code.starts_with("57P") || code == "25006" ? ErrorCode::unavailable
+                                                                        : ErrorCode::system;
     return {kind, fmt::format("PostgreSQL: {} ({})", text == nullptr ? "no answer" : text, code)};
   }
 
@@ -180,7 +203,15 @@ class Postgresql final : public Database {
     return values;
   }
 
+  static std::array<const char*, 8> values_of(const std::string& where) {
+    return {"krait-coordinator", "3", "10000", "10", "5", "3", where.c_str(), nullptr};
+  }
+
   std::string where_;
+  std::uint64_t connections_ = 0;
+  std::chrono::steady_clock::time_point rest_until_{};  // as long as the last attempt took that failed: others wait too
+  bool takes_no_changes_ = false;
+  bool is_in_doubt_ = false;
   std::unique_ptr<PGconn, PostgresqlCloser> connection_;
   bool hears_ = false;
   bool inside_ = false;  // a transaction

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <map>
 #include <utility>
 
 namespace krait::records {
@@ -184,6 +186,27 @@ Result<void> Store::append(Entry entry) {
   return database_->run("UPDATE krait_number SET value = $1 WHERE name = 'audit'", {Value::of(entry.number)});
 }
 
+// Whether the next revision is this change. Another coordinator's is another one by what it holds, or else the same.
+Result<bool> Store::was_made(const Change& change) {
+  bool is_same = false;
+  KRAIT_CHECK(database_->run(
+      fmt::format("SELECT {} FROM krait_audit WHERE revision = $1 ORDER BY number LIMIT 1", kEntryColumns),
+      {Value::of(change.base + 1)}, [&](Row& row) {
+        const Entry entry = entry_of(row);
+        is_same = entry.who == change.who && entry.what == change.what && entry.at_s == change.at_s;
+      }));
+  std::map<std::pair<std::uint32_t, std::string>, Record> now;
+  KRAIT_CHECK(since(change.base, [&](Record& record) {
+    const auto key = std::pair(record.kind, record.key);
+    now.insert_or_assign(key, std::move(record));
+  }));
+  return is_same && std::ranges::all_of(change.records, [&](const Record& record) {
+           const auto found = now.find({record.kind, record.key});  // a later revision may have changed it again
+           return found != now.end() &&
+                  (found->second.revision > change.base + 1 || found->second.value == record.value);
+         });
+}
+
 Result<std::optional<std::uint64_t>> Store::commit(const Change& change) {
   bool overtaken = false;
   const std::uint64_t next = change.base + 1;
@@ -200,6 +223,18 @@ Result<std::optional<std::uint64_t>> Store::commit(const Change& change) {
     KRAIT_CHECK(append({.at_s = change.at_s, .who = change.who, .what = change.what, .revision = next}));
     return database_->notify();
   });
+  if (!done && database_->is_in_doubt()) {
+    const auto made = was_made(change);
+    if (!made) {
+      return Error(ErrorCode::unavailable,
+                   fmt::format("{}; it went while it committed, so the change may have been made: look, before you try "
+                               "again",
+                               done.error().text()));
+    }
+    if (*made) {
+      return std::optional(next);
+    }
+  }
   if (!done) {
     return common::passed_on(done, "commit a change");
   }

@@ -62,7 +62,8 @@ class Store {
   // What one record holds now; nothing: it was removed, or never was.
   common::Result<std::optional<std::string>> value(std::uint32_t kind, const std::string& key);
   // Makes the next revision of it, all or nothing, durable when it returns; with a line of the audit. Nothing: another
-  // one than `base` is in force meanwhile, and nothing was written.
+  // one than `base` is in force meanwhile, and nothing was written. Where the database went while it committed it is
+  // asked once more what became of that.
   common::Result<std::optional<std::uint64_t>> commit(const Change& change);
   // A line of the audit alone.
   common::Result<void> note(const std::string& who, const std::string& what, std::int64_t at_s);
@@ -78,6 +79,7 @@ class Store {
   explicit Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
   common::Result<std::uint64_t> number(std::string_view name);
   common::Result<void> put(const Record& record, std::uint64_t revision);
+  common::Result<bool> was_made(const Change& change);
   common::Result<void> append(Entry entry);
 
   std::unique_ptr<Database> database_;
