@@ -17,7 +17,6 @@
 namespace krait::coordinator {
 
 using common::Error;
-using common::ErrorCode;
 using common::Result;
 
 namespace {
