@@ -46,7 +46,7 @@ one_kernel_scenarios=(
 
 # Begun, and not all of their steps pass yet, or they have not run yet: they run by their names only. kills: a hundred deaths take longer
 # than the other scenarios together.
-unfinished_scenarios=(signed_state kills)
+unfinished_scenarios=(kills)
 is_unfinished() { [[ " ${unfinished_scenarios[*]} " == *" $1 "* ]]; }
 
 # scenarios_for SERIES: what ./x test runs with that kernel.
