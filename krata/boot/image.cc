@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::uint64_t kLargeBytes = std::uint64_t{2} << 20U;
 constexpr std::size_t kMaxNoteBytes = 64 << 10;
+constexpr std::string_view kNoteName{"Xen\0", 4};  // as it lies in a note
 
 // The numbers of xen/elfnote.h.
 enum class Note : std::uint32_t {
@@ -98,7 +99,7 @@ Result<void> read_notes(std::string_view bytes, Notes& notes) {
     if (!name || !value) {
       return wrong("a note that goes beyond its segment");
     }
-    if (*name == std::string_view("Xen", 4) && header.n_type < notes.values.size()) {
+    if (*name == kNoteName && header.n_type < notes.values.size()) {
       notes.values.at(header.n_type) = number_in(*value);
     }
     bytes.remove_prefix(std::min<std::size_t>(value_at + padded(header.n_descsz), bytes.size()));
