@@ -104,7 +104,7 @@ void Service::spread(const fleet::Concerned& concerned, std::int64_t begun_us) {
   last_.spread.revision = revision_;
   last_.spread.concerned = last_.open.size();
   last_.begun_us = begun_us;
-  for (const SessionId id : std::set<SessionId>(last_.open)) {
+  for (const SessionId id : last_.open) {
     Session& session = sessions_.at(id);
     session.behind = true;
     push(session);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include <array>
 #include <charconv>
@@ -29,6 +30,9 @@ constexpr int kMaxAttempts = 100;  // of a transaction that others are in the wa
 constexpr Oid kBytea = 17;
 constexpr Oid kInt8 = 20;
 
+// For one answer; the longest, a whole network of 10,000 hosts, takes a second.
+constexpr std::chrono::seconds kPatience{10};
+
 constexpr const char* kChannel = "krait_revision";
 
 // What holds where the administrator's words (dbname, which libpq takes apart) say nothing else: a server that has gone
@@ -44,13 +48,14 @@ class Postgresql final : public Database {
   Result<void> connect() {
     const auto begun = std::chrono::steady_clock::now();
     connection_.reset(PQconnectdbParams(kKeywords.data(), values_of(where_).data(), 1));
-    takes_no_changes_ = false;
+    useless_.clear();
     if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK) {
       const auto now = std::chrono::steady_clock::now();
       rest_until_ = now + (now - begun);
       return lost();
     }
     ++connections_;
+    PQsetnonblocking(connection_.get(), 1);
     // A failover must not leave us writing to a server that confirms before its disk does.
     KRAIT_CHECK(simple("SET synchronous_commit=on"));
     KRAIT_CHECK(simple("SET client_min_messages=warning"));
@@ -60,7 +65,7 @@ class Postgresql final : public Database {
 
   Result<void> run(const std::string& sql, const std::vector<Value>& parameters,
                    const std::function<void(Row&)>& visit) override {
-    if (takes_no_changes_ || PQstatus(connection_.get()) != CONNECTION_OK) {
+    if (!useless_.empty() || PQstatus(connection_.get()) != CONNECTION_OK) {
       if (inside_ || std::chrono::steady_clock::now() < rest_until_) {
         return lost();
       }
@@ -83,13 +88,13 @@ class Postgresql final : public Database {
       auto done = work();
       if (done) {
         done = Database::run("COMMIT");
-        is_in_doubt_ = !done && PQstatus(connection_.get()) != CONNECTION_OK;
+        is_in_doubt_ = !done && !is_usable();
       }
       inside_ = false;
       if (done) {
         return done;
       }
-      if (PQstatus(connection_.get()) == CONNECTION_OK && PQtransactionStatus(connection_.get()) != PQTRANS_IDLE) {
+      if (is_usable() && PQtransactionStatus(connection_.get()) != PQTRANS_IDLE) {
         std::ignore = Database::run("ROLLBACK");
       }
       if (!conflict_ || attempt == kMaxAttempts) {
@@ -127,17 +132,45 @@ class Postgresql final : public Database {
 
  private:
   [[nodiscard]] Error lost() const {
-    std::string why = takes_no_changes_ ? "the server takes no changes: it is a standby now"
-                      : connection_     ? PQerrorMessage(connection_.get())
-                                        : "no memory";
+    std::string why = !useless_.empty() ? useless_ : connection_ ? PQerrorMessage(connection_.get()) : "no memory";
     while (!why.empty() && why.back() == '\n') {
       why.pop_back();
     }
     return {ErrorCode::unavailable, "PostgreSQL: " + why};
   }
 
+  [[nodiscard]] bool is_usable() const {
+    return useless_.empty() && connection_ && PQstatus(connection_.get()) == CONNECTION_OK;
+  }
+
+  // The last of all that the server says to what was sent. It is not waited for without an end, since hosts wait
+  // meanwhile.
+  Answer await_answer() {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    Answer last;
+    for (;;) {
+      while (PQisBusy(connection_.get()) == 1) {
+        const bool sends = PQflush(connection_.get()) == 1;
+        pollfd waiting{PQsocket(connection_.get()), static_cast<short>(sends ? POLLIN | POLLOUT : POLLIN), 0};
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        if (left.count() <= 0 || (::poll(&waiting, 1, static_cast<int>(left.count())) == 0)) {
+          useless_ = fmt::format("it has not answered for {} s", kPatience.count());
+          return nullptr;
+        }
+        if (PQconsumeInput(connection_.get()) != 1) {
+          break;
+        }
+      }
+      Answer next(PQgetResult(connection_.get()));
+      if (next == nullptr) {
+        return last;
+      }
+      last = std::move(next);
+    }
+  }
+
   Result<void> simple(const std::string& sql) {
-    const Answer answer(PQexec(connection_.get(), sql.c_str()));
+    const Answer answer = PQsendQuery(connection_.get(), sql.c_str()) == 1 ? await_answer() : nullptr;
     return PQresultStatus(answer.get()) == PGRES_COMMAND_OK ? Result<void>() : failure(answer.get());
   }
 
@@ -157,8 +190,9 @@ class Postgresql final : public Database {
       formats.push_back(number ? 0 : 1);
       types.push_back(number ? kInt8 : kBytea);
     }
-    Answer answer(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(parameters.size()), types.data(),
-                               values.data(), sizes.data(), formats.data(), 1));
+    const int sent = PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(parameters.size()),
+                                       types.data(), values.data(), sizes.data(), formats.data(), 1);
+    Answer answer = sent == 1 ? await_answer() : nullptr;
     const ExecStatusType status = PQresultStatus(answer.get());
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
       return failure(answer.get());
@@ -167,7 +201,7 @@ class Postgresql final : public Database {
   }
 
   Error failure(const PGresult* answer) {
-    if (PQstatus(connection_.get()) != CONNECTION_OK) {
+    if (!is_usable()) {
       return lost();
     }
     const char* state = PQresultErrorField(answer, PG_DIAG_SQLSTATE);
@@ -175,7 +209,9 @@ class Postgresql final : public Database {
     // Appendix A of PostgreSQL's manual: serialization_failure, deadlock_detected, disk_full, class 57.
     conflict_ = conflict_ || code == "40001" || code == "40P01";
     // read_only_sql_transaction: a primary no longer; the next call looks for the one that is.
-    takes_no_changes_ = takes_no_changes_ || code == "25006";
+    if (code == "25006") {
+      useless_ = "the server takes no changes: it is a standby now";
+    }
     const char* text = PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY);
     const ErrorCode kind = code == "53100"                              ? ErrorCode::limit
                            : code.starts_with("57P") || code == "25006" ? ErrorCode::unavailable
@@ -210,7 +246,7 @@ class Postgresql final : public Database {
   std::string where_;
   std::uint64_t connections_ = 0;
   std::chrono::steady_clock::time_point rest_until_{};  // as long as the last attempt took that failed: others wait too
-  bool takes_no_changes_ = false;
+  std::string useless_;  // why another connection is to be made before the next call; empty: this one may do
   bool is_in_doubt_ = false;
   std::unique_ptr<PGconn, PostgresqlCloser> connection_;
   bool hears_ = false;

@@ -225,15 +225,13 @@ Result<std::optional<std::uint64_t>> Store::commit(const Change& change) {
   });
   if (!done && database_->is_in_doubt()) {
     const auto made = was_made(change);
-    if (!made) {
-      return Error(ErrorCode::unavailable,
-                   fmt::format("{}; it went while it committed, so the change may have been made: look, before you try "
-                               "again",
-                               done.error().text()));
-    }
-    if (*made) {
+    if (made && *made) {
       return std::optional(next);
     }
+    // Not there yet: a server may go on with what was asked by who has gone.
+    return Error(ErrorCode::unavailable,
+                 fmt::format("{}; it was committing, so the change may have been made: look, before you try again",
+                             done.error().text()));
   }
   if (!done) {
     return common::passed_on(done, "commit a change");

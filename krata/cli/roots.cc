@@ -50,7 +50,7 @@ Result<PrunedRoots> prune_roots(const std::string& folder, const std::string& so
   KRAIT_TRY(const auto answer, control::ask(socket, {.ask = control::Ask::zones}),
             "packed file systems stay, for only kratad knows which are needed");
   for (const std::string& name : unneeded_roots(names, common::list_at(answer, "zones"))) {
-    const std::string path = fmt::format("{}/{}", folder, name);
+    const std::string path = (std::filesystem::path(folder) / name).string();
     const auto bytes = std::filesystem::file_size(path, failed);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
       return Error::from_errno(errno, "remove " + path);

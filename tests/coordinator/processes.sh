@@ -31,8 +31,8 @@ says() { # says TEXT COMMAND...: it prints that, whatever it ends with
   printf '%s\n' "$said"
   [[ $said == *"$text"* ]]
 }
-await() { # await COMMAND...: ten seconds at most
-  local end=$((SECONDS + 10))
+await() { # await COMMAND...: twenty seconds at most
+  local end=$((SECONDS + 20))
   until "$@" >/dev/null 2>&1; do
     ((SECONDS < end)) || return 1
     sleep 0.02

@@ -183,6 +183,17 @@ check "a policy reaches the hosts of both" says "3 of 3" by A policy apply --wai
 check "no host has lost its connection" test "$(connections web1)" = "$stayed"
 check "the audit holds" says "none was changed" by B audit verify
 
+# --- The database answers nothing ----------------------------------------------------------------------------------------
+second_pids() { head -n 1 "$pg/second/postmaster.pid" && pgrep -P "$(head -n 1 "$pg/second/postmaster.pid")"; }
+signal_second() { second_pids | xargs kill "$1"; }
+signal_second -STOP
+check "a database that is there and answers nothing holds nobody up for ever" \
+  says "PostgreSQL: it has not answered for 10 s" by A policy apply "$work/web.toml"
+signal_second -CONT
+check "once it answers changes go on" await by A policy apply "$work/web.toml"
+check "by B too" await by B policy apply "$work/office.toml"
+check "no host has lost its connection over that" test "$(connections web1)" = "$stayed"
+
 # --- The database goes back --------------------------------------------------------------------------------------------
 pg_stop second
 cp -a "$pg/second" "$pg/copy"

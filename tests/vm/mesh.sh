@@ -52,4 +52,29 @@ on office ip route add 10.90.1.0/24 dev wg0
 denied "office sends to an address that is nobody's" office unknown_destination egress ping_once office 10.90.1.1
 denied "office sends to a multicast address" office multicast egress ping_once office -I wg0 224.0.0.9
 check "the pair's packets are counted" "web to db: $(allowed db web db ingress)" test "$(allowed db web db ingress)" -gt 0
+
+# What the kernel does not tell who set it, where nothing else changes.
+shows() { [[ $(on web wg show wg0 "$1" | grep -F "${public_key[db]}" | cut -f 2) == "$2" ]]; }
+secret=$(on web wg genpsk)
+put_file web /var/lib/krait/db.psk "$secret"
+on web chmod 600 /var/lib/krait/db.psk
+on web cp /etc/krait/krait.toml /etc/krait/before
+edit() { on web sed -i "s,^endpoint = \"192.0.2.2:51820\"\$,$1," /etc/krait/krait.toml && reload web; }
+edit 'endpoint = "192.0.2.2:51821"'
+check "a reload sets another endpoint alone" "" shows endpoints 192.0.2.2:51821
+on web cp /etc/krait/before /etc/krait/krait.toml
+edit '&\nkeepalive_s = 7'
+check "and the former one, and a keepalive" "" shows endpoints 192.0.2.2:51820
+check "which is there" "" shows persistent-keepalive 7
+on web cp /etc/krait/before /etc/krait/krait.toml
+edit '&\npreshared_key_file = "/var/lib/krait/db.psk"'
+check "it takes the keepalive away" "" shows persistent-keepalive off
+check "and sets a preshared key" "" shows preshared-keys "$secret"
+secret=$(on web wg genpsk)
+put_file web /var/lib/krait/db.psk "$secret"
+reload web
+check "or another one from the same file" "" shows preshared-keys "$secret"
+on web cp /etc/krait/before /etc/krait/krait.toml
+reload web
+check "and takes it away" "" shows preshared-keys "(none)"
 finish mesh
