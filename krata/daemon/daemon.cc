@@ -131,6 +131,7 @@ Result<Zone*> Daemon::find(std::string_view name_or_id) {
 std::vector<control::ZoneView> Daemon::views() {
   look_at_all();
   std::vector<control::ZoneView> list;
+  list.reserve(zones_.size());
   for (const auto& [id, zone] : zones_) {
     list.push_back(zone->view_with_disks());
   }
