@@ -79,12 +79,14 @@ by A network set --address "${at[A]},${at[B]}" >"$work/said" 2>&1
 for host in web1 db1 office1; do agent "$host" && link "$host"; done
 check "one host is at A" await online A 1
 check "two are at B" await online B 2
+have_begun() { has_taken web1 "peers db1/" && has_taken db1 "peers office1/" && has_taken db1 "web1/" && has_taken office1 "peers db1/"; }
+check "all have taken what was applied" await have_begun
 check "an administrator connects with both" anywhere admin connect "$(by A admin invite)"
 
 # --- Both serve --------------------------------------------------------------------------------------------------------
 check "who waits at A waits for B's hosts as well" says "2 of 2 hosts that are online and concerned enforce it" \
   by A policy apply --wait "$work/office.toml"
-check "they have it" has_taken office1 "peers db1/"
+check "they have it" has_taken web1 "peers rules"
 check "what changes at B reaches A's" says "3 of 3" by B policy apply --wait "$work/web.toml"
 check "and it has it" has_taken web1 "peers db1/"
 check "both know who is online where" test "$(by A host list | grep -c online) $(by B host list | grep -c online)" = "3 3"
@@ -134,6 +136,7 @@ check "and enforces it" await has_taken web1 "peers rules"
 check "A is back" serve A
 for host in web1 office1; do stop "$host-link" && link "$host"; done # which begins with the first address of its token again
 check "web1 is at A again" await online A 1
+check "the others are at B" await online B 2
 
 # --- The database restarts, and is away --------------------------------------------------------------------------------
 stayed=$(connections web1)
