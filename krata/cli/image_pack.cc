@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "krata/cli/image_flags.h"
 #include "krata/cli/progress.h"
+#include "krata/cli/table.h"
 #include "krata/image/open_source.h"
 #include "krata/image/pack.h"
 #include "krata/image/stored_source.h"

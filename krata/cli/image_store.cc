@@ -13,6 +13,7 @@
 #include "krata/cli/image_flags.h"
 #include "krata/cli/progress.h"
 #include "krata/cli/roots.h"
+#include "krata/cli/table.h"
 #include "krata/control/protocol.h"
 #include "krata/image/open_source.h"
 #include "krata/image/store.h"

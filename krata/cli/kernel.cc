@@ -12,6 +12,7 @@
 #include "krata/cli/command.h"
 #include "krata/cli/image_flags.h"
 #include "krata/cli/progress.h"
+#include "krata/cli/table.h"
 #include "krata/image/keeper.h"
 #include "krata/image/open_source.h"
 #include "krata/image/unpack.h"

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "krata/cli/table.h"
+
 namespace krata::cli {
 
 namespace {
@@ -114,17 +116,6 @@ bool can_draw() {
 }
 
 }  // namespace
-
-std::string size_text(std::uint64_t bytes) {
-  constexpr std::array kUnits{"B", "kB", "MB", "GB", "TB"};
-  auto size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (size >= 1000 && unit + 1 < kUnits.size()) {
-    size /= 1000;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, kUnits.at(unit));
-}
 
 std::unique_ptr<image::Progress> make_progress(bool quiet) {
   if (quiet) {

@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "krata/cli/progress.h"
 #include "krata/cli/table.h"
 #include "krata/cli/zone.h"
 
