@@ -73,6 +73,15 @@ function(krait_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 endfunction()
 
+# krait_own_runtime(PROGRAM): the C++ runtime and fmt in the program itself, as far as it calls them: of shared objects a process of its own
+# for each zone would have some megabytes more. The sanitizers bring runtimes of their own.
+function(krait_own_runtime program)
+  if(NOT KRAIT_SANITIZE AND NOT KRAIT_SANITIZE_THREADS)
+    target_sources(${program} PRIVATE ${PROJECT_SOURCE_DIR}/common/formatting.cc)
+    target_link_options(${program} PRIVATE -static-libstdc++ -static-libgcc -Wl,--as-needed -Wl,--gc-sections)
+  endif()
+endfunction()
+
 # krait_test(NAME SOURCES ... DEPS ... [LABELS ...]): a GoogleTest program, one CTest entry for the whole program. Labels:
 # unit (default; no root, seconds), bpf (root), netns (root); besides, threads: run under the thread sanitizer too; release: what it
 # asserts of memory or time holds only without a sanitizer.

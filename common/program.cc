@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 namespace common {
@@ -33,6 +34,13 @@ Result<int> run_program(const std::vector<std::string>& words) {
     }
   }
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+std::string own_folder() {
+  std::array<char, 4096> path{};
+  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
+  const std::string own(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  return own.substr(0, own.rfind('/'));
 }
 
 }  // namespace common

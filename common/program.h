@@ -13,4 +13,7 @@ namespace common {
 // Blocks until it has ended. Its exit code, or 128 + the signal that ended it; fails where it cannot be started.
 Result<int> run_program(const std::vector<std::string>& words);
 
+// The folder that this program lies in; empty where /proc does not tell.
+std::string own_folder();
+
 }  // namespace common

@@ -56,6 +56,10 @@ base_archive() {
       modules=("${dom0_modules[@]}")
       tools=("${dom0_tools[@]}")
       ;;
+    dom0-bench)
+      modules=("${dom0_modules[@]}" "${xl_modules[@]}")
+      tools=("${dom0_tools[@]}" "${xl_tools[@]}")
+      ;;
   esac
   local tree=$cache_dir/lab/tree-$kind-$series
   rm -rf "$tree"
@@ -65,7 +69,7 @@ base_archive() {
   ln -s usr/lib "$tree/lib"
   ln -s usr/lib64 "$tree/lib64"
   cp "$cache_dir/busybox" "$tree/usr/bin/busybox"
-  [[ $kind != dom0 ]] || printf '%s\n' root:x:0:0::/root:/bin/sh krata-store:x:991:991::/:/bin/false krata-block:x:992:992::/:/bin/false \
+  [[ $kind != dom0* ]] || printf '%s\n' root:x:0:0::/root:/bin/sh krata-store:x:991:991::/:/bin/false krata-block:x:992:992::/:/bin/false \
     >"$tree/etc/passwd" # those of the packages
   for tool in "${tools[@]}"; do
     path=$(command -v "$tool") || { echo "the guests need $tool, which is not installed" >&2; return 1; }
@@ -73,6 +77,7 @@ base_archive() {
   done
   copy_modules "$cache_dir/kernels/$series" "${modules[@]}" || return 1
   [[ $kind != bench ]] || copy_rivals || return 1
+  [[ $kind != dom0-bench ]] || copy_xl || return 1
   pack_tree >"$archive.new" && mv "$archive.new" "$archive" || return 1
   rm -rf "$tree"
 }
@@ -89,8 +94,16 @@ copy_rivals() {
   done
 }
 
-# build_initramfs SERIES OUTPUT PROGRAM...: programs land in /usr/bin. guest_kind: base, bench (the benchmarks' guest) or dom0 (of Xen:
-# xen.sh).
+# Xen's own tools, past Debian's wrappers that look for the version, and the scripts by which xl sets up disks.
+copy_xl() {
+  local program
+  for program in "${xl_programs[@]}"; do copy_program "$xl_folder/$program" "$tree/usr/bin/$program" || return 1; done
+  mkdir -p "$tree/etc/xen"
+  cp -r /etc/xen/scripts "$tree/etc/xen"
+}
+
+# build_initramfs SERIES OUTPUT PROGRAM...: programs land in /usr/bin. guest_kind: base, bench (the benchmarks' guest), dom0 (of Xen:
+# xen.sh) or dom0-bench.
 build_initramfs() {
   local series=$1 output=$2 program archive
   shift 2

@@ -103,11 +103,13 @@ fetch_nebula() {
   unpack_packages "$cache_dir/nebula.new" nebula && mv "$cache_dir/nebula.new" "$cache_dir/nebula"
 }
 
-# fetch_kernel SERIES [dom0]: makes .cache/kernels/SERIES/{vmlinuz,release,lib/modules/...} for 6.1 or 6.12; with dom0 in SERIES-dom0
-# the ordinary kernel, with Xen's modules only: the cloud kernel cannot be domain 0.
+declare -A kept_modules=([dom0]='.*/drivers/xen/.*' [dom0-bench]='.*/drivers/\(xen\|block\)/.*') # of domain 0's kernel, which has many
+
+# fetch_kernel SERIES [dom0|dom0-bench]: makes .cache/kernels/SERIES/{vmlinuz,release,lib/modules/...} for 6.1 or 6.12; with the second word
+# in SERIES-WORD the ordinary kernel, with some modules only: the cloud kernel cannot be domain 0.
 fetch_kernel() {
   local series=$1 dir=$cache_dir/kernels/$1${2:+-$2} meta=linux-image-cloud-amd64
-  [[ ${2:-} != dom0 ]] || meta=linux-image-amd64
+  [[ -z ${2:-} ]] || meta=linux-image-amd64
   [[ ! -e $dir/release ]] || return 0
   local -a apt_options
   private_apt || return 1
@@ -127,7 +129,7 @@ fetch_kernel() {
   release=$(basename "$dir.new"/lib/modules/*)
   mv "$dir.new/boot/vmlinuz-$release" "$dir.new/vmlinuz"
   rm -rf "$dir.new"/*.deb "$dir.new"/usr "$dir.new"/boot
-  [[ ${2:-} != dom0 ]] || find "$dir.new/lib/modules/$release/kernel" -type f -not -path '*/drivers/xen/*' -delete
+  [[ -z ${2:-} ]] || find "$dir.new/lib/modules/$release/kernel" -type f -not -regex "${kept_modules[$2]}" -delete
   depmod -b "$dir.new" "$release" || return 1
   echo "$release" >"$dir.new/release"
   mv "$dir.new" "$dir"

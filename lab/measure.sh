@@ -1,18 +1,15 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# What the lab's benchmarks begin and measure with: hosts, transfers, medians of ratios, and the lines that they print.
+# What the lab's benchmarks begin and measure with: hosts and transfers.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=lab/figures.sh
+. "$here/figures.sh"
 # shellcheck source=lab/hosts.sh
 . "$here/hosts.sh"
 # shellcheck source=lab/steps.sh
 . "$here/steps.sh"
 # shellcheck source=lab/mesh.sh
 . "$here/mesh.sh"
-
-csv() { local IFS=,; echo "csv,$*"; }
-die() { echo "$*" && exit 1; }
-
-busy_ticks() { awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8 }' /proc/stat; }
 
 # overlay HOST: its address in the tunnel.
 overlay() { echo "10.90.0.${host_number[$1]}"; }
@@ -43,22 +40,4 @@ transfer() {
   bytes=$(jq -s 'map(.end.sum_received.bytes) | add' "${results[@]/%/-transfer}")
   mbits=$(jq -s 'map(.end.sum_received.bits_per_second) | add / 1e6 * 100 | round / 100' "${results[@]/%/-transfer}")
   cpu_ms=$(awk -v ticks="$(($(busy_ticks) - before))" -v bytes="$bytes" 'BEGIN { printf "%.2f", ticks * 10 / (bytes / 1e6) }')
-}
-
-# column FILE SIDE FIELD: its values; field 3: Mbit/s, 4: CPU.
-column() { awk -v side="$2" -v field="$3" '$2 == side { print $field }' "$1"; }
-# quantile N: the value below which N quarters of the values are.
-quantile() { sort -n | awk -v n="$1" '{ value[NR] = $1 } END { print value[int((NR - 1) * n / 4 + 0.5) + 1] }'; }
-# ratios FILE SIDE FIELD: to the side $compared_with, round by round.
-ratios() {
-  paste <(column "$1" "$2" "$3") <(column "$1" "$compared_with" "$3") | awk '{ printf "%.3f\n", $1 / $2 }'
-}
-
-# aim_line WHAT 1|0 MEASURED
-aim_line() { printf -- '- aim: %s: **%s** (%s)\n\n' "$1" "$(if (($2)); then echo met; else echo MISSED; fi)" "$3"; }
-
-# spread FILE SIDE FIELD: the ratios' median and quartiles.
-spread() {
-  ratios "$@" >"$1-ratios"
-  echo "$(quantile 2 <"$1-ratios") ($(quantile 1 <"$1-ratios") to $(quantile 3 <"$1-ratios"))"
 }

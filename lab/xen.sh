@@ -6,9 +6,16 @@ declare -A dom0_kernel=([4.17]=6.1 [4.20]=6.12)
 xen_scenario_seconds=600 # and more for each that follows in a row
 
 dom0_modules=(xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc)
-dom0_tools=(bash docker-registry)
-dom0_programs=(krata-lab-zone krata-store krata kratad krata-block krata-init) # what ./x builds for domain 0
+dom0_tools=(bash docker-registry mke2fs)
+dom0_programs=(krata-lab-zone krata-store krata krata-image kratad krata-block krata-init) # what ./x builds for domain 0
 zone_programs=(krata-lab-guest krata-lab-hostile) # and for zones: a program in Linux, and a kernel
+
+# Beside whom zones are measured: of Xen 4.17, whose tools bookworm has.
+xl_version=4.17
+xl_folder=/usr/lib/xen-$xl_version/bin
+xl_modules=(loop xen-blkback)
+xl_programs=(xl xenstored xen-init-dom0 xenconsoled)
+xl_tools=(losetup flock xenstore-{exists,list,read,rm,write})
 
 # fetch_xen VERSION: makes .cache/xen/VERSION/xen.
 fetch_xen() {
@@ -22,15 +29,17 @@ fetch_xen() {
   mv "$dir.new" "$dir"
 }
 
-# prepare_xen VERSION: domain 0's kernel, unpacked, which saves the emulated machine the work, and its initramfs with today's programs.
+# prepare_xen VERSION [KIND]: domain 0's kernel, unpacked, which saves the emulated machine the work, and its initramfs with today's
+# programs. KIND: dom0, or dom0-bench, which has Xen's own tools too.
 prepare_xen() {
-  local series=${dom0_kernel[$1]} output=$cache_dir/lab/dom0-$1 program
+  local kind=${2:-dom0}
+  local series=${dom0_kernel[$1]}-$kind output=$cache_dir/lab/$kind-$1 program
   local -a programs=()
   for program in "${dom0_programs[@]}"; do programs+=("$root_dir/build/release/bin/$program"); done
   mkdir -p "$cache_dir/lab"
-  [[ $output.vmlinux -nt $cache_dir/kernels/$series-dom0/release ]] ||
-    "$root_dir/build/release/bin/krata-lab-zone" unpack "$cache_dir/kernels/$series-dom0/vmlinuz" "$output.vmlinux" || return 1
-  guest_kind=dom0 build_initramfs "$series-dom0" "$output.cpio" "${programs[@]}" && zone_archive "$1" >>"$output.cpio"
+  [[ $output.vmlinux -nt $cache_dir/kernels/$series/release ]] ||
+    "$root_dir/build/release/bin/krata-lab-zone" unpack "$cache_dir/kernels/$series/vmlinuz" "$output.vmlinux" || return 1
+  guest_kind=$kind build_initramfs "$series" "$output.cpio" "${programs[@]}" && zone_archive "$1" >>"$output.cpio"
 }
 
 # zone_archive VERSION: for domain 0, as an archive: a zone's kernel and initramfs in /zone.
@@ -63,17 +72,17 @@ zone_modules() {
     awk '$1 == "insmod" && !seen[$2]++ { print $2 }')
 }
 
-# xen_qemu SECONDS VERSION SCRIPTS [QEMU ARGUMENTS...]: as guest_qemu. One CPU, or two for races: with more, Xen takes too long to
+# xen_qemu SECONDS VERSION SCRIPTS [QEMU ARGUMENTS...]: as guest_qemu; xen_kind and xen_role say what domain 0 is. One CPU, or two for races: with more, Xen takes too long to
 # bring them up under emulation.
 xen_qemu() {
-  local seconds=$1 version=$2 scripts=$3 qemu=$cache_dir/qemu/usr dom0=$cache_dir/lab/dom0-$2
+  local seconds=$1 version=$2 scripts=$3 qemu=$cache_dir/qemu/usr dom0=$cache_dir/lab/${xen_kind:-dom0}-$2
   shift 3
   timeout --foreground --kill-after=5 "$seconds" "$qemu/bin/qemu-system-x86_64" -L "$qemu/share/qemu" -L "$qemu/share/seabios" \
     -accel tcg,thread=multi -cpu qemu64 -smp "${xen_cpus:-1}" -m 3072 -nodefaults -no-reboot -display none -monitor none \
     -serial stdio \
     -kernel "$cache_dir/xen/$version/xen" \
     -append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=1 loglvl=warning guest_loglvl=warning" \
-    -initrd "$dom0.vmlinux console=hvc0 rdinit=/init loglevel=4 panic=-1 lab.script=$scripts lab.role=none,$dom0.cpio" \
+    -initrd "$dom0.vmlinux console=hvc0 rdinit=/init loglevel=4 panic=-1 lab.script=$scripts lab.role=${xen_role:-none},$dom0.cpio" \
     -nic none "$@" </dev/null
 }
 
@@ -91,4 +100,12 @@ xen_lane() {
   shift 2
   xen_qemu $((xen_scenario_seconds + 240 * $#)) "$version" "$(in_a_row "$@")" | tee "$log" | sed -un '/^lab-begin/,${/^(XEN)/!p}'
   return "${PIPESTATUS[0]}"
+}
+
+# run_zone_bench: sections in Markdown, with the lines for the CSV file between; one for each store.
+run_zone_bench() {
+  local xen_role xen_kind=dom0-bench xen_scenario_seconds=900
+  for xen_role in xenstored krata-store; do
+    guest_result xen_lane "$xl_version" "$log_dir/console-xen-bench-$xen_role.log" /lab/bench_zones.sh || return 1
+  done
 }

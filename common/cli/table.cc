@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 namespace common::cli {
@@ -23,6 +24,17 @@ std::string table_text(const Rows& rows) {
     text += (text.empty() ? "" : "\n") + line.substr(0, line.find_last_not_of(' ') + 1);
   }
   return text;
+}
+
+std::string size_text(std::uint64_t bytes) {
+  constexpr std::array kUnits{"B", "kB", "MB", "GB", "TB"};
+  auto size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (size >= 1000 && unit + 1 < kUnits.size()) {
+    size /= 1000;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, kUnits.at(unit));
 }
 
 }  // namespace common::cli

@@ -5,10 +5,13 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
+#include <memory>
 
 namespace krata::block {
 
 namespace {
+
+constexpr std::size_t kBufferBytes = std::size_t{kMaxIndirectSegments} * kPageBytes;
 
 // How many sectors the segments are; nothing where one is malformed.
 std::optional<std::uint64_t> sectors_of(std::span<const Segment> segments) {
@@ -35,7 +38,7 @@ Disk::Disk(std::span<std::byte> ring, DiskMemory& memory, Medium& medium, GrantC
       medium_(medium),
       copier_(copier),
       notifier_(notifier),
-      buffer_(std::size_t{kMaxIndirectSegments} * kPageBytes),
+      buffer_(std::make_unique_for_overwrite<std::byte[]>(kBufferBytes)),
       // Where a former process was when it ended; 0 in a new ring.
       requests_consumed_(load(kResponsesProduced)),
       responses_produced_(requests_consumed_) {}
@@ -195,7 +198,7 @@ Status Disk::transfer(Operation operation, std::uint64_t sector, std::span<const
       (writes && medium_.read_only())) {
     return Status::error;
   }
-  const std::span<std::byte> bytes = std::span(buffer_).first(*sectors * kSectorBytes);
+  const std::span<std::byte> bytes = std::span(buffer_.get(), kBufferBytes).first(*sectors * kSectorBytes);
   if (writes) {
     ++memory_.counters.writes;
     memory_.counters.written_bytes += bytes.size();
@@ -216,7 +219,7 @@ bool Disk::copy(std::span<const Segment> segments, bool to_zone) {
     copies[i] = {.grant = segment.grant,
                  .offset_bytes = static_cast<std::uint16_t>(segment.first_sector * kSectorBytes),
                  .length_bytes = length,
-                 .ours = buffer_.data() + at,
+                 .ours = buffer_.get() + at,
                  .to_zone = to_zone};
     at += length;
   }

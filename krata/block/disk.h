@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "common/result.h"
 #include "krata/block/blkif.h"
@@ -73,7 +73,7 @@ class Disk {
   Medium& medium_;
   GrantCopier& copier_;
   Notifier& notifier_;
-  std::vector<std::byte> buffer_;
+  std::unique_ptr<std::byte[]> buffer_;  // kBufferBytes; what was never used of it takes no memory
   std::uint32_t requests_consumed_ = 0;
   std::uint32_t responses_produced_ = 0;
   const char* fault_ = "";

@@ -1,9 +1,11 @@
 #include "krata/boot/build.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <span>
 #include <tuple>
@@ -42,6 +44,22 @@ Result<void> check(const BuildRequest& request) {
   return {};
 }
 
+Result<void> read_at(int file, std::uint64_t offset, std::span<std::byte> into) {
+  while (!into.empty()) {
+    const ssize_t got = ::pread(file, into.data(), into.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got <= 0) {
+      return got < 0 ? Error::from_errno(errno, "read the kernel")
+                     : Error(ErrorCode::invalid_input, "the kernel's file has become shorter");
+    }
+    offset += static_cast<std::uint64_t>(got);
+    into = into.subspan(static_cast<std::size_t>(got));
+  }
+  return {};
+}
+
 // Writes into the memory of a domain that is being built, and maps no longer than that.
 class Writer {
  public:
@@ -59,14 +77,22 @@ class Writer {
     return {};
   }
 
-  Result<void> put_kernel(const Range& range, std::span<const Segment> segments) const {
+  // From `file`, where there is one, straight into the domain: pages of this process's own for that many bytes cost
+  // more than all else that is done here.
+  Result<void> put_kernel(const Range& range, const BuildRequest& request, std::span<const Segment> segments) const {
     KRAIT_TRY(const auto mapping, hypervisor_.map(domain_, frames_.subspan(range.first, range.pages)));
     const auto memory = mapping.bytes();
     std::uint64_t done = 0;
     for (const Segment& segment : segments) {
       const std::uint64_t at = segment.address - range.first * kPageBytes;
       std::ranges::fill(memory.subspan(done, at - done), std::byte{0});
-      std::memcpy(memory.data() + at, segment.bytes.data(), segment.bytes.size());
+      const auto place = memory.subspan(at, segment.bytes.size());
+      if (request.kernel_file < 0) {
+        std::memcpy(place.data(), segment.bytes.data(), place.size());
+      } else {
+        const auto offset = static_cast<std::uint64_t>(segment.bytes.data() - request.kernel.data());
+        KRAIT_CHECK(read_at(request.kernel_file, offset, place));
+      }
       done = at + segment.bytes.size();
     }
     std::ranges::fill(memory.subspan(done), std::byte{0});
@@ -134,7 +160,7 @@ Result<void> populate(xen::Hypervisor& hypervisor, const BuildRequest& request, 
   KRAIT_TRY(const Frame shared_info, shared_info_frame(hypervisor, domain));
 
   const Writer writer(hypervisor, domain, frames);
-  KRAIT_CHECK(writer.put_kernel(layout.kernel, kernel.segments), "put the kernel into its place");
+  KRAIT_CHECK(writer.put_kernel(layout.kernel, request, kernel.segments), "put the kernel into its place");
   KRAIT_CHECK(writer.put(layout.initramfs, request.initramfs), "put the initramfs into its place");
   KRAIT_CHECK(fill(writer, layout, frames, xen::start_info_bytes(start_info_of(layout, request, built, shared_info))));
   if (kernel.hypercall_page) {

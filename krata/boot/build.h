@@ -13,6 +13,7 @@ namespace krata::boot {
 
 struct BuildRequest {
   std::string_view kernel;     // an ELF file: see kernel_elf() in payload.h
+  int kernel_file = -1;        // the same open for reading, lent: most of it is then never in this process's memory
   std::string_view initramfs;  // as the kernel takes it, compressed or not; may be empty
   std::string command_line;    // at most kMaxCommandLineBytes of start_info.h, no nul
   std::uint64_t memory_kib = 0;

@@ -12,7 +12,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 
 namespace krata::boot {
 
@@ -49,10 +51,17 @@ struct Step {
   bool has_taken = false;  // something of what is packed
 };
 
+struct Bounds {
+  std::size_t max_bytes = 0;
+  std::size_t expected_bytes = 0;  // what there is room for at once: to make more later costs a copy of all; 0: unknown
+};
+
 // Calls `step(room)` until the stream ends.
 template <typename Advance>
-Result<std::string> unpack(std::string_view format, std::size_t max_bytes, const Advance& step) {
+Result<std::string> unpack(std::string_view format, const Bounds& bounds, const Advance& step) {
+  const std::size_t max_bytes = bounds.max_bytes;
   std::string out;
+  out.reserve(bounds.expected_bytes + kChunkBytes);
   while (true) {
     const std::size_t begin = out.size();
     if (begin > max_bytes) {
@@ -73,7 +82,7 @@ Result<std::string> unpack(std::string_view format, std::size_t max_bytes, const
   }
 }
 
-Result<std::string> unpack_gzip(std::string_view packed, std::size_t max_bytes) {
+Result<std::string> unpack_gzip(std::string_view packed, const Bounds& bounds) {
   constexpr int kGzip = 16;  // added to the window's bits: zlib.h, inflateInit2
   z_stream stream{};
   if (inflateInit2(&stream, MAX_WBITS + kGzip) != Z_OK) {
@@ -82,7 +91,7 @@ Result<std::string> unpack_gzip(std::string_view packed, std::size_t max_bytes) 
   const std::unique_ptr<z_stream, decltype(&inflateEnd)> owner(&stream, &inflateEnd);
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
-  return unpack("gzip", max_bytes, [&](std::span<char> room) -> Result<Step> {
+  return unpack("gzip", bounds, [&](std::span<char> room) -> Result<Step> {
     stream.next_out = reinterpret_cast<Bytef*>(room.data());
     stream.avail_out = static_cast<uInt>(room.size());
     const int status = inflate(&stream, Z_NO_FLUSH);
@@ -93,7 +102,7 @@ Result<std::string> unpack_gzip(std::string_view packed, std::size_t max_bytes) 
   });
 }
 
-Result<std::string> unpack_xz(std::string_view packed, std::size_t max_bytes) {
+Result<std::string> unpack_xz(std::string_view packed, const Bounds& bounds) {
   lzma_stream stream = LZMA_STREAM_INIT;
   if (lzma_stream_decoder(&stream, kXzMemoryBytes, 0) != LZMA_OK) {
     return Error(ErrorCode::limit, "no memory to unpack xz");
@@ -101,7 +110,7 @@ Result<std::string> unpack_xz(std::string_view packed, std::size_t max_bytes) {
   const std::unique_ptr<lzma_stream, decltype(&lzma_end)> owner(&stream, &lzma_end);
   stream.next_in = reinterpret_cast<const std::uint8_t*>(packed.data());
   stream.avail_in = packed.size();
-  return unpack("xz", max_bytes, [&](std::span<char> room) -> Result<Step> {
+  return unpack("xz", bounds, [&](std::span<char> room) -> Result<Step> {
     stream.next_out = reinterpret_cast<std::uint8_t*>(room.data());
     stream.avail_out = room.size();
     const lzma_ret status = lzma_code(&stream, LZMA_RUN);
@@ -115,10 +124,28 @@ Result<std::string> unpack_xz(std::string_view packed, std::size_t max_bytes) {
   });
 }
 
-Result<std::string> unpack_zstd(std::string_view packed, std::size_t max_bytes) {
+// All at once, where it is as long as it should be: by a stream all of it is copied once more. Nothing: it is not.
+std::optional<std::string> unpack_zstd_at_once(std::string_view packed, std::size_t expected_bytes) {
+  const std::size_t frame_bytes = ZSTD_findFrameCompressedSize(packed.data(), packed.size());
+  if (expected_bytes == 0 || ZSTD_isError(frame_bytes) != 0) {
+    return std::nullopt;
+  }
+  std::size_t got = 0;
+  std::string out;
+  out.resize_and_overwrite(expected_bytes, [&](char* room, std::size_t size) {
+    got = ZSTD_decompress(room, size, packed.data(), frame_bytes);
+    return ZSTD_isError(got) != 0 ? 0 : got;
+  });
+  return ZSTD_isError(got) != 0 ? std::nullopt : std::optional(std::move(out));
+}
+
+Result<std::string> unpack_zstd(std::string_view packed, const Bounds& bounds) {
+  if (auto out = unpack_zstd_at_once(packed, bounds.expected_bytes)) {
+    return *std::move(out);
+  }
   const std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream(ZSTD_createDStream(), &ZSTD_freeDStream);
   ZSTD_inBuffer in{.src = packed.data(), .size = packed.size(), .pos = 0};
-  return unpack("zstd", max_bytes, [&](std::span<char> room) -> Result<Step> {
+  return unpack("zstd", bounds, [&](std::span<char> room) -> Result<Step> {
     const std::size_t before = in.pos;
     ZSTD_outBuffer out{.dst = room.data(), .size = room.size(), .pos = 0};
     const std::size_t status = ZSTD_decompressStream(stream.get(), &out, &in);
@@ -129,14 +156,14 @@ Result<std::string> unpack_zstd(std::string_view packed, std::size_t max_bytes) 
   });
 }
 
-Result<std::string> unpack_lz4_frame(std::string_view packed, std::size_t max_bytes) {
+Result<std::string> unpack_lz4_frame(std::string_view packed, const Bounds& bounds) {
   LZ4F_dctx* made = nullptr;
   if (LZ4F_isError(LZ4F_createDecompressionContext(&made, LZ4F_VERSION)) != 0) {
     return Error(ErrorCode::limit, "no memory to unpack lz4");
   }
   const std::unique_ptr<LZ4F_dctx, decltype(&LZ4F_freeDecompressionContext)> context(made,
                                                                                      &LZ4F_freeDecompressionContext);
-  return unpack("lz4", max_bytes, [&](std::span<char> room) -> Result<Step> {
+  return unpack("lz4", bounds, [&](std::span<char> room) -> Result<Step> {
     std::size_t put = room.size();
     std::size_t taken = packed.size();
     const std::size_t status = LZ4F_decompress(context.get(), room.data(), &put, packed.data(), &taken, nullptr);
@@ -148,8 +175,9 @@ Result<std::string> unpack_lz4_frame(std::string_view packed, std::size_t max_by
   });
 }
 
-Result<std::string> unpack_lz4_legacy(std::string_view packed, std::size_t max_bytes) {
+Result<std::string> unpack_lz4_legacy(std::string_view packed, const Bounds& bounds) {
   std::string out;
+  out.reserve(bounds.expected_bytes + kLegacyBlockBytes);
   std::string_view rest = packed.substr(sizeof(std::uint32_t));
   bool is_last = false;
   // A word alone at the end is the unpacked size that a kernel's build puts there.
@@ -167,8 +195,8 @@ Result<std::string> unpack_lz4_legacy(std::string_view packed, std::size_t max_b
     if (got < 0) {
       return damaged("lz4", "a block cannot be read");
     }
-    if (out.size() > max_bytes) {
-      return too_large(max_bytes);
+    if (out.size() > bounds.max_bytes) {
+      return too_large(bounds.max_bytes);
     }
     rest.remove_prefix(bytes);
     is_last = static_cast<std::size_t>(got) < kLegacyBlockBytes;
@@ -178,7 +206,7 @@ Result<std::string> unpack_lz4_legacy(std::string_view packed, std::size_t max_b
 
 struct Format {
   std::string_view magic;
-  Result<std::string> (*unpack)(std::string_view packed, std::size_t max_bytes);
+  Result<std::string> (*unpack)(std::string_view packed, const Bounds& bounds);
 };
 constexpr std::array<Format, 5> kFormats{{{"\x1f\x8b\x08"sv, unpack_gzip},
                                           {"\xfd"
@@ -226,16 +254,27 @@ Result<std::string_view> payload_of(std::string_view image) {
   return image.substr(begin, length);
 }
 
+// A kernel's build writes it behind what it has packed; gzip does so itself (scripts/Makefile.lib of Linux,
+// size_append).
+std::size_t unpacked_bytes(std::string_view payload, std::size_t max_bytes) {
+  constexpr std::size_t kWord = sizeof(std::uint32_t);
+  return payload.size() < kWord ? 0 : std::min<std::size_t>(word_at(payload, payload.size() - kWord), max_bytes);
+}
+
+Result<std::string> unpack(std::string_view packed, const Bounds& bounds) {
+  const Format* format = format_of(packed);
+  if (format == nullptr) {
+    return Error(ErrorCode::unsupported, "compressed in none of gzip, xz, zstd and lz4");
+  }
+  return format->unpack(packed, bounds);
+}
+
 }  // namespace
 
 bool is_compressed(std::string_view bytes) { return format_of(bytes) != nullptr; }
 
 Result<std::string> decompress(std::string_view packed, std::size_t max_bytes) {
-  const Format* format = format_of(packed);
-  if (format == nullptr) {
-    return Error(ErrorCode::unsupported, "compressed in none of gzip, xz, zstd and lz4");
-  }
-  return format->unpack(packed, max_bytes);
+  return unpack(packed, {.max_bytes = max_bytes});
 }
 
 Result<std::string> kernel_elf(std::string image, std::size_t max_bytes) {
@@ -244,7 +283,8 @@ Result<std::string> kernel_elf(std::string image, std::size_t max_bytes) {
     if (!is_compressed(payload)) {
       image = std::string(payload);
     } else {
-      KRAIT_TRY(image, decompress(payload, max_bytes), "unpack the kernel image");
+      const Bounds bounds{.max_bytes = max_bytes, .expected_bytes = unpacked_bytes(payload, max_bytes)};
+      KRAIT_TRY(image, unpack(payload, bounds), "unpack the kernel image");
     }
   } else if (is_compressed(image)) {
     KRAIT_TRY(image, decompress(image, max_bytes), "unpack the kernel image");

@@ -5,7 +5,6 @@
 
 #include "krata/cli/command.h"
 #include "krata/cli/image_flags.h"
-#include "krata/image/reference.h"
 
 namespace krata::cli {
 
@@ -14,9 +13,6 @@ using common::ErrorCode;
 using common::Result;
 
 namespace {
-
-// Of names without a host that never came from a registry.
-constexpr const char* kLocalHost = "localhost";
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -68,11 +64,6 @@ Result<std::string> store_folder(const ImageFlags& flags) {
 Result<std::unique_ptr<image::Store>> open_store(const ImageFlags& flags) {
   KRAIT_TRY(const auto folder, store_folder(flags));
   return image::Store::open(folder);
-}
-
-Result<std::string> full_name(const std::string& name, const ImageFlags& flags) {
-  KRAIT_TRY(const auto reference, image::Reference::parse(name, flags.registry.empty() ? kLocalHost : flags.registry));
-  return reference.text();
 }
 
 void add_image(Shell& shell) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/cli/table.h"
 #include "common/file.h"
 #include "krata/cli/image_flags.h"
 #include "krata/cli/progress.h"
@@ -33,8 +34,8 @@ Result<void> pack_from(image::Source& source, const PackFlags& flags, image::Pla
   const auto progress = make_progress(output.json());
   KRAIT_TRY(const auto packed, image::pack(source, options, *progress));
   report(output,
-         fmt::format("{}: {}, {}, from {}", flags.file, image::format_name(packed.format), size_text(packed.file_bytes),
-                     packed.digest.text()),
+         fmt::format("{}: {}, {}, from {}", flags.file, image::format_name(packed.format),
+                     common::cli::size_text(packed.file_bytes), packed.digest.text()),
          {{"digest", packed.digest.text()},
           {"format", image::format_name(packed.format)},
           {"bytes", packed.file_bytes},

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/cli/table.h"
 #include "common/memory.h"
 #include "krata/cli/image_flags.h"
 #include "krata/cli/progress.h"
@@ -95,7 +96,7 @@ Result<void> show(const StoreFlags& flags, Output& output) {
       fmt::format("{}\n  manifest {}\n  platform {}", image.name, image.manifest.digest.text(), image.platform.text());
   for (const image::Descriptor& layer : resolved.manifest.layers) {
     json["layers"].push_back({{"digest", layer.digest.text()}, {"bytes", layer.size_bytes}});
-    text += fmt::format("\n  layer {} {}", layer.digest.text(), size_text(layer.size_bytes));
+    text += fmt::format("\n  layer {} {}", layer.digest.text(), common::cli::size_text(layer.size_bytes));
   }
   text += "\n  config " + image::member(json["config"], "config").dump(-1, ' ', true, Json::error_handler_t::replace);
   report(output, text, std::move(json));
@@ -119,13 +120,14 @@ Result<void> prune(const StoreFlags& flags, Output& output) {
   KRAIT_TRY(const auto pruned, store->prune());
   KRAIT_TRY(const std::string folder, store_folder(flags));
   KRAIT_TRY(const auto roots, prune_roots(folder.substr(0, folder.rfind('/')) + "/roots", control::kDefaultSocket));
-  report(output,
-         fmt::format("removed {} blobs, {}, and {} files of packed images, {}", pruned.blobs,
-                     size_text(pruned.freed_bytes), roots.files, size_text(roots.freed_bytes)),
-         {{"blobs", pruned.blobs},
-          {"freed_bytes", pruned.freed_bytes},
-          {"root_files", roots.files},
-          {"root_bytes", roots.freed_bytes}});
+  report(
+      output,
+      fmt::format("removed {} blobs, {}, and {} files of packed images, {}", pruned.blobs,
+                  common::cli::size_text(pruned.freed_bytes), roots.files, common::cli::size_text(roots.freed_bytes)),
+      {{"blobs", pruned.blobs},
+       {"freed_bytes", pruned.freed_bytes},
+       {"root_files", roots.files},
+       {"root_bytes", roots.freed_bytes}});
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/cli/table.h"
 #include "common/memory.h"
 #include "krata/cli/command.h"
 #include "krata/cli/image_flags.h"
@@ -45,8 +46,9 @@ Json kernel_json(const Kernel& kernel) {
 }
 
 std::string kernel_text(const Kernel& kernel) {
-  return fmt::format("{}  {} and {} of modules  {:%Y-%m-%d %H:%M}", kernel.version, size_text(kernel.image_bytes),
-                     size_text(kernel.modules_bytes), fmt::gmtime(static_cast<std::time_t>(kernel.added_s)));
+  return fmt::format("{}  {} and {} of modules  {:%Y-%m-%d %H:%M}", kernel.version,
+                     common::cli::size_text(kernel.image_bytes), common::cli::size_text(kernel.modules_bytes),
+                     fmt::gmtime(static_cast<std::time_t>(kernel.added_s)));
 }
 
 void report_kernels(Output& output, const std::vector<Kernel>& kernels, std::string_view otherwise) {

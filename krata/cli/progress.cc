@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "common/cli/table.h"
+
 namespace krata::cli {
 
 namespace {
@@ -36,7 +38,8 @@ std::string bar_text(const Bar& bar) {
       bar.total_bytes == 0 ? 1.0 : static_cast<double>(bar.done_bytes) / static_cast<double>(bar.total_bytes);
   const auto cells = std::min(kBarCells, static_cast<std::size_t>(part * kBarCells));
   return fmt::format("{} [{}{}] {:>3}% {}", bar.digest.short_text(), std::string(cells, '#'),
-                     std::string(kBarCells - cells, ' '), static_cast<int>(part * 100), size_text(bar.total_bytes));
+                     std::string(kBarCells - cells, ' '), static_cast<int>(part * 100),
+                     common::cli::size_text(bar.total_bytes));
 }
 
 // Those that are under way, at most kMaxBars; what is done moves up and stays.
@@ -90,7 +93,7 @@ class Lines : public image::Progress {
   void moved(const image::ContentDigest& blob, std::uint64_t done_bytes, std::uint64_t total_bytes) override {
     if (done_bytes == total_bytes && std::ranges::find(told_, blob) == told_.end()) {
       told_.push_back(blob);
-      put(fmt::format("{} {}\n", blob.short_text(), size_text(total_bytes)));
+      put(fmt::format("{} {}\n", blob.short_text(), common::cli::size_text(total_bytes)));
     }
   }
   void begun(const std::string& what) override { put(what + "\n"); }
@@ -114,17 +117,6 @@ bool can_draw() {
 }
 
 }  // namespace
-
-std::string size_text(std::uint64_t bytes) {
-  constexpr std::array kUnits{"B", "kB", "MB", "GB", "TB"};
-  auto size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (size >= 1000 && unit + 1 < kUnits.size()) {
-    size /= 1000;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, kUnits.at(unit));
-}
 
 std::unique_ptr<image::Progress> make_progress(bool quiet) {
   if (quiet) {

@@ -13,7 +13,4 @@ namespace krata::cli {
 // at all when `quiet`.
 std::unique_ptr<image::Progress> make_progress(bool quiet);
 
-// "12.3 MB".
-std::string size_text(std::uint64_t bytes);
-
 }  // namespace krata::cli

@@ -76,6 +76,7 @@ Result<model::ZoneSpec> spec_of(const LaunchFlags& flags) {
   spec.hostname = flags.hostname;
   spec.kernel = flags.kernel;
   spec.tty = flags.tty;
+  spec.input = flags.attach;
   spec.restart = flags.restart == "never" ? model::Restart::never : model::Restart::on_failure;
   KRAIT_TRY(spec.resources.cpus, parse_cpus(flags.cpus));
   KRAIT_TRY(spec.resources.memory_mib, model::parse_memory(flags.memory));
@@ -124,7 +125,9 @@ void add_zone_launch(Shell& shell, Command group) {
   command.option("--user", flags->user, "Who runs it, USER[:GROUP]; otherwise whom the image says");
   command.option("--hostname", flags->hostname, "The zone's host name; otherwise its name");
   command.option("--kernel", flags->kernel, "One of krata kernel list; otherwise the newest");
-  command.repeated("--disk", flags->disks, "A file or block device as a file system in the zone, FILE:/path[:ro]");
+  command.repeated(
+      "--disk", flags->disks,
+      "A file or block device as a file system in the zone, FILE:/path[:ro]; at / it keeps what the container writes");
   command.option("--restart", flags->restart, "Whether to start a container that fails anew",
                  {.one_of = {"never", "on-failure"}});
   command.flag("--tty", flags->tty, "Give the container a terminal");

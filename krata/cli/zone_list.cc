@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "common/cli/table.h"
-#include "krata/cli/progress.h"
 #include "krata/cli/zone.h"
 
 namespace krata::cli {
@@ -162,8 +161,8 @@ std::string top_text(const common::Json& list) {
     rows.push_back({text_at(zone, "name"), fmt::format("{:.1f}", zone["cpu_percent"].get<double>()),
                     fmt::format("{:.1f} s", zone["cpu_s"].get<double>()),
                     fmt::format("{}M", number_at(zone, "memory_kib") / 1024), std::to_string(number_at(zone, "cpus")),
-                    size_text(static_cast<std::uint64_t>(zone["read_bytes_s"].get<double>())),
-                    size_text(static_cast<std::uint64_t>(zone["written_bytes_s"].get<double>()))});
+                    common::cli::size_text(static_cast<std::uint64_t>(zone["read_bytes_s"].get<double>())),
+                    common::cli::size_text(static_cast<std::uint64_t>(zone["written_bytes_s"].get<double>()))});
   }
   return common::cli::table_text(rows);
 }
@@ -177,14 +176,15 @@ Result<void> metrics(const ZoneFlags& flags, Output& output) {
   if (!use.empty()) {
     text +=
         fmt::format("\ncpu {:.1f} s on {} CPUs, memory {} of {}", static_cast<double>(number_at(use, "cpu_ns")) / 1e9,
-                    number_at(use, "cpus"), size_text(number_at(use, "memory_kib") * 1024),
-                    size_text(number_at(use, "max_memory_kib") * 1024));
+                    number_at(use, "cpus"), common::cli::size_text(number_at(use, "memory_kib") * 1024),
+                    common::cli::size_text(number_at(use, "max_memory_kib") * 1024));
   }
   common::cli::Rows rows{{"DISK", "READS", "READ", "WRITES", "WRITTEN", "FLUSHES", "ERRORS"}};
   for (const common::Json& disk : list_at(zone, "disks")) {
     const auto number = [&disk](const char* key) { return std::to_string(number_at(disk, key)); };
-    rows.push_back({text_at(disk, "disk"), number("reads"), size_text(number_at(disk, "read_bytes")), number("writes"),
-                    size_text(number_at(disk, "written_bytes")), number("flushes"), number("errors")});
+    rows.push_back({text_at(disk, "disk"), number("reads"), common::cli::size_text(number_at(disk, "read_bytes")),
+                    number("writes"), common::cli::size_text(number_at(disk, "written_bytes")), number("flushes"),
+                    number("errors")});
   }
   output.report(rows.size() == 1 ? text : text + "\n" + common::cli::table_text(rows),
                 {{"version", common::kAnswerVersion},

@@ -93,6 +93,16 @@ Result<bundle::Bundle> bundle_of(const model::ZoneRecord& record, std::string_vi
     bundle::Disk mounted;
     KRAIT_TRY(mounted.file_system, file_system_of(disk.file));
     mounted.device = fmt::format("xvd{}", kDiskLetters.at(i + 2));
+    if (disk.mount == "/") {
+      if (mounted.file_system != "ext4") {
+        return Error(ErrorCode::invalid_input,
+                     fmt::format("the disk {} at / holds {}, which nothing can be written to; "
+                                 "make one with mkfs.ext4",
+                                 disk.file, mounted.file_system));
+      }
+      made.scratch_device = std::move(mounted.device);
+      continue;
+    }
     mounted.path = disk.mount;
     mounted.read_only = disk.read_only || mounted.file_system != "ext4";
     made.disks.push_back(std::move(mounted));

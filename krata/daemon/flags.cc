@@ -24,7 +24,7 @@ void add_flags(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--store", options.store, "Xenstore's socket or device; otherwise the first one that answers");
   app.add_option("--programs", options.programs,
-                 "Where krata, krata-block and krata-init are; otherwise beside kratad");
+                 "Where krata-image, krata-block and krata-init are; otherwise beside kratad");
   app.add_option("--disk-user", options.disk_user, "Whose the processes are that serve disks")->capture_default_str();
   app.add_option("--metrics", options.metrics, "Where Prometheus finds the metrics page, on loopback")
       ->capture_default_str();

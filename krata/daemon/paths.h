@@ -10,7 +10,7 @@ namespace krata::daemon {
 
 struct Paths {
   std::string state_folder = "/var/lib/krata";
-  std::string programs_folder;  // of krata, krata-block and krata-init
+  std::string programs_folder;  // of krata-image, krata-block and krata-init
   std::string disk_user;        // whose krata-block becomes
 
   [[nodiscard]] std::string state_file() const { return state_folder + "/state.db"; }

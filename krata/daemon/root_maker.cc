@@ -37,7 +37,7 @@ Error error_of_child(const ChildEnd& end, const std::string& what) {
 }
 
 Result<void> RootMaker::run(std::vector<std::string> words, Next next) {
-  words.insert(words.begin(), {paths_.program("krata"), "image"});
+  words.insert(words.begin(), {paths_.program("krata-image"), "image"});
   words.insert(words.end(), {"--store", paths_.images(), "-o", "json"});
   KRAIT_TRY(child_, Child::start(loop_, words, [this, next](const ChildEnd& end) {
               const ChildEnd own = end;

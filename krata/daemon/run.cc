@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "common/event/unix_socket.h"
 #include "common/ip.h"
 #include "common/memory.h"
+#include "common/program.h"
 #include "krata/daemon/service.h"
 #include "krata/xen/xen.h"
 
@@ -28,13 +28,6 @@ using common::Result;
 namespace {
 
 constexpr std::string_view kFolderHint = "only root and kratad's user may write there; or name another one";
-
-std::string own_folder() {
-  std::array<char, 4096> path{};
-  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
-  const std::string own(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  return own.substr(0, own.rfind('/'));
-}
 
 Result<void> make_folders(const Paths& paths) {
   KRAIT_CHECK(common::make_own_directory_of(paths.state_file(), kFolderHint));
@@ -74,7 +67,7 @@ std::unique_ptr<common::StreamServer> serve_metrics(common::Loop& loop, common::
 
 Result<void> run(const Options& options, common::Log& log) {
   const Paths paths{.state_folder = options.state,
-                    .programs_folder = options.programs.empty() ? own_folder() : options.programs,
+                    .programs_folder = options.programs.empty() ? common::own_folder() : options.programs,
                     .disk_user = options.disk_user};
   KRAIT_CHECK(make_folders(paths));
   KRAIT_TRY(const auto loop, common::Loop::create());

@@ -99,6 +99,7 @@ class Zone final : public reconcile::StepPort {
   [[nodiscard]] std::vector<Disk> disks() const;
   [[nodiscard]] bool is_restart_due() const;
   void on_channel(const channel::Event& event);
+  void end_input_of_nobody();
   void log_output(const channel::Output& output);
   bool flush_log();
   void on_end(model::End end);

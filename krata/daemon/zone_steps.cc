@@ -10,12 +10,10 @@
 
 #include "common/answer.h"
 #include "common/file.h"
-#include "krata/boot/build.h"
-#include "krata/boot/payload.h"
 #include "krata/daemon/bundle_file.h"
+#include "krata/daemon/domain_builder.h"
 #include "krata/daemon/files.h"
 #include "krata/daemon/zone.h"
-#include "krata/kernel/store.h"
 #include "krata/reconcile/restart.h"
 
 namespace krata::daemon {
@@ -30,7 +28,6 @@ using reconcile::Step;
 
 namespace {
 
-constexpr std::size_t kMaxKernelBytes = std::size_t{256} << 20U;
 constexpr std::size_t kMaxPortsBytes = 4096;
 
 Result<void> remove_file(const std::string& path) {
@@ -153,18 +150,8 @@ Result<void> Zone::make_bundle() {
 }
 
 Result<void> Zone::build() {
-  const kernel::KernelStore kernels(host_.paths.kernels());
-  KRAIT_TRY(const auto kernel, kernels.find(record_.spec.kernel), "find a kernel; add one with krata kernel add");
-  KRAIT_TRY(auto image, common::read_file(kernel.image_path, kMaxKernelBytes));
-  KRAIT_TRY(const auto elf, boot::kernel_elf(std::move(image)), "read the kernel " + kernel.version);
-  KRAIT_TRY(const auto initramfs, kernel::initramfs(kernel, host_.paths.program("krata-init")));
   const model::Resources& resources = record_.spec.resources;
-  KRAIT_TRY(auto built, boot::build(host_.hypervisor, {.kernel = elf,
-                                                       .initramfs = initramfs,
-                                                       .command_line = kernel::command_line(""),
-                                                       .memory_kib = std::uint64_t{resources.memory_mib} * 1024,
-                                                       .vcpus = resources.cpus,
-                                                       .handle = record_.id.bytes}));
+  KRAIT_TRY(auto built, build_domain(host_.hypervisor, host_.paths, record_));
   const BuiltPorts ports{.domain = built.domain.id(),
                          .console_port = built.console_port,
                          .store_port = built.store_port,

@@ -40,6 +40,9 @@ void Zone::on_channel(const channel::Event& event) {
                           if (was_asked_) {
                             channel_->channel().stop();
                           }
+                          if (is_container_running_) {
+                            end_input_of_nobody();
+                          }
                           if (greeted.state == channel::State::ended && record_.heard_end) {
                             channel_->channel().exit_taken();  // a former process may not have come to say so
                           }
@@ -47,6 +50,7 @@ void Zone::on_channel(const channel::Event& event) {
                         [this](const channel::Started& started) {
                           if (started.session == channel::kContainer) {
                             is_container_running_ = true;
+                            end_input_of_nobody();
                             if (was_asked_) {
                               channel_->channel().stop();  // when there was nobody to stop yet
                             }
@@ -83,6 +87,13 @@ void Zone::on_channel(const channel::Event& event) {
     }
   }
   tell_change();
+}
+
+// Nobody is to attach: a container that reads its input would wait for ever.
+void Zone::end_input_of_nobody() {
+  if (!record_.spec.input && !record_.spec.tty) {
+    channel_->channel().end_input(channel::kContainer);
+  }
 }
 
 // Taken is what is in the log: should this process end now, the zone says the rest again.

@@ -13,6 +13,9 @@ class Machine {
   virtual void kill_everyone() = 0;
   // How many processes the kernel has killed for want of memory since it started.
   [[nodiscard]] virtual std::uint64_t out_of_memory_kills() const = 0;
+  // Tells of CPUs that the host gives back, which nobody uses until use_new_cpus(). -1: nobody tells.
+  [[nodiscard]] virtual int cpu_events() const = 0;
+  virtual void use_new_cpus() = 0;
   // Ends the container's disks cleanly, then the machine. In the zone it does not return.
   virtual void power_off() = 0;
 };

@@ -44,25 +44,30 @@ Result<Fd> open_channel(const std::string& device) {
   return channel;
 }
 
+struct Container {
+  Bundle bundle;
+  krata::init::Disks disks;
+};
+
 // The machine as the container finds it.
-Result<Bundle> set_up(const std::string& bundle_device) {
+Result<Container> set_up(const std::string& bundle_device) {
   KRAIT_TRY(auto bundle, read_bundle_of(bundle_device), "read the bundle");
   KRAIT_CHECK(krata::init::set_hostname(bundle.hostname));
   KRAIT_CHECK(krata::init::set_up_loopback());
-  KRAIT_CHECK(krata::init::enter_root(bundle), "make the container's root");
-  return bundle;
+  KRAIT_TRY(auto disks, krata::init::enter_root(bundle), "make the container's root");
+  return Container{.bundle = std::move(bundle), .disks = std::move(disks)};
 }
 
 Result<void> serve(const krata::init::Options& options, krata::init::Machine& machine) {
   KRAIT_TRY(Fd channel, open_channel(options.channel), "open the channel");
   KRAIT_TRY(const auto zone, krata::init::Zone::create(std::move(channel), machine));
-  const auto bundle = set_up(options.bundle);
-  if (!bundle) {
-    say(bundle.error().text());
-    return zone->refuse(bundle.error());
+  const auto container = set_up(options.bundle);
+  if (!container) {
+    say(container.error().text());
+    return zone->refuse(container.error());
   }
-  KRAIT_CHECK(zone->run(*bundle));
-  krata::init::leave_disks(*bundle);
+  KRAIT_CHECK(zone->run(container->bundle));
+  krata::init::leave_disks(container->disks);
   return {};
 }
 

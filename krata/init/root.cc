@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/fd.h"
 #include "common/file.h"
@@ -112,14 +113,26 @@ Result<void> mount_image(const Bundle& bundle) {
   return mount_or_say(("/dev/" + bundle.image_device).c_str(), kImage, type, MS_RDONLY, nullptr);
 }
 
-Result<void> mount_scratch(const Bundle& bundle) {
+// By the mount's own root, which is what can be told to end.
+Result<void> keep(Disks& disks, const std::string& place) {
+  Fd mount(::open(place.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!mount.valid()) {
+    return Error::from_errno(errno, fmt::format("open {}", place));
+  }
+  disks.push_back(std::move(mount));
+  return {};
+}
+
+Result<void> mount_scratch(const Bundle& bundle, Disks& disks) {
   ::mkdir(kScratch, 0700);
   if (bundle.scratch_device.empty()) {
     const std::string size = bundle.scratch_bytes == 0 ? "50%" : fmt::format("{}", bundle.scratch_bytes);
     return mount_or_say("tmpfs", kScratch, "tmpfs", 0, fmt::format("mode=700,size={}", size).c_str());
   }
   KRAIT_CHECK(open_device(bundle.scratch_device, O_RDONLY));
-  return mount_or_say(("/dev/" + bundle.scratch_device).c_str(), kScratch, "ext4", 0, nullptr);
+  KRAIT_CHECK(load_module("ext4"));
+  KRAIT_CHECK(mount_or_say(("/dev/" + bundle.scratch_device).c_str(), kScratch, "ext4", 0, nullptr));
+  return keep(disks, kScratch);
 }
 
 // The overlay's root is the upper folder's, so that has the mode and owner of the image's.
@@ -180,7 +193,7 @@ Result<void> mount_kernel() {
 // Disks are mounted while /dev of the initramfs can still be seen: by way of a folder of their own there.
 std::string disk_place(std::size_t number) { return fmt::format("/disk{}", number); }
 
-Result<void> mount_disks(const Bundle& bundle) {
+Result<void> mount_disks(const Bundle& bundle, Disks& disks) {
   for (std::size_t i = 0; i < bundle.disks.size(); ++i) {
     const bundle::Disk& disk = bundle.disks[i];
     KRAIT_CHECK(open_device(disk.device, O_RDONLY));
@@ -189,6 +202,9 @@ Result<void> mount_disks(const Bundle& bundle) {
     ::mkdir(place.c_str(), 0755);
     KRAIT_CHECK(mount_or_say(("/dev/" + disk.device).c_str(), place, disk.file_system.c_str(),
                              MS_NODEV | MS_NOSUID | (disk.read_only ? unsigned{MS_RDONLY} : 0U), nullptr));
+    if (!disk.read_only) {
+      KRAIT_CHECK(keep(disks, place));
+    }
     // Where the image has a link on the way, it leads within the container's root.
     KRAIT_CHECK(make_folders_in(kRoot, disk.path));
     KRAIT_TRY(const Fd target, open_in(kRoot, disk.path, O_PATH | O_DIRECTORY));
@@ -235,19 +251,24 @@ Result<void> put_files(const Bundle& bundle) {
 
 }  // namespace
 
-Result<void> enter_root(const Bundle& bundle) {
+Result<Disks> enter_root(const Bundle& bundle) {
+  Disks disks;
   KRAIT_CHECK(mount_image(bundle));
-  KRAIT_CHECK(mount_scratch(bundle));
+  KRAIT_CHECK(mount_scratch(bundle, disks));
   KRAIT_CHECK(mount_overlay());
-  KRAIT_CHECK(mount_disks(bundle));
+  KRAIT_CHECK(mount_disks(bundle, disks));
   KRAIT_CHECK(move_into(kRoot));
   KRAIT_CHECK(mount_kernel());
-  return put_files(bundle);
+  KRAIT_CHECK(put_files(bundle));
+  return disks;
 }
 
-void leave_disks(const Bundle& bundle) {
-  for (const bundle::Disk& disk : bundle.disks) {
-    ::mount(nullptr, disk.path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr);
+void leave_disks(const Disks& disks) {
+  for (const Fd& disk : disks) {
+    // By the descriptor alone: paths are the container's.
+    const Fd context(::fspick(disk.get(), "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH));
+    ::fsconfig(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr, 0);
+    ::fsconfig(context.get(), FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr, 0);
   }
 }
 

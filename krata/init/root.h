@@ -2,15 +2,21 @@
 // of the host in /etc. All of it blocks.
 #pragma once
 
+#include <vector>
+
+#include "common/fd.h"
 #include "common/result.h"
 #include "krata/bundle/bundle.h"
 
 namespace krata::init {
 
-// Makes it and moves this process into it: afterwards / is the container's.
-common::Result<void> enter_root(const bundle::Bundle& bundle);
+// The mounts of disks that are written to, however the container has moved or hidden them.
+using Disks = std::vector<common::Fd>;
 
-// Takes the further disks and the scratch disk away from whoever still writes to them, so that they end clean.
-void leave_disks(const bundle::Bundle& bundle);
+// Makes it and moves this process into it: afterwards / is the container's.
+common::Result<Disks> enter_root(const bundle::Bundle& bundle);
+
+// Takes the disks away from whoever still writes to them, so that their file systems end clean.
+void leave_disks(const Disks& disks);
 
 }  // namespace krata::init

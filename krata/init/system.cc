@@ -85,6 +85,16 @@ void drain(int socket) {
   }
 }
 
+// The kernel's announcements of devices (group 1 of lib/kobject_uevent.c).
+Fd open_device_events() {
+  Fd events(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = 1;
+  return ::bind(events.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ? std::move(events)
+                                                                                                 : Fd();
+}
+
 class RealMachine : public Machine {
  public:
   void kill_everyone() override { ::kill(-1, SIGKILL); }
@@ -104,10 +114,33 @@ class RealMachine : public Machine {
     return 0;
   }
 
+  [[nodiscard]] int cpu_events() const override { return device_events_.get(); }
+
+  // A CPU that is in use already stays so.
+  void use_new_cpus() override {
+    std::array<char, 4096> event{};
+    bool is_cpu = false;
+    for (ssize_t got = 0; (got = ::recv(device_events_.get(), event.data(), event.size(), 0)) > 0;) {
+      is_cpu = is_cpu || std::string_view(event.data(), static_cast<std::size_t>(got)).starts_with(kCpuCame);
+    }
+    for (unsigned cpu = 1; is_cpu && cpu < kMaxCpus; ++cpu) {
+      const Fd online(::open(fmt::format("/sys/devices/system/cpu/cpu{}/online", cpu).c_str(), O_WRONLY | O_CLOEXEC));
+      if (online.valid()) {
+        (void)!::write(online.get(), "1", 1);
+      }
+    }
+  }
+
   void power_off() override {
     ::sync();
     ::reboot(RB_POWER_OFF);
   }
+
+ private:
+  static constexpr std::string_view kCpuCame = "add@/devices/system/cpu/cpu";
+  static constexpr unsigned kMaxCpus = 32;  // of a guest of this kind: XEN_LEGACY_MAX_VCPUS
+
+  Fd device_events_ = open_device_events();
 };
 
 }  // namespace

@@ -46,6 +46,9 @@ Result<void> Zone::watch() {
   signals_.emplace(std::move(signals));
   KRAIT_TRY(patience_, common::Timer::create(*loop_, [this] { loop_->stop(); }));
   KRAIT_TRY(link_token_, loop_->add(link_.get(), EPOLLIN, [this](std::uint32_t) { turn(); }));
+  if (const int events = machine_.cpu_events(); events >= 0) {
+    KRAIT_CHECK(loop_->add(events, EPOLLIN, [this](std::uint32_t) { machine_.use_new_cpus(); }));
+  }
   return {};
 }
 

@@ -40,6 +40,8 @@ class FakeMachine : public Machine {
   void kill_everyone() override { kill_descendants(::getpid()); }
   // One more whenever it is looked at: any process may have been killed for want of memory.
   [[nodiscard]] std::uint64_t out_of_memory_kills() const override { return ++looks_; }
+  [[nodiscard]] int cpu_events() const override { return -1; }
+  void use_new_cpus() override {}
   void power_off() override {}
 
  private:

@@ -32,7 +32,6 @@ constexpr std::size_t kMaxImageBytes = std::size_t{256} << 20U;
 constexpr std::size_t kMaxArchiveBytes = std::size_t{256} << 20U;
 constexpr std::size_t kMaxInitBytes = std::size_t{16} << 20U;
 constexpr std::string_view kUnfinished = ".new-";
-constexpr const char* kImageName = "vmlinuz";
 constexpr const char* kModulesName = "modules.cpio";
 constexpr const char* kDefaultModules = "/lib/modules";
 
@@ -50,7 +49,8 @@ Error no_kernel(std::string_view version) {
 Result<Kernel> kernel_in(const std::string& folder, const std::string& version) {
   Kernel kernel{.version = version,
                 .image_path = fmt::format("{}/{}/{}", folder, version, kImageName),
-                .modules_path = fmt::format("{}/{}/{}", folder, version, kModulesName)};
+                .modules_path = fmt::format("{}/{}/{}", folder, version, kModulesName),
+                .folder = fmt::format("{}/{}", folder, version)};
   struct stat image{};
   struct stat modules{};
   if (::stat(kernel.image_path.c_str(), &image) != 0 || ::stat(kernel.modules_path.c_str(), &modules) != 0) {

@@ -13,10 +13,13 @@
 
 namespace krata::kernel {
 
+inline constexpr const char* kImageName = "vmlinuz";
+
 struct Kernel {
   std::string version;       // "6.1.0-42-cloud-amd64"
   std::string image_path;    // the bzImage
   std::string modules_path;  // a cpio archive (newc) of the modules in it
+  std::string folder;        // that both are in; whoever boots the kernel may keep more there
   std::uint64_t image_bytes = 0;
   std::uint64_t modules_bytes = 0;
   std::int64_t added_s = 0;  // Unix time

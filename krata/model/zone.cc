@@ -81,8 +81,11 @@ Result<void> check_disks(const std::vector<DiskSpec>& disks) {
   for (std::size_t i = 0; i < disks.size(); ++i) {
     KRAIT_CHECK(check_path(disks[i].file, "a disk's file"));
     KRAIT_CHECK(check_path(disks[i].mount, "where a disk is mounted"));
-    if (disks[i].mount.find("/..") != std::string::npos || disks[i].mount == "/") {
-      return wrong("a disk is mounted below / and not by way of ..");
+    if (disks[i].mount.find("/..") != std::string::npos) {
+      return wrong("a disk is not mounted by way of ..");
+    }
+    if (disks[i].mount == "/" && disks[i].read_only) {
+      return wrong("the disk at / keeps what the container writes, and cannot be read-only");
     }
     for (std::size_t j = 0; j < i; ++j) {
       if (disks[j].mount == disks[i].mount) {

@@ -19,7 +19,7 @@ enum class Restart : std::uint8_t {
 
 struct DiskSpec {
   std::string file;   // absolute, on the host
-  std::string mount;  // absolute, in the zone
+  std::string mount;  // absolute, in the zone; "/": what the container writes lies there, and stays
   bool read_only = false;
 
   bool operator==(const DiskSpec&) const = default;
@@ -46,6 +46,7 @@ struct ZoneSpec {
   std::string kernel;                // by its name; empty: the host's default
   Resources resources;
   bool tty = false;
+  bool input = false;  // the container's input waits for whoever attaches; otherwise it is at its end, but for a terminal
   std::vector<DiskSpec> disks;
   Restart restart = Restart::never;
 

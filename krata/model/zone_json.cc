@@ -118,6 +118,7 @@ Json spec_json(const ZoneSpec& spec) {
   json["kernel"] = spec.kernel;
   add_resources(json, spec.resources);
   json["tty"] = spec.tty;
+  json["input"] = spec.input;
   json["disks"] = Json::array();
   for (const DiskSpec& disk : spec.disks) {
     json["disks"].push_back({{"file", disk.file}, {"mount", disk.mount}, {"read_only", disk.read_only}});
@@ -139,6 +140,7 @@ Result<ZoneSpec> spec_from_json(const Json& json) {
   members.text("kernel", spec.kernel);
   read_resources(members, spec.resources);
   members.flag("tty", spec.tty);
+  members.flag("input", spec.input);
   std::string restart(name_of(Restart::never));
   members.text("restart", restart);
   if (restart != name_of(Restart::never) && restart != name_of(Restart::on_failure)) {

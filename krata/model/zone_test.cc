@@ -22,6 +22,7 @@ ZoneSpec whole() {
   spec.kernel = "6.12";
   spec.resources = {.cpus = 2, .memory_mib = 512, .weight = 100, .cap = 150};
   spec.tty = true;
+  spec.input = true;
   spec.disks = {{.file = "/var/lib/data.img", .mount = "/data", .read_only = true}};
   spec.restart = Restart::on_failure;
   return spec;
@@ -89,7 +90,11 @@ TEST(ZoneSpec, SaysWhatIsWrong) {
   EXPECT_EQ(refusal(spec), "/var/lib/data.img is given twice and may be written to; write :ro behind both");
   spec = whole();
   spec.disks[0].mount = "/a/../b";
-  EXPECT_EQ(refusal(spec), "a disk is mounted below / and not by way of ..");
+  EXPECT_EQ(refusal(spec), "a disk is not mounted by way of ..");
+  spec.disks[0] = {.file = "/scratch.img", .mount = "/"};
+  EXPECT_EQ(refusal(spec), "");
+  spec.disks[0].read_only = true;
+  EXPECT_EQ(refusal(spec), "the disk at / keeps what the container writes, and cannot be read-only");
   spec = whole();
   spec.resources.memory_mib = 10;
   EXPECT_EQ(refusal(spec), "a zone's memory is 80M at least and 1048576M at most");

@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   run->add_option("--memory", options.memory_mib, "In MiB");
   run->add_option("--cpus", options.vcpus);
   CLI::App* facts = app.add_subcommand("facts", "Domains, free memory, ports of domain 0");
+  CLI::App* limits = app.add_subcommand("limits", "What the hypervisor lets a domain have");
   CLI::App* store = app.add_subcommand("store", "read PATH, or write PATH VALUE");
   std::vector<std::string> request;
   store->add_option("SOCKET", options.store)->required();
@@ -39,6 +40,7 @@ int main(int argc, char** argv) {
   unsigned domain = 0;
   CLI::App* destroy = app.add_subcommand("destroy", "Destroys a domain");
   destroy->add_option("DOMAIN", domain)->required();
+  limits->add_option("DOMAIN", domain)->required();
   CLI::App* unpack = app.add_subcommand("unpack", "Writes the ELF file in a kernel image");
   std::string to;
   unpack->add_option("KERNEL", options.kernel)->required();
@@ -52,6 +54,9 @@ int main(int argc, char** argv) {
   }
   if (exercise->parsed()) {
     return report(lab::exercise(device));
+  }
+  if (limits->parsed()) {
+    return report(lab::print_limits(static_cast<krata::xen::DomainId>(domain)));
   }
   if (destroy->parsed()) {
     return report(lab::destroy_domain(static_cast<krata::xen::DomainId>(domain)));

@@ -170,6 +170,19 @@ Result<void> print_facts() {
   return {};
 }
 
+Result<void> print_limits(xen::DomainId domain) {
+  KRAIT_TRY(const auto hypervisor, xen::open_hypervisor());
+  KRAIT_TRY(const auto host, xen::open_host());
+  KRAIT_TRY(const auto info, hypervisor->domain_info(domain));
+  if (!info) {
+    return Error(ErrorCode::not_found, "there is no such domain");
+  }
+  KRAIT_TRY(const auto share, host->cpu_share(domain));
+  fmt::print("memory KiB {}\ncpus {}\nweight {}\ncap {}\n", info->memory_kib, info->online_vcpus, share.weight,
+             share.cap);
+  return {};
+}
+
 Result<void> ask_store(const std::string& socket, const std::vector<std::string>& request) {
   KRAIT_TRY(auto store, StoreClient::connect(socket));
   if (request.size() == 3 && request[0] == "write") {

@@ -27,6 +27,9 @@ common::Result<void> run_zone(const ZoneOptions& options);
 // Three lines: which domains there are, the hypervisor's free memory, and how many ports of domain 0 are in use.
 common::Result<void> print_facts();
 
+// Four lines: the memory that the domain has, its CPUs, and its share of them.
+common::Result<void> print_limits(krata::xen::DomainId domain);
+
 // "read PATH" or "write PATH VALUE".
 common::Result<void> ask_store(const std::string& socket, const std::vector<std::string>& request);
 
