@@ -95,7 +95,7 @@ lab_disc() {
   local tree=$cache_dir/lab/lab-tree repository
   rm -rf "$tree"
   mkdir -p "$tree"/{bin,build,repository,later}
-  cp "$root_dir"/build/krait{,-coordinator}_*.deb "$tree/build" && cp "$tree"/build/*.deb "$tree/repository" &&
+  cp "$root_dir"/build/{krait,krait-coordinator,krata,krata-common}_*.deb "$tree/build" && cp "$tree"/build/*.deb "$tree/repository" &&
     later_version "$tree"/build/krait_*.deb "$tree/later" || return 1
   fetch_dependencies "$tree/repository" "$tree"/repository/*.deb || return 1
   for repository in repository later; do

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Two Debian hosts on different kernels take the packages with apt and follow README.md's guides word for word, by files first, then by
-# a coordinator; between them what a year brings: a killed agent, a reboot, an upgrade under traffic, the removal.
+# a coordinator; between them what a year brings: a killed agent, a reboot, an upgrade under traffic, the removal. At the end krata's
+# packages, which neither host can do anything with.
 #
 #     web1 192.0.2.1 eth0 ======= eth0 192.0.2.2 db1
 set -u
@@ -14,6 +15,8 @@ set -u
 . /lab/tests/debian/readme.sh
 # shellcheck source=tests/debian/joined.sh
 . /lab/tests/debian/joined.sh
+# shellcheck source=tests/debian/krata.sh
+. /lab/tests/debian/krata.sh
 
 host_holder=([web]=self [db]=remote)
 lab_dir=/tmp/krait-lab
@@ -233,4 +236,6 @@ key_is_a_credential
 show_journals
 package_is_removed
 by_coordinator
+krata_waits_for_xen
+krata_is_removed
 finish guide

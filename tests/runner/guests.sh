@@ -44,16 +44,10 @@ one_kernel_scenarios=(
   coexistence coordinator coordinator_moves dns_endpoint doctor faults_files faults_host faults_state key_rotation lean many_peers rule_options signed_state
 )
 
-# Begun, and not all of their steps pass yet, or they have not run yet: they run by their names only. kills: a hundred deaths take longer
-# than the other scenarios together.
-unfinished_scenarios=(kills)
-is_unfinished() { [[ " ${unfinished_scenarios[*]} " == *" $1 "* ]]; }
-
 # scenarios_for SERIES: what ./x test runs with that kernel.
 scenarios_for() {
   local name at=0
   for name in $(basename -s .sh tests/vm/*.sh); do
-    ! is_unfinished "$name" || continue
     if [[ " ${one_kernel_scenarios[*]} " == *" $name "* ]]; then
       [[ ${lab_kernels[at++ % ${#lab_kernels[@]}]} == "$1" ]] || continue
     fi
@@ -93,14 +87,13 @@ lane_of() {
 report_scenario() { report_steps "$1 $2 $(basename "$3" .sh)" "${@:4}"; }
 
 # What these are about is krata-store and the back ends, which are the same with each hypervisor: as one_kernel_scenarios.
-one_hypervisor_scenarios=(hostile store_hostile store_killed)
+one_hypervisor_scenarios=(hostile kills store_hostile store_killed)
 longest_zones=launch # as long as all others together
 
 # zones_for VERSION: what ./x test runs in domain 0 of that hypervisor.
 zones_for() {
   local name at=0
   for name in $(basename -s .sh tests/xen/*.sh); do
-    ! is_unfinished "$name" || continue
     if [[ " ${one_hypervisor_scenarios[*]} " == *" $name "* ]]; then
       [[ ${xen_versions[at++ % ${#xen_versions[@]}]} == "$1" ]] || continue
     fi

@@ -30,6 +30,7 @@ prepare_tests() {
 run_test() {
   if [[ $* == --all ]]; then
     one_kernel_scenarios=() one_hypervisor_scenarios=()
+    xen_role=long xen_scenario_seconds=1200
   elif (($#)); then
     run_some_tests "$@"
     return
