@@ -73,8 +73,8 @@ function(krait_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 endfunction()
 
-# krait_own_runtime(PROGRAM): the C++ runtime and fmt in the program itself, as far as it calls them: of shared objects a process of its own
-# for each zone would have some megabytes more. The sanitizers bring runtimes of their own.
+# krait_own_runtime(PROGRAM): the C++ runtime and fmt in the program itself, as far as it calls them: for what is started often, and for
+# processes of which each zone has one, which would have some megabytes more. The sanitizers bring runtimes of their own.
 function(krait_own_runtime program)
   if(NOT KRAIT_SANITIZE AND NOT KRAIT_SANITIZE_THREADS)
     target_sources(${program} PRIVATE ${PROJECT_SOURCE_DIR}/common/formatting.cc)

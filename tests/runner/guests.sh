@@ -44,12 +44,14 @@ one_kernel_scenarios=(
   coexistence coordinator coordinator_moves dns_endpoint doctor faults_files faults_host faults_state key_rotation lean many_peers rule_options signed_state
 )
 
-# scenarios_for SERIES: what ./x test runs with that kernel.
-scenarios_for() {
+# scenarios_of FOLDER VERSION VERSIONS ONCE: what ./x test runs with that version, one of the array VERSIONS. Those that the array ONCE names
+# run with one version each, in turn.
+scenarios_of() {
   local name at=0
-  for name in $(basename -s .sh tests/vm/*.sh); do
-    if [[ " ${one_kernel_scenarios[*]} " == *" $name "* ]]; then
-      [[ ${lab_kernels[at++ % ${#lab_kernels[@]}]} == "$1" ]] || continue
+  local -n versions=$3 once=$4
+  for name in $(basename -s .sh "$1"/*.sh); do
+    if [[ " ${once[*]} " == *" $name "* ]]; then
+      [[ ${versions[at++ % ${#versions[@]}]} == "$2" ]] || continue
     fi
     echo "$name"
   done
@@ -63,7 +65,7 @@ vm_tests() {
   for ((lane = 0; lane <= lanes; ++lane)); do
     for series in "${lab_kernels[@]}"; do
       names=("$@")
-      (($#)) || mapfile -t names < <(scenarios_for "$series")
+      (($#)) || mapfile -t names < <(scenarios_of tests/vm "$series" lab_kernels one_kernel_scenarios)
       mapfile -t scripts < <(lane_of "$lane" "${names[@]}")
       ((${#scripts[@]} == 0)) || begin "vm-$series-$lane" run_scenarios vm "$series" "${scripts[@]}"
     done
@@ -90,24 +92,13 @@ report_scenario() { report_steps "$1 $2 $(basename "$3" .sh)" "${@:4}"; }
 one_hypervisor_scenarios=(hostile kills store_hostile store_killed)
 longest_zones=launch # as long as all others together
 
-# zones_for VERSION: what ./x test runs in domain 0 of that hypervisor.
-zones_for() {
-  local name at=0
-  for name in $(basename -s .sh tests/xen/*.sh); do
-    if [[ " ${one_hypervisor_scenarios[*]} " == *" $name "* ]]; then
-      [[ ${xen_versions[at++ % ${#xen_versions[@]}]} == "$1" ]] || continue
-    fi
-    echo "$name"
-  done
-}
-
 # xen_tests [SCENARIO...]: by their names, or all, one after the other in a domain 0 of each hypervisor; the longest has its own.
 xen_tests() {
   local version name
   local -a names scripts
   for version in "${xen_versions[@]}"; do
     names=("$@") scripts=()
-    (($#)) || mapfile -t names < <(zones_for "$version")
+    (($#)) || mapfile -t names < <(scenarios_of tests/xen "$version" xen_versions one_hypervisor_scenarios)
     for name in "${names[@]}"; do
       if [[ $name == "$longest_zones" ]]; then
         begin "xen-$version-$name" run_scenarios xen "$version" "/tests/xen/$name.sh"
