@@ -9,7 +9,6 @@
 
 namespace krata::daemon {
 
-using common::Result;
 using model::End;
 
 namespace {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 #include "krata/image/text.h"
@@ -159,7 +160,7 @@ Result<HttpAnswer> HttpClient::perform(const HttpRequest& request, const TakeBod
   List headers;
   for (const std::string& header : request.headers) {
     if (curl_slist* longer = curl_slist_append(headers.get(), header.c_str())) {
-      (void)headers.release();
+      std::ignore = headers.release();
       headers.reset(longer);
     }
   }

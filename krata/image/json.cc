@@ -54,12 +54,12 @@ common::Result<Json> parse_array(std::string_view text, std::string_view what) {
 }
 
 const Json& member(const Json& object, const char* key) {
-  static const Json null;
+  static const Json kNull;
   if (!object.is_object()) {
-    return null;
+    return kNull;
   }
   const auto found = object.find(key);
-  return found == object.end() ? null : *found;
+  return found == object.end() ? kNull : *found;
 }
 
 std::optional<std::string> text_in(const Json& object, const char* key) {

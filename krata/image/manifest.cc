@@ -118,7 +118,7 @@ Result<std::string> kind_of(const Json& json, std::string_view media_type) {
   if (!own.empty() && !media_type.empty() && own != media_type) {
     return refused("a document that was said to be {} says that it is {}", printable(media_type), printable(own));
   }
-  const std::string said = own.empty() ? std::string(media_type) : own;
+  std::string said = own.empty() ? std::string(media_type) : own;
   if (!said.empty()) {
     return said;
   }

@@ -131,9 +131,9 @@ bool is_loopback_host(std::string_view host_name) {
     return true;
   }
   const auto ip = common::Ip::parse(host_name);
-  static const auto v4 = common::Prefix::parse("127.0.0.0/8");
-  static const auto v6 = common::Prefix::parse("::1/128");
-  return ip && ((v4 && v4->contains(*ip)) || (v6 && v6->contains(*ip)));
+  static const auto kV4 = common::Prefix::parse("127.0.0.0/8");
+  static const auto kV6 = common::Prefix::parse("::1/128");
+  return ip && ((kV4 && kV4->contains(*ip)) || (kV6 && kV6->contains(*ip)));
 }
 
 Result<Reference> Reference::parse(std::string_view text, std::string_view default_registry) {

@@ -15,7 +15,6 @@
 
 namespace krata::image {
 
-using common::ErrorCode;
 using common::Result;
 
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-struct sqfs_file_t;
+struct sqfs_file_t;  // NOLINT(readability-identifier-naming): libsquashfs's
 
 namespace krata::image {
 

@@ -214,7 +214,8 @@ Result<void> StoreClient::write_once(const std::string& base,
   KRAIT_TRY(const auto started, ask(Operation::transaction_start, with_nul("")));
   const auto transaction = static_cast<std::uint32_t>(std::strtoul(started.c_str(), nullptr, 10));
   for (const auto& [name, value] : values) {
-    if (auto done = ask(Operation::write, with_nul(base + "/" + name).append(value), transaction); !done) {
+    if (auto done = ask(Operation::write, with_nul(fmt::format("{}/{}", base, name)).append(value), transaction);
+        !done) {
       std::ignore = ask(Operation::transaction_end, with_nul("F"), transaction);
       return done.error();
     }
