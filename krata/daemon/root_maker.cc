@@ -40,8 +40,8 @@ Result<void> RootMaker::run(std::vector<std::string> words, Next next) {
   words.insert(words.begin(), {paths_.program("krata-image"), "image"});
   words.insert(words.end(), {"--store", paths_.images(), "-o", "json"});
   KRAIT_TRY(child_, Child::start(loop_, words, [this, next](const ChildEnd& end) {
-              const ChildEnd own =
-                  end;  // NOLINT(performance-unnecessary-copy-initialization): the child's, which goes now
+              // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the child's, which goes now
+              const ChildEnd own = end;
               child_.reset();
               (this->*next)(own);
             }));
