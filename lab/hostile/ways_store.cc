@@ -133,7 +133,8 @@ void foreign() {
   refused("its back ends", write("/local/domain/0/backend/krata-vbd/x", "1"), "EACCES");
   refused("to remove everything", ask(Request::remove, Text().add("/").end().view()), "EACCES");
   refused("to give itself rights",
-          ask(Request::set_permissions, Text().add("/local/domain/0").end().add("w1").end().view()), "EACCES");
+          ask(Request::set_permissions, Text().add("/local/domain/0").end().add("n0").end().add("w1").end().view()),
+          "EACCES");
   refused("INTRODUCE", ask(Request::introduce, Text().add("7").end().add("1").end().add("1").end().view()), "EACCES");
   refused("RELEASE", ask(Request::release, Text().add("0").end().view()), "EACCES");
   refused("RESUME", ask(Request::resume, Text().add("0").end().view()), "EACCES");

@@ -21,7 +21,6 @@ says() { grep -q "$2" "/tmp/$1"; }
 lines_of() { tr -d '\r' <"/tmp/$1" | grep -E '^(ok|WRONG)'; }
 
 host_begin
-store write /local/domain/0/name host # which no zone may change
 hostile_run good
 for way in store-jump store-back store-taken store-long store-negative; do
   hostile_run "$way"
