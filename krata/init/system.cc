@@ -20,6 +20,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <ctime>
 
 #include "common/file.h"
 
@@ -126,7 +127,7 @@ class RealMachine : public Machine {
     for (unsigned cpu = 1; is_cpu && cpu < kMaxCpus; ++cpu) {
       const Fd online(::open(fmt::format("/sys/devices/system/cpu/cpu{}/online", cpu).c_str(), O_WRONLY | O_CLOEXEC));
       if (online.valid()) {
-        (void)!::write(online.get(), "1", 1);
+        put_to_use(online);
       }
     }
   }
@@ -137,6 +138,16 @@ class RealMachine : public Machine {
   }
 
  private:
+  // The kernel tells of a CPU a moment before it has it as present (enable_hotplug_cpu in drivers/xen/cpu_hotplug.c),
+  // and refuses until then.
+  static void put_to_use(const Fd& online) {
+    constexpr int kTries = 100;
+    constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 10'000'000};
+    for (int i = 0; i < kTries && ::write(online.get(), "1", 1) < 0 && errno == EINVAL; ++i) {
+      ::nanosleep(&kPause, nullptr);
+    }
+  }
+
   static constexpr std::string_view kCpuCame = "add@/devices/system/cpu/cpu";
   static constexpr unsigned kMaxCpus = 32;  // of a guest of this kind: XEN_LEGACY_MAX_VCPUS
 
