@@ -17,7 +17,8 @@ using common::Result;
 
 namespace {
 
-constexpr common::Served kDaemon{.by = "kratad", .start = "systemctl start kratad, and krata doctor says what keeps it from running"};
+constexpr common::Served kDaemon{.by = "kratad",
+                                 .start = "systemctl start kratad, and krata doctor says what keeps it from running"};
 
 // A list of 512 zones with the longest specs.
 constexpr std::size_t kMaxAnswerBytes = std::size_t{256} << 20U;

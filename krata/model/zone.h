@@ -46,7 +46,8 @@ struct ZoneSpec {
   std::string kernel;                // by its name; empty: the host's default
   Resources resources;
   bool tty = false;
-  bool input = false;  // the container's input waits for whoever attaches; otherwise it is at its end, but for a terminal
+  bool input =
+      false;  // the container's input waits for whoever attaches; otherwise it is at its end, but for a terminal
   std::vector<DiskSpec> disks;
   Restart restart = Restart::never;
 
