@@ -29,6 +29,7 @@ finish() {
     ended=$((ended + 1))
   done < <(cat "$log_dir"/*.sum)
   count 0 $((begun - ended))
+  begun=0 running=0
 }
 
 # begin_scenario TITLE COMMAND...
