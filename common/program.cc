@@ -43,4 +43,15 @@ std::string own_folder() {
   return own.substr(0, own.rfind('/'));
 }
 
+Error become_program(const std::string& program, const std::string& suite, const char* const* argv) {
+  for (const std::string& place : {"/" + program, "/../libexec/" + suite + "/" + program}) {
+    ::execv((own_folder() + place).c_str(), const_cast<char* const*>(argv));
+    if (errno != ENOENT) {
+      return Error::from_errno(errno, "start " + program);
+    }
+  }
+  return {ErrorCode::not_found,
+          program + " is neither beside " + suite + " nor in ../libexec/" + suite + "; install it"};
+}
+
 }  // namespace common

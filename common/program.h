@@ -16,4 +16,8 @@ Result<int> run_program(const std::vector<std::string>& words);
 // The folder that this program lies in; empty where /proc does not tell.
 std::string own_folder();
 
+// Becomes another program of `suite` (krait, krata), with these words, null at their end: it lies beside this one or in
+// ../libexec/SUITE. Comes back only where that fails, with why.
+Error become_program(const std::string& program, const std::string& suite, const char* const* argv);
+
 }  // namespace common

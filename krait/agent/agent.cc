@@ -166,8 +166,13 @@ Result<void> Service::share() {
     return made ? Result<void>() : std::move(made.error());
   };
   auto done = add(shared_.metrics, [this] { return metrics_page(); });
-  return done ? add(shared_.status, [this] { return Result<std::string>(common::json_line(status())); })
-              : std::move(done);
+  const auto read_status = [this] {
+    Result<std::string> line(common::json_line(status()));
+    common::release_free_memory();  // of 10,000 peers megabytes; here as often as it is read, not as often as it is
+                                    // asked for
+    return line;
+  };
+  return done ? add(shared_.status, read_status) : std::move(done);
 }
 
 void Service::read_anew() {
@@ -177,12 +182,14 @@ void Service::read_anew() {
 
 // Whoever may change something always gets what is so now, and what the others share is not older.
 std::string Service::answer_line(control::Request request, const common::Client& client) {
-  const bool is_shared = !client.may_change && request == control::Request::status;
-  std::string line = is_shared ? std::string(*shared_.status->get()) : common::json_line(answer(request, client));
+  if (!client.may_change && request == control::Request::status) {
+    return *shared_.status->get();
+  }
+  std::string line = common::json_line(answer(request, client));
   if (client.may_change) {
     read_anew();
+    common::release_free_memory();  // what told of 10,000 peers leaves megabytes
   }
-  common::release_free_memory();  // what told of 10,000 peers leaves megabytes
   return line;
 }
 
@@ -243,6 +250,7 @@ control::Json Service::take_state() {
   const std::uint64_t before = enforcer_.last().revision;
   auto applied = enforcer_.take_state();
   read_anew();
+  common::release_free_memory();
   if (!applied) {
     log_.error(fmt::format("refused a state from the network, revision {} stays in force: {}", before,
                            applied.error().text()));

@@ -1,28 +1,13 @@
 #include "krait/cli/inspections.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <string>
-
-#include "krait/cli/spawn.h"
+#include "common/program.h"
 
 namespace krait::cli {
 
-using common::Error;
-using common::ErrorCode;
-
 namespace {
 
-common::Result<void> become(const std::string& program, const char* const* argv) {
-  const std::string here = own_directory();
-  for (const std::string& place : {"/" + program, "/../libexec/krait/" + program}) {
-    ::execv((here + place).c_str(), const_cast<char**>(argv));
-    if (errno != ENOENT) {
-      return Error::from_errno(errno, "start " + program);
-    }
-  }
-  return Error(ErrorCode::not_found, program + " is neither beside krait nor in ../libexec/krait; install it");
+common::Error become(const char* program, const char* const* argv) {
+  return common::become_program(program, "krait", argv);
 }
 
 }  // namespace
@@ -31,10 +16,10 @@ common::Result<void> become_inspector(const char* const* argv) { return become("
 common::Result<void> become_joiner(const char* const* argv) { return become("krait-join", argv); }
 
 int become_administrator(const char* const* argv) {
-  const auto failed = become("krait-coordinator", argv);
+  const common::Error failed = become("krait-coordinator", argv);
   common::cli::Output output("krait", false);
-  output.error(failed.error());
-  return common::exit_code(failed.error());
+  output.error(failed);
+  return common::exit_code(failed);
 }
 
 }  // namespace krait::cli

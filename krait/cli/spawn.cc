@@ -23,6 +23,7 @@
 #include "common/event/lock_file.h"
 #include "common/event/notify.h"
 #include "common/fd.h"
+#include "common/program.h"
 #include "krait/cli/notice.h"
 #include "krait/rundir/folder.h"
 
@@ -176,15 +177,8 @@ int left_ms(Clock::time_point deadline) {
 
 }  // namespace
 
-std::string own_directory() {
-  std::array<char, 4096> self{};
-  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
-  const std::string here(self.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  return here.substr(0, here.rfind('/'));
-}
-
 Result<std::string> find_agent() {
-  std::string here = own_directory() + "/krait-agent";
+  std::string here = common::own_folder() + "/krait-agent";
   if (is_program(here)) {
     return here;
   }

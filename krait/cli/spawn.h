@@ -15,9 +15,6 @@ struct Spawn {
   int patience_ms = 90'000;  // as long as a service manager waits for a start by default
 };
 
-// The directory that this program lies in; empty where /proc does not tell.
-std::string own_directory();
-
 // Where krait-agent is: beside this program, or in PATH. not_found.
 common::Result<std::string> find_agent();
 
