@@ -32,8 +32,13 @@ joins() {
   link_start "$1"
 }
 
-# online NUMBER: so many hosts are.
+# online NUMBER: so many hosts are. up_to_date NUMBER: so many are, and enforce what there is now.
 online() { [[ $(coordinator status -o json | member online) == "$1" ]]; }
+up_to_date() {
+  local now
+  now=$(coordinator status -o json | member revision)
+  [[ $(coordinator host list | grep -c "online, enforces revision $now\$") == "$1" ]]
+}
 
 # address_of HOST: its IPv4 address in the mesh, as it says.
 address_of() { on "$1" ip -brief -4 address show wg0 | awk '{ sub("/.*", "", $3); print $3 }'; }
