@@ -63,6 +63,7 @@ kill_hard() {
 daemons_kill() {
   kill_hard "$kratad_pid"
   kill_hard "$store_pid"
+  [[ -z $registry_pid ]] || kill_hard "$registry_pid"
 }
 
 # registry_put FOLDER NAME: the OCI layout's image as a registry keeps it (docker/registry/v2 of Distribution's filesystem driver).
@@ -84,6 +85,7 @@ registry_put() {
 }
 
 registry=127.0.0.1:5000
+registry_pid=
 image_source=import
 
 # registry_start: on domain 0's loopback.
@@ -92,6 +94,7 @@ registry_start() {
   printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "%s"}\n' \
     "$zones_dir/registry" "$registry" >"$zones_dir/registry.yml"
   docker-registry serve "$zones_dir/registry.yml" >"$zones_dir/registry.log" 2>&1 &
+  registry_pid=$!
   until_true 60 bash -c "exec 3<>/dev/tcp/${registry/://}"
 }
 
