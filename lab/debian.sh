@@ -1,11 +1,12 @@
 # shellcheck shell=bash disable=SC2154
-# Guests that are Debian 12 hosts as one installs them, with systemd and apt. Each has two discs: its own, of which every guest
-# gets a fresh copy that ends with it, and the lab's at /lab, with the scripts and a repository of packages.
+# Guests that are Debian 12 hosts as one installs them, with systemd and apt. Each has its own disc, of which every guest
+# gets a fresh copy that ends with it, the lab's at /lab, with the scripts and a repository of packages, and Debian's once more, for
+# containers (lab/containers.sh).
 # Needs: root_dir, cache_dir, log_dir, as_root, kernels.sh, initramfs.sh, guest.sh, scenarios.sh.
 
 # What a server has before krait comes; krait's own dependencies are left to apt.
 debian_host_packages=(
-  systemd-sysv dbus kmod iproute2 iputils-ping nftables wireguard-tools jq procps bash-completion
+  systemd-sysv systemd-container dbus kmod iproute2 iputils-ping nftables wireguard-tools jq procps bash-completion
 )
 debian_seconds=1500
 debian_modules=(virtio_pci virtio_blk ext4 virtio_net) # for the discs and the wire
@@ -125,5 +126,6 @@ run_debian() {
   console_log=$(pair_console "$1" "$2" "$3") run_guest "$debian_seconds" "$1" "$cache_dir/lab/debian-$1.cpio" "$2" \
     "$3 panic=0 systemd.show_status=1" -action reboot=reset \
     -drive "file=$cache_dir/lab/debian.img,if=virtio,format=raw,snapshot=on" \
-    -drive "file=$cache_dir/lab/lab.img,if=virtio,format=raw,readonly=on" "${@:4}"
+    -drive "file=$cache_dir/lab/lab.img,if=virtio,format=raw,readonly=on" \
+    -drive "file=$cache_dir/lab/debian.img,if=virtio,format=raw,readonly=on" "${@:4}"
 }

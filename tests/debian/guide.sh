@@ -13,8 +13,12 @@ set -u
 . /lab/mesh.sh
 # shellcheck source=tests/debian/readme.sh
 . /lab/tests/debian/readme.sh
+# shellcheck source=lab/containers.sh
+. /lab/containers.sh
 # shellcheck source=tests/debian/joined.sh
 . /lab/tests/debian/joined.sh
+# shellcheck source=tests/debian/four.sh
+. /lab/tests/debian/four.sh
 # shellcheck source=tests/debian/krata.sh
 . /lab/tests/debian/krata.sh
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # README.md's guide to two hosts with a coordinator, word for word, from the packages; then a right withdrawn in the middle of a
-# transfer, a reboot without the coordinator, a host removed, the packages too.
+# transfer, a reboot without the coordinator, two hosts more (four.sh), a host removed, the packages too.
 
 declare -A identity_of=([web]=web [db]=db)
 
@@ -30,7 +30,8 @@ joins_by_guide() {
 }
 services_are_active() { on "$1" systemctl --quiet is-active krait-agent && on "$1" systemctl --quiet is-active krait-link; }
 
-both_are_online() { [[ $(on_shell web "krait-coordinator status -o json" | member online) == 2 ]]; }
+# online NUMBER: so many hosts are.
+online() { [[ $(on_shell web "krait-coordinator status -o json" | member online) == "$1" ]]; }
 
 right_is_withdrawn_everywhere() {
   local last called_ns returned_ns
@@ -63,7 +64,7 @@ coordinator_is_away() {
   send web tcp 10.90.0.2:5432 alone
   check "web transfers to it again" "" traffic db wait alone 300 60
   on web systemctl start krait-coordinator
-  check "the coordinator comes back, and both hosts to it" "" until_true 90 both_are_online
+  check "the coordinator comes back, and both hosts to it" "" until_true 90 online 2
 }
 
 host_is_removed() {
@@ -96,12 +97,13 @@ by_coordinator() {
   packages_of_both
   joins_by_guide web
   joins_by_guide db
-  check "both are online" "" until_true 60 both_are_online
+  check "both are online" "" until_true 60 online 2
   if ((steps_failed)); then show_journals; return; fi
   guided db 6
   guided web 6 web1
   right_is_withdrawn_everywhere
   coordinator_is_away
+  four_hosts
   host_is_removed
   host_leaves
   show_journals
