@@ -23,12 +23,13 @@ launch_aim=0.6
 many=20
 many_mib=80
 idle_s=30
+patience_s=120 # for one zone's line
 times=/tmp/times
 data=/tmp/data.img
 
 # --- What both have --------------------------------------------------------------------------------------------------
 
-quietly() { "$@" >/dev/null 2>&1 || die "$* fails"; }
+quietly() { "$@" >/tmp/said 2>&1 || die "$* fails: $(</tmp/said)"; }
 
 begin() {
   xl_folders
@@ -69,7 +70,7 @@ now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
 # await PATTERN: the next such line of descriptor 3, in `line`. The console's lines end with a carriage return.
 await() {
   local said=
-  while read -t 120 -r -u 3 line; do
+  while read -t "$patience_s" -r -u 3 line; do
     line=${line%$'\r'}
     said+=$line$'\n'
     [[ $line != failed ]] || break
@@ -178,9 +179,9 @@ launch_line() {
 }
 
 destroy_all() {
-  local name from
+  local from
   from=$(now_us)
-  for name in $(krata zone list -o json | grep -o '"name":"[^"]*"' | cut -d '"' -f 4); do quietly krata zone destroy "$name"; done
+  destroy_zones || die "a zone is not destroyed"
   until_true 60 only_domain_0
   gone_s=$(awk -v us="$(($(now_us) - from))" 'BEGIN { printf "%.1f", us / 1e6 }')
 }
@@ -200,12 +201,12 @@ one_by_one() {
     launch_line "z$i" &
     await "up z$i"
     echo "$(($(now_us) - from))" >>/tmp/each
-    kill -KILL $! # what is attached, not the zone
+    kill_hard $! # what is attached, not the zone
   done
 }
 
 at_once() {
-  local i from
+  local i from patience_s=600 # the first line comes shortly before the last one
   from=$(now_us)
   for ((i = 1; i <= many; i++)); do launch_line "z$i" & done
   for ((i = 1; i <= many; i++)); do await "up z*"; done

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 # More hosts for scenarios on Debian guests: containers with systemd on db's machine, each with Debian as the guests' own disc has it and with
 # a place of its own on the wire. db's machine itself cannot be reached from there. Needs hosts.sh and steps.sh.
 

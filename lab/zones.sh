@@ -129,6 +129,14 @@ add_lab_kernel() {
 }
 lab_launch() { krata zone launch --kernel 0.1-hostile --name "$1" --memory 80M busybox >/dev/null; }
 
+# destroy_zones: all that there are, one after the other.
+destroy_zones() {
+  local id
+  for id in $(krata zone list -o json | grep -o '"id":"[^"]*"' | cut -d '"' -f 4); do
+    krata zone destroy "$id" >/dev/null || return 1
+  done
+}
+
 # console_of ZONE: what its kernel says. says ZONE PATTERN: whether that has such a line.
 console_of() { krata zone logs --kernel "$1" 2>/dev/null; }
 says() { console_of "$1" | grep -q "$2"; }

@@ -107,12 +107,9 @@ class Server {
 
  private:
   void take_events() {
-    for (std::size_t left = links_.size() + 1; left > 0; --left) {
-      const auto port = zone_.events.next();
-      if (!port || !*port) {
-        break;
-      }
-      std::ignore = zone_.events.unmask(**port);
+    const auto ports = zone_.events.take();
+    for (const xen::Port port : ports ? *ports : std::span<const xen::Port>()) {
+      std::ignore = zone_.events.unmask(port);
     }
     serve_all();
   }

@@ -27,14 +27,10 @@ Result<xen::EventChannel> Events::bind(xen::DomainId domain, xen::Port port, std
 }
 
 void Events::dispatch() {
-  // One turn at most for each port, so that none that is rung all the time keeps others waiting.
-  for (std::size_t left = handlers_.size() + 1; left > 0; --left) {
-    const auto port = device_->next();
-    if (!port || !*port) {
-      return;
-    }
-    std::ignore = device_->unmask(**port);
-    if (const auto found = handlers_.find(**port); found != handlers_.end()) {
+  const auto ports = device_->take();
+  for (const xen::Port port : ports ? *ports : std::span<const xen::Port>()) {
+    std::ignore = device_->unmask(port);
+    if (const auto found = handlers_.find(port); found != handlers_.end()) {
       const auto handler = found->second;  // it may be forgotten meanwhile
       (*handler)();
     }

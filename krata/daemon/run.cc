@@ -66,6 +66,7 @@ std::unique_ptr<common::StreamServer> serve_metrics(common::Loop& loop, common::
 }  // namespace
 
 Result<void> run(const Options& options, common::Log& log) {
+  common::map_large_blocks();  // a kernel and what a zone unpacks first are megabytes, and needed for one moment
   const Paths paths{.state_folder = options.state,
                     .programs_folder = options.programs.empty() ? common::own_folder() : options.programs,
                     .disk_user = options.disk_user};

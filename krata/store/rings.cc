@@ -17,8 +17,6 @@ using common::Result;
 
 namespace {
 
-constexpr int kMaxEvents = 64;  // before the sockets' turn
-
 Result<xen::Teller::Ask> open_ask() {
   KRAIT_TRY(auto opened, xen::open_hypervisor());
   return xen::Teller::Ask([hypervisor = std::shared_ptr(std::move(opened))](xen::DomainId domain) {
@@ -134,18 +132,15 @@ bool RingServer::exists(DomainId domain) const {
 }
 
 void RingServer::handle_events() {
-  for (int handled = 0; handled < kMaxEvents; ++handled) {
-    const auto port = events_->next();
-    if (!port || !*port) {
-      return;
-    }
-    std::ignore = events_->unmask(**port);
-    if (**port == exceptions_.port()) {
+  const auto ports = events_->take();
+  for (const xen::Port port : ports ? *ports : std::span<const xen::Port>()) {
+    std::ignore = events_->unmask(port);
+    if (port == exceptions_.port()) {
       look_for_ended();
       continue;
     }
     const auto found =
-        std::ranges::find_if(rings_, [&](const auto& entry) { return entry.second.channel.port() == **port; });
+        std::ranges::find_if(rings_, [&](const auto& entry) { return entry.second.channel.port() == port; });
     if (found != rings_.end()) {
       serve_ring(found->first);
     }

@@ -76,16 +76,12 @@ Result<void> EventDevice::restrict_to(DomainId remote) {
   return {};
 }
 
-Result<std::optional<Port>> EventDevice::next() {
-  Port port = 0;
-  const ssize_t got = ::read(fd_.get(), &port, sizeof(port));
-  if (got == sizeof(port)) {
-    return std::optional(port);
+Result<std::span<const Port>> EventDevice::take() {
+  const ssize_t got = ::read(fd_.get(), ports_.data(), sizeof(ports_));
+  if (got < 0 && errno != EAGAIN && errno != EINTR) {
+    return Error::from_errno(errno, "read /dev/xen/evtchn");
   }
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-    return std::optional<Port>();
-  }
-  return Error::from_errno(got < 0 ? errno : EIO, "read /dev/xen/evtchn");
+  return std::span<const Port>(ports_).first(got < 0 ? 0 : static_cast<std::size_t>(got) / sizeof(Port));
 }
 
 Result<void> EventDevice::unmask(Port port) {

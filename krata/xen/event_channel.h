@@ -1,9 +1,10 @@
 // Event channels: by /dev/xen/evtchn this process is told when another domain, or the hypervisor, has something.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <span>
 #include <utility>
 
 #include "common/fd.h"
@@ -60,8 +61,9 @@ class EventDevice {
 
   // Readable (EPOLLIN) while an event waits.
   [[nodiscard]] int fd() const { return fd_.get(); }
-  // The next port that had an event, which has no further one until unmask(). Nothing: none waits.
-  common::Result<std::optional<Port>> next();
+  // Ports that had an event, each of which has no further one until unmask(): all that wait, or some of very many; fd()
+  // stays readable then. Valid until the next call.
+  common::Result<std::span<const Port>> take();
   // Call before looking at what the event is about, so that none is lost.
   common::Result<void> unmask(Port port);
 
@@ -70,6 +72,7 @@ class EventDevice {
   explicit EventDevice(common::Fd fd) : fd_(std::move(fd)) {}
 
   common::Fd fd_;
+  std::array<Port, 64> ports_{};
 };
 
 }  // namespace krata::xen

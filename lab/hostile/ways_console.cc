@@ -155,7 +155,8 @@ constexpr Way kWays[] = {{"console-jump", console_jump},       {"console-back", 
                          {"console-text", console_text},       {"console-line", console_line},
                          {"console-flood", console_flood},     {"channel-jump", channel_jump},
                          {"channel-keys", channel_keys},       {"channel-garbage", channel_garbage},
-                         {"channel-endless", channel_endless}, {"channel-mute", channel_mute}};
+                         {"channel-endless", channel_endless}, {"channel-mute", channel_mute},
+                         {"idle", rest}};
 
 }  // namespace
 

@@ -96,7 +96,7 @@ Result<xen::DomainInfo> watch_console(const xen::Hypervisor& hypervisor, xen::Ev
                                  {.fd = store != nullptr ? store->fd() : -1, .events = POLLIN, .revents = 0}}};
     ::poll(waits.data(), waits.size(), store != nullptr ? -1 : kLookMs);
     if (waits[0].revents != 0) {
-      KRAIT_CHECK(events.next());
+      KRAIT_CHECK(events.take());
     }
     if (waits[1].revents != 0 && !store->next_event()) {
       store = nullptr;  // it was stopped: from now on look now and then

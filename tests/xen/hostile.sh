@@ -73,7 +73,7 @@ check "nor did the store" "$(resident_kib "$store_pid") KiB" test "$(resident_ki
 store write "/local/domain/$(domain_of good)/data/stop" now
 check "the other zone missed nothing" "$(console_of good | tail -n 1)" until_true 20 says good '^ok: rounds'
 
-for name in $(krata zone list -o json | grep -o '"name":"[^"]*"' | cut -d '"' -f 4); do krata zone destroy "$name" >/dev/null 2>&1; done
+check "all of them are destroyed" "" destroy_zones
 zones_end
 tell_logs
 finish hostile

@@ -1,0 +1,71 @@
+#!/bin/bash
+# Twenty zones at a time: begun by clients that go away, destroyed while others run, then all begun and destroyed at once. kratad and the
+# store stay small, and nothing is left of any.
+. /lab/steps.sh
+. /lab/zones.sh
+
+many=20
+kratad_max_kib=15360
+store_max_kib=5120
+zone_max_kib=256 # of kratad and the store for one more
+
+resident_kib() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"; }
+both_kib() { echo $(($(resident_kib "$kratad_pid") + $(resident_kib "$store_pid"))); }
+is_begun() { says "idle-$1" '^begin: idle'; }
+# all_of COMMAND...: whether it holds for the number of each zone.
+all_of() {
+  local i
+  for ((i = 1; i <= many; i++)); do "$@" "$i" || return 1; done
+}
+is_gone() { ! krata zone show "idle-$1" >/dev/null 2>&1; }
+# launch NUMBER: by a client that waits for the zone's end.
+launch() { exec krata zone launch --kernel 0.1-hostile --name "idle-$1" --memory 80M --wait busybox >/dev/null 2>&1; }
+
+zones_begin
+add_lab_kernel
+check "one of Linux, which has more to unpack" "" timeout 120 krata zone launch --name linux --wait busybox true
+before=$(both_kib)
+
+launch_one() {
+  launch "$1" &
+  until_true 30 is_begun "$1"
+  local begun=$?
+  kill_hard $!
+  return "$begun"
+}
+check "$many zones, each when the one before it runs; their clients are killed" "" all_of launch_one
+check "all of them are there" "$(domains) domains" test "$(domains)" = $((many + 1))
+check "each has a process for its disks" "" test "$(pidof krata-block | wc -w)" = $many
+after=$(both_kib)
+check "one more zone costs kratad and the store little" "$before KiB, now $after KiB" test $((after - before)) -lt $((many * zone_max_kib))
+check "kratad is small" "$(resident_kib "$kratad_pid") KiB" test "$(resident_kib "$kratad_pid")" -le $kratad_max_kib
+check "so is the store" "$(resident_kib "$store_pid") KiB" test "$(resident_kib "$store_pid")" -le $store_max_kib
+destroy_one() { krata zone destroy "idle-$1" >/dev/null && is_gone "$1"; }
+check "each is destroyed while the others run" "" all_of destroy_one
+check "the one that ended too" "" destroy_zones
+check "no domain is left" "$(domains) domain" until_true 20 only_domain_0
+
+clients=()
+for ((i = 1; i <= many; i++)); do
+  launch "$i" &
+  clients+=($!)
+done
+check "$many at once" "" until_true 60 all_of is_begun
+destroyers=()
+for ((i = 1; i <= many; i++)); do
+  krata zone destroy "idle-$i" >/dev/null 2>&1 &
+  destroyers+=($!)
+done
+failed=0
+for pid in "${destroyers[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+check "all are destroyed at once" "$failed fail" test $failed = 0
+was_told=0
+for pid in "${clients[@]}"; do
+  wait "$pid"
+  [[ $? != 137 ]] || was_told=$((was_told + 1))
+done
+check "and whoever waited for one is told" "$was_told are" test $was_told = $many
+check "kratad did not grow" "$(resident_kib "$kratad_pid") KiB" test "$(resident_kib "$kratad_pid")" -le $kratad_max_kib
+zones_end
+tell_logs
+finish many
