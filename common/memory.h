@@ -25,7 +25,8 @@ auto within_memory(Call&& call) -> decltype(std::forward<Call>(call)()) {
 // each 10 MB; to be called where much was freed and nothing will be needed soon.
 void release_free_memory();
 
-// From now on each block of 128 KiB or more has a mapping of its own, which goes back to the kernel when it is freed.
+// From now on each block of 128 KiB or more for which the heap has no room has a mapping of its own, which goes back to
+// the kernel when it is freed.
 // Left alone, glibc takes the largest block freed so far, up to 32 MiB, for the bound, and keeps what is below it. For
 // the whole process, before its threads.
 void map_large_blocks();
