@@ -6,10 +6,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <fstream>
 #include <map>
 #include <numeric>
 #include <random>
 #include <set>
+#include <string>
 
 #include "krata/boot/tables.h"
 
@@ -123,6 +126,65 @@ TEST(Layout, OfAKernelOfToday) {
             "kernel 0x1000+0x2e00 start_info 0x3e00 store 0x3e01 console 0x3e02 tables 0x3e03+0x23 stack 0x3e26 "
             "mapped 0x4000 p2m 0x4000+0x2c p2m tables 0x402c+0x3 initramfs 0x402f+0x200");
   EXPECT_EQ(layout->address_of(layout->start_info), 0xffff'ffff'83e0'0000);
+}
+
+// What Xen's own domain builder laid out, of the file's comment.
+struct Recorded {
+  std::uint64_t mib = 0;
+  std::uint64_t initramfs_bytes = 0;
+  std::uint64_t base = 0;
+  std::uint64_t p2m = 0;
+  std::uint64_t mapped_end = 0;
+  std::map<std::string, Range> parts;
+};
+
+std::vector<Recorded> recorded_layouts() {
+  std::vector<Recorded> all;
+  std::ifstream file("tests/golden/krata_boot/xl_layout.txt");
+  for (std::string line; std::getline(file, line);) {
+    Recorded one;
+    Range range;
+    char name[16] = {};
+    if (std::sscanf(line.c_str(), "= %lu MiB, initramfs of %lu", &one.mib, &one.initramfs_bytes) == 2) {
+      all.push_back(one);
+    } else if (std::sscanf(line.c_str(), "xc_dom_alloc_segment: %15[a-z0-9 ] : %*x -> %*x (pfn %lx + %lx pages)", name,
+                           &range.first, &range.pages) == 3) {
+      all.back().parts[name] = range;
+    } else if (std::sscanf(line.c_str(), "xc_dom_alloc_page : %15[a-z ] : %*x (pfn %lx)", name, &range.first) == 2) {
+      range.pages = 1;
+      all.back().parts[name] = range;
+    } else if (!all.empty()) {
+      std::sscanf(line.c_str(), "virt_base = %lx", &all.back().base);
+      std::sscanf(line.c_str(), "p2m_base = %lx", &all.back().p2m);
+      std::sscanf(line.c_str(), "xc_dom_build_image : virt_pgtab_end : %lx", &all.back().mapped_end);
+    }
+  }
+  return all;
+}
+
+// The list of frames and the initramfs, neither of which is mapped with the rest, lie the other way round with Xen's.
+TEST(Layout, IsThatOfXensDomainBuilder) {
+  const auto all = recorded_layouts();
+  ASSERT_EQ(all.size(), 3U);
+  for (const Recorded& xl : all) {
+    SCOPED_TRACE(xl.mib);
+    auto parts = xl.parts;
+    const Range loaded = parts.at("kernel ");
+    KernelImage kernel = kernel_of(loaded.first * 4096, loaded.end() * 4096);
+    kernel.base = xl.base;
+    kernel.p2m = xl.p2m;
+    const auto ours = plan_layout(kernel, xl.initramfs_bytes, xl.mib * kMiB / 4096);
+    ASSERT_TRUE(ours) << ours.error().text();
+    EXPECT_EQ(ours->kernel, loaded);
+    EXPECT_EQ(ours->start_info, parts.at("start info ").first);
+    EXPECT_EQ(ours->store, parts.at("xenstore ").first);
+    EXPECT_EQ(ours->console, parts.at("console ").first);
+    EXPECT_EQ(ours->tables, parts.at("page tables ")) << text_of(*ours);
+    EXPECT_EQ(ours->stack, parts.at("boot stack ").first);
+    EXPECT_EQ(ours->base + ours->mapped_pages * 4096, xl.mapped_end);
+    EXPECT_EQ(ours->p2m.pages + ours->p2m_tables.pages, parts.at("phys2mach ").pages);
+    EXPECT_EQ(ours->initramfs.pages, parts.at("module0 ").pages);
+  }
 }
 
 // More tables need more room, and that more tables: here the stack would just fit behind 0x23 of them.
