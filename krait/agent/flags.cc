@@ -43,8 +43,9 @@ void add_flags(CLI::App& app, Flags& flags) {
       ->envname("KRAIT_METRICS")
       ->check(CLI::Validator(check_metrics, "ADDRESS:PORT"))
       ->capture_default_str();
-  app.add_option("--prepare", flags.prepare_for,
-                 "As root: make the place of the pins for an agent that will run as this user, and end");
+  app.add_option(
+      "--prepare", flags.prepare_for,
+      "As root: make what an agent needs that will run as this user, the place of the pins above all, and end");
   app.set_version_flag("--version", std::string("krait-agent ") + control::kVersion);
 }
 

@@ -7,7 +7,7 @@ int main(int argc, char** argv) {
   krait::agent::Flags flags;
   const auto serve = [&](common::Log& log) {
     return flags.prepare_for.empty() ? krait::agent::run_agent(krait::agent::options_of(flags), log)
-                                     : krait::enforce::prepare_for(flags.prepare_for);
+                                     : krait::enforce::prepare_for(flags.prepare_for, flags.joined);
   };
   return common::run_in_frame(argc, argv,
                               {.program = "krait-agent",

@@ -99,6 +99,9 @@ std::string network_text(const Json& network) {
     text += fmt::format("lease: {} s, {}\n", lease_s,
                         confirmed_s ? "confirmed " + day_text(*confirmed_s) : std::string("never confirmed"));
   }
+  if (const auto found = network.find("preshared_keys"); found != network.end() && *found == true) {
+    text += "preshared keys: one for each pair of hosts\n";
+  }
   if (const std::string refused = text_at(network, "refused"); !refused.empty()) {
     text += fmt::format("refused: {}\n", refused);
   }

@@ -16,6 +16,15 @@ TEST(StatusText, SaysWhoIsThere) {
   EXPECT_EQ(text.find("spoofed"), std::string::npos) << text;
 }
 
+TEST(StatusText, SaysThatPairsShareKeys) {
+  const auto of_network = [](const Json& preshared) {
+    return status_text({{"interface", "wg0"}, {"network", {{"id", "n"}, {"preshared_keys", preshared}}}});
+  };
+  EXPECT_NE(of_network(true).find("preshared keys: one for each pair of hosts"), std::string::npos);
+  EXPECT_EQ(of_network(false).find("preshared"), std::string::npos);
+  EXPECT_EQ(of_network("x").find("preshared"), std::string::npos);
+}
+
 TEST(RulesText, SaysWhatEachDecided) {
   const std::string text = rules_text(
       {{"policy", "p.toml"},

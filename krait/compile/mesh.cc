@@ -62,7 +62,9 @@ model::WireguardImage wireguard_image(const model::Mesh& mesh) {
                               .listen_port = mesh.host.listen_port,
                               .addresses = {},
                               .routes = {},
-                              .peers = {}};
+                              .peers = {},
+                              .is_network = mesh.is_network,
+                              .pair_keys = mesh.pair_keys};
   for (const model::Address& address : mesh.host.addresses) {
     image.addresses.push_back(address.ip);
   }
@@ -72,7 +74,8 @@ model::WireguardImage wireguard_image(const model::Mesh& mesh) {
                            .allowed_ips = prefixes_of(peer),
                            .next_public_key = peer.next_public_key,
                            .keepalive_s = peer.keepalive_s,
-                           .preshared_key_file = peer.preshared_key_file});
+                           .preshared_key_file = peer.preshared_key_file,
+                           .host_key = peer.host_key});
     image.routes.insert(image.routes.end(), image.peers.back().allowed_ips.begin(),
                         image.peers.back().allowed_ips.end());
   }

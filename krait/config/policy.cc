@@ -25,6 +25,7 @@ constexpr auto kRootKeys = std::to_array<Key>({
     {"rule", Shape::tables, false, "[[rule]]"},
     {"test", Shape::tables, false, "[[test]]"},
     {"lease", Shape::text, false, R"(lease = "7d")"},
+    {"preshared_keys", Shape::truth, false, "preshared_keys = true"},
 });
 constexpr auto kRulesAlone = std::to_array<Key>({
     {"rule", Shape::tables, false, "[[rule]]"},
@@ -60,6 +61,7 @@ class PolicyReader {
     if (table.has("lease")) {
       read_lease(table.text("lease"));
     }
+    policy_.preshared_keys = table.truth("preshared_keys");
     if (table.has("identity")) {
       read_identities(table.tables("identity"));
     }

@@ -152,6 +152,7 @@ Json network_json(const NetworkState& network) {
           {"policy_revision", network.policy_revision},
           {"administrators", network.administrators},
           {"lease_s", network.lease_s},
+          {"preshared_keys", network.preshared_keys},
           {"confirmed_s", network.confirmed_s == 0 ? Json() : Json(network.confirmed_s)},
           {"refused", network.refused.empty() ? Json() : Json(network.refused)}};
 }

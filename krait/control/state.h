@@ -50,6 +50,7 @@ struct NetworkState {
   std::uint64_t policy_revision = 0;
   std::uint64_t administrators = 0;                 // version of their list
   std::uint32_t lease_s = 0;                        // 0: none
+  bool preshared_keys = false;                      // each pair of hosts has one
   std::int64_t confirmed_s = 0;                     // Unix time; 0: never
   std::optional<model::PublicKey> announced_key{};  // that this host may go over to: its peers know it
   std::string refused{};                            // why what was offered last was not taken; empty: it was

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -213,6 +214,32 @@ Others ask_others(const Reach& reach, const Json& answer, const Json& request) {
     }
   }
   return others;
+}
+
+Result<Json> all_hosts(const Reach& reach, const std::string& name) {
+  const Json request{{"request", "hosts"}, {"host", name}};
+  KRAIT_TRY(auto answer, ask(reach, request));
+  const Others others = ask_others(reach, answer, request);
+  std::map<std::string, Json> elsewhere;
+  for (const Json& other : others.answers) {
+    for (const Json& host : common::list_at(other, "hosts")) {
+      if (host.value("online", false)) {
+        elsewhere[common::text_at(host, "name")] = host;
+      }
+    }
+  }
+  for (Json& host : answer["hosts"]) {
+    const auto found = elsewhere.find(common::text_at(host, "name"));
+    for (const char* member : {"online", "enforced", "sent", "behind", "failure"}) {
+      if (found != elsewhere.end()) {
+        host[member] = found->second[member];
+      }
+    }
+  }
+  if (!others.silent.empty()) {
+    answer["silent"] = others.silent;
+  }
+  return answer;
 }
 
 std::string silent_text(const Json& silent) {

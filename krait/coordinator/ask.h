@@ -44,6 +44,8 @@ struct Others {
 };
 // `answer`: what the coordinator of `reach` has said; it names all of them, where there are several.
 Others ask_others(const Reach& reach, const common::Json& answer, const common::Json& request);
+// All hosts, or the one of that name, each as the coordinator knows it with which it is connected.
+common::Result<common::Json> all_hosts(const Reach& reach, const std::string& name = "");
 // Beside how many hosts, a line for each that is silent.
 std::string silent_text(const common::Json& silent);
 

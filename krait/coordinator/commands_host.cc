@@ -50,33 +50,6 @@ std::string state_text(const Json& host) {
              : fmt::format("online, does not enforce revision {}: {}", common::number_at(host, "sent"), failure);
 }
 
-// All hosts, each as the coordinator knows it with which it is connected.
-Result<Json> all_hosts(const Reach& reach, const std::string& name = "") {
-  const Json request{{"request", "hosts"}, {"host", name}};
-  KRAIT_TRY(auto answer, ask(reach, request));
-  const Others others = ask_others(reach, answer, request);
-  std::map<std::string, Json> elsewhere;
-  for (const Json& other : others.answers) {
-    for (const Json& host : common::list_at(other, "hosts")) {
-      if (host.value("online", false)) {
-        elsewhere[common::text_at(host, "name")] = host;
-      }
-    }
-  }
-  for (Json& host : answer["hosts"]) {
-    const auto found = elsewhere.find(common::text_at(host, "name"));
-    for (const char* member : {"online", "enforced", "sent", "behind", "failure"}) {
-      if (found != elsewhere.end()) {
-        host[member] = found->second[member];
-      }
-    }
-  }
-  if (!others.silent.empty()) {
-    answer["silent"] = others.silent;
-  }
-  return answer;
-}
-
 Result<void> list(const HostFlags& flags, Output& output) {
   KRAIT_TRY(const auto answer, all_hosts(flags));
   common::cli::Rows rows{{"NAME", "IDENTITY", "ADDRESSES", "STATE"}};

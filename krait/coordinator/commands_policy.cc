@@ -41,12 +41,14 @@ Json accesses_json(const std::vector<fleet::Access>& accesses) {
 }
 
 Json difference_json(const fleet::Difference& difference) {
-  return {{"gained", accesses_json(difference.gained)},
-          {"lost", accesses_json(difference.lost)},
-          {"new_identities", difference.new_identities},
-          {"gone_identities", difference.gone_identities},
-          {"lease_s", {{"before", difference.lease_before_s}, {"after", difference.lease_after_s}}},
-          {"not_shown", difference.not_shown}};
+  return {
+      {"gained", accesses_json(difference.gained)},
+      {"lost", accesses_json(difference.lost)},
+      {"new_identities", difference.new_identities},
+      {"gone_identities", difference.gone_identities},
+      {"lease_s", {{"before", difference.lease_before_s}, {"after", difference.lease_after_s}}},
+      {"preshared_keys", {{"before", difference.preshared_keys_before}, {"after", difference.preshared_keys_after}}},
+      {"not_shown", difference.not_shown}};
 }
 
 // Names of hosts by identity, networks behind them as "gate1's 10.20.0.0/16".
@@ -92,6 +94,29 @@ Result<bool> is_confirmed(const PolicyFlags& flags) {
   return got > 0 && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+// Who does not hear of it when keys of pairs come or go: a handshake takes both ends. Empty where they stay.
+Result<std::vector<std::string>> offline_hosts(const Reach& reach, const fleet::Difference& difference) {
+  std::vector<std::string> names;
+  if (difference.preshared_keys_before == difference.preshared_keys_after) {
+    return names;
+  }
+  KRAIT_TRY(const auto answer, all_hosts(reach));
+  for (const Json& host : common::list_at(answer, "hosts")) {
+    if (!host.value("online", false) && !host.value("left", false) && !host.value("waits_for_approval", false)) {
+      names.push_back(common::text_at(host, "name"));
+    }
+  }
+  return names;
+}
+
+std::string offline_text(const std::vector<std::string>& names) {
+  return names.empty() ? ""
+                       : fmt::format(
+                             "\n  offline: {}. Until such a host has heard of it, it and its peers can make no new "
+                             "session; those that they have end within three minutes",
+                             fmt::join(names, ", "));
+}
+
 // The new text against the one in force; then it is signed and stored.
 Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const model::Policy& after,
                         std::uint32_t rollback_to, Output& output) {
@@ -100,10 +125,12 @@ Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const
   KRAIT_TRY(const auto before, model_of(current));
   const fleet::Difference difference = fleet::difference(before, after);
   KRAIT_TRY(const auto hosts_of, hosts_by_identity(flags));
-  const std::string shown = fleet::difference_text(difference, hosts_of);
+  KRAIT_TRY(const auto offline, offline_hosts(flags, difference));
+  Json change = difference_json(difference);
+  change["preshared_keys"]["offline"] = offline;
+  const std::string shown = fleet::difference_text(difference, hosts_of) + offline_text(offline);
   if (flags.dry_run) {
-    output.report(
-        shown, {{"version", common::kAnswerVersion}, {"dry_run", true}, {"difference", difference_json(difference)}});
+    output.report(shown, {{"version", common::kAnswerVersion}, {"dry_run", true}, {"difference", change}});
     return {};
   }
   if (!output.json()) {
@@ -120,7 +147,7 @@ Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const
                           .rollback_to = rollback_to,
                           .wait = flags.wait,
                           .timeout_ms = static_cast<std::uint32_t>(std::min<std::int64_t>(timeout_s, 600) * 1000)}));
-  answer["difference"] = difference_json(difference);
+  answer["difference"] = change;
   const std::string spread = spread_text(answer, output);
   output.report(fmt::format("policy {} is in force: revision {}{}{}", common::number_at(answer, "policy"),
                             common::number_at(answer, "revision"), spread.empty() ? "" : "\n", spread),

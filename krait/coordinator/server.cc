@@ -262,7 +262,7 @@ class Server {
 
   // Hosts that are idle hear several times in a lease that nothing is newer; without a lease nobody says anything.
   void follow_lease() {
-    const std::chrono::seconds lease{service_.network().trusted().policy_book.lease_s()};
+    const std::chrono::seconds lease{service_.network().trusted().policy_book.settings().lease_s};
     if (lease == lease_) {
       return;
     }

@@ -15,6 +15,7 @@
 #include "krait/enforce/source.h"
 #include "krait/enforce/steps.h"
 #include "krait/enforce/surplus_faults.h"
+#include "krait/wireguard/pairs.h"
 #include "krait/wireguard/route_hints.h"
 
 namespace krait::enforce {
@@ -37,18 +38,23 @@ struct Prepared {
   std::uint32_t interface_index = 0;
 };
 
-// `own_index`: of a link that the caller has managed all the while; 0: of none. One that krait did not make is refused
-// when it is to be managed.
-Result<Prepared> prepare(const std::string& interface, const plan::Plan& plan, bool is_managed,
-                         std::uint32_t own_index) {
+// What the caller has managed all the while.
+struct Own {
+  std::uint32_t index = 0;                           // of the link; 0: of none
+  const model::WireguardImage* wireguard = nullptr;  // that was completed before
+};
+
+// A link that krait did not make is refused when it is to be managed. Completes the plan's keys of pairs.
+Result<Prepared> prepare(const std::string& interface, plan::Plan& plan, bool is_managed, Own own) {
   Prepared prepared;
   if (is_managed) {
     KRAIT_TRY(auto key, load_key(plan.mesh.host), "read the private key");
     prepared.key = std::move(key);
     KRAIT_CHECK(wireguard::check_preshared_keys(plan.wireguard));
-    own_index = own_index != 0 ? own_index : unmarked_own_link(interface);
+    KRAIT_CHECK(wireguard::complete_pairs(plan.wireguard, own.wireguard));
+    own.index = own.index != 0 ? own.index : unmarked_own_link(interface);
   }
-  KRAIT_TRY(auto index, is_managed ? wireguard::ensure_link(interface, own_index) : wireguard::link_index(interface),
+  KRAIT_TRY(auto index, is_managed ? wireguard::ensure_link(interface, own.index) : wireguard::link_index(interface),
             "find the interface " + interface);
   prepared.interface_index = index;
   return prepared;
@@ -74,7 +80,7 @@ Result<Enforcer> Enforcer::start(EnforcerOptions options) {
   if (auto remembered = is_managed ? remember_settings(interface, lock) : Result<void>(); !remembered) {
     return std::move(remembered.error());
   }
-  KRAIT_TRY(auto prepared, prepare(interface, plan, is_managed, 0));
+  KRAIT_TRY(auto prepared, prepare(interface, plan, is_managed, {}));
   KRAIT_TRY(auto datapath, datapath::Datapath::open(datapath_options(interface, plan, is_managed)),
             "open the data path of " + interface);
   Enforcer enforcer(std::move(options), std::move(lock),
@@ -213,7 +219,7 @@ Result<control::Applied> Enforcer::put_files_in_force(plan::Files files, std::op
                     enforce::source_file(options_), interface(), wanted));
   }
   KRAIT_TRY(auto plan, plan_from(std::move(files), interface(), clock_));
-  KRAIT_TRY(auto prepared, prepare(interface(), plan, managed(), held_.interface_index));
+  KRAIT_TRY(auto prepared, prepare(interface(), plan, managed(), {held_.interface_index, &plan_.wireguard}));
   held_.interface_index = prepared.interface_index;
   if (keep) {
     KRAIT_CHECK(keep());
@@ -271,6 +277,7 @@ std::vector<control::Fault> Enforcer::faults() const {
     std::ranges::move(held_.surroundings.faults(), std::back_inserter(all));
   }
   std::ranges::move(refusal_faults(held_.refused), std::back_inserter(all));
+  std::ranges::move(pair_faults(plan_), std::back_inserter(all));
   return all;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <utility>
 
 namespace krait::enforce {
@@ -105,6 +106,27 @@ std::vector<control::Fault> step_faults(const About& about, const Outcome& outco
   std::ranges::transform(outcome.noted, std::back_inserter(faults),
                          [&](const FailedStep& failed) { return step_fault(about, failed); });
   return faults;
+}
+
+std::vector<control::Fault> pair_faults(const plan::Plan& plan) {
+  constexpr std::size_t kMaxNamed = 4;
+  std::vector<std::string> names;
+  for (const model::Peer& peer : plan.mesh.peers) {
+    if (std::ranges::find(plan.wireguard.unpaired, peer.public_key) != plan.wireguard.unpaired.end()) {
+      names.push_back(peer.name);
+    }
+  }
+  if (names.empty()) {
+    return {};
+  }
+  std::string who = fmt::format("{}", fmt::join(std::span(names).first(std::min(names.size(), kMaxNamed)), ", "));
+  if (names.size() > kMaxNamed) {
+    who += fmt::format(" and {} more", names.size() - kMaxNamed);
+  }
+  return {{.what = fmt::format("no preshared key can be computed with {}, whose host key is none: no peer is made of "
+                               "such a host",
+                               who),
+           .hint = "have an administrator remove it (krait-coordinator host remove), and let it join anew"}};
 }
 
 std::vector<control::Fault> refusal_faults(const std::vector<wireguard::Refusal>& refused) {

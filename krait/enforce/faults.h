@@ -7,6 +7,7 @@
 #include "krait/control/state.h"
 #include "krait/enforce/observe.h"
 #include "krait/enforce/reconcile.h"
+#include "krait/plan/plan.h"
 #include "krait/wireguard/state.h"
 
 namespace krait::enforce {
@@ -21,6 +22,8 @@ std::vector<control::Fault> place_faults(const About& about, const Sight& sight,
                                          bool was_removed_there);
 std::vector<control::Fault> step_faults(const About& about, const Outcome& outcome);
 std::vector<control::Fault> refusal_faults(const std::vector<wireguard::Refusal>& refused);
+// Of hosts with which no key can be computed, so that they are no peers.
+std::vector<control::Fault> pair_faults(const plan::Plan& plan);
 
 // What goes by the name would meet a stranger's, or nobody: invalid_input, with the hint.
 common::Result<void> check_name(const About& about, const Sight& sight);

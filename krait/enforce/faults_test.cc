@@ -77,5 +77,23 @@ TEST(PlaceFaults, SayWhereItIsAndWhatToDo) {
   EXPECT_NE(text(sight).find("it is judged there as before"), std::string::npos);
 }
 
+TEST(Faults, NameHostsWithWhichNoKeyCanBeComputed) {
+  plan::Plan plan;
+  EXPECT_TRUE(pair_faults(plan).empty());
+  for (std::uint8_t i = 1; i <= 7; ++i) {
+    model::Peer peer;
+    peer.name = "web" + std::to_string(i);
+    peer.public_key = {i};
+    plan.mesh.peers.push_back(peer);
+    if (i != 3) {
+      plan.wireguard.unpaired.push_back(peer.public_key);
+    }
+  }
+  const auto faults = pair_faults(plan);
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_NE(faults[0].what.find("with web1, web2, web4, web5 and 2 more, whose host key is none"), std::string::npos)
+      << faults[0].what;
+}
+
 }  // namespace
 }  // namespace krait::enforce

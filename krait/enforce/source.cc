@@ -46,6 +46,7 @@ control::NetworkState network_state(const plan::SignedFiles& files) {
           .policy_revision = files.anchor.policy_revision,
           .administrators = files.anchor.list.value.version,
           .lease_s = files.settings.lease_s,
+          .preshared_keys = files.settings.preshared_keys,
           .confirmed_s = files.confirmed_s,
           .announced_key = files.announced_key,
           .refused = {}};

@@ -182,7 +182,9 @@ Difference difference(const model::Policy& before, const model::Policy& after) {
                     .new_identities = {},
                     .gone_identities = {},
                     .lease_before_s = before.lease_s,
-                    .lease_after_s = after.lease_s};
+                    .lease_after_s = after.lease_s,
+                    .preshared_keys_before = before.preshared_keys,
+                    .preshared_keys_after = after.preshared_keys};
   std::ranges::set_difference(new_names, old_names, std::back_inserter(result.new_identities));
   std::ranges::set_difference(old_names, new_names, std::back_inserter(result.gone_identities));
   std::set<std::string> all = old_names;
@@ -250,6 +252,10 @@ std::string difference_text(const Difference& difference, const HostsOf& hosts_o
   if (difference.lease_before_s != difference.lease_after_s) {
     text += fmt::format("  lease: {}, before {}\n", lease_text(difference.lease_after_s),
                         lease_text(difference.lease_before_s));
+  }
+  if (difference.preshared_keys_before != difference.preshared_keys_after) {
+    text += difference.preshared_keys_after ? "  preshared keys between pairs of hosts: on, before off\n"
+                                            : "  preshared keys between pairs of hosts: off, before on\n";
   }
   if (difference.not_shown != 0) {
     text += fmt::format("  and {} more pairs of identities\n", difference.not_shown);

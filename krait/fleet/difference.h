@@ -28,6 +28,8 @@ struct Difference {
   std::vector<std::string> gone_identities;
   std::uint32_t lease_before_s = 0;  // 0: none
   std::uint32_t lease_after_s = 0;
+  bool preshared_keys_before = false;
+  bool preshared_keys_after = false;
   std::size_t not_shown = 0;  // more pairs than kMaxShownPairs differ
 };
 

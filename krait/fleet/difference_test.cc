@@ -86,5 +86,13 @@ TEST(Difference, SaysThatTheLeaseIsAnother) {
   EXPECT_EQ(text(after, before), "  lease: 90m, before 7d");
 }
 
+TEST(Difference, SaysThatPairsOfHostsShareKeys) {
+  const auto without = policy("");
+  auto with = policy("");
+  with.preshared_keys = true;
+  EXPECT_EQ(text(without, with), "  preshared keys between pairs of hosts: on, before off");
+  EXPECT_EQ(text(with, without), "  preshared keys between pairs of hosts: off, before on");
+}
+
 }  // namespace
 }  // namespace krait::fleet

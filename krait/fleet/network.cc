@@ -40,7 +40,7 @@ void compare(const trust::PolicyBook& before, const trust::PolicyBook& after, Co
       concerned.identities.insert(name);
     }
   }
-  concerned.all = concerned.all || before.lease_s() != after.lease_s() ||
+  concerned.all = concerned.all || before.settings() != after.settings() ||
                   concerned.identities.contains(std::string(trust::kAnyIdentity));
 }
 

@@ -86,7 +86,17 @@ TEST_F(Networks, ConcernEverybodyByAnotherLease) {
   const auto concerned = network.absorb(*rows);
   ASSERT_TRUE(concerned);
   EXPECT_TRUE(concerned->all);
-  EXPECT_EQ(network.trusted().policy_book.lease_s(), 7U * 86'400);
+  EXPECT_EQ(network.trusted().policy_book.settings().lease_s, 7U * 86'400);
+}
+
+TEST_F(Networks, ConcernEverybodyByKeysOfPairs) {
+  join("office1", "office", 1);
+  const auto rows = author.apply_text(network, "preshared_keys = true\n" + network.last_policy_text());
+  ASSERT_TRUE(rows) << rows.error().text();
+  const auto concerned = network.absorb(*rows);
+  ASSERT_TRUE(concerned);
+  EXPECT_TRUE(concerned->all);
+  EXPECT_TRUE(network.trusted().policy_book.settings().preshared_keys);
 }
 
 // A host that lies about a peer can spoil its port, and send nobody elsewhere.

@@ -237,9 +237,11 @@ Result<void> write_files(const JoinOptions& options, const fleet::JoinToken& tok
   KRAIT_CHECK(common::write_file(options.files.offered(), state, 0644));
   KRAIT_CHECK(plan::save_kept(host, kept));
   KRAIT_CHECK(plan::save_confirmed(host, common::now().unix_ns / 1'000'000'000));
+  KRAIT_CHECK(plan::make_pair_key(host), "what keys of pairs are computed by");
   // Last: from here on the agent goes by it.
   KRAIT_CHECK(common::write_file(options.joined_file, plan::joined_host_text(host), 0600));
-  give_to("krait", {folder, options.joined_file, host.kept_file(), host.confirmed_file(), options.private_key_file});
+  give_to("krait", {folder, options.joined_file, host.kept_file(), host.confirmed_file(), host.pair_key_file(),
+                    options.private_key_file});
   give_to("krait-link", {options.files.folder, options.files.key(), options.files.host_key(),
                          options.files.membership(), options.files.offered()});
   return {};
@@ -316,8 +318,8 @@ Result<Left> leave(const JoinOptions& options) {
   plan::JoinedHost host;
   host.file = options.joined_file;
   for (const std::string& file :
-       {options.joined_file, host.kept_file(), host.confirmed_file(), options.files.membership(), options.files.key(),
-        options.files.host_key(), options.files.offered()}) {
+       {options.joined_file, host.kept_file(), host.confirmed_file(), host.pair_key_file(), options.files.membership(),
+        options.files.key(), options.files.host_key(), options.files.offered()}) {
     ::unlink(file.c_str());
   }
   return left;

@@ -54,6 +54,14 @@ struct NamedEndpoint {
   bool operator==(const NamedEndpoint&) const = default;
 };
 
+// Of a network whose administrators want each pair of hosts to share a key: both compute it, krait/crypto/pair.h.
+struct PairKeys {
+  std::string file;                         // what this host computes them by
+  std::array<std::uint8_t, 32> host_key{};  // Ed25519, by which the network knows this host
+  std::array<std::uint8_t, 32> network{};
+  bool operator==(const PairKeys&) const = default;
+};
+
 struct Peer {
   std::string name;
   IdentityName identity;
@@ -63,6 +71,7 @@ struct Peer {
   std::optional<NamedEndpoint> named_endpoint;  // not beside `endpoint`
   std::uint16_t keepalive_s = 0;                // 0: none is sent
   std::string preshared_key_file;               // empty: none
+  std::array<std::uint8_t, 32> host_key{};      // Ed25519, of a network's host; all zero: of none
   std::vector<Address> addresses;               // at least one
   std::vector<Route> routes;
   Position at;  // of its [[peer]]
@@ -75,6 +84,8 @@ struct Mesh {
   Host host;
   std::vector<Peer> peers;
   Limits limits;
+  bool is_network = false;  // that this host has joined: its peers have no preshared keys but those of pairs
+  std::optional<PairKeys> pair_keys{};
 };
 
 }  // namespace krait::model

@@ -84,6 +84,7 @@ struct Policy {
   std::vector<PolicyTest> tests;
   // On hosts that have joined a network: how long rules hold without the coordinator's confirming them; 0: for good.
   std::uint32_t lease_s = 0;
+  bool preshared_keys = false;  // likewise: whether each pair of hosts has one
 
   // The index of the identity, or -1.
   [[nodiscard]] std::int64_t find_identity(std::string_view name) const;

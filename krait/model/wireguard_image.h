@@ -19,6 +19,8 @@ struct WireguardPeer {
   std::optional<PublicKey> next_public_key = std::nullopt;  // announced: the peer may use it from any moment on
   std::uint16_t keepalive_s = 0;                            // 0: whatever the interface has, unless krait set it
   std::string preshared_key_file{};                         // likewise for none; read when it is applied
+  std::array<std::uint8_t, 32> host_key{};                  // as model::Peer has it
+  std::array<std::uint8_t, 32> pair_id{};  // by which the kernel's key of this pair is known; all zero: none
 };
 
 // Everything but the keys that are secret, which go from their files to the kernel and nowhere else, and the MTU, which
@@ -29,6 +31,9 @@ struct WireguardImage {
   std::vector<common::Ip> addresses;   // of the interface, as hosts (/32, /128)
   std::vector<common::Prefix> routes;  // through the interface, ascending
   std::vector<WireguardPeer> peers;    // ascending by key
+  bool is_network = false;             // then whatever preshared key a peer has is the pair's, or goes
+  std::optional<PairKeys> pair_keys{};
+  std::vector<PublicKey> unpaired{};  // who is no peer, since its host key is none (krait/wireguard/pairs.h)
 };
 
 }  // namespace krait::model

@@ -1,6 +1,7 @@
 #include "krait/plan/joined.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +17,8 @@
 #include "common/memory.h"
 #include "krait/abi/selector.h"
 #include "krait/compile/limits.h"
+#include "krait/crypto/pair.h"
+#include "krait/crypto/sign.h"
 #include "krait/plan/clock_keeper.h"
 #include "krait/trust/kept.h"
 
@@ -98,6 +101,7 @@ model::Peer peer_of(const trust::KnownHost& host, const Carried& carried) {
     peer.endpoint = host.endpoint;
   }
   peer.keepalive_s = host.keepalive_s;
+  peer.host_key = host.binding.host_key.bytes;
   peer.addresses = addresses_of(host.binding);
   peer.routes = routes_of(host.binding);
   return peer;
@@ -114,6 +118,12 @@ model::Mesh mesh_of(const trust::Verified& verified, const JoinedHost& host) {
   mesh.host.listen_port = host.listen_port;
   mesh.host.interface = host.interface;
   mesh.host.policy_file = host.kept_file();
+  mesh.is_network = true;
+  if (verified.settings.preshared_keys) {
+    mesh.pair_keys = model::PairKeys{.file = host.pair_key_file(),
+                                     .host_key = verified.self.binding.host_key.bytes,
+                                     .network = verified.anchor.list.value.network};
+  }
   Carried carried;
   for (const trust::KnownHost& peer : verified.peers) {
     carried.add(peer.binding);
@@ -243,6 +253,29 @@ Result<SignedFiles> signed_files(const trust::Verified& verified, const JoinedHo
 std::string JoinedHost::kept_file() const { return common::directory_of(file) + "/state"; }
 
 std::string JoinedHost::confirmed_file() const { return common::directory_of(file) + "/confirmed"; }
+
+std::string JoinedHost::pair_key_file() const { return common::directory_of(file) + "/pair.key"; }
+
+std::string JoinedHost::host_key_file() const { return common::directory_of(offered_file) + "/host-sign.key"; }
+
+Result<void> make_pair_key(const JoinedHost& host) {
+  KRAIT_TRY(const auto key, crypto::SigningKey::load(host.host_key_file(), "krait join"));
+  const crypto::Secret secret = crypto::pair_secret(key);
+  const std::string file = host.pair_key_file();
+  if (const auto present = crypto::Secret::load(file, "krait join"); present && present->bytes() == secret.bytes()) {
+    return {};
+  }
+  ::unlink(file.c_str());
+  return secret.save(file);
+}
+
+void make_missing_pair_key(const std::string& joined_file) {
+  const auto text = common::read_file_of_others(joined_file, kMaxHostFileBytes);
+  const auto host = text ? parse_joined_host(*text, joined_file) : Result<JoinedHost>(text.error());
+  if (host && ::access(host->pair_key_file().c_str(), F_OK) != 0) {
+    std::ignore = make_pair_key(*host);
+  }
+}
 
 Result<void> save_confirmed(const JoinedHost& host, std::int64_t unix_s) {
   return common::write_file(host.confirmed_file(), fmt::format("{}\n", unix_s), 0600);

@@ -28,6 +28,10 @@ struct JoinedHost {
   // Beside the file: what the agent goes by, and nobody else writes.
   [[nodiscard]] std::string kept_file() const;
   [[nodiscard]] std::string confirmed_file() const;
+  // What it computes keys of pairs by, see make_pair_key().
+  [[nodiscard]] std::string pair_key_file() const;
+  // The link's, beside what it offers: the host's signing key.
+  [[nodiscard]] std::string host_key_file() const;
 };
 
 // Pure. Strict: a member that is missing, of another kind or unknown is invalid_input.
@@ -35,6 +39,13 @@ common::Result<JoinedHost> parse_joined_host(std::string_view text, const std::s
 std::string joined_host_text(const JoinedHost& host);
 // Blocks on the file system. not_found: this host has not joined.
 common::Result<JoinedHost> load_joined_host(const std::string& file);
+
+// Makes pair_key_file() from the host's signing key, which is the link's; the file belongs to whoever owns its folder.
+// As root. Blocks on the file system.
+common::Result<void> make_pair_key(const JoinedHost& host);
+// The same where the host has joined and the file is missing: hosts that joined with a krait which made none. Nothing
+// else is changed, and what keeps it from being made is told by whoever needs the file.
+void make_missing_pair_key(const std::string& joined_file);
 
 // The last good state with what the host believes from it on, in the bytes of a file (krait/trust/kept.h). The first
 // time `anchor` is what the token says.

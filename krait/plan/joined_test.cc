@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "krait/compile/evaluate.h"
+#include "krait/crypto/pair.h"
 #include "krait/trust/network_test.h"
 
 namespace krait::plan {
@@ -107,6 +108,48 @@ TEST_F(JoinedTest, MakesTheMeshOfBindings) {
   EXPECT_EQ(part.mesh.peers.size(), 2U);
   EXPECT_EQ(part.mesh.peers[0].public_key, trust::wireguard_key(13));
   EXPECT_EQ(part.policy.identities[static_cast<std::size_t>(part.policy.find_identity("db"))].tag, 77U);
+}
+
+TEST_F(JoinedTest, HasKeysOfPairsWhereThePolicySaysSo) {
+  const Plan without = plan("web1");
+  EXPECT_TRUE(without.wireguard.is_network);
+  EXPECT_FALSE(without.wireguard.pair_keys);
+  authors_.set_policy(network_, "preshared_keys = true\n" + std::string(trust::kPolicy));
+  const Plan with = plan("web1");
+  ASSERT_TRUE(with.wireguard.pair_keys);
+  EXPECT_EQ(*with.wireguard.pair_keys, (model::PairKeys{.file = folder_ + "/pair.key",
+                                                        .host_key = trust::key_of(11).verify_key().bytes,
+                                                        .network = network_.lists[0].value.network}));
+  ASSERT_EQ(with.mesh.peers.size(), 2U);
+  for (const model::Peer& peer : with.mesh.peers) {
+    EXPECT_EQ(peer.host_key, network_.hosts_book.find(peer.name)->host_key.bytes) << peer.name;
+  }
+  EXPECT_EQ(with.wireguard.peers[0].host_key, with.mesh.peers[0].host_key);
+}
+
+TEST_F(JoinedTest, MakesOfTheHostsSigningKeyWhatPairsNeed) {
+  const JoinedHost web = host("web1");
+  const auto none = make_pair_key(web);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code(), common::ErrorCode::not_found);
+  make_missing_pair_key(web.file);  // nothing to make it of
+  const auto made = [&] {
+    const auto secret = crypto::Secret::load(web.pair_key_file(), "a test");
+    return secret ? std::optional(secret->bytes()) : std::nullopt;
+  };
+  EXPECT_FALSE(made());
+  ASSERT_TRUE(trust::key_of(11).save(web.host_key_file()));
+  make_missing_pair_key(folder_ + "/nobody.json");
+  EXPECT_FALSE(made());
+  make_missing_pair_key(web.file);
+  EXPECT_EQ(made(), crypto::pair_secret(trust::key_of(11)).bytes());
+  EXPECT_TRUE(make_pair_key(web));
+  std::filesystem::remove(web.host_key_file());
+  ASSERT_TRUE(trust::key_of(12).save(web.host_key_file()));
+  make_missing_pair_key(web.file);
+  EXPECT_EQ(made(), crypto::pair_secret(trust::key_of(11)).bytes()) << "what is there stays";
+  ASSERT_TRUE(make_pair_key(web));
+  EXPECT_EQ(made(), crypto::pair_secret(trust::key_of(12)).bytes()) << "but who joins anew gets another";
 }
 
 TEST_F(JoinedTest, DoesNotBelieveAnEndpointInsideTheTunnel) {

@@ -107,7 +107,7 @@ class History {
   void change(Said& now) {
     switch (random_() % 4) {
       case 0: {
-        const std::string text = random_policy(random_);
+        const std::string text = (random_() % 2 == 0 ? "preshared_keys = true\n" : "") + random_policy(random_);
         now.policy = policy_of(text);
         authors_.set_policy(now.network, text, random_() % 2 == 0 ? kAdmin : kPolicyAdmin);
         return;
@@ -162,6 +162,19 @@ NodePtr without_something(const NodePtr& node, Random& random) {
                : make_branch(without_something(node->left, random), node->right);
 }
 
+// Of the policy's tree, with or without keys of pairs: the other of the two.
+NodePtr with_other_settings(const NodePtr& node) {
+  if (!node || node->kind == Node::Kind::branch) {
+    return node ? make_branch(with_other_settings(node->left), with_other_settings(node->right)) : nullptr;
+  }
+  if (node->kind != Node::Kind::leaf || node->leaf->key != settings_place()) {
+    return node;
+  }
+  Settings settings = *parse_settings(node->leaf->value);
+  settings.preshared_keys = !settings.preshared_keys;
+  return make_leaf(node->leaf->key, encode(settings));
+}
+
 State state_of(const Said& said, const std::string& name) {
   auto state = state_for(said.network, name, 1);
   return state ? std::move(*state) : State();
@@ -176,7 +189,7 @@ void lie(State& state, const std::vector<State>& all, Random& random) {
     }
     return &std::next(of.rows.begin(), static_cast<std::ptrdiff_t>(random() % of.rows.size()))->second;
   };
-  switch (random() % 15) {
+  switch (random() % 16) {
     case 0:
       state.hosts_part = Part(without_something(state.hosts_part.node(), random));
       return;
@@ -237,6 +250,9 @@ void lie(State& state, const std::vector<State>& all, Random& random) {
       state.hosts.value.root = book.root();
       return;
     }
+    case 14:
+      state.policy_part = Part(with_other_settings(state.policy_part.node()));
+      return;
     default:
       state.advice.push_back({.host = "db1", .endpoint = common::Endpoint{ip("192.0.2.66"), 1}});
       return;
@@ -282,6 +298,7 @@ void expect_truth(const Verified& verified, const std::vector<Said>& said, const
     const auto found = bindings.find(peer.binding.name);
     ASSERT_TRUE(found != bindings.end() && found->second == peer.binding) << trace << peer.binding.name;
   }
+  ASSERT_EQ(verified.settings.preshared_keys, rules->policy.preshared_keys) << trace;
   const std::string& own = verified.self.binding.identity;
   for (const char* other : kIdentities) {
     for (const std::uint32_t port : {9U, 12U, 16U, 19U, 22U, 23U, 5432U}) {
@@ -301,7 +318,7 @@ bool tells_the_same(const Verified& a, const Verified& b) {
     }
     return all;
   };
-  return names(a) == names(b) && a.self.binding == b.self.binding && a.anchor == b.anchor;
+  return names(a) == names(b) && a.self.binding == b.self.binding && a.anchor == b.anchor && a.settings == b.settings;
 }
 
 TEST(AttacksTest, NeverWidenWhatTheAdministratorsSaid) {

@@ -60,7 +60,7 @@ class PolicyBook {
   [[nodiscard]] const Tree& tree() const { return tree_; }
   [[nodiscard]] const std::map<std::string, Tree, std::less<>>& rows() const { return rows_; }  // by identity, "*" too
   [[nodiscard]] crypto::Hash root() const { return tree_.root(); }
-  [[nodiscard]] std::uint32_t lease_s() const { return lease_s_; }  // 0: none
+  [[nodiscard]] const Settings& settings() const { return settings_; }
 
   [[nodiscard]] Bytes save() const;
   static common::Result<PolicyBook> load(BytesView bytes);
@@ -80,7 +80,7 @@ class PolicyBook {
   std::map<std::string, Tree, std::less<>> rows_;
   // By identity, with whom a rule lets it open something or be called; "*" too. Symmetric.
   std::map<std::string, std::shared_ptr<const Names>, std::less<>> allowed_;
-  std::uint32_t lease_s_ = 0;
+  Settings settings_;
   Tree tree_;
 };
 

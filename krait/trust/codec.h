@@ -111,6 +111,7 @@ class Reader {
   }
   [[nodiscard]] bool good() const { return fault_.empty(); }
   [[nodiscard]] std::size_t left() const { return rest_.size(); }
+  [[nodiscard]] bool is_next(std::uint8_t byte) const { return !rest_.empty() && rest_.front() == byte; }
   BytesView take(std::size_t bytes);
   // Everything was read, and was as it should be.
   [[nodiscard]] common::Result<void> finish();

@@ -22,6 +22,7 @@ enum class Kind : std::uint8_t {
   identity = 32,
   settings = 33,
   pair_rules = 34,
+  settings_with_preshared_keys = 35,
   anchor = 64,
   state = 65,
   hosts_book = 66,
@@ -217,7 +218,10 @@ void describe(Codec& codec, Value& value) {
 
 template <typename Codec, Like<Settings> Value>
 void describe(Codec& codec, Value& value) {
-  describe_kind(codec, Kind::settings);
+  if constexpr (Codec::kReads) {
+    value.preshared_keys = codec.is_next(static_cast<std::uint8_t>(Kind::settings_with_preshared_keys));
+  }
+  describe_kind(codec, value.preshared_keys ? Kind::settings_with_preshared_keys : Kind::settings);
   codec.integer(value.lease_s);
 }
 

@@ -173,6 +173,7 @@ struct IdentityItem {
 // What holds for the mesh as a whole; a leaf of the policy's tree.
 struct Settings {
   std::uint32_t lease_s = 0;  // 0: none. Access shrinks to rules that outlast it this long after the last confirmation
+  bool preshared_keys = false;  // each pair of hosts has one (krait/crypto/pair.h)
   bool operator==(const Settings&) const = default;
 };
 

@@ -82,7 +82,7 @@ class BookMaker {
       : policy_(policy), former_(former), any_(static_cast<std::uint32_t>(policy.identities.size())) {}
 
   Result<PolicyBook> make() {
-    const Settings settings{.lease_s = policy_.lease_s};
+    const Settings settings{.lease_s = policy_.lease_s, .preshared_keys = policy_.preshared_keys};
     KRAIT_CHECK(check());
     find_rows();
     collect();
@@ -90,7 +90,7 @@ class BookMaker {
     if (former_ != nullptr && !follows_) {
       drop_gone_rows(book);
     }
-    book.lease_s_ = settings.lease_s;
+    book.settings_ = settings;
     places_.resize(any_ + std::size_t{1});
     for (std::uint32_t row = 0; row <= any_; ++row) {
       if (is_made_[row]) {
@@ -320,7 +320,7 @@ Result<PolicyBook> PolicyBook::load(BytesView bytes) {
   Settings settings;
   describe(reader, settings);
   PolicyBook book;
-  book.lease_s_ = settings.lease_s;
+  book.settings_ = settings;
   std::vector<std::pair<Key, Bytes>> leaves{{settings_place(), encode(settings)}};
   const std::uint64_t rows = reader.number(4);
   reader.require(rows >= 1 && rows <= kMaxIdentities, "too many rows, or none");

@@ -183,6 +183,24 @@ TEST_F(VerifyTest, HidesNoSettings) {
   expect_refusal(changed, "the settings are not shown");
 }
 
+// Neither may a coordinator turn the keys of pairs off, nor on.
+TEST_F(VerifyTest, TakesSettingsAsTheyWereSigned) {
+  for (const bool is_on : {false, true}) {
+    authors_.set_policy(network_, (is_on ? "preshared_keys = true\n" : "") + std::string(kPolicy));
+    const auto verified = verify_state(state("web1"), anchor_, asker(network_, "web1"));
+    ASSERT_TRUE(verified) << verified.error().text();
+    EXPECT_EQ(verified->settings.preshared_keys, is_on);
+    Tree flipped = network_.policy_book.tree();
+    flipped.put(settings_place(), encode(Settings{.lease_s = 0, .preshared_keys = !is_on}));
+    State changed = state("web1");
+    changed.policy_part = whole_of(flipped);
+    expect_refusal(changed, "the identities are not those under the signed root");
+    flipped.erase(settings_place());
+    changed.policy_part = whole_of(flipped);
+    expect_refusal(changed, "the identities are not those under the signed root");
+  }
+}
+
 TEST_F(VerifyTest, KnowsWhenItIsNoHostAnyMore) {
   network_.hosts_book.remove("web2");
   authors_.sign_hosts(network_);

@@ -150,6 +150,17 @@ std::optional<Prefix> parse_allowed_ip(const nlattr& nest) {
   return prefix;
 }
 
+// Of the peer's preshared key; none where the message does not say.
+std::optional<crypto::Hash> parse_preshared_id(const nlattr* attribute) {
+  auto preshared = attribute_value<std::array<std::uint8_t, WG_KEY_LEN>>(attribute);
+  if (!preshared) {
+    return std::nullopt;
+  }
+  const crypto::Hash id = preshared_id(*preshared);
+  ::explicit_bzero(preshared->data(), preshared->size());
+  return id;
+}
+
 bool parse_peer(const nlattr& nest, DeviceState& device) {
   const auto table = find_attributes<WGPEER_A_ALLOWEDIPS + 1>(nest);
   const auto key = attribute_value<model::PublicKey>(table[WGPEER_A_PUBLIC_KEY]);
@@ -165,10 +176,7 @@ bool parse_peer(const nlattr& nest, DeviceState& device) {
   }
   peer.keepalive_s =
       attribute_value<std::uint16_t>(table[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL]).value_or(peer.keepalive_s);
-  if (auto preshared = attribute_value<std::array<std::uint8_t, WG_KEY_LEN>>(table[WGPEER_A_PRESHARED_KEY])) {
-    peer.preshared_id = preshared_id(*preshared);
-    ::explicit_bzero(preshared->data(), preshared->size());
-  }
+  peer.preshared_id = parse_preshared_id(table[WGPEER_A_PRESHARED_KEY]).value_or(peer.preshared_id);
   if (const auto time = attribute_value<__kernel_timespec>(table[WGPEER_A_LAST_HANDSHAKE_TIME])) {
     peer.last_handshake_s = time->tv_sec;
   }
@@ -348,6 +356,9 @@ bool DeviceComparison::add_peer(const nlattr& nest) {
   // A peer that is continued in another message has only its key and allowed IPs there.
   const auto keepalive_s = attribute_value<std::uint16_t>(table[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL]);
   differs_ = differs_ || (keepalive_s && present_->keepalive_s != 0 && *keepalive_s != present_->keepalive_s);
+  if (const auto id = parse_preshared_id(table[WGPEER_A_PRESHARED_KEY]); id && is_network_) {
+    differs_ = differs_ || *id != present_->pair_id;
+  }
   bool good = true;
   if (table[WGPEER_A_ALLOWEDIPS] != nullptr) {
     for_each_attribute(*table[WGPEER_A_ALLOWEDIPS],

@@ -52,12 +52,12 @@ std::vector<netlink::Message> peer_messages(std::uint16_t family, std::uint32_t 
                                             std::size_t capacity_bytes = netlink::kLargeMessageBytes);
 
 // Compares a dump with an image as it comes in, without keeping it: nothing is allocated for a peer. Endpoints are as
-// wanted wherever there are some, for a peer may have roamed.
+// wanted wherever there are some, for a peer may have roamed. Preshared keys are compared where they are pairs'.
 class DeviceComparison {
  public:
   // `image` outlives the comparison.
   DeviceComparison(const model::WireguardImage& image, const model::PublicKey& key)
-      : listen_port_(image.listen_port), wanted_(image.peers), key_(key) {}
+      : listen_port_(image.listen_port), wanted_(image.peers), is_network_(image.is_network), key_(key) {}
 
   // One message; may continue the last peer. False when it is malformed.
   bool add(const nlmsghdr& message);
@@ -72,6 +72,7 @@ class DeviceComparison {
 
   std::uint16_t listen_port_;
   std::span<const model::WireguardPeer> wanted_;  // ascending
+  bool is_network_;
   const model::PublicKey& key_;
   bool differs_ = false;
   std::size_t peers_ = 0;                          // that came, and are wanted

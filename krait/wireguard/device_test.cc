@@ -15,6 +15,8 @@
 
 #include "common/fd.h"
 #include "common/netlink/links.h"
+#include "krait/crypto/pair.h"
+#include "krait/wireguard/pairs.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
@@ -196,6 +198,40 @@ TEST_F(WireguardDevice, GivesPeersTheirPresharedKeysAndKeepalives) {
   const auto missing = apply(image_, &key_, &image_);
   ASSERT_FALSE(missing);
   EXPECT_NE(missing.error().text().find("read a preshared key"), std::string::npos) << missing.error().text();
+}
+
+TEST_F(WireguardDevice, GivesPeersTheKeysOfTheirPairs) {
+  const std::string file = testing::TempDir() + "krait-test.pair";
+  ::unlink(file.c_str());
+  const auto own = crypto::SigningKey::generate();
+  ASSERT_TRUE(crypto::pair_secret(own).save(file));
+  for (WireguardPeer& peer : image_.peers) {
+    peer.host_key = crypto::SigningKey::generate().verify_key().bytes;
+  }
+  image_.is_network = true;
+  const WireguardImage off = image_;
+  apply_and_expect(first_changes(2));
+  ASSERT_EQ(is_applied(image_, key_.public_key(), &image_), true);
+  image_.pair_keys = model::PairKeys{.file = file, .host_key = own.verify_key().bytes, .network = {1}};
+  ASSERT_TRUE(complete_pairs(image_, nullptr));
+  EXPECT_EQ(is_applied(image_, key_.public_key(), &off), false) << "turning them on is something to do";
+  apply_and_expect(peers_changed(2, 0), &off);
+  const DeviceState with = read();
+  EXPECT_EQ(with.peers[0].preshared_id, image_.peers[0].pair_id);
+  EXPECT_EQ(with.peers[1].preshared_id, image_.peers[1].pair_id);
+  EXPECT_NE(with.peers[0].preshared_id, with.peers[1].preshared_id);
+  EXPECT_EQ(is_applied(image_, key_.public_key(), &image_), true);
+  ::unlink(file.c_str());
+  apply_and_expect({}, &image_);  // what the device has is not computed
+
+  const WireguardImage on = image_;
+  image_ = off;
+  EXPECT_EQ(is_applied(image_, key_.public_key(), &image_), false) << "as after an agent that was killed before";
+  apply_and_expect(peers_changed(2, 0));
+  EXPECT_EQ(read().peers[0].preshared_id, crypto::Hash{});
+  image_ = on;
+  const auto missing = apply(image_, &key_, &off);
+  ASSERT_FALSE(missing) << "no peer without the key that is asked for";
 }
 
 TEST_F(WireguardDevice, SaysItsStatus) {

@@ -243,6 +243,27 @@ TEST_F(Comparison, SeesEveryDifference) {
   EXPECT_TRUE(differs([&] { peers_[2].endpoint.reset(); }));
 }
 
+// In a network a preshared key is the pair's, or none: whatever else a peer has is seen.
+TEST_F(Comparison, ComparesKeysOfPairs) {
+  const auto key = std::make_shared<const crypto::Secret>(crypto::Secret::random());
+  const auto another = std::make_shared<const crypto::Secret>(crypto::Secret::random());
+  peers_[1].preshared_key = another;
+  EXPECT_TRUE(same()) << "without a network they are whoever's who set them";
+  image_.is_network = true;
+  EXPECT_FALSE(same());
+  EXPECT_FALSE(same(256));
+  image_.peers[1].pair_id = preshared_id(another->bytes());
+  EXPECT_TRUE(same());
+  EXPECT_TRUE(same(256));
+  image_.peers[1].pair_id = preshared_id(key->bytes());
+  EXPECT_FALSE(same());
+  peers_[1].preshared_key.reset();
+  peers_[1].without_preshared_key = true;
+  EXPECT_FALSE(same());
+  image_.peers[1].pair_id = {};
+  EXPECT_TRUE(same());
+}
+
 TEST_F(Comparison, TakesAnyCutMessage) {
   const auto messages = peer_messages(kFamily, kIndex, peers_);
   for (std::uint32_t length = 0; length < messages[0].header().nlmsg_len; ++length) {

@@ -55,10 +55,21 @@ const WireguardPeer* before(const WireguardImage* previous, const PublicKey& key
   return previous == nullptr ? nullptr : find_peer(previous->peers, key);
 }
 
-// What the image says nothing of is left to whoever sets it, but for what krait has set itself.
-void update_session(PeerUpdate& update, const PeerState& present, const WireguardPeer& wanted,
-                    const WireguardPeer* former, const PresharedKeys& preshared) {
-  const bool had_keepalive = former != nullptr && former->keepalive_s != 0;
+// What krait itself may have set of a peer.
+struct Former {
+  const WireguardPeer* peer = nullptr;  // null: nothing
+  bool is_network = false;              // any preshared key
+};
+
+bool has_preshared_key(const WireguardPeer& peer) {
+  return !peer.preshared_key_file.empty() || peer.pair_id != crypto::Hash{};
+}
+
+// What the image says nothing of is left to whoever sets it, but for what krait has set itself. In a network nobody
+// else gives a peer a preshared key: one that an agent left there which was killed must go too.
+void update_session(PeerUpdate& update, const PeerState& present, const WireguardPeer& wanted, const Former& former,
+                    const PresharedKeys& preshared) {
+  const bool had_keepalive = former.peer != nullptr && former.peer->keepalive_s != 0;
   if (present.keepalive_s != wanted.keepalive_s && (wanted.keepalive_s != 0 || had_keepalive)) {
     update.keepalive_s = wanted.keepalive_s;
   }
@@ -66,8 +77,8 @@ void update_session(PeerUpdate& update, const PeerState& present, const Wireguar
   if (key != preshared.end() && preshared_id(key->second->bytes()) != present.preshared_id) {
     update.preshared_key = key->second;
   }
-  const bool had_key = former != nullptr && !former->preshared_key_file.empty();
-  update.without_preshared_key = wanted.preshared_key_file.empty() && had_key && present.preshared_id != crypto::Hash{};
+  const bool had_key = former.is_network || (former.peer != nullptr && has_preshared_key(*former.peer));
+  update.without_preshared_key = !has_preshared_key(wanted) && had_key && present.preshared_id != crypto::Hash{};
 }
 
 bool is_link_local(const Ip& ip) {
@@ -131,7 +142,7 @@ PeerPlan plan_peers(const DeviceState& device, const WireguardImage& image, cons
     if (present == nullptr) {
       update.endpoint = wanted.endpoint;
       update.allowed_ips = wanted.allowed_ips;
-      update_session(update, {}, wanted, nullptr, preshared);
+      update_session(update, {}, wanted, {}, preshared);
       plan.updates.push_back(std::move(update));
       ++plan.added;
       continue;
@@ -140,7 +151,8 @@ PeerPlan plan_peers(const DeviceState& device, const WireguardImage& image, cons
       update.endpoint = wanted.endpoint;
     }
     update.allowed_ips = difference(wanted.allowed_ips, present->allowed_ips);
-    update_session(update, *present, wanted, before(previous, wanted.public_key), preshared);
+    update_session(update, *present, wanted,
+                   {.peer = before(previous, wanted.public_key), .is_network = image.is_network}, preshared);
     if (update.endpoint || !update.allowed_ips.empty() || update.keepalive_s || update.preshared_key ||
         update.without_preshared_key) {
       plan.updates.push_back(std::move(update));

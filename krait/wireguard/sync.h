@@ -86,7 +86,8 @@ struct PeerPlan {
 PeerPlan plan_withdrawal(const DeviceState& device, const model::WireguardImage& image, const model::PublicKey& sink);
 
 // Whether `image` asks nothing of its peers that a device which had `former` may lack and does not tell: another
-// endpoint (peers roam), another keepalive, another preshared key. A file of such a key may hold another one meanwhile.
+// endpoint (peers roam), another keepalive, another preshared key from a file. A file of such a key may hold another
+// one meanwhile.
 bool asks_the_same(const model::WireguardImage& image, const model::WireguardImage& former);
 
 // Adds the peers and allowed IPs that the device does not have. `previous` is the image that was applied before; none

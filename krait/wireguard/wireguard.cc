@@ -12,6 +12,7 @@
 #include "common/netlink/network.h"
 #include "krait/wireguard/device.h"
 #include "krait/wireguard/link_sync.h"
+#include "krait/wireguard/pairs.h"
 #include "krait/wireguard/path_mtu.h"
 #include "krait/wireguard/rotation.h"
 #include "krait/wireguard/surplus.h"
@@ -98,7 +99,7 @@ Result<void> apply_device(Session& session, const DeviceState& state, const Wire
   return {};
 }
 
-Result<PresharedKeys> load_preshared_keys(const WireguardImage& image) {
+Result<PresharedKeys> keys_of_files(const WireguardImage& image) {
   PresharedKeys keys;
   for (const model::WireguardPeer& peer : image.peers) {
     if (!peer.preshared_key_file.empty()) {
@@ -109,11 +110,38 @@ Result<PresharedKeys> load_preshared_keys(const WireguardImage& image) {
   return keys;
 }
 
+bool has_pair_key(const DeviceState& state, const model::WireguardPeer& peer) {
+  const PeerState* present = find_peer(state.peers, peer.public_key);
+  return present != nullptr && present->preshared_id == peer.pair_id && peer.pair_id != crypto::Hash{};
+}
+
+// From files, and those of pairs that the device does not have.
+Result<PresharedKeys> preshared_keys(const WireguardImage& image, const DeviceState& state) {
+  KRAIT_TRY(auto keys, keys_of_files(image));
+  const auto lacks = [&](const model::WireguardPeer& peer) { return !has_pair_key(state, peer); };
+  if (!image.pair_keys || std::ranges::none_of(image.peers, lacks)) {
+    return keys;
+  }
+  KRAIT_TRY(const auto pairs, Pairs::load(*image.pair_keys));
+  for (const model::WireguardPeer& peer : image.peers) {
+    if (!lacks(peer)) {
+      continue;
+    }
+    auto key = pairs.key_with(peer.host_key);
+    if (!key) {
+      return Error(ErrorCode::invalid_input,
+                   fmt::format("the host key of the peer {} is none", model::key_text(peer.public_key)));
+    }
+    keys.insert_or_assign(peer.public_key, std::make_shared<const crypto::Secret>(std::move(*key)));
+  }
+  return keys;
+}
+
 Result<PeerPlan> apply_peers(Session& session, const DeviceState& state, const WireguardImage& image,
                              const WireguardImage* previous, Changes& changes) {
   const WireguardImage followed = follow_announced(image, state);
   const auto before = previous != nullptr ? std::optional(follow_announced(*previous, state)) : std::nullopt;
-  KRAIT_TRY(const auto preshared, load_preshared_keys(followed));
+  KRAIT_TRY(const auto preshared, preshared_keys(followed, state));
   PeerPlan plan = plan_peers(state, followed, before ? &*before : nullptr, std::time(nullptr), preshared);
   KRAIT_CHECK(session.device.update_peers(session.link.index, plan.updates),
               fmt::format("set the peers of {}", image.interface));
@@ -148,7 +176,7 @@ Changes& Changes::operator+=(const Changes& other) {
 }
 
 Result<void> check_preshared_keys(const WireguardImage& image) {
-  const auto keys = load_preshared_keys(image);
+  const auto keys = keys_of_files(image);
   return keys ? Result<void>() : keys.error();
 }
 

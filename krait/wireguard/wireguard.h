@@ -38,13 +38,13 @@ common::Result<Changes> withdraw(const model::WireguardImage& image);
 common::Result<Changes> apply(const model::WireguardImage& image, const PrivateKey* key,
                               const model::WireguardImage* previous);
 
-// That the files of its preshared keys can be read; apply() reads them too.
+// That the files of its preshared keys can be read; apply() reads them too. Of those of pairs: complete_pairs().
 common::Result<void> check_preshared_keys(const model::WireguardImage& image);
 
 // Whether withdraw() and apply() would have nothing to do, but for the MTU (see fit_mtu()) and for peers that have
-// announced their next key; `previous` as apply() gets it. Of endpoints, keepalives and preshared keys the kernel does
-// not say who set them: false where `previous` asked for others, or where it is not known. Reads the device once; for
-// 10,000 peers that is most of what it costs.
+// announced their next key; `previous` as apply() gets it. Of endpoints, keepalives and preshared keys that files hold
+// the kernel does not say who set them: false where `previous` asked for others, or where it is not known. Reads the
+// device once; for 10,000 peers that is most of what it costs.
 common::Result<bool> is_applied(const model::WireguardImage& image, const model::PublicKey& key,
                                 const model::WireguardImage* previous);
 

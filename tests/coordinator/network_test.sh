@@ -185,6 +185,22 @@ check "to all hosts" await online 3
 check "no lease any more" coordinator policy apply --wait "$work/first.toml"
 check "web5 goes" coordinator host remove web5
 
+# --- Keys between pairs of hosts -----------------------------------------------------------------------------------------
+{ echo 'preshared_keys = true' && cat "$work/first.toml"; } >"$work/paired.toml"
+policy_number() { coordinator policy show -o json | sed -n 's/.*"policy":\([0-9]*\).*/\1/p'; }
+check "that pairs of hosts share keys is something to be told of" says "preshared keys between pairs of hosts: on, before off" \
+  coordinator policy apply --dry-run "$work/paired.toml"
+check "with everybody there nobody is cut off" not says "offline" coordinator policy apply --dry-run "$work/paired.toml"
+check "it reaches every host that is online" says "3 of 3" coordinator policy apply --wait "$work/paired.toml"
+check "the policy shows it" says "preshared_keys = true" coordinator policy show
+check "so does what differs from the one before" says "on, before off" coordinator policy diff "$(($(policy_number) - 1))"
+stop office1-link
+check "somebody who is away is named before they are turned off" await says "offline: office1. Until such a host has heard of it" \
+  coordinator policy apply --dry-run "$work/first.toml"
+link office1
+check "who is back then" await online 3
+check "off again" says "off, before on" coordinator policy apply --wait "$work/first.toml"
+
 stop office1-link
 check "while somebody is offline all keys stay" says "all keys stay" coordinator host rotate-keys --timeout 1s
 check "unless they are left behind" says "2 of 2 hosts have another key" coordinator host rotate-keys --despite-offline --timeout 20s
