@@ -100,7 +100,7 @@ void Connection::handle(std::uint32_t events) {
     return;
   }
   if (!goes_on || !settle()) {
-    close(failure_);
+    close(std::exchange(failure_, {}));  // whoever hears of it may end this connection
   }
 }
 
@@ -323,8 +323,7 @@ void Connection::close(const std::string& why) {
   }
   phase_ = Phase::over;
   loop_.remove(std::exchange(token_, 0));
-  const std::string reason = why;
-  user_->on_closed(reason);
+  user_->on_closed(why);
 }
 
 void keep_alive(int fd) {

@@ -99,7 +99,7 @@ std::optional<KeyHash> parse_hash(std::string_view text) {
     if (digit == std::string_view::npos) {
       return std::nullopt;
     }
-    hash[i / 2] = static_cast<std::uint8_t>(hash[i / 2] * 16U + digit);
+    hash[i / 2] = static_cast<std::uint8_t>(std::size_t{hash[i / 2]} * 16 + digit);
   }
   return hash;
 }
