@@ -57,9 +57,9 @@ struct KeygenFlags {
 
 struct JoinFlags {
   std::string token;
-  std::string name;  // empty: the machine's
-  std::string interface = "wg0";
-  std::string listen_port = "51820";
+  std::string name;         // empty, as the next two: krait.toml's, where the host goes by one; else the machine's
+  std::string interface;    // else wg0
+  std::string listen_port;  // else 51820
   std::vector<std::string> endpoints{};
   bool behind_nat = false;
   bool no_start = false;

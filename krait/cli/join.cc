@@ -6,16 +6,17 @@ namespace krait::cli {
 
 void add_join(Shell& shell, const Inspections& inspections) {
   auto flags = std::make_shared<JoinFlags>();
-  Command command =
-      shell.command("join", "Join a network with a token",
-                    "Makes this host's keys, which never leave it, has the coordinator take it in, and starts "
-                    "krait-agent and krait-link.\n"
-                    "A host that went by krait.toml goes by the network from then on; the file stays as it is.\n"
-                    "Example:  sudo krait join TOKEN    (krait-coordinator token create prints it)");
+  Command command = shell.command(
+      "join", "Join a network with a token",
+      "Makes this host's keys, which never leave it, has the coordinator take it in, and starts "
+      "krait-agent and krait-link.\n"
+      "A host that went by krait.toml goes by the network from then on, with the same name, key, interface and port, "
+      "and the same addresses where they are the network's to give; the file stays as it is.\n"
+      "Example:  sudo krait join TOKEN    (krait-coordinator token create prints it)");
   command.option("TOKEN", flags->token, "What the token's maker has printed", {.required = true});
-  command.option("--name", flags->name, "What this host is called; the machine's name");
-  command.option("--iface", flags->interface, "The interface's name");
-  command.option("--listen-port", flags->listen_port, "WireGuard's UDP port");
+  command.option("--name", flags->name, "What this host is called; as in krait.toml, else as the machine");
+  command.option("--iface", flags->interface, "The interface's name; as in krait.toml, else wg0");
+  command.option("--listen-port", flags->listen_port, "WireGuard's UDP port; as in krait.toml, else 51820");
   command.repeated("--endpoint", flags->endpoints,
                    "Where peers call this host, ADDRESS:PORT; where the coordinator sees it, with that port");
   command.flag("--nat", flags->behind_nat,

@@ -29,6 +29,16 @@ std::vector<common::Endpoint> endpoints_of(const std::vector<std::string>& texts
   return endpoints;
 }
 
+std::vector<common::Ip> addresses_of(const std::vector<std::string>& texts) {
+  std::vector<common::Ip> addresses;
+  for (const std::string& text : texts) {
+    if (const auto address = common::Ip::parse(text)) {
+      addresses.push_back(*address);
+    }
+  }
+  return addresses;
+}
+
 wire::RefusalCode code_of(const Error& error) {
   const bool for_good =
       error.code() == common::ErrorCode::invalid_input || error.code() == common::ErrorCode::not_found;
@@ -159,7 +169,8 @@ void Service::on(SessionId id, Session& session, wire::Join& join) {
                .endpoints = endpoints_of(join.endpoints),
                .seen = session.from,
                .listen_port = join.listen_port,
-               .behind_nat = join.behind_nat};
+               .behind_nat = join.behind_nat,
+               .addresses = addresses_of(join.addresses)};
   auto offer = network_->offer(applicant, reserved(), clock_.unix_s());
   if (!offer) {
     refuse(

@@ -38,10 +38,14 @@ std::optional<common::Ip> address_at(const common::Prefix& prefix, std::uint64_t
   return prefix.contains(ip) && offset == 0 ? std::optional(ip) : std::nullopt;
 }
 
-// The first and the last of an IPv4 network mean the network and everybody in it (RFC 919).
+// The first and the last of an IPv4 network mean the network and everybody in it (RFC 919), the first of an IPv6
+// network its routers (RFC 4291, 2.6.1).
 bool is_usable(const common::Prefix& prefix, const common::Ip& address) {
-  if (address.family == common::Family::v6 || prefix.length >= 31) {
+  if (prefix.length + 1 >= address.bits()) {
     return true;
+  }
+  if (address.family == common::Family::v6) {
+    return address != prefix.masked().ip;
   }
   std::uint32_t value = 0;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -61,22 +65,28 @@ bool Network::is_free(const common::Ip& address, std::int64_t now_s) const {
          (found->second.released_s != 0 && now_s - found->second.released_s >= kAddressRestS);
 }
 
-Result<std::vector<common::Ip>> Network::free_addresses(const trust::Grant& grant, const std::vector<Offer>& reserved,
-                                                        std::int64_t now_s) const {
+// One of each pool: what the host has already, else one that was never given; those lie behind the last one that was,
+// most of the time.
+Result<std::vector<common::Ip>> Network::free_addresses(const trust::Grant& grant, const std::vector<common::Ip>& kept,
+                                                        const std::vector<Offer>& reserved, std::int64_t now_s) const {
   std::set<common::Ip> taken;
   for (const Offer& offer : reserved) {
     taken.insert(offer.addresses.begin(), offer.addresses.end());
   }
   std::vector<common::Ip> addresses;
   for (const common::Prefix& pool : grant.pools) {
-    // Those that were never given first; behind the last one that was, most of the time.
-    std::optional<common::Ip> found;
+    const auto can_be_given = [&](const common::Ip& address) {
+      return is_usable(pool, address) && !taken.contains(address) && is_free(address, now_s);
+    };
+    const auto same = std::ranges::find_if(
+        kept, [&](const common::Ip& address) { return pool.contains(address) && can_be_given(address); });
+    std::optional<common::Ip> found = same == kept.end() ? std::nullopt : std::optional(*same);
     for (std::uint64_t offset = 1; offset < kMaxTried && !found; ++offset) {
       const auto address = address_at(pool, offset);
       if (!address) {
         break;
       }
-      if (is_usable(pool, *address) && !taken.contains(*address) && is_free(*address, now_s)) {
+      if (can_be_given(*address)) {
         found = address;
       }
     }
@@ -130,7 +140,7 @@ Result<Offer> Network::offer(const Applicant& applicant, const std::vector<Offer
   if (applicant.key == model::PublicKey{} || is_key_of_another(applicant.key, "")) {
     return refused("the WireGuard key is another host's; make one of its own");
   }
-  KRAIT_TRY(auto addresses, free_addresses(grant, reserved, now_s));
+  KRAIT_TRY(auto addresses, free_addresses(grant, applicant.addresses, reserved, now_s));
   return Offer{free_name(applicant.name, reserved), key, token.grant, applicant.key, std::move(addresses)};
 }
 

@@ -128,6 +128,7 @@ struct Applicant {
   std::optional<common::Ip> seen{};
   std::uint16_t listen_port = 0;
   bool behind_nat = false;
+  std::vector<common::Ip> addresses{};  // that it would keep
 };
 
 // What an administrator changes in the tree of hosts.
@@ -243,6 +244,7 @@ class Network {
   void refresh_told(const Group& group, Made& made) const;
   [[nodiscard]] common::Result<void> check_roots() const;
   [[nodiscard]] common::Result<std::vector<common::Ip>> free_addresses(const trust::Grant& grant,
+                                                                       const std::vector<common::Ip>& kept,
                                                                        const std::vector<Offer>& reserved,
                                                                        std::int64_t now_s) const;
   [[nodiscard]] bool is_free(const common::Ip& address, std::int64_t now_s) const;

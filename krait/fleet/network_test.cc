@@ -258,6 +258,32 @@ TEST_F(Networks, GiveEachHostAddressesOfItsOwnAndKeepThoseOfTheGoneForAWhile) {
   EXPECT_GT(network.settings().last_host, 5U);  // numbers are not given again
 }
 
+TEST_F(Networks, LeaveAHostTheAddressesThatItHasWhereTheyAreFree) {
+  join("web1", "web", 1);
+  const auto of_web1 = network.binding("web1")->addresses;
+  const auto offered = [&](std::uint8_t number, const std::vector<std::string>& kept) {
+    absorb(network.add_token(author.token("web", number)));
+    Applicant applicant = author.applicant("db" + std::to_string(number), number);
+    for (const std::string& text : kept) {
+      applicant.addresses.push_back(*common::Ip::parse(text));
+    }
+    const auto offer = network.offer(applicant, {}, kNow);
+    EXPECT_TRUE(offer);
+    std::vector<std::string> texts;
+    for (const common::Ip& address : offer->addresses) {
+      texts.push_back(address.text());
+    }
+    return texts;
+  };
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(offered(2, {"10.90.0.5", "fd90::77"}), (Texts{"10.90.0.5", "fd90::77"}));
+  EXPECT_EQ(offered(3, {"10.90.0.5"}).front(), "10.90.0.5") << "what was offered only is nobody's yet";
+  const Texts others = offered(4, {});
+  EXPECT_EQ(offered(5, {of_web1[0].text(), of_web1[1].text()}), others) << "another host's";
+  EXPECT_EQ(offered(6, {"10.91.0.5", "192.0.2.1", "fd91::1"}), others) << "none of the network's";
+  EXPECT_EQ(offered(7, {"10.90.0.0", "10.90.0.7", "fd90::"}), others) << "nobody's to have";
+}
+
 TEST_F(Networks, RefuseChangesThatNoAdminSigned) {
   join("web1", "web", 1);
   const auto refused = [&](const common::Result<std::vector<Row>>& rows, std::string_view why) {

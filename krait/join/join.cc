@@ -131,7 +131,8 @@ class Joiner {
                          .wireguard_key = keys_.wireguard.public_key(),
                          .listen_port = options_.listen_port,
                          .endpoints = options_.endpoints,
-                         .behind_nat = options_.behind_nat});
+                         .behind_nat = options_.behind_nat,
+                         .addresses = options_.addresses});
     return {};
   }
 

@@ -20,6 +20,7 @@ struct JoinOptions {
   std::uint16_t listen_port = 51820;
   std::vector<std::string> endpoints{};
   bool behind_nat = false;
+  std::vector<std::string> addresses{};  // to be kept where the network has them to give; without lengths
 };
 
 struct Joined {

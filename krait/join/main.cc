@@ -14,6 +14,7 @@
 #include "common/process.h"
 #include "common/program.h"
 #include "krait/cli/command.h"
+#include "krait/config/load.h"
 #include "krait/join/join.h"
 #include "krait/plan/joined.h"
 
@@ -61,17 +62,47 @@ std::string machine_name() {
   return all.substr(0, all.find('.'));
 }
 
+// What the host is by its own file, so that its peers know it again. A file that no agent would take says nothing.
+void take_over(krait::join::JoinOptions& options) {
+  const auto mesh = krait::config::load_mesh(from_environment("KRAIT_CONFIG", krait::cli::kDefaultConfig));
+  if (!mesh) {
+    return;
+  }
+  options.name = mesh->host.name;
+  options.interface = mesh->host.interface;
+  options.listen_port = mesh->host.listen_port;
+  if (!mesh->host.private_key_file.empty()) {
+    options.private_key_file = mesh->host.private_key_file;
+  }
+  for (const auto& address : mesh->host.addresses) {
+    options.addresses.push_back(address.ip.text());
+  }
+}
+
+Result<std::uint16_t> port_of(const std::string& text) {
+  std::uint16_t port = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (failed != std::errc() || end != text.data() + text.size() || port == 0) {
+    return Error(ErrorCode::invalid_input, "--listen-port is 1 to 65535");
+  }
+  return port;
+}
+
 Result<krait::join::JoinOptions> options_of(const krait::cli::JoinFlags& flags) {
   krait::join::JoinOptions options = places();
+  options.name = machine_name();
+  take_over(options);
   options.token = flags.token;
-  options.name = flags.name.empty() ? machine_name() : flags.name;
-  options.interface = flags.interface;
   options.endpoints = flags.endpoints;
   options.behind_nat = flags.behind_nat;
-  const std::string& port = flags.listen_port;
-  const auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), options.listen_port);
-  if (failed != std::errc() || end != port.data() + port.size() || options.listen_port == 0) {
-    return Error(ErrorCode::invalid_input, "--listen-port is 1 to 65535");
+  if (!flags.name.empty()) {
+    options.name = flags.name;
+  }
+  if (!flags.interface.empty()) {
+    options.interface = flags.interface;
+  }
+  if (!flags.listen_port.empty()) {
+    KRAIT_TRY(options.listen_port, port_of(flags.listen_port));
   }
   return options;
 }

@@ -63,6 +63,9 @@ void put(v1::Frame& frame, const Join& join) {
     to.add_endpoints(endpoint);
   }
   to.set_behind_nat(join.behind_nat);
+  for (const std::string& address : join.addresses) {
+    to.add_addresses(address);
+  }
 }
 
 void put(v1::Frame& frame, const Offer& offer) {
@@ -199,6 +202,7 @@ Result<Message> take(v1::Join& from) {
   KRAIT_TRY(join.listen_port, port_of(from.listen_port()));
   KRAIT_TRY(join.endpoints, texts_of(from.endpoints()));
   join.behind_nat = from.behind_nat();
+  KRAIT_TRY(join.addresses, texts_of(from.addresses()));
   return join;
 }
 

@@ -23,6 +23,7 @@ TEST(Codec, BringsEveryMessageBack) {
   const std::vector<Message> messages{Hello{1, 7, "krait-link 9"},
                                       Welcome{1, "krait-coordinator 9", {1, 2, 3}, 77, true},
                                       Join{key(9), "web1", key(4), 51820, {"192.0.2.1:51820", "[2001:db8::1]:4"}, true},
+                                      Join{key(9), "web1", key(4), 51820, {}, false, {"10.90.0.7", "fd90::7"}},
                                       Offer{"grant", {"10.0.0.1", "fd00::1"}, {"one", "two"}, "web1-2"},
                                       Seal{"joined"},
                                       Joined{5, "web1", {"10.0.0.1"}, true},
@@ -65,6 +66,7 @@ TEST(Codec, RefusesWhatBreaksTheBounds) {
   refused(Hello{3, 2, ""}, "without versions");
   refused(Join{.name = std::string(kMaxTextBytes + 1, 'a')}, "name that is too long");
   refused(Join{.endpoints = std::vector<std::string>(kMaxEndpoints + 1, "x")}, "too many endpoints");
+  refused(Join{.addresses = std::vector<std::string>(kMaxEndpoints + 1, "x")}, "too many endpoints or addresses");
   refused(Watch{1, "short"}, "digest");
   refused(State{.bytes = std::string(kMaxStateChunkBytes + 1, 'x')}, "too much of a state");
   refused(Here{.seen = std::vector<Seen>(kMaxSeen + 1)}, "too many peers");

@@ -58,6 +58,7 @@ struct Join {
   std::uint16_t listen_port = 0;
   std::vector<std::string> endpoints{};
   bool behind_nat = false;
+  std::vector<std::string> addresses{};
   bool operator==(const Join&) const = default;
 };
 

@@ -43,7 +43,7 @@ lanes=5
 # ./x test --all and ./x test NAME have both.
 one_kernel_scenarios=(
   coexistence coordinator coordinator_moves dns_endpoint doctor faults_files faults_host faults_state key_rotation lean many_peers preshared_keys rule_options
-  signed_state
+  signed_state takeover
 )
 
 # scenarios_of FOLDER VERSION VERSIONS ONCE: what ./x test runs with that version, one of the array VERSIONS. Those that the array ONCE names
