@@ -1,6 +1,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <ctime>
 #include <functional>
 #include <memory>
@@ -48,8 +49,13 @@ Result<void> bring(const image::SourceName& source_name, const std::string& name
   KRAIT_TRY(const auto folder, store_folder(flags));
   KRAIT_TRY(const auto source, image::open_source(source_name, settings_of(flags), *store, folder));
   const auto progress = make_progress(output.json());
-  KRAIT_TRY(const auto brought, store->bring(*source, name, platform, *progress));
-  report(output, fmt::format("{}: {}", brought.name, brought.manifest.digest.text()), stored_json(brought));
+  const auto brought = store->bring(*source, name, platform, *progress);
+  if (!brought && brought.error().sys_errno() == ENOSPC) {
+    return Error(brought.error())
+        .with_context(fmt::format("{} is full; krata image prune frees what no image needs", folder));
+  }
+  KRAIT_CHECK(brought);
+  report(output, fmt::format("{}: {}", brought->name, brought->manifest.digest.text()), stored_json(*brought));
   return {};
 }
 

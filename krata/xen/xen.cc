@@ -65,6 +65,13 @@ DomainInfo info_of(const xen_domctl_getdomaininfo& raw) {
   return info;
 }
 
+Error want_of_memory(DomainId domain, std::uint64_t pages, std::uint64_t wanted_pages) {
+  constexpr std::uint64_t kKib = kPageBytes / 1024;
+  return Error(ErrorCode::limit, fmt::format("the hypervisor has only {} of {} KiB of memory for domain {}: stop "
+                                             "another zone, or give domain 0 less",
+                                             pages * kKib, wanted_pages * kKib, domain));
+}
+
 class Xen : public Hypervisor {
  public:
   explicit Xen(std::unique_ptr<Control> control) : control_(std::move(control)) {}
@@ -93,6 +100,7 @@ class Xen : public Hypervisor {
   [[nodiscard]] const std::string& name() const override { return control_->name(); }
 
  private:
+  [[nodiscard]] Result<void> check_free(DomainId domain, std::uint64_t pages) const;
   Result<void> simple(std::uint32_t command, DomainId domain, const char* what);
   [[nodiscard]] Result<std::vector<xen_domctl_getdomaininfo>> list(DomainId first, std::size_t count) const;
   Result<std::size_t> populate_some(DomainId domain, std::span<Frame> frames, unsigned order);
@@ -194,7 +202,16 @@ Result<std::size_t> Xen::populate_some(DomainId domain, std::span<Frame> frames,
   return static_cast<std::size_t>(done);
 }
 
+// Asked for first: a domain for which it is not enough would take it from others for seconds, to give it back.
+Result<void> Xen::check_free(DomainId domain, std::uint64_t pages) const {
+  KRAIT_TRY(const auto machine, control_->sysctl(XEN_SYSCTL_physinfo));
+  KRAIT_CHECK(control_->carry_out(machine, "tell of the machine"));
+  const std::uint64_t free_pages = machine->u.physinfo.free_pages;
+  return free_pages >= pages ? Result<void>() : want_of_memory(domain, free_pages, pages);
+}
+
 Result<std::vector<Frame>> Xen::populate(DomainId domain, std::uint64_t pages) {
+  KRAIT_CHECK(check_free(domain, pages));
   std::vector<Frame> all(pages);
   std::vector<Frame> large;
   for (Pfn first = 0; first + kLargePages <= pages; first += kLargePages) {
@@ -221,10 +238,7 @@ Result<std::vector<Frame>> Xen::populate(DomainId domain, std::uint64_t pages) {
     }
   }
   if (in_small != rest.size()) {
-    return Error(ErrorCode::limit, fmt::format("the hypervisor has only {} of {} KiB of memory for domain {}: stop "
-                                               "another zone, or give domain 0 less",
-                                               (pages - (rest.size() - in_small)) * (kPageBytes / 1024),
-                                               pages * (kPageBytes / 1024), domain));
+    return want_of_memory(domain, pages - (rest.size() - in_small), pages);
   }
   return all;
 }

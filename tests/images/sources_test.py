@@ -438,6 +438,30 @@ class StoreTest(Base):
         os.unlink(f"{self.store}/blobs/{layer.replace(':', '/')}")
         self.refused("store:app:one", "the store lacks sha256:.*; pull the image again", "--store", self.store)
 
+    def test_a_full_disk(self):
+        disk = self.scratch + "/disk"
+        os.mkdir(disk)
+        must("mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk)
+        self.addCleanup(run, "umount", disk)
+        self.layout.image([small("a"), small("b", os.urandom(1 << 20))], tag="large")
+        source = f"oci:{self.layout.path}:large"
+        self.store = disk + "/store"
+        self.assertRegex(self.image("import", source, "app:large", code=2)["error"], "is full; krata image prune frees .*No space left on device")
+        self.assertEqual(self.image("list")["images"], [])
+        done = self.krata("pack", source, disk + "/packed")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, "No space left on device")
+        self.assertEqual(os.listdir(disk), ["store"])
+        must("mount", "-o", "remount,size=16m", disk)
+        self.image("import", source, "app:large")
+        self.image("show", "app:large")
+        must("mount", "-o", "remount,size=%d" % (4096 * (os.statvfs(disk).f_blocks - os.statvfs(disk).f_bfree + 8)), disk)
+        done = self.krata("pack", "store:app:large", disk + "/packed", "--store", self.store)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, "No space left on device")
+        self.assertEqual(os.listdir(disk), ["store"])
+        self.assertEqual(len(self.image("list")["images"]), 1)
+
     def test_many_begin_a_store_at_once(self):
         for _ in range(5):
             shutil.rmtree(self.store, ignore_errors=True)

@@ -55,6 +55,27 @@ code=$?
 check "a command that is none" "code $code, $(cat /tmp/out)" test "$code" = 127
 krata zone destroy four >/dev/null 2>&1
 
+krata zone launch --name much --memory 64G --wait "$image" true >/tmp/out 2>&1
+code=$?
+check "more memory than the hypervisor has" "code $code, $(cat /tmp/out)" test "$code" != 0
+check "it says how much is there" "" grep -q 'the hypervisor has only .* KiB of memory' /tmp/out
+krata zone destroy much >/dev/null 2>&1
+krata zone launch --name nowhere --kernel 1.2.3 --wait "$image" true >/tmp/out 2>&1
+code=$?
+check "a kernel that is none" "code $code, $(cat /tmp/out)" grep -q 'krata kernel list' /tmp/out
+krata zone destroy nowhere >/dev/null 2>&1
+
+krata zone launch --name busy "$image" sh -c 'trap "exit 0" TERM; while :; do :; done' >/dev/null
+check "a container that takes all of its CPU" "$(state_of busy)" until_true 120 is_state busy running
+check "may still be spoken to" "$(krata zone exec busy hostname 2>&1)" test "$(krata zone exec busy hostname)" = busy
+check "and stopped" "$(krata zone stop busy 2>&1)" is_state busy ended
+krata zone destroy busy >/dev/null 2>&1
+timeout 180 krata zone launch --name panic --wait "$image" sh -c 'echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger' >/tmp/out 2>&1
+code=$?
+check "a kernel that panics" "code $code, $(cat /tmp/out)" test "$code" != 0
+check "the zone's end says so" "$(krata zone show panic | tr '\n' ' ')" sh -c 'krata zone show panic | grep -q panic'
+krata zone destroy panic >/dev/null 2>&1
+
 for disk in scratch data; do mke2fs -q -t ext4 "/tmp/$disk.img" 8M >/dev/null 2>&1; done
 # is_clean FILE: s_state and s_feature_incompat of the superblock (fs/ext4/ext4.h): unmounted, and no journal to go over.
 byte_at() { od -An -tx1 -j "$2" -N 1 "$1" | tr -d ' '; }
