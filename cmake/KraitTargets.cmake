@@ -32,7 +32,7 @@ if(KRAIT_SANITIZE AND NOT KRAIT_FUZZ)
   set(KRAIT_CHEAPLY -O0)
 endif()
 
-# What ./x test builds with clang and the sanitizers, the tests with the labels unit, bpf and netns, and what it builds with the compiler of
+# What ./x test builds with clang and the sanitizers, the tests with the labels unit, bpf, netns and images, and what it builds with the compiler of
 # what ships: those that measure, and guests' own.
 add_custom_target(sanitized_tests)
 add_custom_target(release_tests)

@@ -5,7 +5,7 @@
 tests_one_by_one() {
   ctest_group "BPF packet tests" clang bpf 1 root
   ctest_group "namespace tests" clang netns 1 root
-  ctest_group "images, beside other tools" release images 1 root
+  ctest_group "images, beside other tools" clang images 1 root
   ctest_group "benchmarks at their smallest" release bench 1 root
   ctest_group "a zone's first process, in guests" release zone 1 root
   ctest_group "threads under the thread sanitizer" tsan threads 1 root
@@ -111,7 +111,7 @@ configure_both() { cmake --preset clang && cmake --preset release; }
 preset_of() {
   ctest --test-dir build/clang --show-only=json-v1 | jq -r --arg name "$1" '
     .tests[] | select(.name == $name) | [.properties[] | select(.name == "LABELS").value[]]
-    | if any(. == ("unit", "bpf", "netns")) then "clang" else "release" end' | grep .
+    | if any(. == ("unit", "bpf", "netns", "images")) then "clang" else "release" end' | grep .
 }
 
 # build_tests_named TEST...
