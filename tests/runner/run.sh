@@ -49,10 +49,11 @@ run_test() {
   ctest_group "unit tests under the sanitizers" clang unit "$jobs"
   ctest_group "what sanitizers would hide" release release "$jobs"
   rm -f "$log_dir"/*.sum
+  # The longest first, so that none is left to run by itself at the end.
   begin one-by-one tests_one_by_one
   begin debian debian_tests
-  vm_tests
   xen_tests
+  vm_tests
   pair_tests
   finish
   summary
