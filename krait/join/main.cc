@@ -11,6 +11,7 @@
 
 #include "common/answer.h"
 #include "common/file.h"
+#include "common/ip.h"
 #include "common/process.h"
 #include "common/program.h"
 #include "krait/cli/command.h"
@@ -72,6 +73,14 @@ Result<krait::join::JoinOptions> options_of(const krait::cli::JoinFlags& flags) 
   const auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), options.listen_port);
   if (failed != std::errc() || end != port.data() + port.size() || options.listen_port == 0) {
     return Error(ErrorCode::invalid_input, "--listen-port is 1 to 65535");
+  }
+  for (const std::string& endpoint : options.endpoints) {
+    if (!common::Endpoint::parse(endpoint)) {
+      return Error(ErrorCode::invalid_input,
+                   fmt::format("--endpoint {} is no address with a port; write 192.0.2.1:51820 or "
+                               "[2001:db8::1]:51820",
+                               endpoint));
+    }
   }
   return options;
 }
