@@ -12,7 +12,8 @@ std::string Diagnostic::text() const {
   if (line != 0) {
     where += fmt::format(":{}:{}", line, column);
   }
-  return hint.empty() ? fmt::format("{}: {}", where, message) : fmt::format("{}: {}; {}", where, message, hint);
+  where += where.empty() ? "" : ": ";
+  return hint.empty() ? where + message : fmt::format("{}{}; {}", where, message, hint);
 }
 
 namespace {

@@ -121,6 +121,7 @@ TEST(Error, ShowsOneDiagnosticALine) {
       Error::from_diagnostics({{"a.toml", 3, 7, "bad port", "write a number"}, {"a.toml", 0, 0, "is gone", ""}});
   EXPECT_EQ(error.code(), ErrorCode::invalid_input);
   EXPECT_EQ(error.text(), "a.toml:3:7: bad port; write a number\na.toml: is gone");
+  EXPECT_EQ((Diagnostic{"", 0, 0, "nobody knows it", "wait"}).text(), "nobody knows it; wait");
 }
 
 }  // namespace

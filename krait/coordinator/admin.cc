@@ -10,6 +10,8 @@
 #include "common/answer.h"
 #include "common/base64.h"
 #include "common/file.h"
+#include "common/ip.h"
+#include "krait/config/findings.h"
 #include "krait/control/version.h"
 #include "krait/coordinator/audit_text.h"
 #include "krait/fleet/rows.h"
@@ -25,6 +27,8 @@ using common::text_at;
 namespace {
 
 constexpr std::uint64_t kMaxWaitMs = 600'000;
+constexpr std::size_t kMaxWaiting = 256;
+constexpr std::size_t kMaxNoteBytes = 256;
 
 Json answer() { return Json{{"version", common::kAnswerVersion}}; }
 
@@ -96,6 +100,25 @@ std::string what_of_policy(const Json& request) {
 bool truth_at(const Json& json, const char* key) {
   const Json* member = common::find_member(json, key);
   return member != nullptr && member->is_boolean() && member->get<bool>();
+}
+
+// Each address is in every token, and in answers that name all coordinators.
+Result<void> check_settings(const Json& asked, const fleet::Settings& settings) {
+  constexpr std::uint64_t kMaxKeepaliveS = 3600;
+  constexpr std::size_t kMaxAddresses = 16;
+  if (number_at(asked, "keepalive_s") > kMaxKeepaliveS) {
+    return Error(ErrorCode::invalid_input, fmt::format("a keepalive is 0 to {} s", kMaxKeepaliveS));
+  }
+  if (settings.addresses.size() > kMaxAddresses) {
+    return Error(ErrorCode::invalid_input, fmt::format("at most {} addresses of coordinators", kMaxAddresses));
+  }
+  for (const std::string& address : settings.addresses) {
+    if (!common::Endpoint::parse(address)) {
+      return Error(ErrorCode::invalid_input,
+                   fmt::format("{} is no address of a coordinator; write 192.0.2.10:7170", config::in_quotes(address)));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -174,6 +197,7 @@ void Admin::handle(std::string_view request, const Asker& asker, Reply reply) {
 
 void Admin::reply_when_enforced(Json answer, const Json& request, Reply reply) {
   const std::uint64_t id = next_waiting_++;
+  const bool has_room = waiting_.size() < kMaxWaiting;  // each takes a descriptor, whoever asks
   Waiting& waiting = waiting_[id];
   waiting.answer = std::move(answer);
   waiting.reply = std::move(reply);
@@ -190,6 +214,9 @@ void Admin::reply_when_enforced(Json answer, const Json& request, Reply reply) {
   const auto wait = service_.wait([this, id](const Spread& spread) { finish(id, spread, true); });
   if (const auto found = waiting_.find(id); found != waiting_.end()) {
     found->second.wait = wait;
+    if (!timer || !has_room) {
+      finish(id, service_.give_up(wait), false);
+    }
   }
 }
 
@@ -357,6 +384,11 @@ Result<Json> Admin::tokens(const Json& /*request*/, const Asker& /*asker*/) {
 Result<Json> Admin::add_token(const Json& request, const Asker& asker) {
   KRAIT_TRY(const auto bytes, decoded(request, "grant"));
   fleet::Token token{.note = text_at(request, "note"), .who = asker.who};
+  if (token.note.size() > kMaxNoteBytes || config::printable(token.note) != token.note) {
+    return Error(
+        ErrorCode::invalid_input,
+        fmt::format("a token's note is a line of at most {} bytes, without control characters", kMaxNoteBytes));
+  }
   KRAIT_TRY(token.grant, trust::parse_grant(bytes));
   const std::string who = signed_by(asker.who, service_.network().trusted().lists.back().value, token.grant.signer);
   KRAIT_TRY(const auto revision,
@@ -499,15 +531,15 @@ Result<Json> Admin::settings(const Json& /*request*/, const Asker& /*asker*/) {
   return json;
 }
 
-// Addresses of hosts come out of prefixes: those that are there stay.
+// The name and the prefixes, out of which hosts have their addresses, stay what `init` made them.
 Result<Json> Admin::set_settings(const Json& request, const Asker& asker) {
-  KRAIT_TRY(auto settings, fleet::parse_settings(common::object_at(request, "settings").dump()));
+  const Json& asked = common::object_at(request, "settings");
+  KRAIT_TRY(auto settings, fleet::parse_settings(asked.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  KRAIT_CHECK(check_settings(asked, settings));
   KRAIT_TRY(const auto revision, service_.change(asker.who, "settings of the network",
                                                  [&](const fleet::Network& network) -> Result<std::vector<fleet::Row>> {
-                                                   if (settings.prefixes.empty() || settings.name.empty()) {
-                                                     return Error(ErrorCode::invalid_input,
-                                                                  "a network needs a name and a prefix");
-                                                   }
+                                                   settings.name = network.settings().name;
+                                                   settings.prefixes = network.settings().prefixes;
                                                    settings.last_host = network.settings().last_host;
                                                    settings.made_s = network.settings().made_s;
                                                    return fleet::Network::update_settings(settings);

@@ -173,8 +173,17 @@ namespace {
 
 Result<Authority> fetch(const Reach& reach, bool with_book, bool may_go_back) {
   KRAIT_TRY(const auto key_file, admin_key_file(reach.key));
-  KRAIT_TRY(const auto known, common::read_file(anchor_file_of(key_file), kMaxAnchorBytes), "what was signed last");
-  KRAIT_TRY(const auto anchor, trust::parse_anchor(fleet::view_of(known)), anchor_file_of(key_file));
+  const auto known = common::read_file(anchor_file_of(key_file), kMaxAnchorBytes);
+  if (!known && known.error().code() == ErrorCode::not_found) {
+    return Error(ErrorCode::not_found,
+                 fmt::format("beside {} there is no {}, which says what network it signs for; make it: "
+                             "krait-coordinator admin connect INVITATION (admin invite prints one)",
+                             key_file, anchor_file_of(key_file)));
+  }
+  if (!known) {
+    return Error(known.error());
+  }
+  KRAIT_TRY(const auto anchor, trust::parse_anchor(fleet::view_of(*known)), anchor_file_of(key_file));
   KRAIT_TRY(const auto json, ask(reach, {{"request", "authority"}, {"book", with_book}}));
   Authority authority;
   for (const Json& list : common::list_at(json, "lists")) {
@@ -386,6 +395,10 @@ Result<std::vector<trust::Route>> routes_of(const std::string& text) {
     at = end + 1;
   }
   std::ranges::sort(routes);
+  const auto twice = std::ranges::adjacent_find(routes, {}, &trust::Route::prefix);
+  if (twice != routes.end()) {
+    return Error(ErrorCode::invalid_input, fmt::format("the route {} is there twice", twice->prefix.text()));
+  }
   return routes;
 }
 

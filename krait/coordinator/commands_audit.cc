@@ -46,10 +46,11 @@ void add_audit_commands(Shell& shell) {
   show.option("--most", flags->most, "How many; 100");
   add_reach_flags(show, *flags);
   shell.on(show, [flags](Output& output) { return list(*flags, output); });
+  auto own = std::make_shared<AuditFlags>();
   Command check = shell.command(group, "verify", "See whether the audit is as it was written",
                                 "Example:  sudo krait-coordinator audit verify");
-  add_reach_flags(check, *flags);
-  shell.on(check, [flags](Output& output) { return verify(*flags, output); });
+  add_reach_flags(check, *own);
+  shell.on(check, [own](Output& output) { return verify(*own, output); });
 }
 
 }  // namespace krait::coordinator

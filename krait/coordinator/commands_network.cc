@@ -68,7 +68,10 @@ Result<void> set(const NetworkFlags& flags, Output& output) {
     settings["approval"] = *flags.approval == "on";
   }
   if (flags.keepalive_s) {
-    settings["keepalive_s"] = std::min<std::uint32_t>(*flags.keepalive_s, 3600);
+    settings["keepalive_s"] = *flags.keepalive_s;
+  }
+  if (!flags.addresses && !flags.approval && !flags.keepalive_s) {
+    return Error(ErrorCode::invalid_input, "say what to set: --address, --approval or --keepalive");
   }
   KRAIT_TRY(const auto answer, ask(flags, {{"request", "settings_set"}, {"settings", settings}}));
   output.report(fmt::format("revision {}", common::number_at(answer, "revision")), answer);
@@ -108,23 +111,27 @@ void add_sign_anew(Shell& shell, Command group) {
 
 }  // namespace
 
+// Each command has flags of its own: what the environment says for another one's would take their place.
 void add_network_commands(Shell& shell) {
-  auto flags = std::make_shared<NetworkFlags>();
+  auto status_flags = std::make_shared<NetworkFlags>();
   Command ask_status = shell.command("status", "Say how the network is", "Example:  sudo krait-coordinator status");
-  add_reach_flags(ask_status, *flags);
-  shell.on(ask_status, [flags](Output& output) { return status(*flags, output); });
+  add_reach_flags(ask_status, *status_flags);
+  shell.on(ask_status, [status_flags](Output& output) { return status(*status_flags, output); });
   const Command group = shell.group("network", "The network's settings");
+  auto show_flags = std::make_shared<NetworkFlags>();
   Command ask_settings =
       shell.command(group, "show", "Show the settings", "Example:  sudo krait-coordinator network show");
-  add_reach_flags(ask_settings, *flags);
-  shell.on(ask_settings, [flags](Output& output) { return show(*flags, output); });
+  add_reach_flags(ask_settings, *show_flags);
+  shell.on(ask_settings, [show_flags](Output& output) { return show(*show_flags, output); });
+  auto flags = std::make_shared<NetworkFlags>();
   Command change =
       shell.command(group, "set", "Change the settings",
                     "What is not named stays.\n"
                     "Example:  sudo krait-coordinator network set --address 192.0.2.10:7170,192.0.2.11:7170");
   change.option("--address", flags->addresses, "Where hosts reach coordinators, several with commas");
   change.option("--approval", flags->approval, "Whether hosts that join wait for host approve: on or off");
-  change.option("--keepalive", flags->keepalive_s, "Seconds between packets of hosts behind NAT; 0 for none");
+  change.option("--keepalive", flags->keepalive_s,
+                "Seconds between packets of hosts behind NAT, at most 3600; 0 for none");
   add_reach_flags(change, *flags);
   shell.on(change, [flags](Output& output) { return set(*flags, output); });
   add_sign_anew(shell, group);

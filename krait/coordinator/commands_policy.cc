@@ -69,6 +69,20 @@ Result<fleet::HostsOf> hosts_by_identity(const Reach& reach) {
   });
 }
 
+// The coordinator refuses it too; a dry run does not get there.
+Result<void> check_gone_identities(const fleet::Difference& difference, const fleet::HostsOf& hosts_of) {
+  for (const std::string& identity : difference.gone_identities) {
+    if (const auto hosts = hosts_of(identity); !hosts.empty()) {
+      return Error(
+          ErrorCode::invalid_input,
+          fmt::format("the policy does not know the identity {} any more, which {} has; give it another one first "
+                      "(host set-identity, host set-routes), or remove the host",
+                      identity, hosts.front()));
+    }
+  }
+  return {};
+}
+
 Result<Json> stored(const Reach& reach, const std::optional<std::uint32_t>& number) {
   Json request{{"request", "policy"}};
   if (number) {
@@ -129,6 +143,7 @@ Result<void> apply_text(const PolicyFlags& flags, const std::string& text, const
   Json change = difference_json(difference);
   change["preshared_keys"]["offline"] = offline;
   const std::string shown = fleet::difference_text(difference, hosts_of) + offline_text(offline);
+  KRAIT_CHECK(check_gone_identities(difference, hosts_of));
   if (flags.dry_run) {
     output.report(shown, {{"version", common::kAnswerVersion}, {"dry_run", true}, {"difference", change}});
     return {};

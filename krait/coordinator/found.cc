@@ -28,7 +28,7 @@ Error wrong(std::string text) { return {ErrorCode::invalid_input, std::move(text
 Result<fleet::Settings> settings_of(const Founding& founding) {
   for (const std::string* name : {&founding.name, &founding.admin_name}) {
     if (const auto fault = config::check_name(*name)) {
-      return wrong(fmt::format("the name \"{}\": {}; {}", *name, fault->message, fault->hint));
+      return wrong(fmt::format("{}; {}", fault->message, fault->hint));
     }
   }
   fleet::Settings settings{.name = founding.name, .approval = founding.approval, .made_s = now_s()};

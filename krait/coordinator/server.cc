@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <map>
@@ -55,6 +57,13 @@ constexpr wire::FrameLimits kHostFrames{.incoming_bytes = wire::kMaxHostFrameByt
                                         .queued_bytes = std::size_t{48} << 20U};
 constexpr wire::FrameLimits kAdminFrames{.incoming_bytes = wire::kMaxAdminFrameBytes,
                                          .queued_bytes = 2 * wire::kMaxAdminFrameBytes};
+
+// Anybody on the machine may connect, to be told that they may not ask; and nobody takes all descriptors.
+constexpr std::size_t kMaxDeniedBytes = 4096;
+constexpr std::size_t kMaxConnectionsOfOne = 64;
+
+// How often it is looked for who does not say which host they are.
+constexpr std::chrono::seconds kStrangerPeriod{10};
 
 // How often a store that cannot tell of others' commits is asked.
 constexpr std::chrono::seconds kAskPeriod{1};
@@ -117,6 +126,7 @@ class AdminConnection final : public wire::ConnectionUser {
   void on_frame(std::string_view bytes) override;
   void on_closed(const std::string& why) override;
   void send(std::string_view answer) { connection_->send(answer); }
+  [[nodiscard]] const std::string& who() const { return asker_.who; }
 
  private:
   Server& server_;
@@ -140,6 +150,7 @@ class Server {
     KRAIT_CHECK(service_.load());
     last_revision_ = service_.revision();
     KRAIT_TRY(confirm_timer_, common::Timer::create(loop_, [this] { confirm_leases(); }));
+    KRAIT_TRY(stranger_timer_, common::Timer::create(loop_, [this] { end_strangers(); }));
     follow_lease();
     KRAIT_TRY(tls_, wire::Tls::create(wire::Side::server, key));
     KRAIT_CHECK(listen_for_hosts(options));
@@ -203,6 +214,9 @@ class Server {
                                                       host->begin(service_);
                                                       HostConnection* const at = host.get();
                                                       hosts_.emplace(at, std::move(host));
+                                                      if (!std::exchange(looks_for_strangers_, true)) {
+                                                        stranger_timer_.every(kStrangerPeriod);
+                                                      }
                                                     }));
     return {};
   }
@@ -217,11 +231,22 @@ class Server {
                                                      [this](std::unique_ptr<wire::Connection> connection) {
                                                        const std::uint64_t id = next_admin_++;
                                                        Asker asker = asker_of(connection->fd());
+                                                       if (asker.role == Role::none) {
+                                                         connection->set_limits({kMaxDeniedBytes, kMaxDeniedBytes});
+                                                       }
+                                                       make_room(asker.who);
                                                        admins_.emplace(
                                                            id, std::make_unique<AdminConnection>(
                                                                    *this, std::move(connection), std::move(asker), id));
                                                      }));
     return {};
+  }
+
+  void make_room(const std::string& who) {
+    const auto is_theirs = [&](const auto& entry) { return entry.second->who() == who; };
+    if (std::cmp_greater_equal(std::ranges::count_if(admins_, is_theirs), kMaxConnectionsOfOne)) {
+      admins_.erase(std::ranges::find_if(admins_, is_theirs));
+    }
   }
 
   [[nodiscard]] Asker asker_of(int fd) const {
@@ -255,6 +280,13 @@ class Server {
                                   input.size(), true};
                             }));
     return {};
+  }
+
+  void end_strangers() {
+    if (service_.end_strangers() == 0) {
+      stranger_timer_.stop();
+      looks_for_strangers_ = false;
+    }
   }
 
   // --- Leases
@@ -408,6 +440,8 @@ class Server {
   std::uint64_t next_admin_ = 1;
   common::Timer ask_timer_;
   common::Timer confirm_timer_;
+  common::Timer stranger_timer_;
+  bool looks_for_strangers_ = false;
   std::chrono::seconds lease_{0};
   common::Fd notices_;
   Loop::Token notice_token_ = 0;
@@ -433,6 +467,18 @@ void raise_descriptor_limit() {
   }
 }
 
+Result<void> check_mode(const std::string& file) {
+  struct stat info{};
+  if (::stat(file.c_str(), &info) != 0) {
+    return Error::from_errno(errno, "look at " + file);
+  }
+  return (info.st_mode & (S_IRWXG | S_IRWXO)) == 0
+             ? Result<void>()
+             : Error(ErrorCode::invalid_input,
+                     fmt::format("the key file {} has mode {:04o}, others may get at it; chmod 600 {}", file,
+                                 info.st_mode & 07777U, file));
+}
+
 }  // namespace
 
 std::string key_file_of(const ServerOptions& options) { return options.state + "/server.pem"; }
@@ -443,6 +489,7 @@ Result<void> serve(const ServerOptions& options, common::Log& log) {
   raise_descriptor_limit();
   KRAIT_TRY(const auto pem, common::read_file(key_file_of(options), kMaxKeyBytes), "read the coordinator's key");
   KRAIT_TRY(const auto key, wire::parse_key_pair(pem), key_file_of(options));
+  KRAIT_CHECK(check_mode(key_file_of(options)));
   KRAIT_TRY(auto database, options.database.empty() ? records::open_sqlite(database_file_of(options), true)
                                                     : records::open_postgresql(options.database));
   KRAIT_TRY(auto store, records::Store::open(std::move(database)));

@@ -99,16 +99,18 @@ void Service::spread(const fleet::Concerned& concerned, std::int64_t begun_us) {
   std::erase_if(left_, [&](const auto& each) {
     return each.second.sent + kRememberedRevisions < revision_ || network_->find_host(each.first) == nullptr;
   });
+  std::set<SessionId> late = std::move(last_.open);  // with a change before: who waits for this one waits for them too
   last_ = {};
   last_.open = sessions_of(concerned);
-  last_.spread.revision = revision_;
-  last_.spread.concerned = last_.open.size();
   last_.begun_us = begun_us;
   for (const SessionId id : last_.open) {
     Session& session = sessions_.at(id);
     session.behind = true;
     push(session);
   }
+  last_.open.merge(late);
+  last_.spread.revision = revision_;
+  last_.spread.concerned = last_.open.size();
 }
 
 std::set<SessionId> Service::sessions_of(const fleet::Concerned& concerned) {
@@ -159,6 +161,9 @@ void Service::unlist(SessionId id, Session& session) {
 void Service::look_for_struck_off(const fleet::Concerned& concerned) {
   for (const std::uint64_t number : concerned.numbers) {
     const fleet::Host* host = network_->find_host(number);
+    if (host == nullptr) {
+      budgets_.erase(number);
+    }
     const auto found = session_of_host_.find(number);
     if (found == session_of_host_.end() || (host != nullptr && host->link_key == sessions_.at(found->second).key)) {
       continue;
@@ -283,10 +288,16 @@ void Service::expect(SessionId id, const std::string& host) {
   }
 }
 
+// It enforces the last state that it was sent, and none newer concerns it.
+bool Service::has_all(const Session& session) {
+  return !session.behind && session.sent != 0 && session.enforced >= session.sent;
+}
+
 void Service::settle(SessionId id, bool enforcing, const std::string& why) {
   const auto session = sessions_.find(id);
   const auto settle_in = [&](Wait& wait) {
-    const bool done = !enforcing || (session != sessions_.end() && session->second.enforced >= wait.spread.revision);
+    const bool done = !enforcing || (session != sessions_.end() &&
+                                     (session->second.enforced >= wait.spread.revision || has_all(session->second)));
     if (!done || wait.open.erase(id) == 0) {
       return;
     }

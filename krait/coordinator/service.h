@@ -67,6 +67,8 @@ class Service {
   void on_message(SessionId id, wire::Message& message);
   void on_drained(SessionId id);
   void on_gone(SessionId id);
+  // Ends connections that have not said for too long which host they are, or joined. How many may yet.
+  std::size_t end_strangers();
 
   // The answer to a hello.
   [[nodiscard]] wire::Welcome welcome(std::uint32_t version, bool known) const;
@@ -113,8 +115,6 @@ class Service {
     std::uint64_t enforced = 0;
     std::string failure;
     std::int64_t since_s = 0;
-    std::int64_t budget_us = 0;  // since when what it says of endpoints and keys is counted
-    unsigned said = 0;           // how often it changed something since then
     std::unique_ptr<Pending> pending;
   };
   // The messages of one state.
@@ -130,6 +130,13 @@ class Service {
     std::size_t state_bytes = 0;
   };
   using DifferenceKey = std::tuple<const trust::Told*, const trust::Told*, std::uint64_t>;  // then, now, base
+
+  // What a host asked for within a minute.
+  struct Budget {
+    std::int64_t begun_us = 0;
+    unsigned changes = 0;  // of endpoints and keys
+    unsigned states = 0;   // whole ones
+  };
 
   // What a host held when its connection ended.
   struct Left {
@@ -156,8 +163,10 @@ class Service {
   void on(SessionId id, Session& session, Other& other);
 
   bool may_say_more(Session& session);
+  bool may_once_more(Session& session, unsigned Budget::* what, const char* why_not);
   void refuse(Session& session, wire::RefusalCode code, std::string text);
   void refuse(Session& session, const common::Error& error);
+  void end_stranger(SessionId id);
   void bind(SessionId id, Session& session, std::uint64_t host);
   void say_joined(Session& session, const fleet::Host& host);
   void push(Session& session);
@@ -173,6 +182,7 @@ class Service {
   void unlist(SessionId id, Session& session);
   void remember(Session& session);
   bool recognise(Session& session, const wire::Watch& watch, const fleet::Telling& telling);
+  [[nodiscard]] static bool has_all(const Session& session);
   void settle(SessionId id, bool enforcing, const std::string& why);
   [[nodiscard]] std::vector<fleet::Offer> reserved() const;
 
@@ -184,7 +194,9 @@ class Service {
   std::map<std::uint64_t, SessionId> session_of_host_;
   std::map<std::string, std::set<SessionId>, std::less<>> watching_;  // by identity
   std::map<std::uint64_t, Left> left_;                                // by host, of those that may come back to it
+  std::map<std::uint64_t, Budget> budgets_;                           // by host
   std::set<SessionId> joining_;
+  std::map<SessionId, std::int64_t> strangers_;      // who is no host yet, and since when (steady)
   std::map<DifferenceKey, Difference> differences_;  // made since the last change
   SessionId next_session_ = 1;
   Wait last_;  // how far the last change has come, without anybody who waits

@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "krait/config/findings.h"
+#include "krait/config/names.h"
 #include "krait/control/version.h"
 #include "krait/coordinator/service.h"
 #include "krait/fleet/rows.h"
@@ -19,10 +21,12 @@ using common::Result;
 
 namespace {
 
+// Those that krait.toml may name too: no group's, nobody's.
 std::vector<common::Endpoint> endpoints_of(const std::vector<std::string>& texts) {
   std::vector<common::Endpoint> endpoints;
   for (const std::string& text : texts) {
-    if (const auto endpoint = common::Endpoint::parse(text)) {
+    const auto read = config::read_endpoint(text);
+    if (const auto* endpoint = read ? std::get_if<common::Endpoint>(&*read) : nullptr) {
       endpoints.push_back(*endpoint);
     }
   }
@@ -54,7 +58,28 @@ SessionId Service::on_connected(Peer& peer, const fleet::LinkKey& key, std::opti
   session.key = key;
   session.from = from;
   session.since_s = clock_.unix_s();
+  // Anybody has a key: whoever comes with one that is no host's takes the place of the one before.
+  constexpr std::size_t kMaxStrangers = 1024;
+  if (strangers_.size() >= kMaxStrangers && network_->find_link(key) == nullptr) {
+    end_stranger(strangers_.begin()->first);
+  }
+  strangers_.emplace(id, clock_.steady_us());
   return id;
+}
+
+std::size_t Service::end_strangers() {
+  constexpr std::int64_t kPatienceUs = 30'000'000;
+  while (!strangers_.empty() && clock_.steady_us() - strangers_.begin()->second >= kPatienceUs) {
+    end_stranger(strangers_.begin()->first);
+  }
+  return strangers_.size();
+}
+
+void Service::end_stranger(SessionId id) {
+  strangers_.erase(id);
+  if (Session& session = sessions_.at(id); !session.ending) {
+    refuse(session, wire::RefusalCode::later, "it has not said in time which host it is, nor joined");
+  }
 }
 
 void Service::on_message(SessionId id, wire::Message& message) {
@@ -86,6 +111,7 @@ void Service::on_gone(SessionId id) {
     session_of_host_.erase(own);
   }
   joining_.erase(id);
+  strangers_.erase(id);
   unlist(id, found->second);
   remember(found->second);
   sessions_.erase(id);
@@ -108,7 +134,12 @@ void Service::refuse(Session& session, wire::RefusalCode code, std::string text)
 
 void Service::refuse(Session& session, const Error& error) { refuse(session, code_of(error), error.text()); }
 
+// Once a connection: the answer is longer than the greeting, and anybody may send it.
 void Service::on(SessionId id, Session& session, wire::Hello& hello) {
+  if (session.greeted) {
+    refuse(session, wire::RefusalCode::wrong, "it has said hello already");
+    return;
+  }
   const std::uint32_t version = wire::common_version(hello);
   if (version == 0) {
     refuse(session, wire::RefusalCode::version,
@@ -148,12 +179,16 @@ void Service::bind(SessionId id, Session& session, std::uint64_t host) {
     other.peer->finish();
   }
   session_of_host_[host] = id;
+  strangers_.erase(id);
 }
 
 void Service::on(SessionId id, Session& session, wire::Join& join) {
   if (const fleet::Host* host = network_->find_host(session.host)) {
     const trust::HostBinding* binding = network_->binding(host->name);
-    if (binding == nullptr || binding->key != join.wireguard_key) {
+    const auto change = network_->trusted().key_changes.find(host->name);
+    const bool has_changed_to =
+        change != network_->trusted().key_changes.end() && change->second.value.key == join.wireguard_key;
+    if (binding == nullptr || (binding->key != join.wireguard_key && !has_changed_to)) {
       refuse(session, wire::RefusalCode::wrong, fmt::format("this host has joined already, as {}", host->name));
     } else {
       say_joined(session, *host);
@@ -237,6 +272,10 @@ void Service::on(SessionId id, Session& session, wire::Watch& watch) {
            "the network has no host with this key; it was removed, or has not joined");
     return;
   }
+  if (session.watching) {  // a state may be a million times as long as the message that asks for it
+    refuse(session, wire::RefusalCode::wrong, "it watches already");
+    return;
+  }
   session.watching = true;
   session.behind = true;
   list(id, session);
@@ -245,6 +284,9 @@ void Service::on(SessionId id, Session& session, wire::Watch& watch) {
   }
   const fleet::Telling telling = network_->telling_for(*host);
   if (!recognise(session, watch, telling)) {
+    if (!may_once_more(session, &Budget::states, "it asks for a whole state more than 30 times a minute")) {
+      return;
+    }
     send_state(session, telling, true);
     expect(id, host->name);
   } else if (session.held.told == telling.told && session.held.self == telling.self) {
@@ -305,7 +347,7 @@ void Service::confirm_leases() {
 }
 
 void Service::on(SessionId id, Session& session, wire::Enforced& enforced) {
-  session.failure = std::move(enforced.failure);
+  session.failure = config::printable(enforced.failure);  // an administrator's terminal shows it
   if (session.failure.empty()) {
     session.enforced = std::max(session.enforced, std::min(enforced.revision, session.sent));
     settle(id, true, "");
@@ -352,17 +394,22 @@ void Service::on(SessionId /*id*/, Session& session, wire::Here& here) {
 
 // Each change is a revision, on disk: nobody makes others pay for one after the other.
 bool Service::may_say_more(Session& session) {
+  return may_once_more(session, &Budget::changes, "it changes what is known of it more than 30 times a minute");
+}
+
+// Whatever connection it comes by.
+bool Service::may_once_more(Session& session, unsigned Budget::* what, const char* why_not) {
   constexpr std::int64_t kWindowUs = 60'000'000;
   constexpr unsigned kMost = 30;
   const std::int64_t now_us = clock_.steady_us();
-  if (now_us - session.budget_us > kWindowUs) {
-    session.budget_us = now_us;
-    session.said = 0;
+  Budget& budget = budgets_[session.host];
+  if (now_us - budget.begun_us > kWindowUs) {
+    budget = {.begun_us = now_us};
   }
-  if (++session.said <= kMost) {
+  if (++(budget.*what) <= kMost) {
     return true;
   }
-  refuse(session, wire::RefusalCode::later, "it changes what is known of it more than 30 times a minute");
+  refuse(session, wire::RefusalCode::later, why_not);
   return false;
 }
 

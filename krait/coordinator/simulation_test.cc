@@ -643,6 +643,32 @@ TEST_F(Hosts, AreWaitedForWhereTheyComeMeanwhile) {
   EXPECT_TRUE(spread.failing.empty());
 }
 
+// Whoever does not enforce a change yet is waited for after the next one too, though that does not concern it.
+TEST_F(Hosts, AreWaitedForUntilTheyEnforceTheChangeBefore) {
+  Host& web = add("web", 1);
+  Host& db = add("db", 2);
+  read(web);
+  read(db);
+  apply("db web");
+  apply("db web");
+  Spread spread;
+  const Service::WaitId early = service.wait([](const Spread&) {});
+  spread = service.give_up(early);
+  EXPECT_EQ(spread.enforcing, 0U);
+  EXPECT_EQ(spread.failing.size(), 2U);
+  bool done = false;
+  service.wait([&](const Spread& all) {
+    spread = all;
+    done = true;
+  });
+  read(web);
+  EXPECT_FALSE(done);
+  read(db);
+  EXPECT_TRUE(done);
+  EXPECT_EQ(spread.concerned, 2U);
+  EXPECT_EQ(spread.enforcing, 2U);
+}
+
 // A store that was put back: everybody calls again, and is told what it holds; changes go on from there.
 TEST_F(Hosts, CallAgainWhereTheStoreHasGoneBack) {
   Host& host = add("web", 1);
@@ -768,8 +794,88 @@ TEST(Service, CutsOffAHostThatChangesAllTheTime) {
   }
   EXPECT_EQ(ledger.log.size() - before, 30U);
   EXPECT_TRUE(wire.finishing);
+  // By another connection either.
+  Wire again;
+  const SessionId next = service.on_connected(again, author.applicant("web1", 1).link_key, std::nullopt);
+  wire::Message once_more = wire::Hello{};
+  service.on_message(next, once_more);
+  once_more = wire::Here{.endpoints = {"192.0.2.1:7"}, .listen_port = 51820, .seen = {}};
+  service.on_message(next, once_more);
+  EXPECT_EQ(ledger.log.size() - before, 30U);
+  clock.now_us += 61'000'000;
+  service.on_gone(next);
+  const SessionId later = service.on_connected(again, author.applicant("web1", 1).link_key, std::nullopt);
+  for (wire::Message said :
+       {wire::Message(wire::Hello{}),
+        wire::Message(wire::Here{.endpoints = {"192.0.2.1:7"}, .listen_port = 51820, .seen = {}})}) {
+    service.on_message(later, said);
+  }
+  EXPECT_EQ(ledger.log.size() - before, 31U);
   const auto refused = wire::decode(wire.to_host.back());
   EXPECT_EQ(std::get<wire::Refused>(*refused).code, wire::RefusalCode::later);
+}
+
+// Whoever has a key, and that is anybody, may not stay without saying which host they are.
+TEST(Service, EndsStrangers) {
+  Founded founded;
+  auto& [author, clock, ledger, service] = founded;
+  std::vector<Wire> wires(1026);
+  const auto connect = [&](Wire& wire, std::uint8_t key) {
+    fleet::LinkKey link{};
+    link.fill(key);
+    return service.on_connected(wire, link, std::nullopt);
+  };
+  for (Wire& wire : wires) {
+    connect(wire, 7);
+  }
+  EXPECT_TRUE(wires[0].finishing);
+  EXPECT_TRUE(wires[1].finishing);
+  EXPECT_FALSE(wires[2].finishing);
+  EXPECT_EQ(service.end_strangers(), 1024U);
+  clock.now_us += 29'000'000;
+  Wire late;
+  const SessionId id = connect(late, 8);
+  clock.now_us += 2'000'000;
+  EXPECT_EQ(service.end_strangers(), 1U);
+  EXPECT_TRUE(wires.back().finishing);
+  EXPECT_FALSE(late.finishing);
+  service.on_gone(id);
+  EXPECT_EQ(service.end_strangers(), 0U);
+}
+
+// What a host says is shown on administrators' terminals.
+TEST_F(Hosts, SayNothingThatATerminalObeys) {
+  Host& host = add("web", 1);
+  read(host);
+  say(host, wire::Enforced{1, "\x1b[2Jno\nweb2  web  online"});
+  const std::string failure = service.state_of(*service.network().find_host(host.name)).failure;
+  EXPECT_NE(failure.find("no"), std::string::npos);
+  EXPECT_TRUE(std::ranges::none_of(failure, [](char c) { return static_cast<unsigned char>(c) < 0x20; })) << failure;
+}
+
+// Short messages with long answers are answered once a connection.
+TEST(Service, IsAskedOnceForWhatIsLong) {
+  Founded founded;
+  auto& [author, clock, ledger, service] = founded;
+  const auto change = [&](const Service::Make& make) { ASSERT_TRUE(service.change("alice", "change", make)); };
+  change([&](const fleet::Network& network) { return author.apply(network, "web db", "web db"); });
+  change([&](const fleet::Network& network) { return network.add_token(author.token("web", 1)); });
+  change([&](const fleet::Network& network) -> Result<std::vector<Row>> {
+    KRAIT_TRY(const auto offer, network.offer(author.applicant("web1", 1), {}, fleet::kNow));
+    return network.enrol(offer, author.applicant("web1", 1), author.seal(offer, 1), fleet::kNow);
+  });
+  for (const wire::Message& message : {wire::Message(wire::Hello{}), wire::Message(wire::Watch{})}) {
+    Wire wire;
+    const SessionId id = service.on_connected(wire, author.applicant("web1", 1).link_key, std::nullopt);
+    for (wire::Message said : {wire::Message(wire::Hello{}), wire::Message(wire::Watch{}), message, message}) {
+      service.on_message(id, said);
+    }
+    ASSERT_EQ(wire.to_host.size(), 3U);
+    const auto refused = wire::decode(wire.to_host.back());
+    EXPECT_EQ(std::get<wire::Refused>(*refused).code, wire::RefusalCode::wrong);
+    EXPECT_TRUE(wire.finishing);
+    service.on_gone(id);
+  }
 }
 
 TEST(Service, HoldsNoConversationWithoutACommonVersion) {

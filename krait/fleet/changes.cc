@@ -21,7 +21,7 @@ Error refused(std::string text) { return {ErrorCode::invalid_input, std::move(te
 
 Result<void> check_name(const std::string& name) {
   if (const auto fault = config::check_name(name)) {
-    return refused(fmt::format("the name \"{}\": {}; {}", name, fault->message, fault->hint));
+    return refused(fmt::format("{}; {}", fault->message, fault->hint));
   }
   return {};
 }
@@ -73,10 +73,16 @@ Result<std::vector<common::Ip>> Network::free_addresses(const trust::Grant& gran
   for (const Offer& offer : reserved) {
     taken.insert(offer.addresses.begin(), offer.addresses.end());
   }
+  for (const trust::Route& route : grant.routes) {
+    if (route.prefix == common::Prefix::host(route.prefix.ip)) {
+      taken.insert(route.prefix.ip);
+    }
+  }
   std::vector<common::Ip> addresses;
   for (const common::Prefix& pool : grant.pools) {
     const auto can_be_given = [&](const common::Ip& address) {
-      return is_usable(pool, address) && !taken.contains(address) && is_free(address, now_s);
+      return is_usable(pool, address) && !taken.contains(address) && is_free(address, now_s) &&
+             owner_of(common::Prefix::host(address), "") == nullptr;
     };
     const auto same = std::ranges::find_if(
         kept, [&](const common::Ip& address) { return pool.contains(address) && can_be_given(address); });
@@ -137,6 +143,14 @@ Result<Offer> Network::offer(const Applicant& applicant, const std::vector<Offer
     return Error(ErrorCode::unavailable,
                  fmt::format("the policy does not know the identity {} yet; apply one that does", grant.identity));
   }
+  for (const trust::Route& route : grant.routes) {
+    if (!trusted_.policy_book.rows().contains(route.identity)) {
+      return Error(ErrorCode::unavailable,
+                   fmt::format("the policy does not know the identity {} of the route {} yet; apply one that does",
+                               route.identity, route.prefix.text()));
+    }
+  }
+  KRAIT_CHECK(check_routes_free(grant.routes));
   if (applicant.key == model::PublicKey{} || is_key_of_another(applicant.key, "")) {
     return refused("the WireGuard key is another host's; make one of its own");
   }
@@ -160,6 +174,7 @@ Result<std::vector<Row>> Network::enrol(const Offer& offer, const Applicant& app
       return refused(fmt::format("{} was given to another host meanwhile; join again", address.text()));
     }
   }
+  KRAIT_CHECK(check_places(binding, {}));
   const auto found = tokens_.find(offer.token);
   if (found == tokens_.end() || found->second.uses_left == 0) {
     return refused("the token is spent");
@@ -207,6 +222,7 @@ Result<std::vector<Row>> Network::add_token(const Token& token) const {
     return known->second.grant == token.grant ? Result<std::vector<Row>>(std::vector<Row>())
                                               : refused("there is another token with this key");
   }
+  KRAIT_CHECK(check_routes_free(grant.routes));
   Token added = token;
   added.uses_left = grant.uses;
   return std::vector<Row>{{Kind::token, key, text_of(added)}};
@@ -260,7 +276,12 @@ Result<std::vector<Row>> Network::edit_hosts_under(const trust::AdminList& list,
     book.take_back(hash);
     rows.push_back({Kind::taken_back, string_of(hash), ""});
   }
+  std::set<std::string> touched(edit.remove.begin(), edit.remove.end());
   for (const trust::HostBinding& bound : edit.put) {
+    touched.insert(bound.name);
+  }
+  for (const trust::HostBinding& bound : edit.put) {
+    KRAIT_CHECK(check_places(bound, touched));
     KRAIT_CHECK(book.put(bound));
     rows.push_back({Kind::binding, bound.name, string_of(trust::encode(bound))});
     rows.push_back({Kind::joined, bound.name, std::nullopt});
@@ -296,6 +317,7 @@ Result<std::vector<Row>> Network::apply_policy(PolicyText policy,
   if (read.book.root() != statement.value.root) {
     return refused("what is signed is not the policy that came with it");
   }
+  KRAIT_CHECK(check_identities_of_hosts(read.book));
   policy.number = policies_.empty() ? 1 : policies_.rbegin()->first + 1;
   policy.rules = read.model.rules.size();
   policy.identities = read.model.identities.size();
@@ -363,6 +385,72 @@ bool Network::is_key_of_another(const model::PublicKey& key, const std::string& 
   return std::ranges::any_of(trusted_.key_changes, [&](const auto& entry) {
     return entry.first != host && (entry.second.value.key == key || entry.second.value.next_key == key);
   });
+}
+
+const std::string* Network::owner_of(const common::Prefix& prefix, std::string_view host) const {
+  if (prefix.length == prefix.ip.bits()) {
+    const auto found = addresses_.find(prefix.ip);
+    if (found != addresses_.end() && found->second.released_s == 0 && found->second.host != host) {
+      return &found->second.host;
+    }
+  }
+  if (const auto found = joined_routes_.find(prefix); found != joined_routes_.end() && found->second != host) {
+    return &found->second;
+  }
+  const std::string* owner = trusted_.hosts_book.owner_of(prefix);
+  return owner != nullptr && *owner != host ? owner : nullptr;
+}
+
+Result<void> Network::check_places(const trust::HostBinding& binding, const std::set<std::string>& changed) const {
+  std::vector<common::Prefix> prefixes;
+  std::vector<std::string> identities{binding.identity};
+  for (const trust::Route& route : binding.routes) {
+    prefixes.push_back(route.prefix);
+    identities.push_back(route.identity);
+    if (std::ranges::any_of(binding.addresses,
+                            [&](const auto& ip) { return common::Prefix::host(ip) == route.prefix; })) {
+      return refused(fmt::format("the route {} is the host's own address", route.prefix.text()));
+    }
+  }
+  for (const common::Ip& address : binding.addresses) {
+    prefixes.push_back(common::Prefix::host(address));
+  }
+  for (const common::Prefix& prefix : prefixes) {
+    const std::string* owner = owner_of(prefix, binding.name);
+    if (owner != nullptr && !changed.contains(*owner)) {
+      return refused(fmt::format("{} is host {}'s already", prefix.text(), *owner));
+    }
+  }
+  const auto shown = entries_.find(binding.name);
+  for (const std::string& identity : identities) {
+    const bool has_it = shown != entries_.end() && shown->second.identities.contains(identity);
+    if (!has_it && !trusted_.policy_book.rows().contains(identity)) {
+      return refused(fmt::format("the policy does not know the identity {}; apply one that does first", identity));
+    }
+  }
+  return {};
+}
+
+Result<void> Network::check_routes_free(const std::vector<trust::Route>& routes) const {
+  for (const trust::Route& route : routes) {
+    if (const std::string* owner = owner_of(route.prefix, "")) {
+      return refused(fmt::format("{} is host {}'s already", route.prefix.text(), *owner));
+    }
+  }
+  return {};
+}
+
+// Who is shown with an identity that the policy does not have is refused by everybody, and with it the policy.
+Result<void> Network::check_identities_of_hosts(const trust::PolicyBook& book) const {
+  for (const auto& [identity, members] : members_) {
+    if (!book.rows().contains(identity)) {
+      return refused(
+          fmt::format("host {} has the identity {}, or a network behind it, which this policy does not know; "
+                      "give it another one first (host set-identity, host set-routes), or remove it",
+                      members.entries.begin()->first, identity));
+    }
+  }
+  return {};
 }
 
 Result<std::vector<Row>> Network::change_key(const Host& host, const trust::Signed<trust::KeyChange>& change) const {

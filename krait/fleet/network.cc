@@ -215,6 +215,11 @@ Result<void> Network::take_joined(const Row& row, Concerned& concerned) {
   for (auto* hosts : {&trusted_.joined, &waiting_}) {
     if (const auto found = hosts->find(row.key); found != hosts->end()) {
       joined_keys_.erase(found->second.host.value.binding.key);
+      for (const trust::Route& route : found->second.host.value.binding.routes) {
+        if (const auto own = joined_routes_.find(route.prefix); own != joined_routes_.end() && own->second == row.key) {
+          joined_routes_.erase(own);
+        }
+      }
       hosts->erase(found);
     }
   }
@@ -223,6 +228,9 @@ Result<void> Network::take_joined(const Row& row, Concerned& concerned) {
   }
   KRAIT_TRY(auto by_token, parse_joined(*row.value));
   joined_keys_[by_token.host.value.binding.key] = row.key;
+  for (const trust::Route& route : by_token.host.value.binding.routes) {
+    joined_routes_[route.prefix] = row.key;
+  }
   const Host* host = find_host(row.key);
   auto& to = host != nullptr && host->waits_for_approval ? waiting_ : trusted_.joined;
   to[row.key] = std::move(by_token);

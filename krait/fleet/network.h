@@ -254,6 +254,14 @@ class Network {
                                                                   std::int64_t now_s) const;
   // Whether another host has it, or is going over to it: states that show both would be refused by everybody.
   [[nodiscard]] bool is_key_of_another(const model::PublicKey& key, const std::string& host) const;
+  // Whose address or route it is, other than `host`'s; nullptr: nobody's.
+  [[nodiscard]] const std::string* owner_of(const common::Prefix& prefix, std::string_view host) const;
+  // Likewise: an address or a route that another host has, or an identity that the policy does not. `changed`: hosts
+  // that the same edit removes or puts, for which the book looks.
+  [[nodiscard]] common::Result<void> check_places(const trust::HostBinding& binding,
+                                                  const std::set<std::string>& changed) const;
+  [[nodiscard]] common::Result<void> check_routes_free(const std::vector<trust::Route>& routes) const;
+  [[nodiscard]] common::Result<void> check_identities_of_hosts(const trust::PolicyBook& book) const;
   [[nodiscard]] common::Result<void> check_next_list(const trust::Signed<trust::AdminList>& list) const;
   void release_addresses(const trust::HostBinding& binding, std::int64_t now_s, std::vector<Row>& rows) const;
 
@@ -275,6 +283,7 @@ class Network {
   mutable std::optional<ReadPolicy> read_;  // what apply_policy() read last, to be absorbed next
   std::map<common::Ip, Owner> addresses_;
   std::map<model::PublicKey, std::string> joined_keys_;  // of hosts that are not in the tree
+  std::map<common::Prefix, std::string> joined_routes_;  // likewise
 
   std::map<std::string, Shown> entries_;  // of hosts that may be shown
   std::map<std::string, Members> members_;

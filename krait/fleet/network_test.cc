@@ -125,6 +125,66 @@ TEST_F(Networks, BelieveWhatAPeerSeesWhereTheCoordinatorSeesTheSameAddress) {
   EXPECT_FALSE(seen("web1", "db1", "198.51.100.7:4000"));  // known
 }
 
+// Hosts refuse a state that shows a prefix twice or an identity that the policy lacks, and every later one with it.
+TEST_F(Networks, RefuseWhatEveryHostWouldRefuse) {
+  const auto route = [](const char* prefix, const char* identity) {
+    return std::vector<trust::Route>{{*common::Prefix::parse(prefix), identity}};
+  };
+  const auto with_routes = [&](std::uint8_t number, std::vector<trust::Route> routes) {
+    trust::Grant grant = author.token("web", number).grant.value;
+    grant.routes = std::move(routes);
+    return Token{.grant = trust::sign(grant, author.signing_key(200)), .note = "", .who = "alice", .uses_left = 1};
+  };
+  const auto comes = [&](const Token& token, std::uint8_t number, const std::vector<Offer>& reserved = {}) {
+    absorb(network.add_token(token));
+    const auto name = "host" + std::to_string(number);
+    return network.offer(author.applicant(name, number), reserved, kNow);
+  };
+  const auto put = [&](const std::string& name, const auto& change) {
+    HostsEdit edit{.put = {*network.binding(name)}};
+    change(edit.put.front());
+    const auto rows = network.edit_hosts(edit, author.statement(network, edit), kNow);
+    return rows ? std::string() : rows.error().text();
+  };
+  join("db1", "db", 1);
+  const std::string db_address = network.binding("db1")->addresses.front().text() + "/32";
+  // By a token.
+  EXPECT_NE(network.add_token(with_routes(2, route(db_address.c_str(), "office")))
+                .error()
+                .text()
+                .find("is host db1's already"),
+            std::string::npos);
+  const auto unknown = comes(with_routes(3, route("10.30.0.0/16", "cellar")), 3);
+  EXPECT_NE(unknown.error().text().find("does not know the identity cellar"), std::string::npos);
+  const auto first = comes(with_routes(4, route("10.20.0.0/16", "office")), 4);
+  const auto second = comes(with_routes(5, route("10.20.0.0/16", "office")), 5, {*first});
+  absorb(network.enrol(*first, author.applicant("host4", 4), author.seal(*first, 4), kNow));
+  const auto late = network.enrol(*second, author.applicant("host5", 5), author.seal(*second, 5), kNow);
+  ASSERT_FALSE(late);
+  EXPECT_NE(late.error().text().find("10.20.0.0/16 is host host4's already"), std::string::npos);
+  // An address that somebody's route is already is not given away.
+  const auto next = comes(author.token("web", 6), 6);
+  ASSERT_TRUE(next);
+  const auto routed = comes(with_routes(7, route((next->addresses.front().text() + "/32").c_str(), "office")), 7);
+  absorb(network.enrol(*routed, author.applicant("host7", 7), author.seal(*routed, 7), kNow));
+  EXPECT_NE(comes(author.token("web", 8), 8)->addresses.front(), next->addresses.front());
+  // By an administrator.
+  const auto set_routes = [&](const char* prefix, const char* identity) {
+    return put("db1", [&](trust::HostBinding& bound) { bound.routes = route(prefix, identity); });
+  };
+  EXPECT_NE(set_routes("10.20.0.0/16", "office").find("is host host4's already"), std::string::npos);
+  EXPECT_NE(set_routes(db_address.c_str(), "office").find("is the host's own address"), std::string::npos);
+  EXPECT_NE(set_routes("10.40.0.0/16", "cellar").find("does not know the identity cellar"), std::string::npos);
+  EXPECT_NE(put("db1", [](trust::HostBinding& bound) { bound.identity = "cellar"; }).find("identity cellar"),
+            std::string::npos);
+  EXPECT_EQ(set_routes("10.40.0.0/16", "office"), "");
+  // By a policy.
+  const auto without = author.apply(network, "web db", "web db");
+  ASSERT_FALSE(without);
+  EXPECT_NE(without.error().text().find("has the identity office"), std::string::npos);
+  EXPECT_TRUE(author.apply(network, "web db office", "office db"));
+}
+
 // Whoever did not hear the answer asks once more, of another coordinator perhaps.
 TEST_F(Networks, TakeTheSameChangeOnce) {
   const auto makes_nothing = [](const common::Result<std::vector<Row>>& rows) { return rows && rows->empty(); };

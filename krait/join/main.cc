@@ -11,6 +11,7 @@
 
 #include "common/answer.h"
 #include "common/file.h"
+#include "common/ip.h"
 #include "common/process.h"
 #include "common/program.h"
 #include "krait/cli/command.h"
@@ -103,6 +104,14 @@ Result<krait::join::JoinOptions> options_of(const krait::cli::JoinFlags& flags) 
   }
   if (!flags.listen_port.empty()) {
     KRAIT_TRY(options.listen_port, port_of(flags.listen_port));
+  }
+  for (const std::string& endpoint : options.endpoints) {
+    if (!common::Endpoint::parse(endpoint)) {
+      return Error(ErrorCode::invalid_input,
+                   fmt::format("--endpoint {} is no address with a port; write 192.0.2.1:51820 or "
+                               "[2001:db8::1]:51820",
+                               endpoint));
+    }
   }
   return options;
 }

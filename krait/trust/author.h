@@ -29,6 +29,7 @@ class HostsBook {
     return removed_.contains(grant_or_joined);
   }
   [[nodiscard]] const std::string* owner_of(const model::PublicKey& key) const;  // the host's name
+  [[nodiscard]] const std::string* owner_of(const common::Prefix& route) const;  // likewise
   // Names of hosts that have the identity, or a route of it.
   [[nodiscard]] const std::set<std::string>& hosts_of(const std::string& identity) const;
   [[nodiscard]] const Tree& tree() const { return tree_; }

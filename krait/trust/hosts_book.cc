@@ -126,6 +126,11 @@ const std::string* HostsBook::owner_of(const model::PublicKey& key) const {
   return found == keys_.end() ? nullptr : &found->second;
 }
 
+const std::string* HostsBook::owner_of(const common::Prefix& route) const {
+  const auto found = routes_.find(route);
+  return found == routes_.end() ? nullptr : &found->second;
+}
+
 const HostBinding* HostsBook::find(std::string_view name) const {
   const auto found = hosts_.find(name);
   return found == hosts_.end() ? nullptr : &found->second;

@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::size_t kLengthBytes = 4;
 constexpr std::size_t kMaxReadPerTurn = std::size_t{128} << 10U;  // then the others' turn comes
+constexpr std::size_t kMaxWrittenPerTurn = std::size_t{4} << 20U;
 
 std::string length_of(std::size_t size) {
   std::string bytes(kLengthBytes, '\0');
@@ -219,6 +220,9 @@ bool Connection::take_frames() {
     if (!*alive) {
       return false;
     }
+    if (queued_ > limits_.queued_bytes) {
+      return fail_unread();  // before it has asked for more
+    }
   }
   if (finishing_ || at == input_.size()) {
     input_.clear();
@@ -246,29 +250,32 @@ bool Connection::transmit(std::string_view bytes, std::size_t& put) {
 
 bool Connection::write_some() {
   if (queued_ > limits_.queued_bytes) {
-    return fail("it does not read what it is sent");
+    return fail_unread();
   }
-  const bool had_some = !queue_.empty();
-  while (!queue_.empty()) {
+  const bool had_some = !idle();
+  for (std::size_t all = 0; !idle();) {
     std::size_t put = 0;
-    if (!transmit(std::string_view(*queue_.front()).substr(written_), put)) {
+    if (!transmit(std::string_view(*queue_[left_]).substr(written_), put)) {
       return false;
     }
     if (put == 0) {
       return true;
     }
     written_ += put;
-    if (written_ == queue_.front()->size()) {
-      queued_ -= written_;
-      written_ = 0;
-      queue_.erase(queue_.begin());
+    if (written_ == queue_[left_]->size()) {
+      drop_first();
+    }
+    all += put;
+    if (all >= kMaxWrittenPerTurn) {
+      return true;
     }
   }
-  if (queue_.empty() && finishing_) {
+  if (finishing_) {
     return fail("");
   }
   if (had_some) {
     const std::shared_ptr<bool> alive = alive_;
+    left_ = 0;
     std::vector<Frame>().swap(queue_);  // most are silent for hours
     user_->on_drained();
     return *alive;
@@ -276,9 +283,23 @@ bool Connection::write_some() {
   return true;
 }
 
+// The room of those that have left is given back now and then: thousands of short ones would be moved up for each.
+void Connection::drop_first() {
+  queued_ -= written_;
+  written_ = 0;
+  queue_[left_].reset();
+  ++left_;
+  if (left_ > queue_.size() / 2) {
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(left_));
+    left_ = 0;
+  }
+}
+
+bool Connection::fail_unread() { return fail("it does not read what it is sent"); }
+
 // Decides what to wait for next.
 bool Connection::settle() {
-  const bool write = wants_write_ || more_ || (phase_ == Phase::open && (!queue_.empty() || finishing_));
+  const bool write = wants_write_ || more_ || (phase_ == Phase::open && (!idle() || finishing_));
   const std::uint32_t wanted = EPOLLIN | (write ? EPOLLOUT : 0U);
   if (wanted == watched_) {
     return true;

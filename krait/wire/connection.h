@@ -57,7 +57,7 @@ class Connection {
   // Closes once everything that was queued has left, or the other end has gone.
   void finish();
 
-  [[nodiscard]] bool idle() const { return queue_.empty(); }
+  [[nodiscard]] bool idle() const { return left_ == queue_.size(); }
   [[nodiscard]] std::size_t queued_bytes() const { return queued_; }
   [[nodiscard]] const KeyHash& peer() const { return peer_; }  // zero before on_open, and of a plain connection
   [[nodiscard]] int fd() const { return fd_.get(); }
@@ -73,6 +73,8 @@ class Connection {
   bool read_some();
   bool take_frames();
   bool write_some();
+  void drop_first();
+  bool fail_unread();
   bool settle();
   void close(const std::string& why);
   // Bytes moved; 0: none now; nothing: it is over, for the reason in failure_.
@@ -94,7 +96,8 @@ class Connection {
   bool more_ = false;         // what has arrived was not read to its end
   bool finishing_ = false;
   std::string input_;
-  std::vector<Frame> queue_;  // short: who lets much wait is sent no more
+  std::vector<Frame> queue_;
+  std::size_t left_ = 0;  // of the queue's: how many have left already
   std::size_t queued_ = 0;
   std::size_t written_ = 0;  // of the first
   KeyHash peer_{};

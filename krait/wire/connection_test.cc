@@ -27,6 +27,8 @@ struct End final : ConnectionUser {
     frames.emplace_back(bytes);
     if (echo) {
       connection->send(bytes);
+    } else if (!answer.empty()) {
+      connection->send(answer);
     }
     loop->stop();
   }
@@ -40,6 +42,7 @@ struct End final : ConnectionUser {
   std::unique_ptr<Connection> connection;
   std::vector<std::string> frames;
   std::string closed;
+  std::string answer;  // to each frame
   int opened = 0;
   int drained = 0;
   bool echo = false;
@@ -170,6 +173,31 @@ TEST_F(Connections, GiveUpWhoDoesNotRead) {
   }
   ASSERT_TRUE(run_until([&] { return !server.closed.empty(); }));
   EXPECT_NE(server.closed.find("does not read"), std::string::npos) << server.closed;
+}
+
+// A short message may ask for a long answer: many of them in one piece are not all answered before anybody looks.
+TEST_F(Connections, GiveUpWhoAsksForMoreThanItReads) {
+  call();
+  server.answer = std::string(1U << 20U, 'x');
+  for (int i = 0; i < 500; ++i) {
+    client.connection->send("more");
+  }
+  ASSERT_TRUE(run_until([&] { return !server.closed.empty(); }));
+  EXPECT_NE(server.closed.find("does not read"), std::string::npos) << server.closed;
+  EXPECT_LE(server.frames.size(), 20U);
+}
+
+// The time that a queue takes follows its length.
+TEST_F(Connections, SendManyShortFrames) {
+  call();
+  ASSERT_TRUE(run_until([&] { return accepted == 1; }));
+  constexpr std::size_t kMany = 120'000;
+  for (std::size_t i = 0; i < kMany; ++i) {
+    server.connection->send("short");
+  }
+  ASSERT_TRUE(run_until([&] { return client.frames.size() == kMany; })) << client.frames.size();
+  EXPECT_TRUE(server.connection->idle());
+  EXPECT_EQ(server.connection->queued_bytes(), 0U);
 }
 
 TEST_F(Connections, EndOnceEverythingHasLeft) {

@@ -64,6 +64,24 @@ check "office1 knows db1" has_taken office1 "peers db1/"
 check "the rollback" coordinator policy rollback --wait
 check "the history" says "rollback to 1" coordinator policy history
 
+# --- What every host would refuse --------------------------------------------------------------------------------------
+printf '[[identity]]\nname = "web"\n[[identity]]\nname = "db"\n' >"$work/without.toml"
+check "an identity that a host has stays in the policy" says "the identity office any more, which office1 has" coordinator policy apply --dry-run "$work/without.toml"
+check "a network behind one host is behind no other" says "10.20.0.0/16 is host office1's already" coordinator host set-routes db1 10.20.0.0/16=office
+check "nor by a token" says "10.20.0.0/16 is host office1's already" coordinator token create --identity db --routes 10.20.0.0/16=office
+check "nor is it another host's address" says "10.90.0.1/32 is host web1's already" coordinator host set-routes db1 10.90.0.1/32=office
+check "a host is nothing that the policy does not know" says "does not know the identity cellar" coordinator host set-identity db1 cellar
+
+# --- What cannot be meant ----------------------------------------------------------------------------------------------
+check "what a command line says wins over the environment" says "no coordinator serves at $work/none" coordinator status --socket "$work/none"
+check "nothing to set is nothing to do" says "say what to set" coordinator network set
+check "a keepalive of a day" says "a keepalive is 0 to 3600 s" coordinator network set --keepalive 86400
+check "a note that drives a terminal" says "without control characters" coordinator token create --identity web --note $'\e[2J'
+check "a route that is there twice" says "is there twice" coordinator host set-routes db1 10.30.0.0/16=web,10.30.0.0/16=db
+check "a place that is none" says "no address with a port" join web7 "$web_token" --endpoint web7
+check "an administrator's key without what belongs to it" says "admin connect INVITATION" \
+  env KRAIT_ADMIN_KEY="$work/none.key" "$bin/krait-coordinator" host remove web1
+
 kb=$(resident_kb "${pid[web1-link]}")
 check "the link's memory: $kb kB" test "$kb" -le 12288
 
@@ -108,6 +126,7 @@ web_key=$(key_of web1)
 check "one command gives all hosts other keys" says "3 of 3 hosts have another key" coordinator host rotate-keys --timeout 20s
 check "web1's is another one" test "$(key_of web1)" != "$web_key"
 check "and its agent has it" await has_taken web1 "as $(key_of web1 | cut -c1-8) "
+check "by which it may join once more" says "joined as web1" join web1 "$web_token" --endpoint 127.0.0.1:51801
 check "the former one is gone" not grep -rq "$web_key" "$work/web1/link/offered"
 
 # --- Administrators ----------------------------------------------------------------------------------------------------
