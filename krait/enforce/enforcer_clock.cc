@@ -53,6 +53,7 @@ Result<plan::Plan> Enforcer::compile_anew() {
   const auto former = datapath::rule_records_in_force(datapath_options(interface()));
   auto plan = plan::compile_again(plan_, {.now = clock_.now().now, .former = former});
   if (plan) {
+    plan->wireguard = plan_.wireguard;  // of the same mesh, and complete: see wireguard/pairs.h
     plan::set_revision(plan->snapshot, held_.datapath.last_revision() + 1);
   }
   return plan;

@@ -27,7 +27,7 @@ class Pairs {
 };
 
 // Says of each peer by what its key is known (WireguardPeer::pair_id); `former` is an image for which that was done, or
-// null: what it has is not computed again (some 0.2 ms). A peer whose host key is none is taken out, since without a
+// null: what it has is not computed again (some 0.1 ms). A peer whose host key is none is taken out, since without a
 // preshared key it must not be there, and noted in WireguardImage::unpaired. Does nothing without pair_keys.
 common::Result<void> complete_pairs(model::WireguardImage& image, const model::WireguardImage* former);
 

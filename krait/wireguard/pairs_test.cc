@@ -156,6 +156,13 @@ TEST_F(PairsTest, ReplaceWhateverThePeerHas) {
   EXPECT_TRUE(plan_peers(device_with(on, on.peers[0].pair_id), on, &on, 0).updates.empty());
 }
 
+TEST_F(PairsTest, AreNotTakenFromWhoHasTheRightOne) {
+  const WireguardImage on = image(1, {2});  // not completed
+  auto secret = std::make_shared<const crypto::Secret>(crypto::Secret::random());
+  EXPECT_TRUE(
+      plan_peers(device_with(on, preshared_id(secret->bytes())), on, &on, 0, {{key(2), secret}}).updates.empty());
+}
+
 // A host's next WireGuard key is still that host's.
 TEST_F(PairsTest, FollowAHostToItsNextKey) {
   WireguardImage on = image(1, {2});

@@ -78,7 +78,8 @@ void update_session(PeerUpdate& update, const PeerState& present, const Wireguar
     update.preshared_key = key->second;
   }
   const bool had_key = former.is_network || (former.peer != nullptr && has_preshared_key(*former.peer));
-  update.without_preshared_key = !has_preshared_key(wanted) && had_key && present.preshared_id != crypto::Hash{};
+  const bool has_key = key != preshared.end() || has_preshared_key(wanted);
+  update.without_preshared_key = !has_key && had_key && present.preshared_id != crypto::Hash{};
 }
 
 bool is_link_local(const Ip& ip) {
