@@ -79,6 +79,7 @@ check "a keepalive of a day" says "a keepalive is 0 to 3600 s" coordinator netwo
 check "a note that drives a terminal" says "without control characters" coordinator token create --identity web --note $'\e[2J'
 check "a route that is there twice" says "is there twice" coordinator host set-routes db1 10.30.0.0/16=web,10.30.0.0/16=db
 check "a place that is none" says "no address with a port" join web7 "$web_token" --endpoint web7
+cp "$KRAIT_ADMIN_KEY" "$work/none.key"
 check "an administrator's key without what belongs to it" says "admin connect INVITATION" \
   env KRAIT_ADMIN_KEY="$work/none.key" "$bin/krait-coordinator" host remove web1
 
@@ -126,7 +127,10 @@ web_key=$(key_of web1)
 check "one command gives all hosts other keys" says "3 of 3 hosts have another key" coordinator host rotate-keys --timeout 20s
 check "web1's is another one" test "$(key_of web1)" != "$web_key"
 check "and its agent has it" await has_taken web1 "as $(key_of web1 | cut -c1-8) "
+called=$(grep -c "connected with" "$work/web1-link.log")
+calls_again() { (($(grep -c "connected with" "$work/web1-link.log") > called)); }
 check "by which it may join once more" says "joined as web1" join web1 "$web_token" --endpoint 127.0.0.1:51801
+check "which ends the link's connection, and it calls again" await calls_again
 check "the former one is gone" not grep -rq "$web_key" "$work/web1/link/offered"
 
 # --- Administrators ----------------------------------------------------------------------------------------------------
