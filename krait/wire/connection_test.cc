@@ -191,7 +191,7 @@ TEST_F(Connections, GiveUpWhoAsksForMoreThanItReads) {
 TEST_F(Connections, SendManyShortFrames) {
   call();
   ASSERT_TRUE(run_until([&] { return accepted == 1; }));
-  constexpr std::size_t kMany = 120'000;
+  constexpr std::size_t kMany = 60'000;
   for (std::size_t i = 0; i < kMany; ++i) {
     server.connection->send("short");
   }
