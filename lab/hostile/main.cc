@@ -1,6 +1,6 @@
 // krata-lab-hostile: a kernel for zones of tests/xen that do to their host what no kernel does. The zone's name says
-// which way (ways.h), with a number behind it where several go the same; what it comes to is on its console, a line for each. Nothing but this is in the zone, so it
-// begins at once.
+// which way (ways.h), with a number behind it where several go the same; what it comes to is on its console, a line for
+// each. Nothing but this is in the zone, so it begins at once.
 #include "lab/hostile/machine.h"
 #include "lab/hostile/store.h"
 #include "lab/hostile/ways.h"
