@@ -16,6 +16,7 @@
 
 #include "common/fd.h"
 #include "common/file.h"
+#include "krata/kernel/cpio.h"
 #include "krata/kernel/image.h"
 #include "krata/kernel/initramfs.h"
 

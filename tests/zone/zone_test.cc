@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "common/file.h"
 #include "krata/kernel/store.h"
 #include "tests/zone/guest.h"
 
