@@ -61,7 +61,7 @@ way channel-endless '^done'
 way channel-mute '^done'
 way channel-keys '^done' 'the channel of domain'
 way block-requests '^end: block-requests'
-truncate -s 9M /tmp/lent # of so many megabytes that pages are lent for it
+mke2fs -q -t ext4 /tmp/lent 9M # so many that pages are borrowed for it
 printf hs | dd of=/tmp/lent conv=notrunc 2>/dev/null
 options=(--disk /tmp/lent:/lent:ro)
 way block-lent '^end: block-lent'
