@@ -120,14 +120,14 @@ zones_begin() {
 # store OPERATION ARGUMENT...: see krata-lab-zone store --help.
 store() { krata-lab-zone store /run/krata-store/socket "$@"; }
 
-# add_lab_kernel: the kernel of lab/hostile, for lab_launch WAY, which launches a zone that is named for what it does.
+# add_lab_kernel: the kernel of lab/hostile, for lab_launch WAY [OPTION...], which launches a zone that is named for what it does.
 add_lab_kernel() {
   local folder=/var/lib/krata/kernels/0.1-hostile
   mkdir -p "$folder"
   cp /zone/hostile "$folder/vmlinuz"
   : >"$folder/modules.cpio"
 }
-lab_launch() { krata zone launch --kernel 0.1-hostile --name "$1" --memory 80M busybox >/dev/null; }
+lab_launch() { krata zone launch --kernel 0.1-hostile --name "$1" --memory 80M "${@:2}" busybox >/dev/null; }
 
 # destroy_zones: all that there are, one after the other.
 destroy_zones() {

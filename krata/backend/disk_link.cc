@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -19,10 +21,12 @@ constexpr int kMaxFaults = 16;  // a kernel's front end makes none
 
 }  // namespace
 
-// By the hypervisor, so that no grant that is revoked meanwhile ends this process.
-class DiskLink::Copier final : public block::GrantCopier {
+// Copies are the hypervisor's, so that no grant that is revoked meanwhile ends this process. What is lent is mapped
+// when it is first used, and let go of when this ends.
+class DiskLink::Pages final : public block::GrantedPages {
  public:
-  explicit Copier(Zone& zone) : zone_(zone) {}
+  // `most`: so many are mapped at a time.
+  Pages(Zone& zone, std::size_t most) : zone_(zone), most_(most) {}
 
   Result<void> copy(std::span<block::Copy> copies) override {
     list_.clear();
@@ -41,9 +45,44 @@ class DiskLink::Copier final : public block::GrantCopier {
     return {};
   }
 
+  bool find(std::span<const std::uint32_t> grants, std::span<std::byte*> pages) override {
+    if (most_ == 0 || !map_missing(grants)) {
+      return false;
+    }
+    std::ranges::transform(grants, pages.begin(), [this](std::uint32_t grant) { return places_.at(grant); });
+    return true;
+  }
+
  private:
+  bool map_missing(std::span<const std::uint32_t> grants) {
+    missing_.clear();
+    std::ranges::copy_if(grants, std::back_inserter(missing_),
+                         [this](std::uint32_t grant) { return !places_.contains(grant); });
+    if (missing_.empty()) {
+      return true;
+    }
+    std::ranges::sort(missing_);
+    const auto twice = std::ranges::unique(missing_);
+    missing_.erase(twice.begin(), twice.end());
+    auto mapping = places_.size() + missing_.size() > most_
+                       ? Result<xen::GrantMapping>(Error(common::ErrorCode::limit, "too many are lent"))
+                       : zone_.grants.map(static_cast<xen::DomainId>(zone_.domain), missing_);
+    if (!mapping) {
+      return false;
+    }
+    for (std::size_t i = 0; i < missing_.size(); ++i) {
+      places_[missing_[i]] = mapping->bytes().data() + i * block::kPageBytes;
+    }
+    mappings_.push_back(std::move(*mapping));
+    return true;
+  }
+
   Zone& zone_;
+  std::size_t most_;
   std::vector<xen::GrantCopy> list_;
+  std::vector<xen::GrantMapping> mappings_;
+  std::unordered_map<std::uint32_t, std::byte*> places_;
+  std::vector<std::uint32_t> missing_;
 };
 
 class DiskLink::Bell final : public block::Notifier {
@@ -61,11 +100,15 @@ DiskLink::DiskLink(Zone& zone, std::uint32_t number, std::unique_ptr<block::Medi
       back_(fmt::format("/local/domain/0/backend/krata-vbd/{}/{}", zone.domain, number)),
       medium_(std::move(medium)),
       memory_(std::move(memory)),
-      copier_(std::make_unique<Copier>(zone)),
       bell_(std::make_unique<Bell>(event_)) {}
 
-Result<void> DiskLink::write_state(BusState state) {
-  KRAIT_CHECK(zone_.store.write(back_ + "/state", std::to_string(static_cast<int>(state))));
+Result<void> DiskLink::write_state(BusState state, const block::Keys& before) {
+  std::vector<store::NewNode> nodes;
+  for (const auto& [name, value] : before) {
+    nodes.push_back({.path = fmt::format("{}/{}", back_, name), .value = value, .permissions = {}});
+  }
+  nodes.push_back({.path = back_ + "/state", .value = std::to_string(static_cast<int>(state)), .permissions = {}});
+  KRAIT_CHECK(zone_.store.write(nodes));
   state_ = state;
   return {};
 }
@@ -78,13 +121,7 @@ Result<void> DiskLink::start() {
     return {};
   }
   memory().under_way = {};  // of another ring
-  for (const auto& [name, value] :
-       block::offered_keys({.sectors = medium_->sectors(), .read_only = medium_->read_only()})) {
-    if (name != "state") {
-      KRAIT_CHECK(zone_.store.write(back_ + "/" + name, value));
-    }
-  }
-  KRAIT_CHECK(write_state(BusState::init_wait));
+  KRAIT_CHECK(write_state(BusState::init_wait, block::offered_keys(description())));
   look();
   return {};
 }
@@ -126,22 +163,15 @@ Result<void> DiskLink::follow() {
 }
 
 Result<void> DiskLink::connect() {
-  block::Keys keys;
-  KRAIT_TRY(const auto names, zone_.store.directory(front_));
-  for (const std::string& name : names) {
-    KRAIT_TRY(const auto value, zone_.store.find(front_ + "/" + name));
-    keys.emplace(name, value.value_or(""));
-  }
+  KRAIT_TRY(const auto keys, zone_.store.read_all(front_));
   KRAIT_TRY(const auto place, block::ring_place(keys));
   KRAIT_TRY(ring_, zone_.grants.map(static_cast<xen::DomainId>(zone_.domain), place.grants), "map the ring");
   KRAIT_TRY(event_, zone_.events.bind(static_cast<xen::DomainId>(zone_.domain), place.event_channel),
             "bind the ring's event");
-  disk_ = std::make_unique<block::Disk>(ring_.bytes(), memory(), *medium_, *copier_, *bell_);
-  for (const auto& [name, value] :
-       block::connected_keys({.sectors = medium_->sectors(), .read_only = medium_->read_only()})) {
-    KRAIT_CHECK(zone_.store.write(back_ + "/" + name, value));
-  }
-  KRAIT_CHECK(write_state(BusState::connected));
+  const std::size_t most_lent = block::slots_in(ring_.bytes().size()) * std::size_t{block::kMaxIndirectSegments};
+  granted_ = std::make_unique<Pages>(zone_, place.lends && block::borrows(description()) ? most_lent : 0);
+  disk_ = std::make_unique<block::Disk>(ring_.bytes(), memory(), *medium_, *granted_, *bell_);
+  KRAIT_CHECK(write_state(BusState::connected, block::connected_keys(description())));
   serve();
   bell_->notify();  // a former process may not have come to say that it had answered
   return {};
@@ -149,6 +179,7 @@ Result<void> DiskLink::connect() {
 
 void DiskLink::let_go() {
   disk_.reset();
+  granted_.reset();
   event_ = {};
   ring_ = {};
 }

@@ -48,15 +48,19 @@ class DiskLink {
   [[nodiscard]] bool is_finished() const { return is_finished_; }
 
  private:
-  class Copier;
+  class Pages;
   class Bell;
 
+  [[nodiscard]] block::DiskDescription description() const {
+    return {.sectors = medium_->sectors(), .read_only = medium_->read_only()};
+  }
   [[nodiscard]] block::DiskMemory& memory() { return *reinterpret_cast<block::DiskMemory*>(memory_.bytes().data()); }
   common::Result<void> follow();
   common::Result<void> connect();
   void note_fault(std::string_view what);
   void let_go();
-  common::Result<void> write_state(block::BusState state);
+  // Behind the keys that belong to it.
+  common::Result<void> write_state(block::BusState state, const block::Keys& before = {});
 
   Zone& zone_;
   std::string front_;
@@ -66,7 +70,7 @@ class DiskLink {
   block::BusState state_ = block::BusState::unknown;
   xen::GrantMapping ring_;
   xen::EventChannel event_;
-  std::unique_ptr<block::GrantCopier> copier_;
+  std::unique_ptr<block::GrantedPages> granted_;
   std::unique_ptr<block::Notifier> bell_;
   std::unique_ptr<block::Disk> disk_;
   bool is_finished_ = false;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
@@ -17,18 +18,31 @@ namespace {
 
 constexpr std::uint64_t kSectors = 1000;
 
+template <typename... Spans>
+std::array<std::span<std::byte>, sizeof...(Spans)> pieces_of(Spans... spans) {
+  return {std::span<std::byte>(spans)...};
+}
+
 class MemoryMedium : public Medium {
  public:
   [[nodiscard]] std::uint64_t sectors() const override { return kSectors; }
   [[nodiscard]] bool read_only() const override { return is_read_only; }
-  bool read(std::uint64_t sector, std::span<std::byte> into) override {
-    EXPECT_LE(sector * kSectorBytes + into.size(), bytes.size());
-    std::memcpy(into.data(), bytes.data() + sector * kSectorBytes, into.size());
+  bool read(std::uint64_t sector, Pieces into) override {
+    std::size_t at = sector * kSectorBytes;
+    for (const auto& piece : into) {
+      EXPECT_LE(at + piece.size(), bytes.size());
+      std::memcpy(piece.data(), bytes.data() + at, piece.size());
+      at += piece.size();
+    }
     return !fails;
   }
-  bool write(std::uint64_t sector, std::span<const std::byte> from) override {
-    EXPECT_LE(sector * kSectorBytes + from.size(), bytes.size());
-    std::memcpy(bytes.data() + sector * kSectorBytes, from.data(), from.size());
+  bool write(std::uint64_t sector, Pieces from) override {
+    std::size_t at = sector * kSectorBytes;
+    for (const auto& piece : from) {
+      EXPECT_LE(at + piece.size(), bytes.size());
+      std::memcpy(bytes.data() + at, piece.data(), piece.size());
+      at += piece.size();
+    }
     return !fails;
   }
   bool flush() override { return !fails; }
@@ -45,10 +59,11 @@ class MemoryMedium : public Medium {
 };
 
 // A zone's pages by their grants. What is not there the hypervisor refuses.
-class Zone : public GrantCopier, public Notifier {
+class Zone : public GrantedPages, public Notifier {
  public:
   common::Result<void> copy(std::span<Copy> copies) override {
     EXPECT_LE(copies.size(), kMaxCopies);
+    copied += copies.size();
     for (Copy& copy : copies) {
       EXPECT_LE(copy.offset_bytes + copy.length_bytes, kPageBytes);
       const auto page = pages.find(copy.grant);
@@ -64,8 +79,20 @@ class Zone : public GrantCopier, public Notifier {
     }
     return {};
   }
+  bool find(std::span<const std::uint32_t> grants, std::span<std::byte*> found) override {
+    EXPECT_LE(grants.size(), kMaxCopies);
+    EXPECT_EQ(grants.size(), found.size());
+    const bool are_there =
+        lends && std::ranges::all_of(grants, [this](std::uint32_t grant) { return pages.contains(grant); });
+    for (std::size_t i = 0; are_there && i < grants.size(); ++i) {
+      found[i] = pages.at(grants[i]).data();
+    }
+    return are_there;
+  }
   void notify() override { ++notified; }
 
+  bool lends = false;
+  std::size_t copied = 0;
   std::map<std::uint32_t, std::array<std::byte, kPageBytes>> pages;
   std::function<void()> during_copy;
   int notified = 0;
@@ -131,6 +158,21 @@ class DiskTest : public testing::Test {
   Zone zone_;
   Disk disk_;
 };
+
+TEST_F(DiskTest, WhatIsLentIsNotCopied) {
+  zone_.lends = true;
+  EXPECT_EQ(answer_to(request_of(Operation::read, 10, {{5, 2, 3, 0}, whole(6)})), Status::ok);
+  EXPECT_EQ(std::memcmp(zone_.pages[5].data() + 1024, medium_.bytes.data() + 5120, 1024), 0);
+  EXPECT_EQ(std::memcmp(zone_.pages[6].data(), medium_.bytes.data() + 6144, 4096), 0);
+  EXPECT_EQ(answer_to(request_of(Operation::write, 100, {whole(7), {8, 7, 7, 0}})), Status::ok);
+  EXPECT_EQ(std::memcmp(zone_.pages[7].data(), medium_.bytes.data() + 51200, 4096), 0);
+  EXPECT_EQ(std::memcmp(zone_.pages[8].data() + 3584, medium_.bytes.data() + 55296, 512), 0);
+  EXPECT_EQ(disk_.counters().read_bytes, 5120U);
+  EXPECT_EQ(disk_.counters().written_bytes, 4608U);
+  EXPECT_EQ(zone_.copied, 0U);
+  EXPECT_EQ(answer_to(request_of(Operation::read, 10, {whole(6), whole(500)})), Status::error);
+  EXPECT_GT(zone_.copied, 0U) << "what cannot be had is asked of the hypervisor";
+}
 
 TEST_F(DiskTest, ReadsIntoTheZone) {
   EXPECT_EQ(answer_to(request_of(Operation::read, 10, {{5, 2, 3, 0}, whole(6)})), Status::ok);
@@ -329,18 +371,40 @@ TEST_F(FileTest, IsADisk) {
   EXPECT_EQ((*medium)->sectors(), 2U);
   std::array<std::byte, 1024> bytes{};
   bytes.fill(std::byte{1});
-  EXPECT_TRUE((*medium)->read(0, bytes));
+  EXPECT_TRUE((*medium)->read(0, pieces_of(std::span(bytes))));
   EXPECT_EQ(bytes[999], std::byte{'x'});
   EXPECT_EQ(bytes[1000], std::byte{0});
   EXPECT_EQ(bytes[1023], std::byte{0});
   bytes.fill(std::byte{7});
-  EXPECT_TRUE((*medium)->write(1, std::span(bytes).first(512)));
+  EXPECT_TRUE((*medium)->write(1, pieces_of(std::span(bytes).first(512))));
   EXPECT_TRUE((*medium)->flush());
   bytes.fill(std::byte{1});
-  EXPECT_TRUE((*medium)->read(0, bytes));
+  EXPECT_TRUE((*medium)->read(0, pieces_of(std::span(bytes))));
   EXPECT_EQ(bytes[511], std::byte{'x'});
   EXPECT_EQ(bytes[512], std::byte{7});
   EXPECT_TRUE((*medium)->discard(0, 1));
+}
+
+TEST_F(FileTest, IsReadAndWrittenInPieces) {
+  const auto medium = file_medium(file_of(4096 + 100), false, "file");
+  ASSERT_TRUE(medium);
+  std::array<std::byte, 1024> first{};
+  std::array<std::byte, 512> second{};
+  first.fill(std::byte{7});
+  second.fill(std::byte{9});
+  EXPECT_TRUE((*medium)->write(1, pieces_of(std::span(first), std::span(second))));
+  first.fill(std::byte{1});
+  second.fill(std::byte{1});
+  EXPECT_TRUE(
+      (*medium)->read(2, pieces_of(std::span(second), std::span(first).first(512), std::span(first).last(512))));
+  EXPECT_EQ(second[511], std::byte{7});
+  EXPECT_EQ(first[0], std::byte{9});
+  EXPECT_EQ(first[511], std::byte{9});
+  EXPECT_EQ(first[512], std::byte{'x'});
+  EXPECT_TRUE((*medium)->read(7, pieces_of(std::span(second), std::span(first).first(512)))) << "to the end";
+  EXPECT_EQ(first[99], std::byte{'x'});
+  EXPECT_EQ(first[100], std::byte{0});
+  EXPECT_EQ(first[511], std::byte{0});
 }
 
 TEST_F(FileTest, ThatIsNoneIsRefused) {
@@ -357,16 +421,30 @@ TEST_F(FileTest, ThatShrinksGivesErrors) {
   ASSERT_TRUE(medium);
   ASSERT_EQ(::ftruncate(number, 512), 0);
   std::array<std::byte, 1024> bytes{};
-  EXPECT_FALSE((*medium)->read(0, bytes));
+  EXPECT_FALSE((*medium)->read(0, pieces_of(std::span(bytes))));
 }
 
 TEST(Handshake, SaysWhatIsOffered) {
   const Keys writable = offered_keys({.sectors = 5, .read_only = false});
-  EXPECT_EQ(writable.at("state"), "2");
   EXPECT_EQ(writable.at("feature-discard"), "1");
   EXPECT_FALSE(offered_keys({.sectors = 5, .read_only = true}).contains("feature-discard"));
   EXPECT_EQ(connected_keys({.sectors = 5, .read_only = true}).at("info"), "4");
   EXPECT_EQ(connected_keys({.sectors = 5, .read_only = false}).at("sectors"), "5");
+}
+
+TEST(Handshake, BorrowsForDisksThatAreWorthIt) {
+  EXPECT_EQ(offered_keys({.sectors = 16384, .read_only = true}).at("feature-persistent"), "1");
+  EXPECT_TRUE(borrows({.sectors = 16384, .read_only = true}));
+  EXPECT_FALSE(offered_keys({.sectors = 16383, .read_only = true}).contains("feature-persistent"));
+  EXPECT_FALSE(borrows({.sectors = 16383, .read_only = true}));
+  const auto lends = [](const char* said) {
+    const auto place = ring_place({{"ring-ref", "8"}, {"event-channel", "3"}, {"feature-persistent", said}});
+    return place && place->lends;
+  };
+  EXPECT_TRUE(lends("1"));
+  for (const char* said : {"0", "", "2", "-1", "18446744073709551617"}) {
+    EXPECT_FALSE(lends(said)) << said;
+  }
 }
 
 TEST(Handshake, TakesTheRingFromTheZonesKeys) {
@@ -374,6 +452,7 @@ TEST(Handshake, TakesTheRingFromTheZonesKeys) {
   ASSERT_TRUE(one) << one.error().text();
   EXPECT_EQ(one->grants, (std::vector<std::uint32_t>{8}));
   EXPECT_EQ(one->event_channel, 3U);
+  EXPECT_FALSE(one->lends);
   const auto four = ring_place({{"ring-page-order", "2"},
                                 {"ring-ref0", "4"},
                                 {"ring-ref1", "3"},

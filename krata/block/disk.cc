@@ -31,12 +31,12 @@ bool lies_within(std::uint64_t sector, std::uint64_t sectors, std::uint64_t whol
 
 }  // namespace
 
-Disk::Disk(std::span<std::byte> ring, DiskMemory& memory, Medium& medium, GrantCopier& copier, Notifier& notifier)
+Disk::Disk(std::span<std::byte> ring, DiskMemory& memory, Medium& medium, GrantedPages& granted, Notifier& notifier)
     : ring_(ring),
       memory_(memory),
       slots_(slots_in(ring.size())),
       medium_(medium),
-      copier_(copier),
+      granted_(granted),
       notifier_(notifier),
       buffer_(std::make_unique_for_overwrite<std::byte[]>(kBufferBytes)),
       // Where a former process was when it ended; 0 in a new ring.
@@ -185,7 +185,7 @@ Status Disk::carry_out_indirect(const RawRequest& request) {
                                   .offset_bytes = 0,
                                   .length_bytes = static_cast<std::uint16_t>(bytes),
                                   .ours = reinterpret_cast<std::byte*>(segments.data())}};
-  if (bytes == 0 || !copier_.copy(copies) || !copies[0].done) {
+  if (bytes == 0 || !granted_.copy(copies) || !copies[0].done) {
     return Status::error;
   }
   return transfer(meant, indirect.sector, std::span(segments).first(indirect.segments));
@@ -198,15 +198,37 @@ Status Disk::transfer(Operation operation, std::uint64_t sector, std::span<const
       (writes && medium_.read_only())) {
     return Status::error;
   }
-  const std::span<std::byte> bytes = std::span(buffer_.get(), kBufferBytes).first(*sectors * kSectorBytes);
+  const std::uint64_t bytes = *sectors * kSectorBytes;
+  std::array<std::span<std::byte>, kMaxIndirectSegments> places;
+  const bool is_lent = find(segments, places);
+  if (!is_lent) {
+    places[0] = {buffer_.get(), bytes};
+  }
+  const Pieces pieces = std::span(places).first(is_lent ? segments.size() : 1);
   if (writes) {
     ++memory_.counters.writes;
-    memory_.counters.written_bytes += bytes.size();
-    return copy(segments, false) && medium_.write(sector, bytes) ? Status::ok : Status::error;
+    memory_.counters.written_bytes += bytes;
+    return (is_lent || copy(segments, false)) && medium_.write(sector, pieces) ? Status::ok : Status::error;
   }
   ++memory_.counters.reads;
-  memory_.counters.read_bytes += bytes.size();
-  return medium_.read(sector, bytes) && copy(segments, true) ? Status::ok : Status::error;
+  memory_.counters.read_bytes += bytes;
+  return medium_.read(sector, pieces) && (is_lent || copy(segments, true)) ? Status::ok : Status::error;
+}
+
+// Of pages that are lent the medium's bytes need no copy of ours, and nothing in them is judged.
+bool Disk::find(std::span<const Segment> segments, std::span<std::span<std::byte>> places) {
+  std::array<std::uint32_t, kMaxIndirectSegments> grants{};
+  std::array<std::byte*, kMaxIndirectSegments> pages{};
+  std::ranges::transform(segments, grants.begin(), &Segment::grant);
+  if (!granted_.find(std::span(grants).first(segments.size()), std::span(pages).first(segments.size()))) {
+    return false;
+  }
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const Segment& segment = segments[i];
+    places[i] = {pages[i] + segment.first_sector * kSectorBytes,
+                 (segment.last_sector - segment.first_sector + 1) * kSectorBytes};
+  }
+  return true;
 }
 
 bool Disk::copy(std::span<const Segment> segments, bool to_zone) {
@@ -224,7 +246,7 @@ bool Disk::copy(std::span<const Segment> segments, bool to_zone) {
     at += length;
   }
   const std::span<Copy> used = std::span(copies).first(segments.size());
-  return copier_.copy(used) && std::ranges::all_of(used, [](const Copy& copy) { return copy.done; });
+  return granted_.copy(used) && std::ranges::all_of(used, [](const Copy& copy) { return copy.done; });
 }
 
 }  // namespace krata::block

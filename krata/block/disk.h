@@ -41,7 +41,7 @@ class Disk {
  public:
   // `ring` is the zone's granted pages, mapped one after the other: 1, 2 or 4. `memory` is what a former disk has
   // left; for a new ring nothing is under way. All outlive the disk.
-  Disk(std::span<std::byte> ring, DiskMemory& memory, Medium& medium, GrantCopier& copier, Notifier& notifier);
+  Disk(std::span<std::byte> ring, DiskMemory& memory, Medium& medium, GrantedPages& granted, Notifier& notifier);
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
@@ -65,13 +65,14 @@ class Disk {
   Status carry_out_indirect(const RawRequest& request);
   Status carry_out_discard(const RawRequest& request);
   Status transfer(Operation operation, std::uint64_t sector, std::span<const Segment> segments);
+  bool find(std::span<const Segment> segments, std::span<std::span<std::byte>> places);
   bool copy(std::span<const Segment> segments, bool to_zone);
 
   std::span<std::byte> ring_;
   DiskMemory& memory_;
   std::uint32_t slots_;
   Medium& medium_;
-  GrantCopier& copier_;
+  GrantedPages& granted_;
   Notifier& notifier_;
   std::unique_ptr<std::byte[]> buffer_;  // kBufferBytes; what was never used of it takes no memory
   std::uint32_t requests_consumed_ = 0;

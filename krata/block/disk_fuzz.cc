@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 
 #include "krata/block/disk.h"
@@ -21,13 +22,15 @@ class CheckedMedium : public Medium {
  public:
   [[nodiscard]] std::uint64_t sectors() const override { return kSectors; }
   [[nodiscard]] bool read_only() const override { return false; }
-  bool read(std::uint64_t sector, std::span<std::byte> into) override {
-    check(sector, into.size() / kSectorBytes);
-    std::ranges::fill(into, std::byte{1});
+  bool read(std::uint64_t sector, Pieces into) override {
+    check(sector, sectors_of(into));
+    for (const auto& piece : into) {
+      std::ranges::fill(piece, std::byte{1});
+    }
     return true;
   }
-  bool write(std::uint64_t sector, std::span<const std::byte> from) override {
-    check(sector, from.size() / kSectorBytes);
+  bool write(std::uint64_t sector, Pieces from) override {
+    check(sector, sectors_of(from));
     return true;
   }
   bool flush() override { return true; }
@@ -37,12 +40,20 @@ class CheckedMedium : public Medium {
   }
 
  private:
+  static std::uint64_t sectors_of(Pieces pieces) {
+    krait::require(!pieces.empty() && pieces.size() <= kMaxCopies, "so many pieces at a time");
+    std::uint64_t bytes = 0;
+    for (const auto& piece : pieces) {
+      bytes += piece.size();
+    }
+    return bytes / kSectorBytes;
+  }
   static void check(std::uint64_t sector, std::uint64_t sectors) {
     krait::require(sectors > 0 && sector < kSectors && sectors <= kSectors - sector, "within the medium");
   }
 };
 
-class HostileZone : public GrantCopier, public Notifier {
+class HostileZone : public GrantedPages, public Notifier {
  public:
   HostileZone(std::span<std::byte> ring, std::span<const std::byte> script) : ring_(ring), script_(script) {}
 
@@ -67,9 +78,21 @@ class HostileZone : public GrantCopier, public Notifier {
     write_ring();
     return {};
   }
+  // Some are lent; the pages are checked by the sanitizer.
+  bool find(std::span<const std::uint32_t> grants, std::span<std::byte*> pages) override {
+    krait::require(grants.size() <= kMaxCopies && grants.size() == pages.size(), "so many grants at a time");
+    if (std::ranges::any_of(grants, [](std::uint32_t grant) { return grant % 3 != 0; })) {
+      return false;
+    }
+    std::ranges::transform(grants, pages.begin(), [this](std::uint32_t grant) { return lent_[grant / 3 % 2].get(); });
+    write_ring();
+    return true;
+  }
   void notify() override {}
 
  private:
+  std::array<std::unique_ptr<std::byte[]>, 2> lent_{std::make_unique<std::byte[]>(kPageBytes),
+                                                    std::make_unique<std::byte[]>(kPageBytes)};
   std::span<std::byte> ring_;
   std::span<const std::byte> script_;
 };

@@ -5,10 +5,13 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "krata/block/blkif.h"
@@ -22,6 +25,41 @@ using common::Result;
 
 namespace {
 
+// As the kernel takes them.
+struct List {
+  std::array<iovec, kMaxCopies> pieces{};
+  int count = 0;
+};
+
+std::size_t bytes_of(Pieces pieces) {
+  std::size_t bytes = 0;
+  for (const auto& piece : pieces) {
+    bytes += piece.size();
+  }
+  return bytes;
+}
+
+// What is behind the first `done` bytes.
+List behind(Pieces pieces, std::size_t done) {
+  List list;
+  for (const auto& piece : pieces) {
+    const auto rest = piece.subspan(std::min(done, piece.size()));
+    done -= piece.size() - rest.size();
+    if (!rest.empty()) {
+      list.pieces.at(static_cast<std::size_t>(list.count++)) = {.iov_base = rest.data(), .iov_len = rest.size()};
+    }
+  }
+  return list;
+}
+
+void clear(const List& list) {
+  for (const iovec& piece : std::span(list.pieces).first(static_cast<std::size_t>(list.count))) {
+    std::memset(piece.iov_base, 0, piece.iov_len);
+  }
+}
+
+off_t offset_of(std::uint64_t sector, std::size_t done) { return static_cast<off_t>(sector * kSectorBytes + done); }
+
 class FileMedium : public Medium {
  public:
   FileMedium(Fd file, std::uint64_t bytes, bool read_only)
@@ -30,10 +68,11 @@ class FileMedium : public Medium {
   [[nodiscard]] std::uint64_t sectors() const override { return sectors_; }
   [[nodiscard]] bool read_only() const override { return read_only_; }
 
-  bool read(std::uint64_t sector, std::span<std::byte> into) override {
-    std::uint64_t at = sector * kSectorBytes;
-    while (!into.empty()) {
-      const ssize_t got = ::pread(file_.get(), into.data(), into.size(), static_cast<off_t>(at));
+  bool read(std::uint64_t sector, Pieces into) override {
+    const std::size_t whole = bytes_of(into);
+    for (std::size_t done = 0; done < whole;) {
+      const List list = behind(into, done);
+      const ssize_t got = ::preadv(file_.get(), list.pieces.data(), list.count, offset_of(sector, done));
       if (got < 0 && errno == EINTR) {
         continue;
       }
@@ -42,27 +81,26 @@ class FileMedium : public Medium {
       }
       if (got == 0) {
         // Within the last sector the file may end. Elsewhere it has become shorter than it was.
-        std::ranges::fill(into, std::byte{0});
-        return into.size() < kSectorBytes;
+        clear(list);
+        return whole - done < kSectorBytes;
       }
-      at += static_cast<std::uint64_t>(got);
-      into = into.subspan(static_cast<std::size_t>(got));
+      done += static_cast<std::size_t>(got);
     }
     return true;
   }
 
-  bool write(std::uint64_t sector, std::span<const std::byte> from) override {
-    std::uint64_t at = sector * kSectorBytes;
-    while (!from.empty()) {
-      const ssize_t wrote = ::pwrite(file_.get(), from.data(), from.size(), static_cast<off_t>(at));
+  bool write(std::uint64_t sector, Pieces from) override {
+    const std::size_t whole = bytes_of(from);
+    for (std::size_t done = 0; done < whole;) {
+      const List list = behind(from, done);
+      const ssize_t wrote = ::pwritev(file_.get(), list.pieces.data(), list.count, offset_of(sector, done));
       if (wrote < 0 && errno == EINTR) {
         continue;
       }
       if (wrote <= 0) {
         return false;
       }
-      at += static_cast<std::uint64_t>(wrote);
-      from = from.subspan(static_cast<std::size_t>(wrote));
+      done += static_cast<std::size_t>(wrote);
     }
     return true;
   }

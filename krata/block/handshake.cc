@@ -15,7 +15,10 @@ using common::Result;
 
 namespace {
 
-constexpr std::string_view kProtocol = "x86_64-abi";    // XEN_IO_PROTO_ABI_X86_64 of xen/io/protocols.h
+constexpr std::string_view kProtocol = "x86_64-abi";  // XEN_IO_PROTO_ABI_X86_64 of xen/io/protocols.h
+// Linux's front end sets four megabytes aside for a disk whose pages it lends: of a smaller one all is read once, and
+// that is that.
+constexpr std::uint64_t kMinLentSectors = (std::uint64_t{8} << 20U) / kSectorBytes;
 constexpr unsigned kReadOnlyDisk = 4;                   // VDISK_READONLY of xen/io/blkif.h
 constexpr std::uint32_t kMaxEventChannels = 1U << 17U;  // of the FIFO ABI (xen/event_channel.h)
 
@@ -44,11 +47,15 @@ BusState state_of(std::optional<std::string_view> text) {
 
 }  // namespace
 
+bool borrows(const DiskDescription& disk) { return disk.sectors >= kMinLentSectors; }
+
 Keys offered_keys(const DiskDescription& disk) {
   Keys keys{{"feature-flush-cache", "1"},
             {"feature-max-indirect-segments", fmt::format("{}", kMaxIndirectSegments)},
-            {"max-ring-page-order", fmt::format("{}", kMaxRingPageOrder)},
-            {"state", fmt::format("{}", static_cast<int>(BusState::init_wait))}};
+            {"max-ring-page-order", fmt::format("{}", kMaxRingPageOrder)}};
+  if (borrows(disk)) {
+    keys.emplace("feature-persistent", "1");
+  }
   if (!disk.read_only) {
     keys.emplace("feature-discard", "1");
     keys.emplace("discard-granularity", fmt::format("{}", kPageBytes));
@@ -74,6 +81,7 @@ Result<RingPlace> ring_place(const Keys& front_end) {
     return malformed("event-channel");
   }
   place.event_channel = *channel;
+  place.lends = number_at(front_end, "feature-persistent") == 1U;
   std::uint32_t order = 0;
   if (front_end.contains("ring-page-order")) {
     const auto said = number_at(front_end, "ring-page-order");

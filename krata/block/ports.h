@@ -19,15 +19,21 @@ struct Copy {
   bool done = false;  // set by the port: whether the hypervisor did it
 };
 
-// GNTTABOP_copy by /dev/xen/gntdev: bytes are moved by the hypervisor, so a grant that is revoked, foreign or made up
-// gives `done` false and never a signal.
-class GrantCopier {
+// By /dev/xen/gntdev. GNTTABOP_copy: bytes are moved by the hypervisor, so a grant that is revoked, foreign or made up
+// gives `done` false and never a signal. A page that is mapped stays, whatever becomes of its grant and its zone.
+class GrantedPages {
  public:
-  virtual ~GrantCopier() = default;
+  virtual ~GrantedPages() = default;
   // Does all it can of at most kMaxCopies, and sets `done` of each. Fails only where nothing can be copied any more.
   virtual common::Result<void> copy(std::span<Copy> copies) = 0;
+  // Where the pages of at most kMaxCopies grants are in this process's memory, for as long as the disk is there: of a
+  // zone that lends them that long. The zone goes on writing there. False: not all of them are to be had, copy.
+  virtual bool find(std::span<const std::uint32_t> grants, std::span<std::byte*> pages) = 0;
 };
 inline constexpr std::size_t kMaxCopies = 64;
+
+// One behind the other: at most kMaxCopies.
+using Pieces = std::span<const std::span<std::byte>>;
 
 class Notifier {
  public:
@@ -42,8 +48,8 @@ class Medium {
   [[nodiscard]] virtual std::uint64_t sectors() const = 0;
   [[nodiscard]] virtual bool read_only() const = 0;
   // The ranges lie within sectors(). False: an error of the medium, which the zone gets as such.
-  virtual bool read(std::uint64_t sector, std::span<std::byte> into) = 0;
-  virtual bool write(std::uint64_t sector, std::span<const std::byte> from) = 0;
+  virtual bool read(std::uint64_t sector, Pieces into) = 0;
+  virtual bool write(std::uint64_t sector, Pieces from) = 0;
   virtual bool flush() = 0;
   virtual bool discard(std::uint64_t sector, std::uint64_t sectors) = 0;
 };

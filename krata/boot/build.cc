@@ -51,8 +51,8 @@ Result<void> read_at(int file, std::uint64_t offset, std::span<std::byte> into) 
       continue;
     }
     if (got <= 0) {
-      return got < 0 ? Error::from_errno(errno, "read the kernel")
-                     : Error(ErrorCode::invalid_input, "the kernel's file has become shorter");
+      return got < 0 ? Error::from_errno(errno, "read its file")
+                     : Error(ErrorCode::invalid_input, "its file has become shorter");
     }
     offset += static_cast<std::uint64_t>(got);
     into = into.subspan(static_cast<std::size_t>(got));
@@ -74,6 +74,26 @@ class Writer {
     KRAIT_TRY(const auto mapping, hypervisor_.map(domain_, frames_.subspan(range.first, range.pages)));
     std::ranges::copy(std::as_bytes(std::span(bytes)), mapping.bytes().begin());
     std::ranges::fill(mapping.bytes().subspan(bytes.size()), std::byte{0});
+    return {};
+  }
+
+  // The same of all parts, one behind the other.
+  Result<void> put_parts(const Range& range, std::span<const Part> parts) const {
+    if (range.pages == 0) {
+      return {};
+    }
+    KRAIT_TRY(const auto mapping, hypervisor_.map(domain_, frames_.subspan(range.first, range.pages)));
+    auto left = mapping.bytes();
+    for (const Part& part : parts) {
+      const auto place = left.first(part.size());
+      if (part.file < 0) {
+        std::memcpy(place.data(), part.bytes.data(), place.size());
+      } else {
+        KRAIT_CHECK(read_at(part.file, 0, place));
+      }
+      left = left.subspan(place.size());
+    }
+    std::ranges::fill(left, std::byte{0});
     return {};
   }
 
@@ -110,6 +130,14 @@ std::string_view bytes_of(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
+std::uint64_t bytes_of(const std::vector<Part>& parts) {
+  std::uint64_t bytes = 0;
+  for (const Part& part : parts) {
+    bytes += part.size();
+  }
+  return bytes;
+}
+
 xen::StartInfo start_info_of(const Layout& layout, const BuildRequest& request, const BuiltDomain& built,
                              Frame shared_info) {
   return {.pages = layout.pages,
@@ -124,7 +152,7 @@ xen::StartInfo start_info_of(const Layout& layout, const BuildRequest& request, 
           .p2m_first = layout.p2m.first,
           .p2m_pages = layout.p2m.pages + layout.p2m_tables.pages,
           .initramfs = layout.initramfs.first,
-          .initramfs_bytes = request.initramfs.size(),
+          .initramfs_bytes = bytes_of(request.initramfs),
           .command_line = request.command_line};
 }
 
@@ -161,7 +189,7 @@ Result<void> populate(xen::Hypervisor& hypervisor, const BuildRequest& request, 
 
   const Writer writer(hypervisor, domain, frames);
   KRAIT_CHECK(writer.put_kernel(layout.kernel, request, kernel.segments), "put the kernel into its place");
-  KRAIT_CHECK(writer.put(layout.initramfs, request.initramfs), "put the initramfs into its place");
+  KRAIT_CHECK(writer.put_parts(layout.initramfs, request.initramfs), "put the initramfs into its place");
   KRAIT_CHECK(fill(writer, layout, frames, xen::start_info_bytes(start_info_of(layout, request, built, shared_info))));
   if (kernel.hypercall_page) {
     KRAIT_CHECK(hypervisor.write_hypercall_page(domain, frames[*kernel.hypercall_page / kPageBytes]));
@@ -183,7 +211,7 @@ Result<void> populate(xen::Hypervisor& hypervisor, const BuildRequest& request, 
 Result<BuiltDomain> build(xen::Hypervisor& hypervisor, const BuildRequest& request) {
   KRAIT_CHECK(check(request));
   KRAIT_TRY(const KernelImage kernel, parse_kernel(request.kernel));
-  KRAIT_TRY(const Layout layout, plan_layout(kernel, request.initramfs.size(), request.memory_kib / kKibOfPage));
+  KRAIT_TRY(const Layout layout, plan_layout(kernel, bytes_of(request.initramfs), request.memory_kib / kKibOfPage));
   xen::DomainSettings settings;
   settings.handle = request.handle;
   settings.vcpus = request.vcpus;

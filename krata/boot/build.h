@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "krata/xen/domain.h"
@@ -11,11 +12,21 @@
 
 namespace krata::boot {
 
+// A part of an initramfs: bytes, or all of a file that is open for reading, lent, and is never in this process's
+// memory.
+struct Part {
+  std::string_view bytes = {};
+  int file = -1;
+  std::uint64_t file_bytes = 0;
+
+  [[nodiscard]] std::uint64_t size() const { return file < 0 ? bytes.size() : file_bytes; }
+};
+
 struct BuildRequest {
-  std::string_view kernel;     // an ELF file: see kernel_elf() in payload.h
-  int kernel_file = -1;        // the same open for reading, lent: most of it is then never in this process's memory
-  std::string_view initramfs;  // as the kernel takes it, compressed or not; may be empty
-  std::string command_line;    // at most kMaxCommandLineBytes of start_info.h, no nul
+  std::string_view kernel;      // an ELF file: see kernel_elf() in payload.h
+  int kernel_file = -1;         // the same open for reading, lent: most of it is then never in this process's memory
+  std::vector<Part> initramfs;  // one behind the other as the kernel takes it, compressed or not; may be empty
+  std::string command_line;     // at most kMaxCommandLineBytes of start_info.h, no nul
   std::uint64_t memory_kib = 0;
   std::uint64_t max_memory_kib = 0;  // to which it may grow; 0: memory_kib
   std::uint32_t vcpus = 1;

@@ -136,11 +136,17 @@ class FakeHypervisor : public xen::Hypervisor {
   std::string name_ = "Xen 0.0";
 };
 
+common::Fd file_of(std::string_view text) {
+  common::Fd file(::memfd_create("file", MFD_CLOEXEC));
+  EXPECT_EQ(::pwrite(file.get(), text.data(), text.size(), 0), std::ssize(text));
+  return file;
+}
+
 struct Built {
   std::string kernel = TestKernel().elf();
-  std::string initramfs = "an archive";
+  common::Fd file = file_of("archive");
   BuildRequest request{.kernel = kernel,
-                       .initramfs = initramfs,
+                       .initramfs = {{.bytes = "an "}, {.file = file.get(), .file_bytes = 7}},
                        .command_line = "console=hvc0",
                        .memory_kib = 48 << 10,
                        .max_memory_kib = 64 << 10,
@@ -208,6 +214,16 @@ TEST(Build, WhicheverCallFailsNoDomainIsLeft) {
     EXPECT_NE(built.error().text().find("refused"), std::string::npos) << built.error().text();
     EXPECT_FALSE(xen.is_there) << built.error().text();
   }
+}
+
+TEST(Build, AFileThatHasBecomeShorterLeavesNoDomain) {
+  FakeHypervisor xen;
+  const Built wanted;
+  ASSERT_EQ(::ftruncate(wanted.file.get(), 3), 0);
+  const auto built = build(xen, wanted.request);
+  ASSERT_FALSE(built);
+  EXPECT_EQ(built.error().text(), "build a domain: put the initramfs into its place: its file has become shorter");
+  EXPECT_FALSE(xen.is_there);
 }
 
 TEST(Build, ADomainEndsWithItsOwnerUnlessItIsReleased) {

@@ -18,12 +18,12 @@ class Nodes {
   void ours(const std::string& path, const std::string& value) { nodes_.push_back({path, value, {"n0", reader_}}); }
   // The zone's, that domain 0 may write too, as it may everything.
   void theirs(const std::string& path, const std::string& value) { nodes_.push_back({path, value, {owner_}}); }
-  std::vector<Node> take() { return std::move(nodes_); }
+  std::vector<store::NewNode> take() { return std::move(nodes_); }
 
  private:
   std::string owner_;
   std::string reader_;
-  std::vector<Node> nodes_;
+  std::vector<store::NewNode> nodes_;
 };
 
 void add_channel(Nodes& nodes, std::uint32_t domain) {
@@ -76,7 +76,8 @@ std::vector<Disk> disks_of(const model::ZoneRecord& record, const std::string& r
   return disks;
 }
 
-std::vector<Node> nodes_of(const model::ZoneRecord& record, const BuiltPorts& ports, const std::vector<Disk>& disks) {
+std::vector<store::NewNode> nodes_of(const model::ZoneRecord& record, const BuiltPorts& ports,
+                                     const std::vector<Disk>& disks) {
   const std::string base = domain_path(ports.domain);
   const std::string memory_kib = std::to_string(std::uint64_t{record.spec.resources.memory_mib} * 1024);
   Nodes nodes(ports.domain);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "krata/model/zone.h"
+#include "krata/store/client.h"
 
 namespace krata::daemon {
 
@@ -19,12 +20,6 @@ struct BuiltPorts {
   std::uint64_t store_frame = 0;
   std::uint32_t cpus = 0;  // that it can have at most
   std::uint32_t memory_mib = 0;
-};
-
-struct Node {
-  std::string path;  // absolute
-  std::string value;
-  std::vector<std::string> permissions;  // as StoreClient::set_permissions
 };
 
 struct Disk {
@@ -44,7 +39,8 @@ std::string channel_back(std::uint32_t domain);
 std::string disks_back(std::uint32_t domain);
 
 // All of them, folders before what is in them.
-std::vector<Node> nodes_of(const model::ZoneRecord& record, const BuiltPorts& ports, const std::vector<Disk>& disks);
+std::vector<store::NewNode> nodes_of(const model::ZoneRecord& record, const BuiltPorts& ports,
+                                     const std::vector<Disk>& disks);
 
 // What is to go when the domain is gone.
 std::vector<std::string> paths_of(const model::ZoneId& id, std::uint32_t domain);

@@ -24,7 +24,7 @@ TEST(Devices, FoldersComeBeforeWhatIsInThem) {
   const auto nodes =
       nodes_of(record, {.domain = 5, .console_port = 2, .store_port = 1}, disks_of(record, "/root", "/bundle"));
   std::vector<std::string> seen;
-  for (const Node& node : nodes) {
+  for (const store::NewNode& node : nodes) {
     EXPECT_TRUE(std::ranges::none_of(seen, [&](const std::string& path) { return path.starts_with(node.path + "/"); }))
         << node.path;
     seen.push_back(node.path);
@@ -39,7 +39,7 @@ TEST(Devices, FoldersComeBeforeWhatIsInThem) {
 
 TEST(Devices, AZoneMayWriteOnlyItsOwn) {
   const auto record = zone();
-  for (const Node& node : nodes_of(record, {.domain = 5}, disks_of(record, "/root", "/bundle"))) {
+  for (const store::NewNode& node : nodes_of(record, {.domain = 5}, disks_of(record, "/root", "/bundle"))) {
     const bool is_own = node.permissions.front() == "n5";
     if (is_own) {
       EXPECT_TRUE(node.path.starts_with("/local/domain/5/")) << node.path;

@@ -84,7 +84,9 @@ Result<boot::BuiltDomain> build_domain(xen::Hypervisor& hypervisor, const Paths&
   boot::BuildRequest request;
   request.kernel = elf.bytes();
   request.kernel_file = elf.file.get();
-  request.initramfs = initramfs;
+  for (const kernel::InitramfsPart& part : initramfs) {
+    request.initramfs.push_back({.bytes = part.bytes, .file = part.file.get(), .file_bytes = part.file_bytes});
+  }
   request.command_line = kernel::command_line("");
   request.memory_kib = std::uint64_t{resources.memory_mib} * 1024;
   request.vcpus = resources.cpus;

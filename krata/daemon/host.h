@@ -10,6 +10,7 @@
 #include "common/event/loop.h"
 #include "common/log.h"
 #include "common/result.h"
+#include "krata/daemon/known_images.h"
 #include "krata/daemon/paths.h"
 #include "krata/state/state.h"
 #include "krata/store/client.h"
@@ -81,6 +82,7 @@ struct Host {
   xen::GrantDevice& grants;
   Events& events;
   Watches& watches;
+  KnownImages& images;
 };
 
 }  // namespace krata::daemon

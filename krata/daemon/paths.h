@@ -15,6 +15,7 @@ struct Paths {
 
   [[nodiscard]] std::string state_file() const { return state_folder + "/state.db"; }
   [[nodiscard]] std::string images() const { return state_folder + "/images"; }
+  [[nodiscard]] std::string image_names() const { return images() + "/names"; }
   [[nodiscard]] std::string kernels() const { return state_folder + "/kernels"; }
   [[nodiscard]] std::string roots() const { return state_folder + "/roots"; }
   // An image's file system and its configuration, by the digest of the manifest.

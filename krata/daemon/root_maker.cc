@@ -50,6 +50,7 @@ Result<void> RootMaker::run(std::vector<std::string> words, Next next) {
 
 Result<void> RootMaker::show() {
   doing_ = "looking for " + image_;
+  before_ = known_.stamp();
   return run({"show", image_}, &RootMaker::shown);
 }
 
@@ -67,6 +68,7 @@ void RootMaker::shown(const ChildEnd& end) {
   if (!is_digest(digest_)) {
     return finish(Error(ErrorCode::system, "krata image show gives no digest"));
   }
+  known_.note(image_, before_, digest_);
   if (auto made = make_folder(paths_.roots()); !made) {
     return finish(std::move(made.error()));
   }

@@ -5,11 +5,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/event/loop.h"
 #include "common/result.h"
 #include "krata/daemon/child.h"
+#include "krata/daemon/known_images.h"
 #include "krata/daemon/paths.h"
 
 namespace krata::daemon {
@@ -20,8 +22,9 @@ class RootMaker {
   // Called once, from the loop: the digest of the manifest, by which both files lie; may destroy the maker.
   using Done = std::function<void(common::Result<std::string>)>;
 
-  RootMaker(common::Loop& loop, const Paths& paths, std::string image, Done done)
-      : loop_(loop), paths_(paths), image_(std::move(image)), done_(std::move(done)) {}
+  // `known` is told what the image was found to be.
+  RootMaker(common::Loop& loop, const Paths& paths, KnownImages& known, std::string image, Done done)
+      : loop_(loop), paths_(paths), known_(known), image_(std::move(image)), done_(std::move(done)) {}
 
   common::Result<void> start() { return show(); }
   [[nodiscard]] const std::string& doing() const { return doing_; }
@@ -39,6 +42,8 @@ class RootMaker {
 
   common::Loop& loop_;
   const Paths& paths_;
+  KnownImages& known_;
+  std::optional<KnownImages::Stamp> before_;  // the image was looked for
   std::string image_;
   Done done_;
   std::string doing_;

@@ -84,6 +84,7 @@ Result<void> run(const Options& options, common::Log& log) {
   KRAIT_TRY(const auto grants, xen::GrantDevice::open());
   KRAIT_TRY(const auto events, Events::open(*loop));
   KRAIT_TRY(const auto watches, Watches::open(*loop, options.store));
+  KnownImages images(paths.image_names());
   Host host{.loop = *loop,
             .log = log,
             .paths = paths,
@@ -92,7 +93,8 @@ Result<void> run(const Options& options, common::Log& log) {
             .machine = *machine,
             .grants = *grants,
             .events = *events,
-            .watches = *watches};
+            .watches = *watches,
+            .images = images};
   KRAIT_TRY(const auto daemon, Daemon::start(host));
   const common::Rights rights = rights_of_clients(log);
   KRAIT_TRY(const auto service, Service::create(*daemon, rights));

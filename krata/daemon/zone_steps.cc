@@ -123,9 +123,15 @@ Result<Progress> Zone::carry_out(Step step) {
 }
 
 Result<Progress> Zone::make_root() {
+  if (const auto known = host_.images.find(record_.spec.image);
+      known && !root_maker_ && exists(host_.paths.root(*known)) && exists(host_.paths.config(*known))) {
+    model::ZoneRecord record = record_;
+    record.root = *known;
+    return done(save(record));
+  }
   if (!root_maker_) {
-    root_maker_ =
-        std::make_unique<RootMaker>(host_.loop, host_.paths, record_.spec.image, [this](Result<std::string> made) {
+    root_maker_ = std::make_unique<RootMaker>(
+        host_.loop, host_.paths, host_.images, record_.spec.image, [this](Result<std::string> made) {
           model::ZoneRecord record = record_;
           record.root = made ? *made : "";
           const auto saved = made ? save(record) : std::move(made.error());
@@ -190,10 +196,7 @@ bool Zone::has_devices() {
 Result<void> Zone::add_devices() {
   KRAIT_TRY(const auto ports, read_ports(folder() + "/domain"));
   store::StoreClient& store = host_.watches.store();
-  for (const Node& node : nodes_of(record_, ports, disks())) {
-    KRAIT_CHECK(store.write(node.path, node.value));
-    KRAIT_CHECK(store.set_permissions(node.path, node.permissions));
-  }
+  KRAIT_CHECK(store.write(nodes_of(record_, ports, disks())));
   KRAIT_CHECK(store.introduce(ports.domain, ports.store_frame, ports.store_port));
   has_devices_ = true;
   return {};

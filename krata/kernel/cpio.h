@@ -13,12 +13,16 @@ class CpioWriter {
  public:
   void add_directory(std::string_view name, unsigned mode = 0755);
   void add_file(std::string_view name, std::string_view bytes, unsigned mode = 0644);
+  // The same for so many bytes that follow on what there is now, with padding_of() of them behind.
+  void begin_file(std::string_view name, std::uint32_t bytes, unsigned mode = 0644);
+  static std::string padding_of(std::uint64_t bytes);
+  // What there is so far.
+  std::string take() && { return std::move(out_); }
   // The whole archive. Several behind each other are one file system to the kernel.
   std::string finish() &&;
 
  private:
-  void add(std::string_view name, std::uint32_t mode, std::string_view bytes);
-  void pad();
+  void add(std::string_view name, std::uint32_t mode, std::uint32_t bytes);
 
   std::string out_;
   std::uint32_t next_inode_ = 1;

@@ -86,10 +86,4 @@ Result<std::string> modules_archive(const Files& files, const std::string& folde
   return std::move(archive).finish(driver_lines);
 }
 
-std::string init_archive(std::string_view program) {
-  CpioWriter cpio;
-  cpio.add_file("init", program, 0755);
-  return std::move(cpio).finish();
-}
-
 }  // namespace krata::kernel

@@ -1,4 +1,4 @@
-// The first file system of a zone: modules as krata-init expects them, and krata-init itself.
+// The modules in the first file system of a zone, as krata-init expects them.
 #pragma once
 
 #include <span>
@@ -22,8 +22,5 @@ inline constexpr std::string_view kFileSystems[] = {"squashfs", "erofs", "overla
 common::Result<std::string> modules_archive(const Files& files, const std::string& folder,
                                             std::span<const std::string_view> drivers,
                                             std::span<const std::string_view> file_systems);
-
-// An archive with the program as /init.
-std::string init_archive(std::string_view program);
 
 }  // namespace krata::kernel

@@ -136,11 +136,17 @@ TEST_F(Folder, OfAZoneHasItsModulesAndInit) {
   KernelStore store(at("store"));
   const auto kernel = store.add(*host_files(), at("image"), at("modules"));
   ASSERT_TRUE(kernel) << kernel.error().text();
-  const auto archive = initramfs(*kernel, at("krata-init"));
-  ASSERT_TRUE(archive);
+  const auto parts = initramfs(*kernel, at("krata-init"));
+  ASSERT_TRUE(parts);
+  std::string archive;
+  for (const InitramfsPart& part : *parts) {
+    std::string bytes(part.file_bytes, '\0');
+    EXPECT_EQ(::pread(part.file.get(), bytes.data(), bytes.size(), 0), part.file.valid() ? std::ssize(bytes) : -1);
+    archive += part.bytes + bytes;
+  }
   // Two archives: cpio(1) stops at the first one's end, the kernel does not.
-  write("a.cpio", archive->substr(0, kernel->modules_bytes));
-  write("b.cpio", archive->substr(kernel->modules_bytes));
+  write("a.cpio", archive.substr(0, kernel->modules_bytes));
+  write("b.cpio", archive.substr(kernel->modules_bytes));
   const std::string command =
       "mkdir " + at("out") + " && cd " + at("out") + " && cpio -i --quiet < ../a.cpio && cpio -i --quiet < ../b.cpio";
   ASSERT_EQ(std::system(command.c_str()), 0);

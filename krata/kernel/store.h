@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/fd.h"
 #include "common/result.h"
 #include "krata/kernel/files.h"
 
@@ -49,8 +50,16 @@ class KernelStore {
   std::string folder_;
 };
 
-// What a zone of this kernel unpacks as its first file system: the modules, and `init_path` (krata-init) as /init.
-common::Result<std::string> initramfs(const Kernel& kernel, const std::string& init_path);
+// Of what a zone unpacks as its first file system: bytes, or all of a file.
+struct InitramfsPart {
+  std::string bytes;
+  common::Fd file;  // open for reading, where it is one
+  std::uint64_t file_bytes = 0;
+};
+
+// All of that, one part behind the other: the modules, and `init_path` (krata-init) as /init. Megabytes, which whoever
+// builds a zone need not have in its memory.
+common::Result<std::vector<InitramfsPart>> initramfs(const Kernel& kernel, const std::string& init_path);
 
 // The zone's kernel command line. `extra`: further words of the user's for the kernel; may be empty. The bundle is the
 // disk "xvdb", the channel the second console "hvc1".

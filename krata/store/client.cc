@@ -24,7 +24,7 @@ using common::Result;
 
 namespace {
 
-constexpr int kMaxConflicts = 20;
+constexpr std::size_t kMaxAtOnce = 64;     // requests before their answers are read
 constexpr std::size_t kMaxEvents = 65536;  // that wait here
 
 Error gone(const std::string& path) {
@@ -44,6 +44,14 @@ std::string with_nul(std::string_view text) {
   std::string bytes(text);
   bytes.push_back('\0');
   return bytes;
+}
+
+std::string permissions_payload(const std::string& path, const std::vector<std::string>& permissions) {
+  std::string payload = with_nul(path);
+  for (const std::string& permission : permissions) {
+    payload += with_nul(permission);
+  }
+  return payload;
 }
 
 Result<Fd> open_device() {
@@ -131,20 +139,49 @@ std::optional<std::pair<Header, std::string>> StoreClient::take_message() {
   return std::nullopt;
 }
 
-Result<std::string> StoreClient::ask(Operation operation, std::string_view payload, std::uint32_t transaction) {
-  if (payload.size() > kMaxPayloadBytes) {
-    return Error(ErrorCode::limit, fmt::format("a request to xenstore has at most {} bytes", kMaxPayloadBytes));
+Result<std::string> StoreClient::ask(Operation operation, std::string payload) {
+  const std::array requests{Request{operation, std::move(payload)}};
+  KRAIT_CHECK(send_all(requests));
+  return answer_to(last_request_, requests.front().payload);
+}
+
+Result<void> StoreClient::send_all(std::span<const Request> requests) {
+  std::string bytes;
+  for (const Request& request : requests) {
+    if (request.payload.size() > kMaxPayloadBytes) {
+      return Error(ErrorCode::limit, fmt::format("a request to xenstore has at most {} bytes", kMaxPayloadBytes));
+    }
+    append_message(bytes, {.operation = static_cast<std::uint32_t>(request.operation), .request = ++last_request_},
+                   request.payload);
+    if (path_ == kDevice) {  // which takes one with a write
+      KRAIT_CHECK(send(std::exchange(bytes, {})));
+    }
   }
-  std::string message;
-  const std::uint32_t request = ++last_request_;
-  append_message(message,
-                 {.operation = static_cast<std::uint32_t>(operation), .request = request, .transaction = transaction},
-                 payload);
-  KRAIT_CHECK(send(message));
+  return send(bytes);
+}
+
+// The answers to all of them, in their order.
+std::vector<Result<std::string>> StoreClient::ask_all(std::span<const Request> requests) {
+  std::vector<Result<std::string>> answers;
+  answers.reserve(requests.size());
+  while (!requests.empty()) {
+    const auto some = requests.first(std::min(requests.size(), kMaxAtOnce));
+    requests = requests.subspan(some.size());
+    std::uint32_t number = last_request_;
+    const auto sent = send_all(some);
+    for (const Request& request : some) {
+      answers.push_back(sent ? answer_to(++number, request.payload) : Result<std::string>(sent.error()));
+    }
+  }
+  return answers;
+}
+
+// `payload`: the request's own.
+Result<std::string> StoreClient::answer_to(std::uint32_t number, std::string_view payload) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kAnswerPatienceMs);
   for (;;) {
     if (auto answer = take_message()) {
-      if (answer->first.request != request) {
+      if (answer->first.request != number) {
         continue;  // of a request that was given up
       }
       if (answer->first.operation == static_cast<std::uint32_t>(Operation::error)) {
@@ -209,29 +246,36 @@ Result<void> StoreClient::write(const std::string& path, std::string_view value)
   return {};
 }
 
-Result<void> StoreClient::write_once(const std::string& base,
-                                     const std::map<std::string, std::string, std::less<>>& values) {
-  KRAIT_TRY(const auto started, ask(Operation::transaction_start, with_nul("")));
-  const auto transaction = static_cast<std::uint32_t>(std::strtoul(started.c_str(), nullptr, 10));
-  for (const auto& [name, value] : values) {
-    if (auto done = ask(Operation::write, with_nul(fmt::format("{}/{}", base, name)).append(value), transaction);
-        !done) {
-      std::ignore = ask(Operation::transaction_end, with_nul("F"), transaction);
-      return done.error();
+Result<void> StoreClient::write(std::span<const NewNode> nodes) {
+  std::vector<Request> requests;
+  for (const NewNode& node : nodes) {
+    requests.push_back({Operation::write, with_nul(node.path).append(node.value)});
+    if (!node.permissions.empty()) {
+      requests.push_back({Operation::set_permissions, permissions_payload(node.path, node.permissions)});
     }
   }
-  KRAIT_TRY([[maybe_unused]] const auto ended, ask(Operation::transaction_end, with_nul("T"), transaction));
+  for (auto& answer : ask_all(requests)) {
+    KRAIT_TRY([[maybe_unused]] const auto done, std::move(answer));
+  }
   return {};
 }
 
-Result<void> StoreClient::write_all(const std::string& base,
-                                    const std::map<std::string, std::string, std::less<>>& values) {
-  for (int conflicts = 0;; ++conflicts) {
-    auto done = write_once(base, values);
-    if (done || conflicts == kMaxConflicts || !done.error().text().ends_with("EAGAIN")) {
-      return done;
+Result<std::map<std::string, std::string, std::less<>>> StoreClient::read_all(const std::string& path) {
+  KRAIT_TRY(const auto names, directory(path));
+  std::vector<Request> requests;
+  for (const std::string& name : names) {
+    requests.push_back({Operation::read, with_nul(fmt::format("{}/{}", path, name))});
+  }
+  auto answers = ask_all(requests);
+  std::map<std::string, std::string, std::less<>> values;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (answers[i]) {
+      values.emplace(names[i], std::move(*answers[i]));
+    } else if (answers[i].error().code() != ErrorCode::not_found) {  // one that has gone meanwhile is none
+      return std::move(answers[i].error());
     }
   }
+  return values;
 }
 
 Result<void> StoreClient::remove(const std::string& path) {
@@ -243,11 +287,7 @@ Result<void> StoreClient::remove(const std::string& path) {
 }
 
 Result<void> StoreClient::set_permissions(const std::string& path, const std::vector<std::string>& permissions) {
-  std::string payload = with_nul(path);
-  for (const std::string& permission : permissions) {
-    payload += with_nul(permission);
-  }
-  KRAIT_TRY([[maybe_unused]] const auto done, ask(Operation::set_permissions, payload));
+  KRAIT_TRY([[maybe_unused]] const auto done, ask(Operation::set_permissions, permissions_payload(path, permissions)));
   return {};
 }
 

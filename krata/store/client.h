@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,12 @@ struct WatchEvent {
   std::string token;
 };
 
+struct NewNode {
+  std::string path;
+  std::string value;
+  std::vector<std::string> permissions;  // as set_permissions() takes them; none: those that its parent has
+};
+
 // One thread. Each request blocks until its answer is there, kAnswerPatience at most. Fails with not_found (ENOENT),
 // permission (EACCES), unavailable (nobody answers any more: make a new client), limit and invalid_input.
 class StoreClient {
@@ -33,9 +40,11 @@ class StoreClient {
   common::Result<std::optional<std::string>> find(const std::string& path);
   common::Result<std::vector<std::string>> directory(const std::string& path);  // of any number: DIRECTORY_PART
   common::Result<void> write(const std::string& path, std::string_view value);
-  // Values by their paths below `base`, in one transaction: all or none.
-  common::Result<void> write_all(const std::string& base,
-                                 const std::map<std::string, std::string, std::less<>>& values);
+  // In this order, and all asked for before the first answer is there: where one is refused, those behind it may be
+  // written nevertheless.
+  common::Result<void> write(std::span<const NewNode> nodes);
+  // What each node right below `path` holds, by its name; asked for at once too.
+  common::Result<std::map<std::string, std::string, std::less<>>> read_all(const std::string& path);
   common::Result<void> remove(const std::string& path);  // also where there is none
   // "n5", "r0": the first one owns the node.
   common::Result<void> set_permissions(const std::string& path, const std::vector<std::string>& permissions);
@@ -60,9 +69,14 @@ class StoreClient {
 
  private:
   StoreClient(std::string path, common::Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
-  common::Result<std::string> ask(Operation operation, std::string_view payload, std::uint32_t transaction = 0);
-  common::Result<void> write_once(const std::string& base,
-                                  const std::map<std::string, std::string, std::less<>>& values);
+  struct Request {
+    Operation operation;
+    std::string payload;
+  };
+  common::Result<std::string> ask(Operation operation, std::string payload);
+  std::vector<common::Result<std::string>> ask_all(std::span<const Request> requests);
+  common::Result<void> send_all(std::span<const Request> requests);
+  common::Result<std::string> answer_to(std::uint32_t number, std::string_view payload);
   common::Result<void> send(std::string_view bytes);
   common::Result<bool> receive_some(int wait_ms);
   std::optional<std::pair<Header, std::string>> take_message();

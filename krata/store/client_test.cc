@@ -60,18 +60,38 @@ TEST_F(ClientTest, WritesReadsAndRemoves) {
 }
 
 TEST_F(ClientTest, ListsMoreThanOneAnswerHolds) {
-  std::map<std::string, std::string, std::less<>> values;
+  std::vector<NewNode> nodes;
   for (int i = 0; i < 300; ++i) {
-    values.emplace("node-with-a-rather-long-name-" + std::to_string(i), "");
+    nodes.push_back({"/list/node-with-a-rather-long-name-" + std::to_string(i), std::to_string(i), {}});
   }
-  ASSERT_TRUE(client_->write_all("/list", values));
+  ASSERT_TRUE(client_->write(nodes)) << "more than are asked for at once";
   auto names = client_->directory("/list").value();
   EXPECT_EQ(names.size(), 300U);
   std::ranges::sort(names);
-  EXPECT_EQ(names.front(), values.begin()->first);
+  EXPECT_EQ(names.front(), "node-with-a-rather-long-name-0");
+  const auto all = client_->read_all("/list");
+  ASSERT_TRUE(all) << all.error().text();
+  EXPECT_EQ(all->size(), 300U);
+  EXPECT_EQ(all->at("node-with-a-rather-long-name-7"), "7");
+  EXPECT_EQ(all->at("node-with-a-rather-long-name-299"), "299");
   ASSERT_TRUE(client_->write("/empty", ""));
   EXPECT_EQ(client_->directory("/empty").value(), std::vector<std::string>{});
+  EXPECT_TRUE(client_->read_all("/empty").value().empty());
   EXPECT_FALSE(client_->directory("/missing"));
+  EXPECT_FALSE(client_->read_all("/missing"));
+}
+
+TEST_F(ClientTest, OfManyTellsWhichIsRefused) {
+  const std::vector<NewNode> nodes{{"/a", "1", {"n0", "r5"}}, {"/a b", "2", {}}, {"/c", "3", {}}};
+  const auto done = client_->write(nodes);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().text(), "xenstore refuses /a b: EINVAL");
+  EXPECT_EQ(client_->read("/a").value(), "1") << "the answers that nobody waited for are not taken for others";
+  EXPECT_EQ(client_->read("/c").value(), "3");
+  const std::vector<NewNode> longer{{"/d", std::string(5000, 'x'), {}}};
+  const auto refused = client_->write(longer);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), common::ErrorCode::limit);
 }
 
 TEST_F(ClientTest, TellsOfChanges) {

@@ -81,6 +81,6 @@ class GrantDevice {
   common::Fd fd_;
 };
 
-inline constexpr std::size_t kMaxMappedGrants = 32;
+inline constexpr std::size_t kMaxMappedGrants = 64;
 
 }  // namespace krata::xen

@@ -54,7 +54,7 @@ struct Answer {
 };
 
 constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr std::string_view kFront = "device/vbd/51712/";
+std::string_view disk = "device/vbd/51712/";
 
 Page disk_ring;
 Page data;
@@ -63,7 +63,7 @@ std::uint32_t port = 0;
 std::uint32_t requests = 0;
 std::uint64_t sectors = 0;
 
-Text front(std::string_view name) { return Text().add(kFront).add(name); }
+Text front(std::string_view name) { return Text().add(disk).add(name); }
 
 void rest() {
   say("done");
@@ -206,6 +206,29 @@ void block_requests() {
   expect("a read at last", ask(reading(0, lent)), kOk);
 }
 
+// Pages of its third disk, which is large enough to borrow them, that it takes back.
+void block_lent() {
+  disk = "device/vbd/51744/";
+  write(front("feature-persistent").view(), "1");
+  connect();
+  const std::uint32_t lent = grant(data);
+  expect("a read", ask(reading(0, lent)), kOk);
+  check("has the file system's bytes", data.bytes[0] == std::byte{'h'} && data.bytes[1] == std::byte{'s'});
+  data.bytes[0] = std::byte{0};
+  revoke(lent);
+  expect("a read into what it has taken back", ask(reading(0, lent)), kOk);
+  check("is into the page that was lent", data.bytes[0] == std::byte{'h'});
+  wrong_requests(lent);
+  wrong_grants(lent);
+  wrong_lists(lent);
+  int refused = 0;
+  for (int i = 0; i < 300; ++i) {
+    refused += ask(reading(0, grant(data))) == kOk ? 0 : 1;
+  }
+  check("so many pages as it likes", refused == 0);
+  expect("a read at last", ask(reading(0, lent)), kOk);
+}
+
 void block_jump() {
   connect();
   store(disk_ring, kRequestsPut, kSlots + 1);
@@ -305,8 +328,9 @@ void good_disk() {
   check("rounds", rounds > 2 * kPlaces, Text().add(rounds).view());
 }
 
-constexpr Way kWays[] = {{"good-disk", good_disk},   {"block-requests", block_requests}, {"block-jump", block_jump},
-                         {"block-back", block_back}, {"block-storm", block_storm},       {"block-keys", block_keys}};
+constexpr Way kWays[] = {{"good-disk", good_disk},   {"block-requests", block_requests}, {"block-lent", block_lent},
+                         {"block-jump", block_jump}, {"block-back", block_back},         {"block-storm", block_storm},
+                         {"block-keys", block_keys}};
 
 }  // namespace
 

@@ -151,11 +151,16 @@ void channel_keys() {
   rest();
 }
 
-constexpr Way kWays[] = {{"console-jump", console_jump},       {"console-back", console_back},
-                         {"console-text", console_text},       {"console-line", console_line},
-                         {"console-flood", console_flood},     {"channel-jump", channel_jump},
-                         {"channel-keys", channel_keys},       {"channel-garbage", channel_garbage},
-                         {"channel-endless", channel_endless}, {"channel-mute", channel_mute},
+constexpr Way kWays[] = {{"console-jump", console_jump},
+                         {"console-back", console_back},
+                         {"console-text", console_text},
+                         {"console-line", console_line},
+                         {"console-flood", console_flood},
+                         {"channel-jump", channel_jump},
+                         {"channel-keys", channel_keys},
+                         {"channel-garbage", channel_garbage},
+                         {"channel-endless", channel_endless},
+                         {"channel-mute", channel_mute},
                          {"idle", rest}};
 
 }  // namespace

@@ -138,7 +138,7 @@ Result<void> run_zone(const ZoneOptions& options) {
   KRAIT_TRY(const auto kernel, boot::kernel_elf(std::move(image)));
   boot::BuildRequest request;
   request.kernel = kernel;
-  request.initramfs = initramfs;
+  request.initramfs = {{.bytes = initramfs}};
   request.command_line = options.command_line;
   request.memory_kib = options.memory_mib * 1024;
   request.vcpus = options.vcpus;

@@ -15,8 +15,9 @@ tried() {
   while read -r line; do check "$1: ${line#*: }" "" test "${line%%:*}" = ok; done < <(console_of "$1" | grep -aE '^(ok|WRONG)')
 }
 # way NAME PATTERN [TOLD]: until the zone says so, and the log TOLD.
+options=()
 way() {
-  lab_launch "$1"
+  lab_launch "$1" "${options[@]}"
   check "$1" "$(console_of "$1" | tail -n 1)" until_true 40 says "$1" "$2"
   [ -z "${3:-}" ] || check "$1: the log says so: $3" "" until_true 20 is_told "$3"
   tried "$1"
@@ -60,6 +61,11 @@ way channel-endless '^done'
 way channel-mute '^done'
 way channel-keys '^done' 'the channel of domain'
 way block-requests '^end: block-requests'
+mke2fs -q -t ext4 /tmp/lent 9M # so many that pages are borrowed for it
+printf hs | dd of=/tmp/lent conv=notrunc 2>/dev/null
+options=(--disk /tmp/lent:/lent:ro)
+way block-lent '^end: block-lent'
+options=()
 way block-jump '^done' 'ahead by more than the ring'
 way block-back '^done' 'went back'
 way block-storm '^done'

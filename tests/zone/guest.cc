@@ -17,6 +17,7 @@
 #include <fstream>
 
 #include "common/file.h"
+#include "krata/kernel/cpio.h"
 #include "krata/kernel/initramfs.h"
 
 namespace krata::zone_tests {
@@ -140,7 +141,9 @@ void make_initramfs(const std::string& series, const std::string& file) {
   const auto modules =
       kernel::modules_archive(*kernel::host_files(), kernel / "lib/modules" / release, kVirtio, kernel::kFileSystems);
   ASSERT_TRUE(modules) << modules.error().text();
-  write(file, *modules + kernel::init_archive(read(KRATA_INIT_PROGRAM)));
+  kernel::CpioWriter init;
+  init.add_file("init", read(KRATA_INIT_PROGRAM), 0755);
+  write(file, *modules + std::move(init).finish());
 }
 
 bundle::Bundle bundle_of(const std::string& script) {
