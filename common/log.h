@@ -1,4 +1,6 @@
-// A program's log: one line per event on standard error, never a secret.
+// A program's log: one line per event on standard error, never a secret. Where that is systemd's journal
+// ($JOURNAL_STREAM, systemd.exec(5)) each line has its priority in front (sd-daemon(3)), and no time, which the journal
+// has itself.
 #pragma once
 
 #include <memory>
@@ -29,6 +31,7 @@ class Log {
   void write(int level, std::string_view text);
 
   std::unique_ptr<spdlog::logger> logger_;
+  bool is_journal_;
 };
 
 }  // namespace common

@@ -22,6 +22,8 @@ std::string_view reason_phrase(int status) {
       return "Request Header Fields Too Large";
     case 500:
       return "Internal Server Error";
+    case 503:
+      return "Service Unavailable";
     default:
       return "Bad Request";
   }
@@ -31,7 +33,7 @@ bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-int status_of_line(std::string_view line) {
+int status_of_line(std::string_view line, std::string_view page) {
   const auto first = line.find(' ');
   const auto second = line.rfind(' ');
   if (first == std::string_view::npos || first == second) {
@@ -43,7 +45,7 @@ int status_of_line(std::string_view line) {
   if (!is_token(method) || !is_token(target) || (version != "HTTP/1.1" && version != "HTTP/1.0")) {
     return 400;
   }
-  if (target.substr(0, target.find('?')) != "/metrics") {
+  if (target.substr(0, target.find('?')) != page) {
     return 404;
   }
   return method == "GET" ? 200 : 405;
@@ -51,14 +53,14 @@ int status_of_line(std::string_view line) {
 
 }  // namespace
 
-std::optional<int> http_status(std::string_view input) {
+std::optional<int> http_status(std::string_view input, std::string_view page) {
   if (input.find("\r\n\r\n") == std::string_view::npos) {
     if (input.size() >= kMaxRequestBytes) {
       return 431;
     }
     return std::nullopt;
   }
-  return status_of_line(input.substr(0, input.find("\r\n")));
+  return status_of_line(input.substr(0, input.find("\r\n")), page);
 }
 
 std::string http_response(int status, std::string_view body) {

@@ -14,6 +14,12 @@ TEST(HttpStatus, AnswersTheMetricsPage) {
   EXPECT_EQ(http_status("GET /metrics?name=x HTTP/1.0\r\n\r\n"), 200);
 }
 
+TEST(HttpStatus, AnswersThePageThatIsAskedFor) {
+  EXPECT_EQ(http_status("GET /health HTTP/1.1\r\n\r\n", "/health"), 200);
+  EXPECT_EQ(http_status("GET /health HTTP/1.1\r\n\r\n"), 404);
+  EXPECT_EQ(http_status("GET /metrics HTTP/1.1\r\n\r\n", "/health"), 404);
+}
+
 TEST(HttpStatus, WaitsForTheEndOfTheHeaders) {
   EXPECT_EQ(http_status(""), std::nullopt);
   EXPECT_EQ(http_status("GET /metrics HTTP/1.1\r\nHost: x\r\n"), std::nullopt);
@@ -46,6 +52,7 @@ TEST(HttpResponse, CountsItsBodyAndEndsTheConnection) {
 TEST(HttpResponse, NamesTheMethodItTakes) {
   EXPECT_NE(http_response(405, "").find("\r\nAllow: GET\r\n"), std::string::npos);
   EXPECT_EQ(http_response(404, "secret").find("secret"), std::string::npos);
+  EXPECT_TRUE(http_response(503, "ok\n").ends_with("\r\n\r\n503 Service Unavailable\n"));
 }
 
 }  // namespace

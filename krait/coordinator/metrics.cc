@@ -15,7 +15,7 @@ void add(std::string& text, std::string_view name, std::string_view kind, std::s
 
 }  // namespace
 
-std::string metrics_text(const Service& service, std::uint64_t bad_handshakes) {
+std::string metrics_text(const Service& service, std::uint64_t bad_handshakes, bool database_answers) {
   std::size_t behind = 0;
   for (const auto& [number, host] : service.network().hosts()) {
     const HostState state = service.state_of(host);
@@ -24,6 +24,7 @@ std::string metrics_text(const Service& service, std::uint64_t bad_handshakes) {
   const Counters& counters = service.counters();
   std::string text;
   add(text, "revision", "gauge", "The network's revision.", service.revision());
+  add(text, "database_answers", "gauge", "1: the database answered when it was last asked.", database_answers ? 1 : 0);
   add(text, "hosts", "gauge", "Hosts of the network.", service.network().hosts().size());
   add(text, "hosts_online", "gauge", "Hosts that are connected here.", service.online());
   add(text, "hosts_behind", "gauge", "Hosts online that do not enforce what they were sent last.", behind);

@@ -8,7 +8,7 @@
 
 namespace krait::coordinator {
 
-// `bad_handshakes`: connections that ended before they had shown a key.
-std::string metrics_text(const Service& service, std::uint64_t bad_handshakes);
+// `bad_handshakes`: connections that ended before they had shown a key. `database_answers`: it did when last asked.
+std::string metrics_text(const Service& service, std::uint64_t bad_handshakes, bool database_answers);
 
 }  // namespace krait::coordinator

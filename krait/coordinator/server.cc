@@ -268,18 +268,25 @@ class Server {
       return Error(ErrorCode::invalid_input, fmt::format("--metrics {} is no address with a port", options.metrics));
     }
     KRAIT_TRY(auto fd, common::listen_tcp(*where));
-    KRAIT_TRY(metrics_, common::StreamServer::serve(
-                            loop_, std::move(fd),
-                            [this](std::string_view input, const common::Client&) -> std::optional<common::Answer> {
-                              const auto status = common::http_status(input);
-                              if (!status) {
-                                return std::nullopt;
-                              }
-                              return common::Answer{
-                                  common::http_response(*status, metrics_text(service_, host_listener_->refused())),
-                                  input.size(), true};
-                            }));
+    KRAIT_TRY(metrics_, common::StreamServer::serve(loop_, std::move(fd),
+                                                    [this](std::string_view input, const common::Client&)
+                                                        -> std::optional<common::Answer> { return page(input); }));
     return {};
+  }
+
+  // Whether the database answers is for whoever shares hosts out among coordinators, and for people.
+  [[nodiscard]] std::optional<common::Answer> page(std::string_view input) const {
+    const auto health = common::http_status(input, "/health");
+    const auto metrics = common::http_status(input);
+    if (!health || !metrics) {
+      return std::nullopt;
+    }
+    if (*health != 404) {
+      const int status = *health == 200 && is_store_away_ ? 503 : *health;
+      return common::Answer{common::http_response(status, "ok\n"), input.size(), true};
+    }
+    const std::string text = *metrics == 200 ? metrics_text(service_, host_listener_->refused(), !is_store_away_) : "";
+    return common::Answer{common::http_response(*metrics, text), input.size(), true};
   }
 
   void end_strangers() {

@@ -63,6 +63,19 @@ std::unique_ptr<common::StreamServer> serve_metrics(common::Loop& loop, common::
   return std::move(*server);
 }
 
+// All zones wait for domain 0, which serves their disks, consoles and xenstore: with the weight of one of them it would
+// have no more of the CPUs than one, however many want them. A weight that somebody has chosen stays.
+void favour_domain_0(xen::Host& machine, common::Log& log) {
+  constexpr std::uint16_t kWeight = 4096;
+  const auto share = machine.cpu_share(0);
+  if (!share || share->weight != xen::CpuShare{}.weight) {
+    return;
+  }
+  if (const auto done = machine.set_cpu_share(0, {.weight = kWeight, .cap = share->cap}); !done) {
+    log.warning("domain 0 has no more of the CPUs than a zone: " + done.error().text());
+  }
+}
+
 }  // namespace
 
 Result<void> run(const Options& options, common::Log& log) {
@@ -81,6 +94,7 @@ Result<void> run(const Options& options, common::Log& log) {
   KRAIT_TRY(const auto state, state::State::open(paths.state_file()));
   KRAIT_TRY(const auto hypervisor, xen::open_hypervisor());
   KRAIT_TRY(const auto machine, xen::open_host());
+  favour_domain_0(*machine, log);
   KRAIT_TRY(const auto grants, xen::GrantDevice::open());
   KRAIT_TRY(const auto events, Events::open(*loop));
   KRAIT_TRY(const auto watches, Watches::open(*loop, options.store));

@@ -35,13 +35,21 @@ trap end_all EXIT
 # --- Coordinators ------------------------------------------------------------------------------------------------------
 export KRAIT_ADMIN_KEY=$work/admin/admin.key KRAIT_COORDINATOR_STATE=$work/state
 export KRAIT_COORDINATOR_DATABASE="host=$pg,$pg port=5401,5402 user=krait dbname=krait target_session_attrs=read-write"
-declare -A at=() # where hosts call
-for name in A B; do free_port && at[$name]=127.0.0.1:$port; done
-[[ ${at[A]} != "${at[B]}" ]] || { free_port && at[B]=127.0.0.1:$port; }
+declare -A at=() page_at=() # where hosts call, and scrapers
+ports=
+# another_port: as free_port, none that it gave before.
+another_port() {
+  until free_port && [[ "$ports " != *" $port "* ]]; do :; done
+  ports+=" $port"
+}
+for name in A B; do
+  another_port && at[$name]=127.0.0.1:$port
+  another_port && page_at[$name]=127.0.0.1:$port
+done
 
 serve() { # serve NAME
   : >"$work/$1.log"
-  KRAIT_COORDINATOR_SOCKET="$work/$1.sock" "$bin/krait-coordinator" serve --listen "${at[$1]}" --metrics "" >"$work/$1.log" 2>&1 &
+  KRAIT_COORDINATOR_SOCKET="$work/$1.sock" "$bin/krait-coordinator" serve --listen "${at[$1]}" --metrics "${page_at[$1]}" >"$work/$1.log" 2>&1 &
   pid[$1]=$!
   await grep -q ' serves ' "$work/$1.log"
 }
@@ -51,6 +59,10 @@ member() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
 online() { (($(by "$1" status -o json | member online) == $2)); }
 # policies: how many there have been.
 policies() { by "$1" policy history | wc -l; }
+# health NAME STATUS: what its page says, as a load balancer asks.
+health() {
+  exec 3<>"/dev/tcp/${page_at[$1]/://}" && printf 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n' >&3 && [[ $(cat <&3) == "HTTP/1.1 $2 "* ]]
+}
 connections() { grep -c ' connected with ' "$work/$1-link.log"; }
 at_coordinator() { [[ $(grep ' connected with ' "$work/$1-link.log" | tail -n 1) == *"${at[$2]}" ]]; }
 
@@ -148,6 +160,7 @@ check "and B's change A's" says "3 of 3" by B policy apply --wait "$work/office.
 pg_stop first immediate
 check "PostgreSQL is away: what cannot be kept is refused" says "PostgreSQL: " by A policy apply "$work/web.toml"
 check "who looks is answered" says "revision" by A status
+check "A's health says so" await health A 503
 stop office1-link && link office1
 check "a host that calls is served" await at_coordinator office1 B
 sleep 3 # in which A and B ask in vain
@@ -156,6 +169,7 @@ check "B's too" online B 2
 check "and what was refused reached nobody" has_taken db1 "peers office1/"
 check "PostgreSQL is back" pg_start first
 check "and with it changes" await by A policy apply "$work/web.toml"
+check "A is in health again" await health A 200
 check "at B's hosts too" await has_taken db1 "peers web1/"
 check "no host has lost its connection over all that" test "$(connections web1)" = "$stayed"
 
