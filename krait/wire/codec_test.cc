@@ -20,24 +20,24 @@ Message there_and_back(const Message& message) {
 }
 
 TEST(Codec, BringsEveryMessageBack) {
-  const std::vector<Message> messages{Hello{1, 7, "krait-link 9"},
-                                      Welcome{1, "krait-coordinator 9", {1, 2, 3}, 77, true},
-                                      Join{key(9), "web1", key(4), 51820, {"192.0.2.1:51820", "[2001:db8::1]:4"}, true},
-                                      Join{key(9), "web1", key(4), 51820, {}, false, {"10.90.0.7", "fd90::7"}},
-                                      Offer{"grant", {"10.0.0.1", "fd00::1"}, {"one", "two"}, "web1-2"},
-                                      Seal{"joined"},
-                                      Joined{5, "web1", {"10.0.0.1"}, true},
-                                      Watch{9, std::string(32, 'd')},
-                                      State{3, 4, std::string("\0\1\2", 3), true},
-                                      Confirmed{12},
-                                      Enforced{12, "no room"},
-                                      Here{{"192.0.2.9:1"}, 99, {{4, "192.0.2.4:5", "web1"}}},
-                                      KeyChange{"change"},
-                                      Leave{},
-                                      Refused{RefusalCode::token, "spent"},
-                                      Ask{4, "{}"},
-                                      Answer{4, R"({"version":1})"},
-                                      RotateKey{true}};
+  const std::vector<Message> messages{
+      Hello{1, 7, "krait-link 9"},
+      Welcome{1, "krait-coordinator 9", {1, 2, 3}, 77, true},
+      Join{key(9), "web1", key(4), 51820, {"192.0.2.1:51820", "[2001:db8::1]:4"}, true, {"10.90.0.7", "fd90::7"}},
+      Offer{"grant", {"10.0.0.1", "fd00::1"}, {"one", "two"}, "web1-2"},
+      Seal{"joined"},
+      Joined{5, "web1", {"10.0.0.1"}, true},
+      Watch{9, std::string(32, 'd')},
+      State{3, 4, std::string("\0\1\2", 3), true},
+      Confirmed{12},
+      Enforced{12, "no room"},
+      Here{{"192.0.2.9:1"}, 99, {{4, "192.0.2.4:5", "web1"}}},
+      KeyChange{"change"},
+      Leave{},
+      Refused{RefusalCode::token, "spent"},
+      Ask{4, "{}"},
+      Answer{4, R"({"version":1})"},
+      RotateKey{true}};
   for (const Message& message : messages) {
     EXPECT_EQ(there_and_back(message), message) << message.index();
   }
