@@ -32,6 +32,7 @@
 #include "common/event/timer.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "krait/config/load.h"
 #include "krait/coordinator/ask.h"
 #include "krait/coordinator/author.h"
 #include "krait/coordinator/found.h"
@@ -58,6 +59,14 @@ struct Size {
 };
 
 std::string identity_name(std::uint32_t number) { return fmt::format("identity-{}", number); }
+// What hosts need before there are any.
+std::string identities_text(std::uint32_t identities) {
+  std::string text;
+  for (std::uint32_t i = 0; i < identities; ++i) {
+    text += fmt::format("[[identity]]\nname = \"{}\"\n", identity_name(i));
+  }
+  return text;
+}
 
 // What differs between two policies: the ports of so many rules, or of the one that concerns all hosts.
 struct Change {
@@ -81,10 +90,7 @@ class Policies {
   [[nodiscard]] std::string text() const {
     std::mt19937 random(1);
     std::uniform_int_distribution<std::uint32_t> any(0, size_.identities - 1);
-    std::string text;
-    for (std::uint32_t i = 0; i < size_.identities; ++i) {
-      text += fmt::format("[[identity]]\nname = \"{}\"\n", identity_name(i));
-    }
+    std::string text = identities_text(size_.identities);
     text += rule("for-all", "deny", "*", "*", for_all_);
     for (std::uint32_t i = 0; i < size_.rules; ++i) {
       const std::uint32_t from = any(random);
@@ -361,7 +367,27 @@ class Coordinator {
   pid_t process_ = -1;
 };
 
-// Writes a network with all its hosts, as if they had joined, in one revision.
+// The policy of identities alone; the network has it then.
+Result<std::uint64_t> write_identities(coordinator::StoreLedger& ledger, fleet::Network& network,
+                                       std::uint64_t revision, std::uint32_t identities,
+                                       const crypto::SigningKey& key) {
+  const std::string text = identities_text(identities);
+  KRAIT_TRY(const auto model, config::parse_policy(text, "the policy"));
+  KRAIT_TRY(const auto book, trust::PolicyBook::of(model));
+  const auto statement = trust::sign(trust::PolicyStatement{.network = network.trusted().lists.back().value.network,
+                                                            .revision = revision + 1,
+                                                            .hosts_at_least = network.trusted().hosts.value.revision,
+                                                            .made_s = 1,
+                                                            .root = book.root()},
+                                     key);
+  KRAIT_TRY(const auto rows,
+            network.apply_policy({.text = text, .who = "bench", .what = "apply", .at_s = 1}, statement));
+  KRAIT_TRY(const auto committed, ledger.commit({revision, "bench", "identities", 1, rows}));
+  KRAIT_CHECK(network.absorb(rows));
+  return committed.value_or(revision + 1);
+}
+
+// Writes a network with all its hosts, as if they had joined.
 Result<std::vector<wire::KeyPair>> write_network(const std::string& folder, const Size& size) {
   coordinator::Founding founding;
   founding.server.state = folder;
@@ -379,6 +405,7 @@ Result<std::vector<wire::KeyPair>> write_network(const std::string& folder, cons
   KRAIT_TRY(const auto revision, ledger.read_since(0, rows));
   fleet::Network network;
   KRAIT_CHECK(network.absorb(rows));
+  KRAIT_TRY(const auto policy, write_identities(ledger, network, revision, size.identities, key));
   std::vector<wire::KeyPair> keys;
   fleet::HostsEdit edit;
   std::vector<fleet::Row> hosts;
@@ -406,11 +433,11 @@ Result<std::vector<wire::KeyPair>> write_network(const std::string& folder, cons
   const auto& list = network.trusted().lists.back().value;
   const auto statement = trust::sign(
       trust::HostsStatement{
-          .network = list.network, .revision = 2, .policy_at_least = 1, .made_s = 1, .root = book.root()},
+          .network = list.network, .revision = policy + 1, .policy_at_least = policy, .made_s = 1, .root = book.root()},
       key);
   KRAIT_TRY(auto signed_rows, network.edit_hosts(edit, statement, 1));
   signed_rows.insert(signed_rows.end(), hosts.begin(), hosts.end());
-  KRAIT_CHECK(ledger.commit({revision, "bench", "hosts", 1, signed_rows}));
+  KRAIT_CHECK(ledger.commit({policy, "bench", "hosts", 1, signed_rows}));
   return keys;
 }
 
@@ -423,7 +450,9 @@ class Author {
   Author(const Coordinator& coordinator, std::string key_file)
       : socket_(coordinator.socket()), key_file_(std::move(key_file)) {}
 
-  Result<void> look() {
+  // `identities`: of the policy that is there.
+  Result<void> look(std::uint32_t identities) {
+    former_ = {.number = 1, .text = identities_text(identities)};
     KRAIT_TRY(key_, crypto::SigningKey::load(key_file_, "bench"));
     KRAIT_TRY(authority_, coordinator::fetch_authority({.socket = socket_, .key = key_file_}, false));
     return {};
@@ -527,7 +556,7 @@ class Measurement {
  private:
   // With a policy; started anew then, so that nothing of its making is left in its memory.
   bool begin(Coordinator& coordinator) {
-    if (!coordinator.start() || !author_->look()) {
+    if (!coordinator.start() || !author_->look(size_.identities)) {
       return false;
     }
     const auto order = author_->order(policies_.text());

@@ -64,7 +64,7 @@ machine_state() {
   on "$1" bash -c '
     ip -o -d link | sed -E "s/ (gso|tso|gro)_.*//"; ip -o addr; ip rule; ip -6 rule; ip route show table all | sort
     ip -6 route show table all | sort; tc qdisc show; nft list ruleset; findmnt -rn -o TARGET,SOURCE,FSTYPE,OPTIONS | sed -E "s#,(size|nr_inodes)=[0-9]+k?##g" | sort
-    sysctl -a 2>/dev/null | grep -E "^net\.|^kernel\.(unprivileged|bpf)|^vm\.(max|over)" | grep -vE "conntrack_count|_mem = " | sort
+    sysctl -a 2>/dev/null | grep -E "^net\.|^kernel\.(unprivileged|bpf)|^vm\.(max|over)" | grep -vE "conntrack_count|_mem = |inet_peer_threshold" | sort
     ls -A /run/krait /sys/fs/bpf 2>&1'
 }
 
