@@ -263,6 +263,7 @@ Result<void> StoreClient::write(std::span<const NewNode> nodes) {
 Result<std::map<std::string, std::string, std::less<>>> StoreClient::read_all(const std::string& path) {
   KRAIT_TRY(const auto names, directory(path));
   std::vector<Request> requests;
+  requests.reserve(names.size());
   for (const std::string& name : names) {
     requests.push_back({Operation::read, with_nul(fmt::format("{}/{}", path, name))});
   }
