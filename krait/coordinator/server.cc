@@ -34,6 +34,7 @@
 #include "krait/coordinator/network_admins.h"
 #include "krait/coordinator/service.h"
 #include "krait/coordinator/store_ledger.h"
+#include "krait/crypto/key_mode.h"
 #include "krait/wire/connection.h"
 #include "krait/wire/dial.h"
 #include "krait/wire/listener.h"
@@ -479,11 +480,7 @@ Result<void> check_mode(const std::string& file) {
   if (::stat(file.c_str(), &info) != 0) {
     return Error::from_errno(errno, "look at " + file);
   }
-  return (info.st_mode & (S_IRWXG | S_IRWXO)) == 0
-             ? Result<void>()
-             : Error(ErrorCode::invalid_input,
-                     fmt::format("the key file {} has mode {:04o}, others may get at it; chmod 600 {}", file,
-                                 info.st_mode & 07777U, file));
+  return crypto::check_key_mode(info.st_mode, file);
 }
 
 }  // namespace

@@ -746,6 +746,16 @@ struct Founded {
     EXPECT_TRUE(service.load());
   }
 
+  void add_web1() {
+    const auto change = [&](const Service::Make& make) { ASSERT_TRUE(service.change("alice", "change", make)); };
+    change([&](const fleet::Network& network) { return author.apply(network, "web db", "web db"); });
+    change([&](const fleet::Network& network) { return network.add_token(author.token("web", 1)); });
+    change([&](const fleet::Network& network) -> Result<std::vector<Row>> {
+      KRAIT_TRY(const auto offer, network.offer(author.applicant("web1", 1), {}, fleet::kNow));
+      return network.enrol(offer, author.applicant("web1", 1), author.seal(offer, 1), fleet::kNow);
+    });
+  }
+
   fleet::TestAuthor author;
   SimulatedClock clock;
   MemoryLedger ledger;
@@ -775,13 +785,7 @@ TEST(Service, RefusesKeysThatItDoesNotKnow) {
 TEST(Service, CutsOffAHostThatChangesAllTheTime) {
   Founded founded;
   auto& [author, clock, ledger, service] = founded;
-  const auto change = [&](const Service::Make& make) { ASSERT_TRUE(service.change("alice", "change", make)); };
-  change([&](const fleet::Network& network) { return author.apply(network, "web db", "web db"); });
-  change([&](const fleet::Network& network) { return network.add_token(author.token("web", 1)); });
-  change([&](const fleet::Network& network) -> Result<std::vector<Row>> {
-    KRAIT_TRY(const auto offer, network.offer(author.applicant("web1", 1), {}, fleet::kNow));
-    return network.enrol(offer, author.applicant("web1", 1), author.seal(offer, 1), fleet::kNow);
-  });
+  founded.add_web1();
   Wire wire;
   const SessionId id = service.on_connected(wire, author.applicant("web1", 1).link_key, std::nullopt);
   wire::Message hello = wire::Hello{};
@@ -857,13 +861,7 @@ TEST_F(Hosts, SayNothingThatATerminalObeys) {
 TEST(Service, IsAskedOnceForWhatIsLong) {
   Founded founded;
   auto& [author, clock, ledger, service] = founded;
-  const auto change = [&](const Service::Make& make) { ASSERT_TRUE(service.change("alice", "change", make)); };
-  change([&](const fleet::Network& network) { return author.apply(network, "web db", "web db"); });
-  change([&](const fleet::Network& network) { return network.add_token(author.token("web", 1)); });
-  change([&](const fleet::Network& network) -> Result<std::vector<Row>> {
-    KRAIT_TRY(const auto offer, network.offer(author.applicant("web1", 1), {}, fleet::kNow));
-    return network.enrol(offer, author.applicant("web1", 1), author.seal(offer, 1), fleet::kNow);
-  });
+  founded.add_web1();
   for (const wire::Message& message : {wire::Message(wire::Hello{}), wire::Message(wire::Watch{})}) {
     Wire wire;
     const SessionId id = service.on_connected(wire, author.applicant("web1", 1).link_key, std::nullopt);

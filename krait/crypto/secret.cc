@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/file.h"
+#include "krait/crypto/key_mode.h"
 #include "krait/crypto/secret.h"
 
 namespace krait::crypto {
@@ -95,20 +96,24 @@ Result<void> check_mode(int fd, const std::string& path) {
   if (::fstat(fd, &info) != 0) {
     return Error::from_errno(errno, fmt::format("look at the key file {}", path));
   }
-  if (!S_ISREG(info.st_mode)) {
-    return Error(ErrorCode::invalid_input, fmt::format("the key file {} is not a regular file", path));
-  }
-  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return Error(ErrorCode::invalid_input,
-                 fmt::format("the key file {} has mode {:04o}, others may get at it; chmod 600 {}", path,
-                             info.st_mode & 07777U, path));
-  }
-  return {};
+  return check_key_mode(info.st_mode, path);
 }
 
 std::string name_of(const std::string& path) { return fmt::format("the key file {}", path); }
 
 }  // namespace
+
+Result<void> check_key_mode(mode_t mode, const std::string& path) {
+  if (!S_ISREG(mode)) {
+    return Error(ErrorCode::invalid_input, fmt::format("the key file {} is not a regular file", path));
+  }
+  if ((mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return Error(
+        ErrorCode::invalid_input,
+        fmt::format("the key file {} has mode {:04o}, others may get at it; chmod 600 {}", path, mode & 07777U, path));
+  }
+  return {};
+}
 
 Result<Secret> Secret::load(const std::string& path, std::string_view made_by) {
   KRAIT_TRY(auto fd, open_key(path));

@@ -28,6 +28,9 @@ policy "$work/both.toml" "web db tcp/5432" "office db tcp/22"
 
 check "init" coordinator init --name test --prefix 10.90.0.0/24 --prefix fd90::/64 --address 127.0.0.1:1
 check "a second init is refused" not coordinator init --prefix 10.90.0.0/24 --address 127.0.0.1:1
+chmod 644 "$KRAIT_COORDINATOR_STATE/server.pem"
+check "with a key that others may read nobody is served" says "chmod 600" timeout 20 "$bin/krait-coordinator" serve --listen "127.0.0.1:$port" --metrics ""
+chmod 600 "$KRAIT_COORDINATOR_STATE/server.pem"
 check "serve" serve
 check "the address for tokens is set" coordinator network set --address "127.0.0.1:$port"
 check "a dry run says who gains what" says "+ web (no host yet) to db (no host yet): tcp/5432" coordinator policy apply --dry-run "$work/first.toml"
