@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "krait/crypto/wiped.h"
+
 namespace krait::crypto {
 
 namespace {
@@ -15,16 +17,6 @@ static_assert(crypto_generichash_blake2b_PERSONALBYTES == 16);
 
 constexpr std::string_view kDomain = "krait pair key";  // filled up with zeros
 
-// Fleeting at the end of the scope.
-template <typename T>
-struct Fleeting {
-  T value{};
-  Fleeting() = default;
-  Fleeting(const Fleeting&) = delete;
-  Fleeting& operator=(const Fleeting&) = delete;
-  ~Fleeting() { sodium_memzero(&value, sizeof value); }
-};
-
 using Bytes = std::array<std::uint8_t, Secret::kBytes>;
 
 void derive(const Bytes& shared, const Pair& pair, Bytes& key) {
@@ -32,7 +24,7 @@ void derive(const Bytes& shared, const Pair& pair, Bytes& key) {
   const VerifyKey& higher = std::max(pair.own, pair.other);
   std::array<std::uint8_t, crypto_generichash_blake2b_PERSONALBYTES> personal{};
   std::ranges::copy(kDomain, personal.begin());
-  Fleeting<crypto_generichash_blake2b_state> state;
+  Wiped<crypto_generichash_blake2b_state> state;
   crypto_generichash_blake2b_init_salt_personal(&state.value, shared.data(), shared.size(), key.size(), nullptr,
                                                 personal.data());
   for (const auto* piece : {&pair.network, &lower.bytes, &higher.bytes}) {
@@ -48,9 +40,9 @@ Secret pair_secret(const SigningKey& key) {
     std::abort();
   }
   VerifyKey verify_key;
-  Fleeting<std::array<std::uint8_t, crypto_sign_SECRETKEYBYTES>> expanded;
+  Wiped<std::array<std::uint8_t, crypto_sign_SECRETKEYBYTES>> expanded;
   crypto_sign_seed_keypair(verify_key.bytes.data(), expanded.value.data(), key.seed().bytes().data());
-  Fleeting<Bytes> scalar;
+  Wiped<Bytes> scalar;
   crypto_sign_ed25519_sk_to_curve25519(scalar.value.data(), expanded.value.data());
   return Secret::of(scalar.value);
 }
@@ -67,11 +59,11 @@ std::optional<Secret> pair_key(const Secret& secret, const Pair& pair) {
       crypto_sign_ed25519_pk_to_curve25519(other.data(), pair.other.bytes.data()) != 0) {
     return std::nullopt;
   }
-  Fleeting<Bytes> shared;
+  Wiped<Bytes> shared;
   if (crypto_scalarmult_curve25519(shared.value.data(), secret.bytes().data(), other.data()) != 0) {
     return std::nullopt;  // all zeros
   }
-  Fleeting<Bytes> key;
+  Wiped<Bytes> key;
   derive(shared.value, pair, key.value);
   return Secret::of(key.value);
 }

@@ -15,6 +15,7 @@
 #include "common/file.h"
 #include "krait/crypto/key_mode.h"
 #include "krait/crypto/secret.h"
+#include "krait/crypto/wiped.h"
 
 namespace krait::crypto {
 
@@ -28,16 +29,6 @@ constexpr std::size_t kBase64Characters = 44;  // of 32 bytes, with padding
 constexpr std::size_t kMaxFileBytes = 256;     // a key and some white space
 
 constexpr std::size_t kSpilledBytes = 8192;  // more than the calls that see a key take of the stack
-
-// Memory for secrets on the stack, wiped at the end of the scope.
-template <std::size_t Size>
-struct Wiped {
-  std::array<char, Size> bytes{};
-  Wiped() = default;
-  Wiped(const Wiped&) = delete;
-  Wiped& operator=(const Wiped&) = delete;
-  ~Wiped() { sodium_memzero(bytes.data(), bytes.size()); }
-};
 
 // libsodium 1.0.18 takes some bytes beyond ASCII for characters of base64.
 bool decode(std::string_view text, std::array<std::uint8_t, 32>& key) {
@@ -136,9 +127,9 @@ Result<Secret> Secret::load_credential(const std::string& name, std::string_view
 }
 
 Result<Secret> Secret::read(int fd, const std::string& path, std::string_view made_by) {
-  Wiped<kMaxFileBytes> text;
-  KRAIT_TRY(auto size, common::read_into(fd, text.bytes, name_of(path)));
-  auto key = parse({text.bytes.data(), size});
+  Wiped<std::array<char, kMaxFileBytes>> text;
+  KRAIT_TRY(auto size, common::read_into(fd, text.value, name_of(path)));
+  auto key = parse({text.value.data(), size});
   if (!key) {
     return Error(ErrorCode::invalid_input,
                  fmt::format("the key file {} holds no private key; it takes 32 bytes in base64 ({})", path, made_by));
@@ -206,10 +197,10 @@ Result<void> Secret::save(const std::string& path) const {
   if (!fd.valid()) {
     return Error::from_errno(errno, fmt::format("make the key file {}", path));
   }
-  Wiped<kBase64Characters + 1> text;
-  sodium_bin2base64(text.bytes.data(), text.bytes.size(), bytes_.data(), bytes_.size(), sodium_base64_VARIANT_ORIGINAL);
-  text.bytes.back() = '\n';
-  auto written = common::write_all(fd.get(), {text.bytes.data(), text.bytes.size()}, name_of(path));
+  Wiped<std::array<char, kBase64Characters + 1>> text;
+  sodium_bin2base64(text.value.data(), text.value.size(), bytes_.data(), bytes_.size(), sodium_base64_VARIANT_ORIGINAL);
+  text.value.back() = '\n';
+  auto written = common::write_all(fd.get(), {text.value.data(), text.value.size()}, name_of(path));
   if (written && ::fsync(fd.get()) != 0) {
     written = Error::from_errno(errno, fmt::format("write {}", name_of(path)));
   }
