@@ -120,9 +120,23 @@ void ring(std::uint32_t port) {
   call(__HYPERVISOR_event_channel_op, EVTCHNOP_send, send);
 }
 
+// As xen/xen.h asks of readers of struct vcpu_time_info: the hypervisor may write it between any two instructions, and
+// a version that is odd, or another one afterwards, says so. With a counter from before and a base from after that the
+// time would be centuries ahead, and a zone that sleeps never wake.
 std::uint64_t now_ns() {
-  const vcpu_time_info_t& time = shared().vcpu_info[0].time;
-  std::uint64_t ticks = clock_counter() - time.tsc_timestamp;
+  const vcpu_time_info_t* const shown = &shared().vcpu_info[0].time;
+  vcpu_time_info_t time{};
+  std::uint64_t counter = 0;
+  do {
+    time.version = __atomic_load_n(&shown->version, __ATOMIC_ACQUIRE);
+    time.tsc_timestamp = __atomic_load_n(&shown->tsc_timestamp, __ATOMIC_RELAXED);
+    time.system_time = __atomic_load_n(&shown->system_time, __ATOMIC_RELAXED);
+    time.tsc_to_system_mul = __atomic_load_n(&shown->tsc_to_system_mul, __ATOMIC_RELAXED);
+    time.tsc_shift = __atomic_load_n(&shown->tsc_shift, __ATOMIC_RELAXED);
+    counter = clock_counter();
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  } while (time.version % 2 != 0 || time.version != __atomic_load_n(&shown->version, __ATOMIC_RELAXED));
+  std::uint64_t ticks = counter - time.tsc_timestamp;
   ticks = time.tsc_shift >= 0 ? ticks << static_cast<unsigned>(time.tsc_shift)
                               : ticks >> static_cast<unsigned>(-time.tsc_shift);
   return time.system_time +
