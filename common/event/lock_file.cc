@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "common/file.h"
 
@@ -48,6 +50,19 @@ bool is_at(const std::string& path, const Fd& fd) {
          there.st_dev == here.st_dev;
 }
 
+// False with errno EWOULDBLOCK: somebody else holds it for longer.
+bool lock_soon(int fd) {
+  constexpr std::chrono::milliseconds kPause{10};
+  const auto end = std::chrono::steady_clock::now() + kLockPatience;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if ((errno != EWOULDBLOCK && errno != EINTR) || std::chrono::steady_clock::now() >= end) {
+      return false;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<LockFile> LockFile::take(const std::string& path, const std::string& taken) {
@@ -56,7 +71,7 @@ Result<LockFile> LockFile::take(const std::string& path, const std::string& take
     if (!fd.valid()) {
       return Error::from_errno(errno, "open " + path);
     }
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_soon(fd.get())) {
       return errno == EWOULDBLOCK ? Error(ErrorCode::unavailable, taken) : Error::from_errno(errno, "lock " + path);
     }
     if (is_at(path, fd)) {

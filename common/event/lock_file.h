@@ -1,6 +1,7 @@
 // A file that is locked while its owner lives. The kernel drops the lock with the process, however it ends.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -14,10 +15,13 @@ namespace common {
 // when it is another user's.
 Result<void> make_own_directory_of(const std::string& path, std::string_view hint);
 
+inline constexpr std::chrono::milliseconds kLockPatience{1000};
+
 // Move-only; the destructor lets go of the lock and leaves the file.
 class LockFile {
  public:
-  // Fails with unavailable and `taken` when somebody else holds the lock.
+  // Fails with unavailable and `taken` when somebody else holds the lock. Waits for it kLockPatience: a process that
+  // was killed while it started another one leaves the lock to that until its first instruction.
   static Result<LockFile> take(const std::string& path, const std::string& taken);
 
   [[nodiscard]] bool held() const { return fd_.valid(); }

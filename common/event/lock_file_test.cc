@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -38,6 +39,25 @@ TEST_F(FolderTest, TheSocketIsEverybodysWhateverTheUmask) {
   }
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/run/s"));
   ::umask(umask);
+}
+
+TEST_F(FolderTest, ALockThatAChildStillHasIsWaitedFor) {
+  auto former = LockFile::take(folder_ + "/lock", "taken");
+  ASSERT_TRUE(former) << former.error().text();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::usleep(100'000);  // what a machine that is busy leaves between fork and exec
+    ::_exit(0);
+  }
+  {
+    const LockFile ended = std::move(*former);
+  }
+  const auto next = LockFile::take(folder_ + "/lock", "taken");
+  EXPECT_TRUE(next) << next.error().text();
+  const auto other = LockFile::take(folder_ + "/lock", "taken");
+  ASSERT_FALSE(other) << "for a while only";
+  EXPECT_EQ(other.error().text(), "taken");
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST_F(FolderTest, WhereOthersMayExchangeFilesNobodyListens) {
