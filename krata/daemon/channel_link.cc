@@ -85,6 +85,9 @@ Result<void> ChannelLink::connect() {
   ring_ = xen::ByteRing::console(page_.bytes());
   if (auto event = host_.events.bind(static_cast<xen::DomainId>(domain_), port, [this] { take(); })) {
     event_ = std::move(*event);
+  } else {
+    host_.log.warning(
+        fmt::format("domain {} is not heard when it speaks by its channel: {}", domain_, event.error().text()));
   }
   KRAIT_CHECK(store.write(channel_back(domain_) + "/state", kConnected));
   take();

@@ -31,9 +31,12 @@ Result<std::unique_ptr<ConsoleLink>> ConsoleLink::open(Host& host, std::uint32_t
   std::unique_ptr<ConsoleLink> link(new ConsoleLink(host, domain, std::move(page), std::move(log), run));
   KRAIT_TRY(auto pace, Pace::create(host.loop, [raw = link.get()] { raw->take(); }));
   link->pace_ = std::make_unique<Pace>(std::move(pace));
-  // A domain that has ended has no port any more, and needs none.
+  // A domain that has ended has no port any more, and needs none; one that has closed it is to blame itself.
   if (auto event = host.events.bind(id, port, [raw = link.get()] { raw->take(); })) {
     link->event_ = std::move(*event);
+  } else {
+    host.log.warning(fmt::format("the console of domain {} is read once, and not when it says more: {}", domain,
+                                 event.error().text()));
   }
   link->take();
   return link;
