@@ -87,6 +87,10 @@ class Zone : public GrantedPages, public Notifier {
     for (std::size_t i = 0; are_there && i < grants.size(); ++i) {
       found[i] = pages.at(grants[i]).data();
     }
+    ++finds;
+    if (during_find) {
+      during_find();
+    }
     return are_there;
   }
   void notify() override { ++notified; }
@@ -95,6 +99,8 @@ class Zone : public GrantedPages, public Notifier {
   std::size_t copied = 0;
   std::map<std::uint32_t, std::array<std::byte, kPageBytes>> pages;
   std::function<void()> during_copy;
+  std::size_t finds = 0;
+  std::function<void()> during_find;
   int notified = 0;
 };
 
@@ -230,6 +236,31 @@ TEST_F(DiskTest, TakesManySegmentsByAPage) {
   EXPECT_EQ(answer_to(request), Status::error);
   request.meant = static_cast<std::uint8_t>(Operation::read);
   request.grant[0] = 1000;
+  EXPECT_EQ(answer_to(request), Status::error);
+}
+
+TEST_F(DiskTest, ReadsAListThatIsLentOnceAndWithoutACopy) {
+  zone_.lends = true;
+  RawIndirect request{};
+  request.operation = static_cast<std::uint8_t>(Operation::indirect);
+  request.meant = static_cast<std::uint8_t>(Operation::read);
+  request.segments = 2;
+  request.grant[0] = 80;
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    const Segment segment = whole(i + 1);
+    std::memcpy(zone_.pages[80].data() + i * sizeof(segment), &segment, sizeof(segment));
+  }
+  zone_.during_find = [this] {
+    if (zone_.finds == 2) {
+      zone_.pages[80].fill(std::byte{0xff});
+    }
+  };
+  EXPECT_EQ(answer_to(request), Status::ok);
+  EXPECT_EQ(zone_.finds, 2U) << "the list, and its segments";
+  EXPECT_EQ(zone_.copied, 0U);
+  EXPECT_EQ(std::memcmp(zone_.pages[2].data(), medium_.bytes.data() + kPageBytes, kPageBytes), 0);
+  EXPECT_EQ(answer_to(request), Status::error) << "as it is now";
+  request.segments = 0;
   EXPECT_EQ(answer_to(request), Status::error);
 }
 

@@ -179,16 +179,27 @@ Status Disk::carry_out_indirect(const RawRequest& request) {
   if ((meant != Operation::read && meant != Operation::write) || indirect.segments > kMaxIndirectSegments) {
     return Status::error;
   }
-  std::array<Segment, kMaxIndirectSegments> segments{};
-  const std::size_t bytes = indirect.segments * sizeof(Segment);
-  std::array<Copy, 1> copies{Copy{.grant = indirect.grant[0],
-                                  .offset_bytes = 0,
-                                  .length_bytes = static_cast<std::uint16_t>(bytes),
-                                  .ours = reinterpret_cast<std::byte*>(segments.data())}};
-  if (bytes == 0 || !granted_.copy(copies) || !copies[0].done) {
-    return Status::error;
+  std::array<Segment, kMaxIndirectSegments> room{};
+  const auto segments = std::span(room).first(indirect.segments);
+  return take_list(indirect.grant[0], segments) ? transfer(meant, indirect.sector, segments) : Status::error;
+}
+
+// Into our own memory, of a page that is lent too: what was judged is what is done.
+bool Disk::take_list(std::uint32_t grant, std::span<Segment> segments) {
+  static_assert(sizeof(Segment) == sizeof(std::uint64_t));
+  std::array<std::byte*, 1> page{};
+  if (!granted_.find(std::span(&grant, 1), page)) {
+    std::array<Copy, 1> copies{Copy{.grant = grant,
+                                    .offset_bytes = 0,
+                                    .length_bytes = static_cast<std::uint16_t>(segments.size_bytes()),
+                                    .ours = reinterpret_cast<std::byte*>(segments.data())}};
+    return !segments.empty() && granted_.copy(copies) && copies[0].done;
   }
-  return transfer(meant, indirect.sector, std::span(segments).first(indirect.segments));
+  auto* const words = reinterpret_cast<std::uint64_t*>(page[0]);
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    segments[i] = std::bit_cast<Segment>(std::atomic_ref(words[i]).load(std::memory_order_relaxed));
+  }
+  return true;
 }
 
 Status Disk::transfer(Operation operation, std::uint64_t sector, std::span<const Segment> segments) {

@@ -64,6 +64,7 @@ class Disk {
   Status carry_out(const RawRequest& request);
   Status carry_out_indirect(const RawRequest& request);
   Status carry_out_discard(const RawRequest& request);
+  bool take_list(std::uint32_t grant, std::span<Segment> segments);
   Status transfer(Operation operation, std::uint64_t sector, std::span<const Segment> segments);
   bool find(std::span<const Segment> segments, std::span<std::span<std::byte>> places);
   bool copy(std::span<const Segment> segments, bool to_zone);
