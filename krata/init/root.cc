@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -32,6 +34,11 @@ namespace {
 constexpr const char* kImage = "/image";      // in the initramfs: the image as it is
 constexpr const char* kScratch = "/scratch";  // what the container writes
 constexpr const char* kRoot = "/root";        // both together
+
+// Four requests of Linux's front end: what is read one after the other then costs the host a quarter of the turns that
+// it costs with the kernel's 128 KiB.
+constexpr unsigned long kReadAheadBytes = 512UL << 10U;
+constexpr unsigned long kSectorBytes = 512;
 
 constexpr unsigned long kPlain = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
@@ -87,12 +94,21 @@ Result<void> mount_or_say(const char* source, const std::string& path, const cha
   return {};
 }
 
+// As soon as it is there; it is read ahead of its readers from then on.
+Result<Fd> open_disk(const std::string& device) {
+  KRAIT_TRY(Fd disk, open_device(device, O_RDONLY));
+  if (::ioctl(disk.get(), BLKRASET, kReadAheadBytes / kSectorBytes) != 0) {
+    return Error::from_errno(errno, fmt::format("set how far {} is read ahead", device));
+  }
+  return disk;
+}
+
 // By its first bytes: squashfs 4.0 format, "Superblock"; fs/erofs/erofs_fs.h.
 Result<const char*> image_type(const std::string& device) {
   constexpr std::string_view kSquashfs = "hsqs";
   constexpr std::string_view kErofs = "\xe2\xe1\xf5\xe0";
   constexpr std::size_t kErofsOffset = 1024;
-  KRAIT_TRY(const Fd disk, open_device(device, O_RDONLY));
+  KRAIT_TRY(const Fd disk, open_disk(device));
   std::array<char, kErofsOffset + 4> bytes{};
   KRAIT_TRY(const std::size_t got, common::read_into(disk.get(), bytes, "the image"));
   const std::string_view start(bytes.data(), got);
@@ -129,7 +145,7 @@ Result<void> mount_scratch(const Bundle& bundle, Disks& disks) {
     const std::string size = bundle.scratch_bytes == 0 ? "50%" : fmt::format("{}", bundle.scratch_bytes);
     return mount_or_say("tmpfs", kScratch, "tmpfs", 0, fmt::format("mode=700,size={}", size).c_str());
   }
-  KRAIT_CHECK(open_device(bundle.scratch_device, O_RDONLY));
+  KRAIT_CHECK(open_disk(bundle.scratch_device));
   KRAIT_CHECK(load_module("ext4"));
   KRAIT_CHECK(mount_or_say(("/dev/" + bundle.scratch_device).c_str(), kScratch, "ext4", 0, nullptr));
   return keep(disks, kScratch);
@@ -196,7 +212,7 @@ std::string disk_place(std::size_t number) { return fmt::format("/disk{}", numbe
 Result<void> mount_disks(const Bundle& bundle, Disks& disks) {
   for (std::size_t i = 0; i < bundle.disks.size(); ++i) {
     const bundle::Disk& disk = bundle.disks[i];
-    KRAIT_CHECK(open_device(disk.device, O_RDONLY));
+    KRAIT_CHECK(open_disk(disk.device));
     KRAIT_CHECK(load_module(disk.file_system));
     const std::string place = disk_place(i);
     ::mkdir(place.c_str(), 0755);
