@@ -12,6 +12,7 @@
 #include "common/result.h"
 #include "krata/daemon/known_images.h"
 #include "krata/daemon/paths.h"
+#include "krata/reconcile/start_queue.h"
 #include "krata/state/state.h"
 #include "krata/store/client.h"
 #include "krata/xen/event_channel.h"
@@ -83,6 +84,7 @@ struct Host {
   Events& events;
   Watches& watches;
   KnownImages& images;
+  reconcile::StartQueue& starts;
 };
 
 }  // namespace krata::daemon

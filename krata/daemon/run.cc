@@ -99,6 +99,8 @@ Result<void> run(const Options& options, common::Log& log) {
   KRAIT_TRY(const auto events, Events::open(*loop));
   KRAIT_TRY(const auto watches, Watches::open(*loop, options.store));
   KnownImages images(paths.image_names());
+  KRAIT_TRY(const auto cpus, machine->info());
+  reconcile::StartQueue starts(cpus.cpus);
   Host host{.loop = *loop,
             .log = log,
             .paths = paths,
@@ -108,7 +110,8 @@ Result<void> run(const Options& options, common::Log& log) {
             .grants = *grants,
             .events = *events,
             .watches = *watches,
-            .images = images};
+            .images = images,
+            .starts = starts};
   KRAIT_TRY(const auto daemon, Daemon::start(host));
   const common::Rights rights = rights_of_clients(log);
   KRAIT_TRY(const auto service, Service::create(*daemon, rights));

@@ -27,6 +27,9 @@ constexpr std::chrono::milliseconds kFirstRetry{250};
 constexpr std::chrono::milliseconds kMaxRetry{30'000};
 constexpr std::chrono::milliseconds kDyingRetry{20};
 constexpr std::chrono::milliseconds kPendingRetry{1000};  // what is waited for wakes by itself
+constexpr std::chrono::milliseconds kStartLook{250};      // at a zone that starts, while others wait for their turn
+constexpr std::chrono::seconds kMaxStart{20};             // then they wait no longer
+constexpr int kMinWork = 10;                              // of a hundred: who works less does not start any more
 
 bool is_same(const control::ZoneView& a, const control::ZoneView& b) {
   return a.record == b.record && a.state == b.state && a.note == b.note;
@@ -42,7 +45,11 @@ Zone::Zone(Host& host, model::ZoneRecord record, std::function<void()> wake)
   disk_server_ = std::make_unique<DiskServer>(host_.loop, folder(), [this] { wake_(); });
 }
 
-Zone::~Zone() = default;
+Zone::~Zone() {
+  if (host_.starts.leave(record_.id)) {
+    wake_();
+  }
+}
 
 void Zone::again_after(std::chrono::milliseconds delay) {
   is_waiting_ = true;
@@ -91,10 +98,59 @@ Observed Zone::observe(std::span<const xen::DomainInfo> domains) {
                     .has_given_up = has_given_up_,
                     .is_restart_due = is_restart_due()};
   find_domain(domains, observed);
+  observed.may_start = may_start(observed);
   if (observed.domain == Domain::running && record_.heard_end && !overdue_at_) {
     overdue_at_ = Clock::now() + patience_;  // this process has begun after it ended
   }
   return observed;
+}
+
+bool Zone::wants_to_run() const { return record_.goal == Goal::run && !record_.end && !has_given_up_; }
+
+// Who still waits for its image keeps nobody waiting.
+bool Zone::may_start(const Observed& observed) {
+  if (!wants_to_run() || observed.domain != Domain::none || observed.was_built || !observed.has_root) {
+    return false;
+  }
+  const bool is_new = !host_.starts.is_waiting(record_.id);
+  const bool may = host_.starts.ask(record_.id);
+  if (!may && is_new) {
+    wake_();  // those that have a place look at the time from now on
+  }
+  return may;
+}
+
+// Until its container runs, and as long as its kernel works at that: one that waits for something holds nobody up.
+bool Zone::is_on_its_way() {
+  if (!domain_ || domain_->is_paused) {
+    return true;
+  }
+  if (is_container_running_ || record_.heard_end || domain_->shutdown || domain_->is_dying) {
+    return false;
+  }
+  const auto now = Clock::now();
+  if (!start_) {
+    start_ = Start{.begun_at = now, .looked_at = now, .cpu_ns = domain_->cpu_time_ns};
+  }
+  const auto passed = now - start_->looked_at;
+  if (passed < kStartLook) {
+    return true;
+  }
+  const std::chrono::nanoseconds worked(domain_->cpu_time_ns - start_->cpu_ns);
+  start_->looked_at = now;
+  start_->cpu_ns = domain_->cpu_time_ns;
+  return worked * 100 >= passed * kMinWork && now - start_->begun_at < kMaxStart;
+}
+
+void Zone::give_place_up() {
+  const bool has_place = host_.starts.has_place(record_.id);
+  if (wants_to_run() && (!has_place || is_on_its_way())) {
+    return;
+  }
+  start_.reset();
+  if (host_.starts.leave(record_.id)) {
+    wake_();
+  }
 }
 
 bool Zone::is_restart_due() const {
@@ -131,6 +187,7 @@ bool Zone::look(std::span<const xen::DomainInfo> domains) {
     }
     now = std::move(*fresh);
   }
+  give_place_up();
   if (!is_waiting_) {
     wait_for_next();
   }
@@ -140,6 +197,9 @@ bool Zone::look(std::span<const xen::DomainInfo> domains) {
 
 // By the clock; all else wakes by itself.
 void Zone::wait_for_next() {
+  if (host_.starts.has_place(record_.id) && host_.starts.waiting() > 0) {
+    return again_after(kStartLook);
+  }
   const auto until = [](Clock::time_point at) {
     return std::max(std::chrono::ceil<std::chrono::milliseconds>(at - Clock::now()), kDyingRetry);
   };
@@ -191,9 +251,10 @@ control::ZoneState Zone::state() const {
 control::ZoneView Zone::view() const {
   control::ZoneView view{.record = record_,
                          .state = state(),
-                         .note = root_maker_   ? root_maker_->doing()
-                                 : record_.end ? ""
-                                               : failure_};
+                         .note = root_maker_                           ? root_maker_->doing()
+                                 : record_.end                         ? ""
+                                 : host_.starts.is_waiting(record_.id) ? "waits until others have started"
+                                                                       : failure_};
   if (domain_ && !domain_->is_dying) {
     view.use = control::ZoneUse{.cpu_ns = domain_->cpu_time_ns,
                                 .memory_kib = domain_->memory_kib,

@@ -79,6 +79,7 @@ void Zone::on_channel(const channel::Event& event) {
                         },
                         [](const auto&) {}},
              event);
+  give_place_up();
   const auto listeners = listeners_;
   for (ZoneListener* listener : listeners) {
     if (listeners_.contains(listener)) {

@@ -26,6 +26,7 @@ struct Observed {
   bool has_disks = false;  // processes serve them
   bool is_heard = false;   // this process reads its console and channel
 
+  bool may_start = false;         // it is its turn
   bool was_asked = false;         // to stop, by this process
   bool is_patience_over = false;  // it was, and had its time; or is not to be asked
   bool is_overdue = false;        // its container has ended, and it had its time to do so too

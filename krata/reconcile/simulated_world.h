@@ -65,6 +65,7 @@ class World {
   bool has_given_up = false;
   bool may_restart = false;
   bool is_overdue = false;
+  bool may_start = false;
   // What must come out.
   std::vector<int> said;
   std::vector<int> logged;
@@ -75,6 +76,7 @@ class World {
 
   [[nodiscard]] Observed observe() {
     reap();
+    may_start = one_in(random_, 2);
     Observed observed{.was_built = record->domain.has_value(),
                       .has_end = record->end.has_value(),
                       .has_folder = has_folder,
@@ -83,6 +85,7 @@ class World {
                       .has_devices = has_devices,
                       .has_disks = has_disks,
                       .is_heard = is_heard,
+                      .may_start = may_start,
                       .was_asked = was_asked,
                       .is_patience_over = is_patience_over || record->goal == model::Goal::forget,
                       .is_overdue = is_overdue,
@@ -192,6 +195,7 @@ class World {
       case Step::build:
         require(domain == nullptr, "a second domain");
         require(has_root && has_bundle, "a domain without its files");
+        require(may_start, "a domain before its turn");
         domains.push_back({.id = next_id_++, .run = record->run});
         break;
       case Step::note_built:

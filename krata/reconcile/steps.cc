@@ -15,7 +15,9 @@ std::vector<PlannedStep> launch(const Observed& observed) {
   // What a former domain of this zone left would be this one's.
   list.add_if(observed.has_disks, Step::stop_disks);
   list.add_if(observed.has_devices, Step::remove_devices);
-  list.add({Step::build, Step::note_built, Step::add_devices, Step::serve_disks, Step::hear, Step::unpause});
+  if (observed.may_start) {
+    list.add({Step::build, Step::note_built, Step::add_devices, Step::serve_disks, Step::hear, Step::unpause});
+  }
   return list.take();
 }
 
