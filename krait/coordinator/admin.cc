@@ -116,6 +116,10 @@ void Admin::handle(std::string_view request, const Asker& asker, Reply reply) {
     failed(Error(ErrorCode::invalid_input, "the coordinator knows no such request; is it older than this program?"));
     return;
   }
+  if (const auto well_formed = check_members(*json); !well_formed) {
+    failed(well_formed.error());
+    return;
+  }
   if (const auto allowed = check_role(asker, found->second.role, found->second.local_only); !allowed) {
     failed(allowed.error());
     return;

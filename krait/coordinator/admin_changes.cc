@@ -144,6 +144,8 @@ Result<Json> Admin::set_settings(const Json& request, const Asker& asker) {
 
 // One step of two; hosts answer by what they announce, which `hosts` shows.
 Result<Json> Admin::rotate_keys(const Json& request, const Asker& asker) {
+  KRAIT_CHECK(check_present(request, "hosts"));
+  KRAIT_CHECK(check_present(request, "go"));
   std::set<std::string> hosts;
   std::string names;
   for (const Json& name : common::list_at(request, "hosts")) {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+#include <string_view>
 #include <utility>
 
 #include "common/base64.h"
@@ -18,6 +21,79 @@ using common::Result;
 using common::text_at;
 
 namespace {
+
+enum class MemberKind : std::uint8_t { truth, number, text, texts, object };
+
+// One name means the same in all requests.
+using Members = std::map<std::string_view, MemberKind>;
+
+const Members& members_of_requests() {
+  static const Members kMembers{
+      {"base", MemberKind::number},      {"book", MemberKind::truth},         {"file", MemberKind::text},
+      {"go", MemberKind::truth},         {"grant", MemberKind::text},         {"host", MemberKind::text},
+      {"hosts", MemberKind::texts},      {"list", MemberKind::text},          {"most", MemberKind::number},
+      {"note", MemberKind::text},        {"policy", MemberKind::number},      {"policy_statement", MemberKind::text},
+      {"put", MemberKind::texts},        {"remove", MemberKind::texts},       {"request", MemberKind::text},
+      {"revision", MemberKind::number},  {"rollback_to", MemberKind::number}, {"same_first", MemberKind::number},
+      {"same_last", MemberKind::number}, {"settings", MemberKind::object},    {"statement", MemberKind::text},
+      {"take_back", MemberKind::texts},  {"text", MemberKind::text},          {"timeout_ms", MemberKind::number},
+      {"wait", MemberKind::truth},
+  };
+  return kMembers;
+}
+
+const Members& members_of_settings() {
+  static const Members kMembers{
+      {"addresses", MemberKind::texts},  {"approval", MemberKind::truth}, {"keepalive_s", MemberKind::number},
+      {"last_host", MemberKind::number}, {"made_s", MemberKind::number},  {"name", MemberKind::text},
+      {"prefixes", MemberKind::texts},
+  };
+  return kMembers;
+}
+
+std::string_view text_of(MemberKind kind) {
+  switch (kind) {
+    case MemberKind::truth:
+      return "true or false";
+    case MemberKind::number:
+      return "a whole number that is not negative";
+    case MemberKind::text:
+      return "a text";
+    case MemberKind::texts:
+      return "a list of texts";
+    case MemberKind::object:
+      return "an object";
+  }
+  return "";
+}
+
+bool is_of(MemberKind kind, const Json& json, const char* key) {
+  const Json& value = *common::find_member(json, key);
+  switch (kind) {
+    case MemberKind::truth:
+      return value.is_boolean();
+    case MemberKind::number:
+      return common::find_number(json, key).has_value();
+    case MemberKind::text:
+      return value.is_string();
+    case MemberKind::texts:
+      return value.is_array() && std::ranges::all_of(value, [](const Json& each) { return each.is_string(); });
+    case MemberKind::object:
+      return value.is_object();
+  }
+  return false;
+}
+
+// A name that is not there is a newer version's.
+Result<void> check_kinds(const Json& json, const Members& members) {
+  for (const auto& [name, kind] : members) {
+    if (common::find_member(json, name.data()) != nullptr && !is_of(kind, json, name.data())) {
+      return Error(ErrorCode::invalid_input,
+                   fmt::format("the request is malformed: {} is not {}; nothing was done", name, text_of(kind)));
+    }
+  }
+  return {};
+}
 
 // Each address is in every token, and in answers that name all coordinators.
 Result<void> check_settings(const Json& asked, const fleet::Settings& settings) {
@@ -39,6 +115,17 @@ Result<void> check_settings(const Json& asked, const fleet::Settings& settings) 
 }
 
 }  // namespace
+
+Result<void> check_members(const Json& request) {
+  KRAIT_CHECK(check_kinds(request, members_of_requests()));
+  return check_kinds(common::object_at(request, "settings"), members_of_settings());
+}
+
+Result<void> check_present(const Json& request, const char* key) {
+  return common::find_member(request, key) != nullptr
+             ? Result<void>()
+             : Error(ErrorCode::invalid_input, fmt::format("the request lacks {}; nothing was done", key));
+}
 
 bool truth_at(const Json& json, const char* key) {
   const Json* member = common::find_member(json, key);
@@ -73,6 +160,9 @@ Result<fleet::HostsEdit> hosts_edit_at(const Json& request) {
 
 Result<fleet::Settings> settings_at(const Json& request) {
   const Json& asked = common::object_at(request, "settings");
+  for (const char* key : {"addresses", "approval", "keepalive_s"}) {
+    KRAIT_CHECK(check_present(asked, key));
+  }
   KRAIT_TRY(auto settings, fleet::parse_settings(asked.dump(-1, ' ', false, Json::error_handler_t::replace)));
   KRAIT_CHECK(check_settings(asked, settings));
   return settings;

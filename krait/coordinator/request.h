@@ -1,4 +1,4 @@
-// What administrators' requests are made of. Pure.
+// What administrators' requests are made of: which members there are, and what each is. Pure.
 #pragma once
 
 #include "common/json.h"
@@ -9,6 +9,13 @@
 namespace krait::coordinator {
 
 using common::Json;
+
+// Fails with invalid_input where a member that requests have is of another kind than it should be: read as nothing, as
+// common/json.h has it, it might mean more than was asked for ("hosts": all of them). Everything else reads behind
+// this.
+common::Result<void> check_members(const Json& request);
+// Likewise where one is missing without which nobody knows what was meant.
+common::Result<void> check_present(const Json& request, const char* key);
 
 bool truth_at(const Json& json, const char* key);  // else false
 // What base64 stands for. Fails where there is none.
