@@ -23,6 +23,9 @@ namespace {
 
 std::string encoded(const trust::Bytes& bytes) { return common::to_base64(bytes); }
 
+// Nothing: none yet, over the connection that the host has now.
+Json revision_json(std::uint64_t revision) { return revision == 0 ? Json() : Json(revision); }
+
 }  // namespace
 
 Result<Json> Admin::status(const Json& /*request*/, const Asker& /*asker*/) {
@@ -104,8 +107,8 @@ Json Admin::host_json(const fleet::Host& host) const {
   json["waits_for_approval"] = host.waits_for_approval;
   json["left"] = host.left;
   json["online"] = state.online;
-  json["enforced"] = state.enforced;
-  json["sent"] = state.sent;
+  json["enforced"] = revision_json(state.enforced);
+  json["sent"] = revision_json(state.sent);
   json["behind"] = state.behind;
   json["failure"] = state.failure.empty() ? Json() : Json(state.failure);
   json["joined_s"] = host.joined_s;

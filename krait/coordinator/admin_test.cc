@@ -137,5 +137,24 @@ TEST_F(Requests, ToSetSettingsSayThemAll) {
   EXPECT_TRUE(service_->network().settings().approval);
 }
 
+TEST_F(Requests, ForHostsSayNothingOfARevisionBeforeTheHostHas) {
+  add_web1();
+  const auto host = [&] { return ask({{"request", "hosts"}, {"host", "web1"}})["hosts"][0]; };
+  EXPECT_EQ(host()["online"], false);
+  EXPECT_TRUE(host()["enforced"].is_null());
+  Wire wire;
+  const SessionId id = service_->on_connected(wire, fleet::TestAuthor::applicant("web1", 1).link_key, std::nullopt);
+  const auto say = [&](wire::Message message) { service_->on_message(id, message); };
+  say(wire::Hello{});
+  EXPECT_EQ(host()["online"], true);
+  EXPECT_TRUE(host()["enforced"].is_null());
+  EXPECT_TRUE(host()["sent"].is_null());
+  say(wire::Watch{});
+  EXPECT_EQ(host()["sent"], service_->revision());
+  EXPECT_TRUE(host()["enforced"].is_null());
+  say(wire::Enforced{service_->revision(), ""});
+  EXPECT_EQ(host()["enforced"], service_->revision());
+}
+
 }  // namespace
 }  // namespace krait::coordinator

@@ -32,8 +32,8 @@ struct Spread {
 
 struct HostState {
   bool online = false;
-  std::uint64_t enforced = 0;  // the last revision that it said it enforces
-  std::uint64_t sent = 0;
+  std::uint64_t enforced = 0;  // the last revision that it said it enforces; 0: it has said nothing yet
+  std::uint64_t sent = 0;      // 0: nothing yet
   bool behind = false;  // there is something newer than was sent
   std::string failure{};
   std::int64_t since_s = 0;  // online, Unix time
