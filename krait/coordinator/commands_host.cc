@@ -160,7 +160,7 @@ struct RotateFlags : AdminFlags {
 };
 
 bool is_wanted(const RotateFlags& flags, const Json& host) {
-  return !host.value("left", false) && !host.value("waits_for_approval", false) &&
+  return takes_part(host) &&
          (flags.hosts.empty() || std::ranges::find(flags.hosts, common::text_at(host, "name")) != flags.hosts.end());
 }
 
@@ -195,8 +195,7 @@ std::string lacks_text(const Lacks& lacks) {
 // Whoever is to be called with the new key has to know it first.
 std::string lack_of_knowledge(const RotateFlags& flags, const Json& host) {
   const bool online = host.value("online", false);
-  const bool away =
-      host.value("left", false) || host.value("waits_for_approval", false) || (!online && flags.despite_offline);
+  const bool away = !takes_part(host) || (!online && flags.despite_offline);
   if (!away && !online) {
     return "offline: it would go on with the former keys of its peers";
   }
