@@ -111,6 +111,7 @@ Json Admin::host_json(const fleet::Host& host) const {
   json["sent"] = revision_json(state.sent);
   json["behind"] = state.behind;
   json["failure"] = state.failure.empty() ? Json() : Json(state.failure);
+  json["copied"] = state.copied ? Json(places_text(*state.copied)) : Json();
   json["joined_s"] = host.joined_s;
   return json;
 }

@@ -154,6 +154,7 @@ TEST_F(Requests, ForHostsSayNothingOfARevisionBeforeTheHostHas) {
   EXPECT_TRUE(host()["enforced"].is_null());
   say(wire::Enforced{service_->revision(), ""});
   EXPECT_EQ(host()["enforced"], service_->revision());
+  EXPECT_TRUE(host()["copied"].is_null());
 }
 
 }  // namespace

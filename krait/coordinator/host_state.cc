@@ -28,7 +28,9 @@ std::string state_text(const Json& host) {
   if (!takes_part(host)) {
     return host.value("left", false) ? "has left; strike it off with host remove" : "waits for host approve";
   }
-  return host.value("online", false) ? online_text(host) : "offline";
+  const std::string places = common::text_at(host, "copied");
+  return (host.value("online", false) ? online_text(host) : "offline") +
+         (places.empty() ? "" : fmt::format("; two machines have its key: {}", places));
 }
 
 }  // namespace krait::coordinator

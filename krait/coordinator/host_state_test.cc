@@ -24,6 +24,11 @@ TEST(HostState, IsNotKnownBeforeTheHostHasSaidIt) {
   EXPECT_EQ(state_text(failing), "online, does not enforce what it has: no agent");
 }
 
+TEST(HostState, NamesBothMachinesThatHaveItsKey) {
+  EXPECT_EQ(state_text({{"online", true}, {"enforced", 9}, {"copied", "192.0.2.1 and 192.0.2.9"}}),
+            "online, enforces revision 9; two machines have its key: 192.0.2.1 and 192.0.2.9");
+}
+
 TEST(HostState, SaysWhoTakesPart) {
   EXPECT_TRUE(takes_part({{"left", false}, {"waits_for_approval", false}}));
   EXPECT_FALSE(takes_part({{"left", true}, {"waits_for_approval", false}}));
