@@ -423,6 +423,7 @@ Result<std::vector<wire::KeyPair>> write_network(const std::string& folder, cons
     for (std::size_t byte = 0; byte < 4; ++byte) {
       binding.key[byte] = static_cast<std::uint8_t>((i + 1) >> 8U * byte);
     }
+    binding.key.back() = 1;  // 1 and 0 are no keys
     KRAIT_CHECK(book.put(binding));
     const fleet::Host host{
         .number = i + 1, .name = binding.name, .link_key = pair.hash, .seen = common::Ip::parse("127.0.0.1")};

@@ -16,22 +16,16 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/test_folder.h"
 
 namespace common {
 namespace {
 
 class File : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "krait_file_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  [[nodiscard]] std::string path(const char* name) const { return folder_.at(name); }
 
-  [[nodiscard]] std::string path(const char* name) const { return folder_ / name; }
-
-  std::filesystem::path folder_;
+  common::TestFolder folder_;
 };
 
 TEST_F(File, ReadsWhatWasWritten) {
@@ -103,7 +97,7 @@ TEST_F(File, RefusesLargerFiles) {
 
 TEST_F(File, RefusesWhatIsNoFile) {
   EXPECT_EQ(read_file(path("none"), 4).error().code(), ErrorCode::not_found);
-  EXPECT_EQ(read_file(folder_, 4).error().code(), ErrorCode::invalid_input);
+  EXPECT_EQ(read_file(folder_.path(), 4).error().code(), ErrorCode::invalid_input);
   ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
   EXPECT_EQ(read_file(path("pipe"), 4).error().code(), ErrorCode::invalid_input);  // and does not wait for a writer
   EXPECT_EQ(read_file("/dev/zero", 4).error().code(), ErrorCode::invalid_input);
@@ -203,7 +197,7 @@ TEST_F(File, ReplacesAtOnceWithTheModeAsked) {
   struct stat status{};
   ASSERT_EQ(::stat(path("f").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777U, 0600U);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);  // no scratch file is left
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);  // no scratch file is left
 }
 
 // Ended half-way, a process leaves its scratch file; the next one may have the same number, as in a container.

@@ -9,22 +9,21 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 
 #include "common/file.h"
+#include "common/test_folder.h"
 
 namespace common {
 namespace {
 
 // Ends a child by SIGABRT in a folder of its own; true: the kernel says that it dumped a core.
 bool dumps_core(bool forbidden) {
-  std::string folder = testing::TempDir() + "krait-core-XXXXXX";
-  EXPECT_NE(::mkdtemp(folder.data()), nullptr);
+  const common::TestFolder folder;
   const pid_t child = ::fork();
   if (child == 0) {
     const rlimit whole{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-    if (::chdir(folder.c_str()) != 0 || ::setrlimit(RLIMIT_CORE, &whole) != 0) {
+    if (::chdir(folder.path().c_str()) != 0 || ::setrlimit(RLIMIT_CORE, &whole) != 0) {
       ::_exit(1);
     }
     if (forbidden) {
@@ -37,7 +36,6 @@ bool dumps_core(bool forbidden) {
   int status = 0;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFSIGNALED(status));
-  std::filesystem::remove_all(folder);
   return WCOREDUMP(status);
 }
 

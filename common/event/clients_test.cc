@@ -1,7 +1,6 @@
 // What clients of other users may do to the control socket's server. Needs root, to connect as somebody else.
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -14,7 +13,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,6 +20,7 @@
 #include "common/event/peer_credentials.h"
 #include "common/event/stream_server.h"
 #include "common/event/unix_socket.h"
+#include "common/test_folder.h"
 
 namespace common {
 namespace {
@@ -62,9 +61,7 @@ class ClientsTest : public testing::Test {
     if (::geteuid() != 0) {
       GTEST_SKIP() << "skipped: needs root";
     }
-    std::string pattern = testing::TempDir() + "krait-clients-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
-    ASSERT_EQ(::chmod(directory_.c_str(), 0755), 0);
+    ASSERT_EQ(::chmod(directory_.path().c_str(), 0755), 0);
     auto socket = ControlSocket::listen(path(), "a hint");
     ASSERT_TRUE(socket) << socket.error().text();
     socket_ = std::make_unique<ControlSocket>(std::move(*socket));
@@ -78,9 +75,6 @@ class ClientsTest : public testing::Test {
     }
     server_.reset();
     socket_.reset();
-    if (!directory_.empty()) {
-      std::filesystem::remove_all(directory_);
-    }
   }
   void serve(const StreamLimits& limits = {}, std::optional<gid_t> group = kKraitGroup) {
     server_ = std::move(
@@ -89,7 +83,7 @@ class ClientsTest : public testing::Test {
     ASSERT_TRUE(loop_->add(stop_.get(), EPOLLIN, [this](std::uint32_t) { loop_->stop(); }));
     thread_ = std::thread([this] { EXPECT_TRUE(loop_->run()); });
   }
-  [[nodiscard]] std::string path() const { return directory_ + "/test.sock"; }
+  [[nodiscard]] std::string path() const { return directory_.at("test.sock"); }
 
   // The kernel keeps credentials by thread (the C library's setuid() changes all threads of a process, the system call
   // does not), and a socket remembers those of the thread that connected it.
@@ -109,7 +103,7 @@ class ClientsTest : public testing::Test {
     return connected;
   }
 
-  std::string directory_;
+  common::TestFolder directory_;
   std::unique_ptr<ControlSocket> socket_;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<StreamServer> server_;

@@ -1,7 +1,6 @@
 #include "common/event/stream_server.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "common/event/unix_socket.h"
+#include "common/test_folder.h"
 
 namespace common {
 namespace {
@@ -40,8 +40,6 @@ std::optional<Answer> echo(std::string_view input, const Client&) {
 class StreamServerTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "krait-stream-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
     auto socket = ControlSocket::listen(path(), "a hint");
     ASSERT_TRUE(socket) << socket.error().text();
     socket_ = std::make_unique<ControlSocket>(std::move(*socket));
@@ -57,9 +55,8 @@ class StreamServerTest : public testing::Test {
     thread_.join();
     server_.reset();
     socket_.reset();
-    std::filesystem::remove_all(directory_);
   }
-  [[nodiscard]] std::string path() const { return directory_ + "/test.sock"; }
+  [[nodiscard]] std::string path() const { return directory_.at("test.sock"); }
   [[nodiscard]] Fd connect() const {
     auto fd = connect_unix(path());
     EXPECT_TRUE(fd);
@@ -68,7 +65,7 @@ class StreamServerTest : public testing::Test {
     return std::move(*fd);
   }
 
-  std::string directory_;
+  common::TestFolder directory_;
   std::unique_ptr<ControlSocket> socket_;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<StreamServer> server_;
@@ -100,13 +97,13 @@ std::string hear(const Fd& fd) {
 // that wait, only the last would ever be heard.
 TEST_F(StreamServerTest, ClientsHaveTheirTurnHoweverManyConnect) {
   constexpr int kClients = 60;  // as many as the queue holds
-  auto socket = ControlSocket::listen(directory_ + "/other.sock", "a hint");
+  auto socket = ControlSocket::listen(directory_.at("other.sock"), "a hint");
   ASSERT_TRUE(socket);
   const auto loop = std::move(*Loop::create());
   const auto server = std::move(*StreamServer::serve(*loop, socket->take(), echo, {}, {.clients = 1}));
   std::vector<Fd> clients;
   for (int i = 0; i < kClients; ++i) {
-    clients.push_back(std::move(*connect_unix(directory_ + "/other.sock")));
+    clients.push_back(std::move(*connect_unix(directory_.at("other.sock"))));
     say(clients.back(), "end\n");
   }
   const Fd stop(::eventfd(0, EFD_CLOEXEC));
@@ -196,9 +193,8 @@ TEST_F(StreamServerTest, RefusesASecondAgentOnTheSameSocket) {
 }
 
 TEST(ControlSocketTest, ReplacesAStaleSocketAndRefusesOtherFiles) {
-  std::string pattern = testing::TempDir() + "krait-stale-XXXXXX";
-  const std::string directory = ::mkdtemp(pattern.data());
-  const std::string path = directory + "/sub/agent.sock";
+  const common::TestFolder directory;
+  const std::string path = directory.at("sub/agent.sock");
   {
     auto first = ControlSocket::listen(path, "a hint");
     ASSERT_TRUE(first) << first.error().text();
@@ -221,7 +217,6 @@ TEST(ControlSocketTest, ReplacesAStaleSocketAndRefusesOtherFiles) {
   std::filesystem::create_directory(path);
   EXPECT_FALSE(ControlSocket::listen(path, "a hint"));
   EXPECT_FALSE(ControlSocket::listen(std::string(200, 'a'), "a hint"));
-  std::filesystem::remove_all(directory);
 }
 
 TEST_F(StreamServerTest, HandsAConnectionOver) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/file.h"
+#include "common/test_folder.h"
 
 namespace krait::cli {
 namespace {
@@ -17,22 +18,17 @@ namespace {
 // What `krait up` runs, with a script in the agent's place.
 class SpawnTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "krait-spawn-XXXXXX";
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   common::Result<void> spawn(const std::string& script, int patience_ms = 60'000) {
-    const std::string agent = folder_ + "/agent";
+    const std::string agent = folder_.at("agent");
     EXPECT_TRUE(common::write_file(agent, "#!/bin/sh\n" + script, 0700));
     return spawn_agent({.agent = agent,
                         .config = "c",
-                        .socket = folder_ + "/environment",
-                        .log = folder_ + "/log",
+                        .socket = folder_.at("environment"),
+                        .log = folder_.at("log"),
                         .patience_ms = patience_ms});
   }
 
-  std::string folder_;
+  common::TestFolder folder_;
 };
 
 TEST_F(SpawnTest, HandsOnNothingOfTheCallersEnvironmentButWhatTheAgentReads) {
@@ -41,7 +37,7 @@ TEST_F(SpawnTest, HandsOnNothingOfTheCallersEnvironmentButWhatTheAgentReads) {
   EXPECT_FALSE(spawn("env >\"$4\"; exit 2"));
   ::unsetenv("CLOUD_TOKEN");
   ::unsetenv("KRAIT_IFACE");
-  const auto environment = common::read_file(folder_ + "/environment", 65536);
+  const auto environment = common::read_file(folder_.at("environment"), 65536);
   ASSERT_TRUE(environment) << environment.error().text();
   EXPECT_EQ(environment->find("CLOUD_TOKEN"), std::string::npos);
   EXPECT_NE(environment->find("KRAIT_IFACE=tun7"), std::string::npos);
@@ -52,7 +48,7 @@ TEST_F(SpawnTest, HandsOnNothingOfTheCallersEnvironmentButWhatTheAgentReads) {
 TEST_F(SpawnTest, ReturnsWhenTheAgentIsReadyAndRunsOn) {
   const auto done = spawn("echo $$ >\"${4%/*}/pid\"; echo READY=1 >&$KRAIT_NOTICE_FD; exec sleep 1000");
   EXPECT_TRUE(done) << done.error().text();
-  const auto pid = common::read_file(folder_ + "/pid", 99);
+  const auto pid = common::read_file(folder_.at("pid"), 99);
   ASSERT_TRUE(pid);
   EXPECT_EQ(::kill(std::stoi(*pid), SIGKILL), 0);
   int status = 0;
@@ -70,12 +66,12 @@ TEST_F(SpawnTest, DoesNotWaitWithoutEnd) {
   // The second one can say nothing any more.
   for (const char* script :
        {"echo $$ >pid; exec sleep 1000", "echo $$ >pid; eval \"exec $KRAIT_NOTICE_FD>&-\"; exec sleep 1000"}) {
-    const auto failed = spawn(std::string("cd ") + folder_ + "; " + script, 300);
+    const auto failed = spawn("cd " + folder_.path() + "; " + script, 300);
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().code(), common::ErrorCode::system);
     EXPECT_NE(failed.error().text().find("had not put the policy in force"), std::string::npos)
         << failed.error().text();
-    const auto pid = common::read_file(folder_ + "/pid", 99);
+    const auto pid = common::read_file(folder_.at("pid"), 99);
     ASSERT_TRUE(pid);
     int status = 0;
     ASSERT_EQ(::waitpid(std::stoi(*pid), &status, 0), std::stoi(*pid));
@@ -84,19 +80,19 @@ TEST_F(SpawnTest, DoesNotWaitWithoutEnd) {
 }
 
 TEST_F(SpawnTest, WritesItsLogIntoNothingButAFileOfItsOwn) {
-  const std::string log = folder_ + "/log";
-  ASSERT_TRUE(common::write_file(folder_ + "/precious", "kept", 0600));
+  const std::string log = folder_.at("log");
+  ASSERT_TRUE(common::write_file(folder_.at("precious"), "kept", 0600));
   ASSERT_EQ(::mkfifo(log.c_str(), 0600), 0);
   EXPECT_FALSE(spawn("exit 0"));  // and does not wait for a reader
   std::filesystem::remove(log);
-  std::filesystem::create_hard_link(folder_ + "/precious", log);
+  std::filesystem::create_hard_link(folder_.at("precious"), log);
   const auto failed = spawn("exit 0");
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().text(), log + " is not a plain file of this user's; rm " + log);
   std::filesystem::remove(log);
-  std::filesystem::create_symlink(folder_ + "/precious", log);
+  std::filesystem::create_symlink(folder_.at("precious"), log);
   EXPECT_FALSE(spawn("exit 0"));
-  EXPECT_EQ(*common::read_file(folder_ + "/precious", 99), "kept");
+  EXPECT_EQ(*common::read_file(folder_.at("precious"), 99), "kept");
 }
 
 TEST_F(SpawnTest, TellsWrongUseFromOtherFailures) {

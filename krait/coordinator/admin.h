@@ -1,5 +1,5 @@
-// What administrators ask: one JSON object each way, {"request":NAME, ...} and {"version":1, ...}; docs/coordinator.md
-// has the table. What changes anything that hosts verify comes signed by an administrator's key already.
+// What administrators ask: one JSON object each way, {"request":NAME, ...} and {"version":1, ...}; request.h
+// says what the members are. What changes anything that hosts verify comes signed by an administrator's key already.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +46,7 @@ class Admin {
   struct Command;
   static const std::map<std::string, Command, std::less<>>& commands();
 
+  static Json fresh_answer();
   common::Result<Json> status(const Json& request, const Asker& asker);
   common::Result<Json> authority(const Json& request, const Asker& asker);
   common::Result<Json> hosts(const Json& request, const Asker& asker);

@@ -230,7 +230,7 @@ Result<Json> all_hosts(const Reach& reach, const std::string& name) {
   }
   for (Json& host : answer["hosts"]) {
     const auto found = elsewhere.find(common::text_at(host, "name"));
-    for (const char* member : {"online", "enforced", "sent", "behind", "failure"}) {
+    for (const char* member : {"online", "enforced", "sent", "behind", "failure", "copied"}) {
       if (found != elsewhere.end()) {
         host[member] = found->second[member];
       }

@@ -13,6 +13,7 @@
 #include "krait/coordinator/ask.h"
 #include "krait/coordinator/author.h"
 #include "krait/coordinator/command.h"
+#include "krait/coordinator/host_state.h"
 
 namespace krait::coordinator {
 
@@ -32,22 +33,6 @@ std::string addresses_text(const Json& host) {
     text += (text.empty() ? "" : ", ") + (address.is_string() ? address.get<std::string>() : "");
   }
   return text;
-}
-
-std::string state_text(const Json& host) {
-  if (host.value("left", false)) {
-    return "has left; strike it off with host remove";
-  }
-  if (host.value("waits_for_approval", false)) {
-    return "waits for host approve";
-  }
-  if (!host.value("online", false)) {
-    return "offline";
-  }
-  const std::string failure = common::text_at(host, "failure");
-  return failure.empty()
-             ? fmt::format("online, enforces revision {}", common::number_at(host, "enforced"))
-             : fmt::format("online, does not enforce revision {}: {}", common::number_at(host, "sent"), failure);
 }
 
 Result<void> list(const HostFlags& flags, Output& output) {
@@ -175,7 +160,7 @@ struct RotateFlags : AdminFlags {
 };
 
 bool is_wanted(const RotateFlags& flags, const Json& host) {
-  return !host.value("left", false) && !host.value("waits_for_approval", false) &&
+  return takes_part(host) &&
          (flags.hosts.empty() || std::ranges::find(flags.hosts, common::text_at(host, "name")) != flags.hosts.end());
 }
 
@@ -210,13 +195,13 @@ std::string lacks_text(const Lacks& lacks) {
 // Whoever is to be called with the new key has to know it first.
 std::string lack_of_knowledge(const RotateFlags& flags, const Json& host) {
   const bool online = host.value("online", false);
-  const bool away =
-      host.value("left", false) || host.value("waits_for_approval", false) || (!online && flags.despite_offline);
+  const bool away = !takes_part(host) || (!online && flags.despite_offline);
   if (!away && !online) {
     return "offline: it would go on with the former keys of its peers";
   }
-  const bool knows = host.value("enforced", std::uint64_t{0}) == host.value("sent", std::uint64_t{0}) &&
-                     !host.value("behind", false) && common::text_at(host, "failure").empty();
+  const auto enforced = common::find_number(host, "enforced");
+  const bool knows = enforced && enforced == common::find_number(host, "sent") && !host.value("behind", false) &&
+                     common::text_at(host, "failure").empty();
   return away || knows ? "" : "does not enforce what it was sent";
 }
 

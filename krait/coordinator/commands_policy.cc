@@ -13,6 +13,7 @@
 #include "krait/coordinator/ask.h"
 #include "krait/coordinator/author.h"
 #include "krait/coordinator/command.h"
+#include "krait/coordinator/host_state.h"
 #include "krait/fleet/difference.h"
 #include "krait/plan/plan.h"
 
@@ -116,7 +117,7 @@ Result<std::vector<std::string>> offline_hosts(const Reach& reach, const fleet::
   }
   KRAIT_TRY(const auto answer, all_hosts(reach));
   for (const Json& host : common::list_at(answer, "hosts")) {
-    if (!host.value("online", false) && !host.value("left", false) && !host.value("waits_for_approval", false)) {
+    if (!host.value("online", false) && takes_part(host)) {
       names.push_back(common::text_at(host, "name"));
     }
   }

@@ -17,9 +17,11 @@ void add(std::string& text, std::string_view name, std::string_view kind, std::s
 
 std::string metrics_text(const Service& service, std::uint64_t bad_handshakes, bool database_answers) {
   std::size_t behind = 0;
+  std::size_t copied = 0;
   for (const auto& [number, host] : service.network().hosts()) {
     const HostState state = service.state_of(host);
     behind += state.online && state.enforced < state.sent ? 1 : 0;
+    copied += state.copied ? 1 : 0;
   }
   const Counters& counters = service.counters();
   std::string text;
@@ -28,6 +30,7 @@ std::string metrics_text(const Service& service, std::uint64_t bad_handshakes, b
   add(text, "hosts", "gauge", "Hosts of the network.", service.network().hosts().size());
   add(text, "hosts_online", "gauge", "Hosts that are connected here.", service.online());
   add(text, "hosts_behind", "gauge", "Hosts online that do not enforce what they were sent last.", behind);
+  add(text, "hosts_copied", "gauge", "Hosts with whose key two machines call here.", copied);
   add(text, "commits_total", "counter", "Revisions made here.", counters.commits);
   add(text, "joins_total", "counter", "Hosts that joined here.", counters.joins);
   add(text, "refusals_total", "counter", "Requests of hosts that were refused.", counters.refusals);

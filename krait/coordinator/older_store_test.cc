@@ -1,12 +1,11 @@
 // A coordinator's database as each release has left it: tests/golden/store/NUMBER.sql, a statement a line. A later
 // release reads it, after migrate. A new schema adds a file; one that was released never changes.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <sstream>
 
 #include "common/file.h"
+#include "common/test_folder.h"
 #include "krait/coordinator/store_ledger.h"
 #include "krait/fleet/network.h"
 #include "krait/records/store.h"
@@ -16,13 +15,6 @@ namespace {
 
 class OlderStores : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder = std::filesystem::temp_directory_path() / ("krait-older-store." + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder);
-    file = folder / "network.db";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
   void fill_from(const std::string& golden) const {
     const auto text = common::read_file(golden, std::size_t{4} << 20U);
     ASSERT_TRUE(text) << text.error().text();
@@ -35,8 +27,8 @@ class OlderStores : public ::testing::Test {
     }
   }
 
-  std::filesystem::path folder;
-  std::string file;
+  common::TestFolder folder;
+  std::string file = folder.at("network.db");
 };
 
 TEST_F(OlderStores, TheFirstReleasesIsRead) {

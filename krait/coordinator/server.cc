@@ -153,6 +153,7 @@ class Server {
     KRAIT_TRY(confirm_timer_, common::Timer::create(loop_, [this] { confirm_leases(); }));
     KRAIT_TRY(stranger_timer_, common::Timer::create(loop_, [this] { end_strangers(); }));
     follow_lease();
+    service_.set_complain([this](const std::string& what) { log_.warning(what); });
     KRAIT_TRY(tls_, wire::Tls::create(wire::Side::server, key));
     KRAIT_CHECK(listen_for_hosts(options));
     KRAIT_CHECK(listen_for_admins(options));

@@ -163,6 +163,7 @@ void Service::look_for_struck_off(const fleet::Concerned& concerned) {
     const fleet::Host* host = network_->find_host(number);
     if (host == nullptr) {
       budgets_.erase(number);
+      copied_keys_.forget(number);
     }
     const auto found = session_of_host_.find(number);
     if (found == session_of_host_.end() || (host != nullptr && host->link_key == sessions_.at(found->second).key)) {
@@ -330,11 +331,12 @@ void Service::settle(SessionId id, bool enforcing, const std::string& why) {
 
 HostState Service::state_of(const fleet::Host& host) const {
   const auto found = session_of_host_.find(host.number);
+  const auto copied = copied_keys_.places_of(host.number, clock_.steady_us());
   if (found == session_of_host_.end()) {
-    return {};
+    return {.copied = copied};
   }
   const Session& session = sessions_.at(found->second);
-  return {true, session.enforced, session.sent, session.behind, session.failure, session.since_s};
+  return {true, session.enforced, session.sent, session.behind, session.failure, session.since_s, copied};
 }
 
 std::vector<fleet::Offer> Service::reserved() const {

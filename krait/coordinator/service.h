@@ -14,6 +14,7 @@
 
 #include "common/ip.h"
 #include "common/result.h"
+#include "krait/coordinator/copied_keys.h"
 #include "krait/coordinator/ports.h"
 #include "krait/fleet/network.h"
 
@@ -32,11 +33,12 @@ struct Spread {
 
 struct HostState {
   bool online = false;
-  std::uint64_t enforced = 0;  // the last revision that it said it enforces
-  std::uint64_t sent = 0;
-  bool behind = false;  // there is something newer than was sent
+  std::uint64_t enforced = 0;  // the last revision that it said it enforces; 0: it has said nothing yet
+  std::uint64_t sent = 0;      // 0: nothing yet
+  bool behind = false;         // there is something newer than was sent
   std::string failure{};
-  std::int64_t since_s = 0;  // online, Unix time
+  std::int64_t since_s = 0;                    // online, Unix time
+  std::optional<CopiedKeys::Places> copied{};  // two machines have its key
 };
 
 struct Counters {
@@ -53,11 +55,15 @@ class Service {
   using Make = std::function<common::Result<std::vector<fleet::Row>>(const fleet::Network&)>;
   using OnSpread = std::function<void(const Spread&)>;
   using WaitId = std::uint64_t;
+  using Complain = std::function<void(const std::string&)>;
 
   // Both outlive it.
   Service(Ledger& ledger, const Clock& clock) : ledger_(ledger), clock_(clock) {}
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
+
+  // Told of what an administrator has to do something about.
+  void set_complain(Complain complain) { complain_ = std::move(complain); }
 
   // Reads the network; before anything else.
   common::Result<void> load();
@@ -167,6 +173,7 @@ class Service {
   void refuse(Session& session, wire::RefusalCode code, std::string text);
   void refuse(Session& session, const common::Error& error);
   void end_stranger(SessionId id);
+  bool may_take_over(Session& session, const fleet::Host& host);
   void bind(SessionId id, Session& session, std::uint64_t host);
   void say_joined(Session& session, const fleet::Host& host);
   void push(Session& session);
@@ -195,6 +202,8 @@ class Service {
   std::map<std::string, std::set<SessionId>, std::less<>> watching_;  // by identity
   std::map<std::uint64_t, Left> left_;                                // by host, of those that may come back to it
   std::map<std::uint64_t, Budget> budgets_;                           // by host
+  CopiedKeys copied_keys_;
+  Complain complain_;
   std::set<SessionId> joining_;
   std::map<SessionId, std::int64_t> strangers_;      // who is no host yet, and since when (steady)
   std::map<DifferenceKey, Difference> differences_;  // made since the last change

@@ -149,6 +149,9 @@ void Service::on(SessionId id, Session& session, wire::Hello& hello) {
   }
   session.greeted = true;
   const fleet::Host* host = network_->find_link(session.key);
+  if (host != nullptr && !may_take_over(session, *host)) {
+    return;
+  }
   session.peer->send(welcome(version, host != nullptr));
   if (host != nullptr) {
     bind(id, session, host->number);
@@ -164,6 +167,32 @@ wire::Welcome Service::welcome(std::uint32_t version, bool known) const {
   const crypto::Hash& network = network_->trusted().lists.back().value.network;
   std::copy_n(network.begin(), welcome.network.size(), welcome.network.begin());
   return welcome;
+}
+
+// A link that is refused before it was welcomed calls again after an ever longer while.
+bool Service::may_take_over(Session& session, const fleet::Host& host) {
+  const auto former = session_of_host_.find(host.number);
+  if (former == session_of_host_.end() || sessions_.at(former->second).ending) {
+    return true;
+  }
+  const CopiedKeys::Places places{.connected = sessions_.at(former->second).from, .other = session.from};
+  const auto verdict = copied_keys_.on_second(host.number, places, clock_.steady_us());
+  if (verdict == CopiedKeys::Verdict::take_over) {
+    return true;
+  }
+  if (verdict == CopiedKeys::Verdict::refuse_and_tell && complain_) {
+    complain_(
+        fmt::format("two machines call with the key of host {0}, from {1}, and drove each other off; the first one "
+                    "stays connected, the other is refused. Was a disk copied? Strike it off (krait-coordinator host "
+                    "remove {0}), then on both machines: krait leave, delete WireGuard's key file, and krait join, "
+                    "with a token each",
+                    host.name, places_text(places)));
+  }
+  refuse(session, wire::RefusalCode::later,
+         fmt::format("another machine is connected with this host's key; was a disk copied? They call from {}, and an "
+                     "administrator has to strike the host off (host remove {})",
+                     places_text(places), host.name));
+  return false;
 }
 
 // The newest connection of a host counts: the former one's other end may be long gone.

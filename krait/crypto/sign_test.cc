@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
-#include <filesystem>
 #include <fstream>
+
+#include "common/test_folder.h"
 
 namespace krait::crypto {
 namespace {
@@ -58,9 +58,8 @@ TEST(SignTest, TakesNoKeyOfSmallOrder) {
 }
 
 TEST(SignTest, ReadsBackWhatItSavedAndRefusesFilesOfOthers) {
-  std::string folder = (std::filesystem::temp_directory_path() / "krait-sign-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-  const std::string path = folder + "/admin.key";
+  const common::TestFolder folder;
+  const std::string path = folder.at("admin.key");
   const auto key = SigningKey::generate();
   ASSERT_TRUE(key.save(path));
   struct stat info{};
@@ -74,7 +73,6 @@ TEST(SignTest, ReadsBackWhatItSavedAndRefusesFilesOfOthers) {
   const auto refused = SigningKey::load(path, "a test");
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().text().find("chmod 600"), std::string::npos) << refused.error().text();
-  std::filesystem::remove_all(folder);
 }
 
 TEST(SignTest, ReadsOnlyTheOneTextOfAKey) {

@@ -6,6 +6,7 @@
 
 #include "krait/config/load.h"
 #include "krait/config/names.h"
+#include "krait/crypto/key_check.h"
 #include "krait/fleet/network.h"
 #include "krait/fleet/rows.h"
 
@@ -24,6 +25,23 @@ Result<void> check_name(const std::string& name) {
     return refused(fmt::format("{}; {}", fault->message, fault->hint));
   }
   return {};
+}
+
+Result<void> check_wireguard_key(const model::PublicKey& key) {
+  return crypto::is_x25519_key(key) ? Result<void>()
+                                    : refused(
+                                          "the WireGuard key is none: all zeros, or another point of small order, "
+                                          "with which everybody could compute what is agreed on; make another one");
+}
+
+// Every peer would leave it out, and nobody would be told why.
+Result<void> check_keys(const trust::HostBinding& binding) {
+  KRAIT_CHECK(check_wireguard_key(binding.key), binding.name);
+  return crypto::is_ed25519_key(binding.host_key)
+             ? Result<void>()
+             : refused(fmt::format("the key that {} signs with is none of Ed25519: no point, or one of small order; "
+                                   "have the host join with another one",
+                                   binding.name));
 }
 
 // The address `offset` places after the first of a prefix; nothing: it is outside.
@@ -151,7 +169,8 @@ Result<Offer> Network::offer(const Applicant& applicant, const std::vector<Offer
     }
   }
   KRAIT_CHECK(check_routes_free(grant.routes));
-  if (applicant.key == model::PublicKey{} || is_key_of_another(applicant.key, "")) {
+  KRAIT_CHECK(check_wireguard_key(applicant.key));
+  if (is_key_of_another(applicant.key, "")) {
     return refused("the WireGuard key is another host's; make one of its own");
   }
   KRAIT_TRY(auto addresses, free_addresses(grant, applicant.addresses, reserved, now_s));
@@ -165,6 +184,7 @@ Result<std::vector<Row>> Network::enrol(const Offer& offer, const Applicant& app
       binding.key_serial != 0) {
     return refused("the host signed something else than it was offered");
   }
+  KRAIT_CHECK(check_keys(binding));
   if (find_host(offer.name) != nullptr || is_key_of_another(offer.key, "") ||
       find_link(applicant.link_key) != nullptr) {
     return refused("another host came first with this name or key; join again");
@@ -281,6 +301,7 @@ Result<std::vector<Row>> Network::edit_hosts_under(const trust::AdminList& list,
     touched.insert(bound.name);
   }
   for (const trust::HostBinding& bound : edit.put) {
+    KRAIT_CHECK(check_keys(bound));
     KRAIT_CHECK(check_places(bound, touched));
     KRAIT_CHECK(book.put(bound));
     rows.push_back({Kind::binding, bound.name, string_of(trust::encode(bound))});
@@ -460,8 +481,9 @@ Result<std::vector<Row>> Network::change_key(const Host& host, const trust::Sign
     return refused("the change of key is not this host's");
   }
   for (const model::PublicKey& key : {change.value.key, change.value.next_key.value_or(change.value.key)}) {
-    if (key == model::PublicKey{} || is_key_of_another(key, host.name)) {
-      return refused("the key is none, or another host's");
+    KRAIT_CHECK(check_wireguard_key(key));
+    if (is_key_of_another(key, host.name)) {
+      return refused("the key is another host's");
     }
   }
   const auto former = trusted_.key_changes.find(host.name);

@@ -226,7 +226,8 @@ TEST_F(Networks, RefuseAKeyThatIsAnotherHosts) {
   };
   refused(announced("db1", 2, web_key, {}), "another host's");
   refused(announced("db1", 2, db_key, web_key), "another host's");
-  refused(announced("db1", 2, model::PublicKey{}, {}), "the key is none");
+  refused(announced("db1", 2, model::PublicKey{}, {}), "the WireGuard key is none");
+  refused(announced("db1", 2, db_key, model::PublicKey{1}), "the WireGuard key is none");
   refused(announced("db1", 1, fresh, {}), "not this host's");  // signed by web1
   absorb(announced("web1", 1, web_key, fresh));
   refused(announced("db1", 2, fresh, {}), "another host's");
@@ -237,6 +238,38 @@ TEST_F(Networks, RefuseAKeyThatIsAnotherHosts) {
   EXPECT_FALSE(network.offer(late, {}, kNow));
   absorb(announced("web1", 1, fresh, {}, 2));
   refused(announced("db1", 2, fresh, {}), "another host's");
+}
+
+// Its peers would leave it out, without a word.
+TEST_F(Networks, RefuseAHostWhoseKeysAreNone) {
+  absorb(network.add_token(author.token("web", 1)));
+  Applicant low = author.applicant("web1", 1);
+  low.key = {1};  // of small order
+  const auto no_offer = network.offer(low, {}, kNow);
+  ASSERT_FALSE(no_offer);
+  EXPECT_NE(no_offer.error().text().find("the WireGuard key is none"), std::string::npos) << no_offer.error().text();
+  const auto offer = network.offer(author.applicant("web1", 1), {}, kNow);
+  ASSERT_TRUE(offer);
+  constexpr std::array<std::uint8_t, 3> kNone{0, 1, 2};  // of order 4, of order 1, off the curve
+  for (const std::uint8_t first : kNone) {
+    trust::JoinedHost joined = author.seal(*offer, 1).value;
+    joined.binding.host_key = {{first}};
+    const auto rows =
+        network.enrol(*offer, author.applicant("web1", 1), trust::sign(joined, TestAuthor::signing_key(1)), kNow);
+    ASSERT_FALSE(rows) << int{first};
+    EXPECT_NE(rows.error().text().find("the key that web1 signs with is none"), std::string::npos)
+        << rows.error().text();
+  }
+  absorb(network.enrol(*offer, author.applicant("web1", 1), author.seal(*offer, 1), kNow));
+  const auto put = [&](const auto& change) {
+    HostsEdit edit{.put = {*network.binding("web1")}};
+    change(edit.put.front());
+    const auto rows = network.edit_hosts(edit, author.statement(network, edit), kNow);
+    return rows ? std::string() : rows.error().text();
+  };
+  EXPECT_NE(put([](auto& bound) { bound.key = {1}; }).find("web1: the WireGuard key is none"), std::string::npos);
+  EXPECT_NE(put([](auto& bound) { bound.host_key = {{2}}; }).find("signs with is none"), std::string::npos);
+  EXPECT_EQ(put([](auto& /*bound*/) {}), "");
 }
 
 TEST_F(Networks, RefuseTokensThatDoNotHold) {

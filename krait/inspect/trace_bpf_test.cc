@@ -1,6 +1,5 @@
 // `krait trace` as it is installed, on a capture made here.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "common/answer.h"
+#include "common/test_folder.h"
 #include "krait/abi/selector.h"
 #include "krait/cli/krait_program.h"
 #include "krait/inspect/probe_packet.h"
@@ -71,15 +71,12 @@ class TraceTest : public testing::Test {
     if (::geteuid() != 0) {
       GTEST_SKIP() << "skipped: needs root";
     }
-    std::string pattern = testing::TempDir() + "krait-trace-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    std::ofstream(folder_ / "krait.toml") << kConfig;
-    std::ofstream(folder_ / "policy.toml") << kPolicy;
+    std::ofstream(folder_.at("krait.toml")) << kConfig;
+    std::ofstream(folder_.at("policy.toml")) << kPolicy;
     for (const std::uint32_t field : {0xa1b2c3d4U, 0x00040002U, 0U, 0U, 262144U, 101U}) {
       put(capture_, field);
     }
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   void add(const Packet& packet, std::size_t captured, std::size_t original) {
     put(capture_, 0);
@@ -91,8 +88,8 @@ class TraceTest : public testing::Test {
   void add(const Packet& packet) { add(packet, packet.size(), packet.size()); }
 
   std::vector<Json> trace(const std::vector<std::string>& more = {}) {
-    std::ofstream(folder_ / "in.pcap", std::ios::binary) << capture_;
-    std::vector<std::string> arguments{"trace", "--config", folder_ / "krait.toml", "--pcap", folder_ / "in.pcap",
+    std::ofstream(folder_.at("in.pcap"), std::ios::binary) << capture_;
+    std::vector<std::string> arguments{"trace", "--config", folder_.at("krait.toml"), "--pcap", folder_.at("in.pcap"),
                                        "-o",    "json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const Ran ran = cli::krait_program(arguments);
@@ -105,7 +102,7 @@ class TraceTest : public testing::Test {
     return result;
   }
 
-  std::filesystem::path folder_;
+  common::TestFolder folder_;
   std::string capture_;
 };
 
@@ -133,8 +130,8 @@ TEST_F(TraceTest, TakesTheDirectionItIsGiven) {
 
 TEST_F(TraceTest, TakesAnotherPolicy) {
   add(packet_of(KRAIT_SELECTOR_TCP + 5432, kWeb, kDb));
-  std::ofstream(folder_ / "other.toml") << "[[identity]]\nname = \"web\"\n[[identity]]\nname = \"db\"\n";
-  EXPECT_EQ(trace({"--policy", folder_ / "other.toml"})[0]["reason"], "no_rule");
+  std::ofstream(folder_.at("other.toml")) << "[[identity]]\nname = \"web\"\n[[identity]]\nname = \"db\"\n";
+  EXPECT_EQ(trace({"--policy", folder_.at("other.toml")})[0]["reason"], "no_rule");
 }
 
 TEST_F(TraceTest, TellsWhyStrangePacketsAreDropped) {
@@ -176,10 +173,10 @@ TEST_F(TraceTest, TakesCutAndLongPackets) {
 TEST_F(TraceTest, SaysWhatItLacks) {
   add(packet_of(KRAIT_SELECTOR_TCP + 5432, kWeb, kDb));
   trace();
-  std::filesystem::permissions(folder_, std::filesystem::perms::all);
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
   const Ran refused = cli::run_program(
-      KRAIT_INSPECT_PROGRAM, {"trace", "--config", folder_ / "krait.toml", "--pcap", folder_ / "in.pcap", "-o", "json"},
-      65534);
+      KRAIT_INSPECT_PROGRAM,
+      {"trace", "--config", folder_.at("krait.toml"), "--pcap", folder_.at("in.pcap"), "-o", "json"}, 65534);
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_EQ(refused.json()["code"], "permission");
   EXPECT_NE(refused.err.find("needs root"), std::string::npos) << refused.err;

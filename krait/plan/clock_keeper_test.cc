@@ -10,6 +10,8 @@
 #include <fstream>
 #include <string>
 
+#include "common/test_folder.h"
+
 namespace krait::plan {
 namespace {
 
@@ -23,14 +25,6 @@ std::string text_of(const std::string& path) {
 
 class ClockKeeperTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "clock_keeper.XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-    path_ = folder_ + "/latest_time";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   // What an agent of another boot has left: it has seen a time that is so much later than now.
   void put_record(std::int64_t ahead_ns) const {
     const std::int64_t seen_ns = common::now().unix_ns + ahead_ns;
@@ -40,13 +34,13 @@ class ClockKeeperTest : public testing::Test {
   }
   [[nodiscard]] bool is_ahead() const { return ClockKeeper(path_).look({}).clock_is_wrong(); }
 
-  std::string folder_;
-  std::string path_;
+  common::TestFolder folder_;
+  std::string path_ = folder_.at("latest_time");
 };
 
 TEST_F(ClockKeeperTest, GoesByTheClockWhereNothingWasSeen) {
   ClockKeeper keeper(path_);
-  const model::KnownTime known = keeper.look({folder_ + "/none.toml"});
+  const model::KnownTime known = keeper.look({folder_.at("none.toml")});
   EXPECT_EQ(known.source, model::TimeSource::clock);
   EXPECT_EQ(known.now.unix_ns, known.clock_ns);
   keeper.save();
@@ -83,12 +77,12 @@ TEST_F(ClockKeeperTest, ForgetsWhatSomebodyTakesAway) {
 }
 
 TEST_F(ClockKeeperTest, GoesByTheFilesThatAreRead) {
-  const std::string policy = folder_ + "/policy.toml";
+  const std::string policy = folder_.at("policy.toml");
   std::ofstream(policy) << "";
   const timespec times[2] = {{0, UTIME_NOW}, {(common::now().unix_ns + 2 * kDay) / kS, 0}};
   ASSERT_EQ(::utimensat(AT_FDCWD, policy.c_str(), times, 0), 0);
   ClockKeeper keeper(path_);
-  const model::KnownTime known = keeper.look({folder_ + "/krait.toml", policy});
+  const model::KnownTime known = keeper.look({folder_.at("krait.toml"), policy});
   if (known.synchronized) {
     EXPECT_EQ(known.source, model::TimeSource::clock);
     GTEST_SKIP() << "this machine's clock is kept by NTP";
@@ -99,7 +93,7 @@ TEST_F(ClockKeeperTest, GoesByTheFilesThatAreRead) {
 
 TEST_F(ClockKeeperTest, BelievesNoLink) {
   put_record(2 * kDay);
-  const std::string elsewhere = folder_ + "/elsewhere";
+  const std::string elsewhere = folder_.at("elsewhere");
   ASSERT_EQ(::rename(path_.c_str(), elsewhere.c_str()), 0);
   const std::string text = text_of(elsewhere);
   ASSERT_EQ(::symlink(elsewhere.c_str(), path_.c_str()), 0);
@@ -139,7 +133,7 @@ TEST_F(ClockKeeperTest, BelievesNothingElse) {
 }
 
 TEST_F(ClockKeeperTest, WorksWithoutItsFolder) {
-  ClockKeeper keeper(folder_ + "/none/latest_time");
+  ClockKeeper keeper(folder_.at("none/latest_time"));
   EXPECT_EQ(keeper.look({}).source, model::TimeSource::clock);
   EXPECT_EQ(keeper.trouble(), "");
   keeper.save();

@@ -2,11 +2,11 @@
 #include "krait/plan/joined.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "common/test_folder.h"
 #include "krait/compile/evaluate.h"
 #include "krait/crypto/pair.h"
 #include "krait/trust/network_test.h"
@@ -21,19 +21,13 @@ using trust::Network;
 class JoinedTest : public testing::Test {
  protected:
   JoinedTest() : network_(authors_.network()), anchor_{.list = network_.lists[0]} {}
-  void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() / "krait-joined-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   JoinedHost host(const std::string& name) {
-    JoinedHost made{.file = folder_ + "/host.json",
+    JoinedHost made{.file = folder_.at("host.json"),
                     .name = name,
                     .interface = "wg7",
                     .listen_port = 51821,
-                    .private_key_file = folder_ + "/host.key",
-                    .offered_file = folder_ + "/offered"};
+                    .private_key_file = folder_.at("host.key"),
+                    .offered_file = folder_.at("offered")};
     std::ofstream(made.file) << joined_host_text(made);
     return made;
   }
@@ -63,7 +57,7 @@ class JoinedTest : public testing::Test {
   Authors authors_;
   Network network_;
   Anchor anchor_;
-  std::string folder_;
+  common::TestFolder folder_;
 };
 
 TEST_F(JoinedTest, JudgesAsTheAdministratorsPolicyDoesAndDeniesWhatIsBetweenOthers) {
@@ -117,7 +111,7 @@ TEST_F(JoinedTest, HasKeysOfPairsWhereThePolicySaysSo) {
   authors_.set_policy(network_, "preshared_keys = true\n" + std::string(trust::kPolicy));
   const Plan with = plan("web1");
   ASSERT_TRUE(with.wireguard.pair_keys);
-  EXPECT_EQ(*with.wireguard.pair_keys, (model::PairKeys{.file = folder_ + "/pair.key",
+  EXPECT_EQ(*with.wireguard.pair_keys, (model::PairKeys{.file = folder_.at("pair.key"),
                                                         .host_key = trust::key_of(11).verify_key().bytes,
                                                         .network = network_.lists[0].value.network}));
   ASSERT_EQ(with.mesh.peers.size(), 2U);
@@ -139,7 +133,7 @@ TEST_F(JoinedTest, MakesOfTheHostsSigningKeyWhatPairsNeed) {
   };
   EXPECT_FALSE(made());
   ASSERT_TRUE(trust::key_of(11).save(web.host_key_file()));
-  make_missing_pair_key(folder_ + "/nobody.json");
+  make_missing_pair_key(folder_.at("nobody.json"));
   EXPECT_FALSE(made());
   make_missing_pair_key(web.file);
   EXPECT_EQ(made(), crypto::pair_secret(trust::key_of(11)).bytes());

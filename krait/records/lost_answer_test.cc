@@ -9,11 +9,11 @@
 #include <array>
 #include <atomic>
 #include <cstring>
-#include <filesystem>
 #include <thread>
 
 #include "common/event/unix_socket.h"
 #include "common/fd.h"
+#include "common/test_folder.h"
 #include "krait/records/postgresql_server.h"
 #include "krait/records/store.h"
 
@@ -26,10 +26,9 @@ class Between {
   enum class Eats : std::uint8_t { nothing, commit, answer };  // of the next COMMIT; then it ends the connection
 
   explicit Between(std::string server_socket) : server_socket_(std::move(server_socket)) {
-    EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    const std::string path = folder_ + "/.s.PGSQL.5432";
+    const std::string path = folder_.at(".s.PGSQL.5432");
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
     EXPECT_EQ(::listen(listener_.get(), 8), 0);
@@ -39,12 +38,11 @@ class Between {
     const std::uint64_t one = 1;
     std::ignore = ::write(end_.get(), &one, sizeof(one));
     thread_.join();
-    std::filesystem::remove_all(folder_);
   }
   Between(const Between&) = delete;
   Between& operator=(const Between&) = delete;
 
-  [[nodiscard]] const std::string& folder() const { return folder_; }
+  [[nodiscard]] const std::string& folder() const { return folder_.path(); }
   void eat(Eats what) { eats_ = what; }
 
  private:
@@ -96,7 +94,7 @@ class Between {
   }
 
   std::string server_socket_;
-  std::string folder_ = "/tmp/krait-between.XXXXXX";
+  common::TestFolder folder_;
   common::Fd listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   common::Fd end_{::eventfd(0, EFD_CLOEXEC)};
   std::atomic<Eats> eats_ = Eats::nothing;

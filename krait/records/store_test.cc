@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
 #include <thread>
 
+#include "common/test_folder.h"
 #include "krait/records/postgresql_server.h"
 
 namespace krait::records {
@@ -31,14 +31,7 @@ class Stores : public ::testing::TestWithParam<Where> {
       where_ = server()->make_database("krait_" + std::to_string(++count));
       return;
     }
-    folder_ = "/tmp/krait-records.XXXXXX";
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-    where_ = folder_ + "/network.db";
-  }
-  void TearDown() override {
-    if (!folder_.empty()) {
-      std::filesystem::remove_all(folder_);
-    }
+    where_ = folder_.at("network.db");
   }
 
   [[nodiscard]] std::unique_ptr<Database> connect() const {
@@ -57,7 +50,7 @@ class Stores : public ::testing::TestWithParam<Where> {
     return *std::move(store);
   }
 
-  std::string folder_;
+  common::TestFolder folder_;
   std::string where_;
 };
 
@@ -258,10 +251,9 @@ TEST(Postgresql, IsConnectedAnewAfterItsServerCrashed) {
 
 // A file that may not grow: what does not fit is not half there, and what fits later is taken.
 TEST(Sqlite, SaysThatItsDiskIsFull) {
-  std::string folder = "/tmp/krait-records.XXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const common::TestFolder folder;
   {
-    auto store = Store::create(*open_sqlite(folder + "/network.db", false));
+    auto store = Store::create(*open_sqlite(folder.at("network.db"), false));
     ASSERT_TRUE(store);
     ASSERT_TRUE(store->database().run("PRAGMA max_page_count = 20"));
     const auto full = store->commit(change_of(0, {{1, "small", "x"}, {1, "large", std::string(1U << 20U, 'x')}}));
@@ -271,25 +263,22 @@ TEST(Sqlite, SaysThatItsDiskIsFull) {
     EXPECT_EQ(*store->commit(change_of(0, {{1, "small", "x"}})), 1U);
     EXPECT_EQ(*store->verify_audit(), 1U);
   }
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Sqlite, IsCopiedWhole) {
-  std::string folder = "/tmp/krait-records.XXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const common::TestFolder folder;
   {
-    auto store = Store::create(*open_sqlite(folder + "/network.db", false));
+    auto store = Store::create(*open_sqlite(folder.at("network.db"), false));
     ASSERT_TRUE(store);
     ASSERT_TRUE(store->commit(change_of(0, {{1, "a", kBytes}})));
-    ASSERT_TRUE(store->database().copy_to(folder + "/copy.db"));
-    EXPECT_FALSE(store->database().copy_to(folder + "/copy.db"));
-    auto copy = Store::open(*open_sqlite(folder + "/copy.db", true));
+    ASSERT_TRUE(store->database().copy_to(folder.at("copy.db")));
+    EXPECT_FALSE(store->database().copy_to(folder.at("copy.db")));
+    auto copy = Store::open(*open_sqlite(folder.at("copy.db"), true));
     ASSERT_TRUE(copy) << copy.error().text();
     EXPECT_EQ(all_since(*copy, 0), all_since(*store, 0));
     // One process has a network at a time.
-    EXPECT_FALSE(open_sqlite(folder + "/network.db", true));
+    EXPECT_FALSE(open_sqlite(folder.at("network.db"), true));
   }
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -1,9 +1,19 @@
 #include "krait/wire/key_pair.h"
 
 #include <gtest/gtest.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "common/base64.h"
+#include "krait/wire/openssl.h"
 
 namespace krait::wire {
 namespace {
+
+using common::Result;
 
 TEST(KeyPair, IsReadBackWithTheSameHash) {
   const auto made = make_key_pair();
@@ -26,6 +36,33 @@ TEST(KeyPair, RefusesWhatHoldsNoKey) {
   // One key with another's certificate.
   const auto other = make_key_pair();
   EXPECT_FALSE(parse_key_pair(other->pem.substr(0, other->pem.find("-----BEGIN CERT")) + certificate));
+}
+
+// What the other end shows, with a public key that is no point of P-256 (SEC 1, 2.3.4: the key begins with a 4).
+TEST(KeyPair, IsNoneWhereItIsOffTheCurve) {
+  const auto made = make_key_pair();
+  ASSERT_TRUE(made);
+  constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----\n";
+  const std::size_t begin = made->pem.find(kBegin) + kBegin.size();
+  std::string text = made->pem.substr(begin, made->pem.find("-----END CERT") - begin);
+  std::erase(text, '\n');
+  auto der = common::from_base64(text);
+  ASSERT_TRUE(der);
+  const auto shown = [&] {
+    const std::uint8_t* at = der->data();
+    const Owned<x509_st> certificate(d2i_X509(nullptr, &at, static_cast<long>(der->size())));
+    return certificate ? hash_of_key(*certificate) : Result<KeyHash>(openssl_error("no certificate"));
+  };
+  const auto whole = shown();
+  ASSERT_TRUE(whole) << whole.error().text();
+  EXPECT_EQ(*whole, made->hash);
+  constexpr std::array<std::uint8_t, 4> kBitString{0x03, 0x42, 0x00, 0x04};
+  const auto key = std::ranges::search(*der, kBitString);
+  ASSERT_FALSE(key.empty());
+  key.end()[-1 + 64] ^= 1U;  // of the last coordinate
+  const auto refused = shown();
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text().find("neither of P-256"), std::string::npos) << refused.error().text();
 }
 
 // RFC 8032 7.1, the first test; its SubjectPublicKeyInfo was hashed with the openssl program.

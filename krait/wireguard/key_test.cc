@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <utility>
 
+#include "common/test_folder.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
@@ -19,15 +19,8 @@ constexpr const char* kPublic = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=";
 
 class KeyFile : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "krait-key-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::string write(const std::string& text, unsigned mode = 0600) {
-    const std::string path = folder_ / "host.key";
+    const std::string path = folder_.at("host.key");
     std::ofstream(path) << text;
     EXPECT_EQ(::chmod(path.c_str(), mode), 0);
     return path;
@@ -39,7 +32,7 @@ class KeyFile : public testing::Test {
     return key ? "" : key.error().text();
   }
 
-  std::filesystem::path folder_;
+  common::TestFolder folder_;
 };
 
 TEST_F(KeyFile, GivesThePublicKeyOfRfc7748) {
@@ -74,7 +67,7 @@ TEST_F(KeyFile, RefusesAFileThatOthersMayAccess) {
 // systemd gives a service's user access by a list, which a mode shows as rights of the group.
 TEST_F(KeyFile, TakesACredentialWhateverItsMode) {
   write(kPrivate, 0440);
-  ASSERT_EQ(::setenv("CREDENTIALS_DIRECTORY", folder_.c_str(), 1), 0);
+  ASSERT_EQ(::setenv("CREDENTIALS_DIRECTORY", folder_.path().c_str(), 1), 0);
   const auto key = PrivateKey::load_credential("host.key");
   const auto missing = PrivateKey::load_credential("other");
   ASSERT_EQ(::unsetenv("CREDENTIALS_DIRECTORY"), 0);
@@ -95,8 +88,8 @@ TEST_F(KeyFile, OfRootBelongsToTheOwnerOfItsFolder) {
     GTEST_SKIP() << "only root gives files away";
   }
   constexpr uid_t kSomebody = 4711;
-  ASSERT_EQ(::chown(folder_.c_str(), kSomebody, kSomebody), 0);
-  const std::string path = folder_ / "new.key";
+  ASSERT_EQ(::chown(folder_.path().c_str(), kSomebody, kSomebody), 0);
+  const std::string path = folder_.at("new.key");
   ASSERT_TRUE(PrivateKey::generate().save(path));
   struct stat info{};
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
@@ -106,19 +99,19 @@ TEST_F(KeyFile, OfRootBelongsToTheOwnerOfItsFolder) {
 }
 
 TEST_F(KeyFile, RefusesWhatIsNoRegularFile) {
-  const std::string pipe = folder_ / "pipe";
+  const std::string pipe = folder_.at("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   const auto from_pipe = PrivateKey::load(pipe);
   ASSERT_FALSE(from_pipe);
   EXPECT_EQ(from_pipe.error().code(), common::ErrorCode::invalid_input);
-  const auto missing = PrivateKey::load(folder_ / "none");
+  const auto missing = PrivateKey::load(folder_.at("none"));
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code(), common::ErrorCode::not_found);
 }
 
 TEST_F(KeyFile, SavesOnceWithMode0600) {
   const PrivateKey key = PrivateKey::generate();
-  const std::string path = folder_ / "new.key";
+  const std::string path = folder_.at("new.key");
   ASSERT_TRUE(key.save(path));
   struct stat info{};
   ASSERT_EQ(::stat(path.c_str(), &info), 0);

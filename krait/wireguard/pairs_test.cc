@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "common/test_folder.h"
 #include "krait/crypto/pair.h"
 #include "krait/wireguard/rotation.h"
 #include "krait/wireguard/sync.h"
@@ -32,16 +33,9 @@ crypto::SigningKey host(std::uint8_t number) {
 
 class PairsTest : public testing::Test {
  protected:
-  PairsTest() {
-    const std::string folder = (std::filesystem::temp_directory_path() / "krait-pairs-XXXXXX").string();
-    folder_ = folder;
-    EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
-  }
-  ~PairsTest() override { std::filesystem::remove_all(folder_); }
-
   // Of host `own`, which has all others as peers.
   WireguardImage image(std::uint8_t own, std::initializer_list<std::uint8_t> others) {
-    const std::string file = folder_ + "/" + std::to_string(own);
+    const std::string file = folder_.at(std::to_string(own));
     if (::access(file.c_str(), F_OK) != 0) {
       EXPECT_TRUE(crypto::pair_secret(host(own)).save(file));
     }
@@ -63,7 +57,7 @@ class PairsTest : public testing::Test {
     return image;
   }
 
-  std::string folder_;
+  common::TestFolder folder_;
 };
 
 TEST_F(PairsTest, AreTheSameAtBothEndsAndOthersForOtherPairs) {

@@ -6,7 +6,6 @@
 #include <linux/netlink.h>
 #include <linux/wireguard.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,7 +13,6 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -24,6 +22,7 @@
 
 #include "common/fd.h"
 #include "common/netlink/socket.h"
+#include "common/test_folder.h"
 #include "krait/wireguard/wireguard.h"
 
 namespace krait::wireguard {
@@ -140,14 +139,9 @@ std::string found_in(const Secret& secret) {
 
 class SecretsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "krait-secrets-XXXXXX";
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  [[nodiscard]] std::string path() const { return folder_ + "/host.key"; }
+  [[nodiscard]] std::string path() const { return folder_.at("host.key"); }
 
-  std::string folder_;
+  common::TestFolder folder_;
 };
 
 // The search finds what is there: else the other tests could not fail.

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "common/test_folder.h"
 #include "krata/console/lines.h"
 #include "krata/console/log_file.h"
 #include "krata/console/text.h"
@@ -75,13 +75,6 @@ TEST(LineMaker, ALongLineComesInSeveral) {
 
 class LogTest : public testing::Test {
  protected:
-  LogTest() {
-    std::string folder = (std::filesystem::temp_directory_path() / "krata_log_XXXXXX").string();
-    folder_ = ::mkdtemp(folder.data());
-    path_ = folder_ + "/log";
-  }
-  ~LogTest() override { std::filesystem::remove_all(folder_); }
-
   static Line line(std::uint64_t offset) {
     return {.unix_us = 1'769'860'800'000'000, .offset = offset, .text = "line " + std::to_string(offset)};
   }
@@ -95,8 +88,8 @@ class LogTest : public testing::Test {
     return offsets;
   }
 
-  std::string folder_;
-  std::string path_;
+  common::TestFolder folder_;
+  std::string path_ = folder_.at("log");
 };
 
 TEST_F(LogTest, GoesOnWhereItWas) {

@@ -3,22 +3,20 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
 #include <string>
 
 #include "common/fd.h"
+#include "common/test_folder.h"
 
 namespace krata::control {
 namespace {
 
 // A daemon that refuses at once, while its client still has input to send.
 TEST(Conversation, SaysWhyTheDaemonClosedIt) {
-  std::string folder = (std::filesystem::temp_directory_path() / "krata_client_XXXXXX").string();
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-  const std::string path = folder + "/socket";
+  const common::TestFolder folder;
+  const std::string path = folder.at("socket");
   const common::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -38,7 +36,6 @@ TEST(Conversation, SaysWhyTheDaemonClosedIt) {
   const auto said = conversation->next();
   ASSERT_FALSE(said);
   EXPECT_EQ(said.error().text(), "it does not run");
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -6,11 +6,10 @@
 #include <sys/file.h>
 
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
 #include <optional>
 
 #include "common/file.h"
+#include "common/test_folder.h"
 #include "krata/daemon/disk_server.h"
 
 namespace krata::daemon {
@@ -18,12 +17,7 @@ namespace {
 
 class ChildTest : public testing::Test {
  protected:
-  ChildTest() {
-    std::string folder = (std::filesystem::temp_directory_path() / "krata_child_XXXXXX").string();
-    folder_ = ::mkdtemp(folder.data());
-    loop_ = common::Loop::create().value();
-  }
-  ~ChildTest() override { std::filesystem::remove_all(folder_); }
+  ChildTest() { loop_ = common::Loop::create().value(); }
 
   ChildEnd run(const std::string& script) {
     ChildEnd end;
@@ -36,7 +30,7 @@ class ChildTest : public testing::Test {
     return end;
   }
 
-  std::string folder_;
+  common::TestFolder folder_;
   std::unique_ptr<common::Loop> loop_;
 };
 
@@ -61,8 +55,8 @@ TEST_F(ChildTest, EndsWhoSaysTooMuch) {
 class DiskServerTest : public ChildTest {
  protected:
   DiskServerTest() {
-    EXPECT_TRUE(common::write_file(folder_ + "/krata-block", "#!/bin/sh\necho \"$@\"\nexec sleep 60\n", 0700));
-    paths_.programs_folder = folder_;
+    EXPECT_TRUE(common::write_file(folder_.at("krata-block"), "#!/bin/sh\necho \"$@\"\nexec sleep 60\n", 0700));
+    paths_.programs_folder = folder_.path();
     paths_.disk_user = "somebody";
   }
 
@@ -71,15 +65,15 @@ class DiskServerTest : public ChildTest {
 };
 
 TEST_F(DiskServerTest, IsFoundByWhoComesLater) {
-  DiskServer first(*loop_, folder_, [] {});
+  DiskServer first(*loop_, folder_.path(), [] {});
   EXPECT_FALSE(first.is_running());
   ASSERT_TRUE(first.start(paths_, 7, {{.number = 51712, .file = "/root.img", .is_read_only = true}}));
   EXPECT_TRUE(first.is_running());
-  while (common::read_file(folder_ + "/block.log", 4096).value().empty()) {
+  while (common::read_file(folder_.at("block.log"), 4096).value().empty()) {
     ::sched_yield();  // until it has said what it was called with
   }
   EXPECT_FALSE(first.start(paths_, 7, {})) << "there is only one, and its log stays";
-  DiskServer second(*loop_, folder_, [&] {
+  DiskServer second(*loop_, folder_.path(), [&] {
     ++ended_;
     loop_->stop();
   });
@@ -89,8 +83,8 @@ TEST_F(DiskServerTest, IsFoundByWhoComesLater) {
   EXPECT_EQ(ended_, 1);
   EXPECT_FALSE(second.is_running());
   EXPECT_TRUE(second.stop());
-  EXPECT_EQ(common::read_file(folder_ + "/block.log", 4096).value(),
-            "--domain 7 --state " + folder_ + " --user somebody --disk 51712=/root.img:ro\n");
+  EXPECT_EQ(common::read_file(folder_.at("block.log"), 4096).value(),
+            "--domain 7 --state " + folder_.path() + " --user somebody --disk 51712=/root.img:ro\n");
 }
 
 }  // namespace

@@ -4,30 +4,26 @@
 #include <sys/stat.h>
 #include <utime.h>
 
-#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+
+#include "common/test_folder.h"
 
 namespace krata::daemon {
 namespace {
 
 class KnownImagesTest : public testing::Test {
  protected:
-  KnownImagesTest() {
-    std::string folder = (std::filesystem::temp_directory_path() / "krata_known_XXXXXX").string();
-    folder_ = ::mkdtemp(folder.data());
-    known_.emplace(folder_);
-  }
-  ~KnownImagesTest() override { std::filesystem::remove_all(folder_); }
+  KnownImagesTest() { known_.emplace(folder_.path()); }
 
   // As if the last change had been so long ago.
   void age(std::time_t seconds) {
     const utimbuf times{.actime = std::time(nullptr) - seconds, .modtime = std::time(nullptr) - seconds};
-    ASSERT_EQ(::utime(folder_.c_str(), &times), 0);
+    ASSERT_EQ(::utime(folder_.path().c_str(), &times), 0);
   }
 
-  std::string folder_;
+  common::TestFolder folder_;
   std::optional<KnownImages> known_;
 };
 
@@ -39,8 +35,8 @@ TEST_F(KnownImagesTest, AreKnownUntilANameChanges) {
   known_->note("alpine:4", known_->stamp(), "sha256:2");
   EXPECT_EQ(known_->find("alpine:3"), "sha256:1");
 
-  std::ofstream(folder_ + "/new") << "x";
-  std::filesystem::rename(folder_ + "/new", folder_ + "/name.json");
+  std::ofstream(folder_.at("new")) << "x";
+  std::filesystem::rename(folder_.at("new"), folder_.at("name.json"));
   EXPECT_EQ(known_->find("alpine:3"), std::nullopt) << "at once";
   age(50);
   EXPECT_EQ(known_->find("alpine:3"), std::nullopt) << "and when it has settled";

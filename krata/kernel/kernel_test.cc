@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "common/file.h"
+#include "common/test_folder.h"
 #include "krata/image/walk.h"
 #include "krata/kernel/cpio.h"
 #include "krata/kernel/image.h"
@@ -31,17 +32,11 @@ std::string image_of(const std::string& version) {
 
 class Folder : public testing::Test {
  protected:
-  Folder() {
-    std::string name = testing::TempDir() + "/kernels.XXXXXX";
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Folder() override { std::filesystem::remove_all(path_); }
-
   void write(const std::string& name, const std::string& text) const {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name, std::ios::binary) << text;
+    std::filesystem::create_directories(std::filesystem::path(at(name)).parent_path());
+    std::ofstream(at(name), std::ios::binary) << text;
   }
-  [[nodiscard]] std::string at(const std::string& name) const { return path_ / name; }
+  [[nodiscard]] std::string at(const std::string& name) const { return folder_.at(name); }
 
   // A kernel's modules: one packed, one that needs another, one built in.
   void make_modules() const {
@@ -61,7 +56,7 @@ class Folder : public testing::Test {
     ASSERT_EQ(std::system(command.c_str()), 0);
   }
 
-  std::filesystem::path path_;
+  common::TestFolder folder_;
 };
 
 TEST(Modules, ComeWithWhatTheyNeed) {
@@ -179,7 +174,7 @@ TEST_F(Folder, SaysWhatIsMissing) {
 
 // An image as a distribution would make it: /lib is a link.
 TEST_F(Folder, TakesKernelsOfImages) {
-  auto spool = image::Spool::create(path_);
+  auto spool = image::Spool::create(folder_.path());
   ASSERT_TRUE(spool);
   image::Unpacked image{.tree = {}, .spool = *std::move(spool)};
   const auto put = [&image](const std::string& path, const std::string& text) {
@@ -213,7 +208,7 @@ TEST_F(Folder, TakesKernelsOfImages) {
   EXPECT_EQ(files->read("/lib", 10).error().text(), "/lib of the image is no regular file");
   EXPECT_EQ(files->read(modules + "squashfs.ko", 10).error().code(), common::ErrorCode::limit);
 
-  auto empty = image::Spool::create(path_);
+  auto empty = image::Spool::create(folder_.path());
   image::Unpacked without{.tree = {}, .spool = *std::move(empty)};
   EXPECT_NE(kernels_in(*image_files(without)).error().text().find("no kernel"), std::string::npos);
 }

@@ -6,10 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "common/file.h"
+#include "common/test_folder.h"
 
 namespace krata::state {
 namespace {
@@ -20,13 +18,6 @@ using model::ZoneRecord;
 
 class StateTest : public testing::Test {
  protected:
-  StateTest() {
-    std::string folder = (std::filesystem::temp_directory_path() / "krata_state_XXXXXX").string();
-    folder_ = ::mkdtemp(folder.data());
-    path_ = folder_ + "/state";
-  }
-  ~StateTest() override { std::filesystem::remove_all(folder_); }
-
   [[nodiscard]] std::unique_ptr<State> open() const {
     auto state = State::open(path_);
     EXPECT_TRUE(state) << state.error().text();
@@ -43,8 +34,8 @@ class StateTest : public testing::Test {
     ::sqlite3_close(database);
   }
 
-  std::string folder_;
-  std::string path_;
+  common::TestFolder folder_;
+  std::string path_ = folder_.at("state");
 };
 
 ZoneRecord zone(std::uint8_t number, const std::string& name) {

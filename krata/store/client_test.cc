@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include "common/event/loop.h"
 #include "common/event/unix_socket.h"
+#include "common/test_folder.h"
 #include "krata/store/no_rings.h"
 #include "krata/store/server.h"
 
@@ -19,9 +18,6 @@ namespace {
 class ClientTest : public testing::Test {
  protected:
   ClientTest() {
-    std::string folder = (std::filesystem::temp_directory_path() / "krata_client_XXXXXX").string();
-    folder_ = ::mkdtemp(folder.data());
-    path_ = folder_ + "/socket";
     socket_.emplace(common::ControlSocket::listen(path_, "", 0600).value());
     loop_ = common::Loop::create().value();
     server_ = Server::serve(*loop_, socket_->take(), store_, nullptr).value();
@@ -32,11 +28,10 @@ class ClientTest : public testing::Test {
     loop_->stop();
     client_.reset();  // which wakes the loop
     thread_.join();
-    std::filesystem::remove_all(folder_);
   }
 
-  std::string folder_;
-  std::string path_;
+  common::TestFolder folder_;
+  std::string path_ = folder_.at("socket");
   NoRings rings_;
   Store store_{rings_, Quota{}, false};
   std::optional<common::ControlSocket> socket_;
@@ -109,7 +104,7 @@ TEST_F(ClientTest, TellsOfChanges) {
 }
 
 TEST_F(ClientTest, SaysWhenNobodyIsThere) {
-  const auto client = StoreClient::connect(folder_ + "/other");
+  const auto client = StoreClient::connect(folder_.at("other"));
   ASSERT_FALSE(client);
   EXPECT_EQ(client.error().code(), common::ErrorCode::unavailable);
 }

@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
 
+#include "common/test_folder.h"
 #include "krata/store/journal.h"
 #include "krata/store/record.h"
 #include "krata/store/store_fixture.h"
@@ -32,21 +32,11 @@ std::string picture(const Store& store) {
 
 class Folder {
  public:
-  Folder() {
-    path_ = (fs::temp_directory_path() / "krata-journal-XXXXXX").string();
-    if (::mkdtemp(path_.data()) == nullptr) {
-      ADD_FAILURE() << "no folder to work in";
-    }
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path_); }
-
-  [[nodiscard]] std::string state() const { return path_ + "/state"; }
+  [[nodiscard]] std::string state() const { return folder_.at("state"); }
   [[nodiscard]] std::string file(int i) const { return state() + "/state." + std::to_string(i); }
 
  private:
-  std::string path_;
+  common::TestFolder folder_;
 };
 
 std::string contents(const std::string& path) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "common/test_folder.h"
 #include "lab/traffic/state.h"
 
 namespace lab {
@@ -40,20 +41,10 @@ class Child {
 
 class Traffic : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "krait-traffic-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-  }
-  void TearDown() override {
-    ::unlink(plan("a", 0).state_file.c_str());
-    ::unlink(plan("b", 0).state_file.c_str());
-    ::rmdir(directory_.c_str());
-  }
   [[nodiscard]] Plan plan(const std::string& name, std::uint16_t port) const {
     Plan plan;
     plan.endpoint = {*common::Ip::parse("127.0.0.1"), port};
-    plan.state_file = directory_ + "/" + name;
+    plan.state_file = directory_.at(name);
     plan.records_per_s = 2000;
     return plan;
   }
@@ -63,7 +54,7 @@ class Traffic : public testing::Test {
   }
 
  private:
-  std::string directory_;
+  common::TestFolder directory_;
 };
 
 bool is_listening(const Counts& counts) { return counts.phase == Phase::listening; }

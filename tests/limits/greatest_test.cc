@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 
+#include "common/test_folder.h"
 #include "krait/datapath/packet_runner.h"
 #include "krait/plan/plan.h"
 #include "krait/wireguard/wireguard.h"
@@ -92,18 +93,14 @@ class Greatest : public testing::Test {
     if (::geteuid() != 0) {
       GTEST_SKIP() << "skipped: loading BPF programs needs root";
     }
-    std::string folder = std::filesystem::temp_directory_path() / "krait-greatest-XXXXXX";
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::filesystem::path folder_;
+  common::TestFolder folder_;
 };
 
 TEST_F(Greatest, FitsIntoFourGibibytes) {
-  const std::string config = folder_ / "krait.toml";
-  write_policy(folder_ / "policy.toml");
+  const std::string config = folder_.at("krait.toml");
+  write_policy(folder_.at("policy.toml"));
   write_mesh(config, "policy.toml");
   auto plan = plan::make_plan(config);
   ASSERT_TRUE(plan) << plan.error().text();

@@ -7,12 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
 
 #include "common/file.h"
+#include "common/test_folder.h"
 #include "krait/plan/plan.h"
 
 namespace krait {
@@ -54,14 +54,10 @@ Answer ask(const std::function<std::string()>& call) {
 class Worst : public testing::Test {
  protected:
   void SetUp() override {
-    std::string folder = std::filesystem::temp_directory_path() / "krait-worst-XXXXXX";
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-    std::ofstream(folder_ / "krait.toml") << "[host]\nname = \"a\"\nidentity = \"i0\"\naddresses = [\"10.0.0.1\"]\n"
-                                             "private_key_file = \"/none.key\"\npolicy = \"policy.toml\"\n";
-    policy_.open(folder_ / "policy.toml");
+    std::ofstream(folder_.at("krait.toml")) << "[host]\nname = \"a\"\nidentity = \"i0\"\naddresses = [\"10.0.0.1\"]\n"
+                                               "private_key_file = \"/none.key\"\npolicy = \"policy.toml\"\n";
+    policy_.open(folder_.at("policy.toml"));
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   void identities(int count) {
     for (int i = 0; i < count; ++i) {
@@ -76,13 +72,13 @@ class Worst : public testing::Test {
   // What both say.
   std::string said() {
     policy_.close();
-    const std::string policy = folder_ / "policy.toml";
+    const std::string policy = folder_.at("policy.toml");
     const Answer alone = ask([&] {
       const auto checked = plan::check_policy(policy);
       return checked ? "ok" : checked.error().text();
     });
     const Answer both = ask([&] {
-      const auto plan = plan::make_plan(folder_ / "krait.toml");
+      const auto plan = plan::make_plan(folder_.at("krait.toml"));
       return plan ? "ok" : plan.error().text();
     });
     for (const Answer& answer : {alone, both}) {
@@ -91,7 +87,7 @@ class Worst : public testing::Test {
     }
     // The agent names krait.toml by its path.
     std::string text = both.text;
-    const std::string config = folder_ / "krait.toml";
+    const std::string config = folder_.at("krait.toml");
     if (const auto at = text.find(config); at != std::string::npos) {
       text.replace(at, config.size(), "krait.toml");
     }
@@ -103,7 +99,7 @@ class Worst : public testing::Test {
     EXPECT_NE(text.find(limit), std::string::npos) << text;
   }
 
-  std::filesystem::path folder_;
+  common::TestFolder folder_;
   std::ofstream policy_;
 };
 

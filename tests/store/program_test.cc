@@ -10,12 +10,12 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <random>
 #include <thread>
 
+#include "common/test_folder.h"
 #include "tests/store/wire_client.h"
 
 namespace krata::store {
@@ -33,23 +33,17 @@ std::string bytes_of(std::string text) {
 // The program on a socket of its own, with a state if wanted. The destructor kills it.
 class Program {
  public:
-  Program() {
-    folder_ = (fs::temp_directory_path() / "krata-program-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
-  }
+  Program() = default;
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
-  ~Program() {
-    end(SIGKILL);
-    fs::remove_all(folder_);
-  }
+  ~Program() { end(SIGKILL); }
 
   // False: it does not come up.
   bool start(bool keeps_state = false) {
     process_ = ::fork();
     if (process_ == 0) {
-      const std::string state = folder_ + "/state";
-      const int output = ::open((folder_ + "/output").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+      const std::string state = folder_.at("state");
+      const int output = ::open(folder_.at("output").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
       ::dup2(output, STDERR_FILENO);
       ::execl(KRATA_STORE_PROGRAM, "krata-store", "--socket", socket().c_str(), "--without-xen",
               keeps_state ? "--state" : nullptr, state.c_str(), nullptr);
@@ -72,9 +66,9 @@ class Program {
     }
     return status;
   }
-  [[nodiscard]] std::string socket() const { return folder_ + "/socket"; }
+  [[nodiscard]] std::string socket() const { return folder_.at("socket"); }
   [[nodiscard]] std::string output() const {
-    std::ifstream file(folder_ + "/output");
+    std::ifstream file(folder_.at("output"));
     return {std::istreambuf_iterator<char>(file), {}};
   }
   WireClient client() const { return WireClient(connect_socket(socket())); }
@@ -87,7 +81,7 @@ class Program {
   }
 
  private:
-  std::string folder_;
+  common::TestFolder folder_;
   pid_t process_ = -1;
 };
 

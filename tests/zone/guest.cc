@@ -102,13 +102,6 @@ pid_t spawn(const std::vector<std::string>& words) {
 
 }  // namespace
 
-Scratch::Scratch() {
-  std::string name = testing::TempDir() + "/zone.XXXXXX";
-  path_ = ::mkdtemp(name.data());
-}
-
-Scratch::~Scratch() { fs::remove_all(path_); }
-
 void make_image(const Scratch& scratch, const std::string& file, const std::string& format) {
   const fs::path tree = scratch.at("tree");
   fs::remove_all(tree);

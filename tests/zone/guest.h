@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/fd.h"
+#include "common/test_folder.h"
 #include "krata/bundle/bundle.h"
 #include "krata/channel/channel.h"
 
@@ -18,18 +19,7 @@ namespace krata::zone_tests {
 // The lab's cache, kernels and programs in it. Tests run in the repository's root.
 inline const std::filesystem::path kCache = ".cache";
 
-// A folder that goes with its owner.
-class Scratch {
- public:
-  Scratch();
-  ~Scratch();
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] std::string at(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using Scratch = common::TestFolder;
 
 // An image with busybox, some users and files, as squashfs or EROFS.
 void make_image(const Scratch& scratch, const std::string& file, const std::string& format);

@@ -1,0 +1,36 @@
+#include "krait/coordinator/host_state.h"
+
+#include <fmt/format.h>
+
+namespace krait::coordinator {
+
+using common::Json;
+
+namespace {
+
+std::string online_text(const Json& host) {
+  const std::string failure = common::text_at(host, "failure");
+  const auto enforced = common::find_number(host, "enforced");
+  const auto sent = common::find_number(host, "sent");
+  if (!failure.empty()) {
+    return fmt::format("online, does not enforce {}: {}", sent ? fmt::format("revision {}", *sent) : "what it has",
+                       failure);
+  }
+  return enforced ? fmt::format("online, enforces revision {}", *enforced)
+                  : "online, has not said yet what it enforces";
+}
+
+}  // namespace
+
+bool takes_part(const Json& host) { return !host.value("left", false) && !host.value("waits_for_approval", false); }
+
+std::string state_text(const Json& host) {
+  if (!takes_part(host)) {
+    return host.value("left", false) ? "has left; strike it off with host remove" : "waits for host approve";
+  }
+  const std::string places = common::text_at(host, "copied");
+  return (host.value("online", false) ? online_text(host) : "offline") +
+         (places.empty() ? "" : fmt::format("; two machines have its key: {}", places));
+}
+
+}  // namespace krait::coordinator
