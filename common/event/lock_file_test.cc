@@ -36,7 +36,7 @@ TEST_F(FolderTest, TheSocketIsEverybodysWhateverTheUmask) {
 }
 
 TEST_F(FolderTest, ALockThatAChildStillHasIsWaitedFor) {
-  auto former = LockFile::take(folder_ + "/lock", "taken");
+  auto former = LockFile::take(folder_.at("lock"), "taken");
   ASSERT_TRUE(former) << former.error().text();
   const pid_t child = ::fork();
   if (child == 0) {
@@ -46,9 +46,9 @@ TEST_F(FolderTest, ALockThatAChildStillHasIsWaitedFor) {
   {
     const LockFile ended = std::move(*former);
   }
-  const auto next = LockFile::take(folder_ + "/lock", "taken");
+  const auto next = LockFile::take(folder_.at("lock"), "taken");
   EXPECT_TRUE(next) << next.error().text();
-  const auto other = LockFile::take(folder_ + "/lock", "taken");
+  const auto other = LockFile::take(folder_.at("lock"), "taken");
   ASSERT_FALSE(other) << "for a while only";
   EXPECT_EQ(other.error().text(), "taken");
   ::waitpid(child, nullptr, 0);
