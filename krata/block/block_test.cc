@@ -58,6 +58,8 @@ class MemoryMedium : public Medium {
   bool fails = false;
 };
 
+struct alignas(kPageBytes) Page : std::array<std::byte, kPageBytes> {};
+
 // A zone's pages by their grants. What is not there the hypervisor refuses.
 class Zone : public GrantedPages, public Notifier {
  public:
@@ -97,7 +99,7 @@ class Zone : public GrantedPages, public Notifier {
 
   bool lends = false;
   std::size_t copied = 0;
-  std::map<std::uint32_t, std::array<std::byte, kPageBytes>> pages;
+  std::map<std::uint32_t, Page> pages;
   std::function<void()> during_copy;
   std::size_t finds = 0;
   std::function<void()> during_find;

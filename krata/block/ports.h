@@ -26,8 +26,9 @@ class GrantedPages {
   virtual ~GrantedPages() = default;
   // Does all it can of at most kMaxCopies, and sets `done` of each. Fails only where nothing can be copied any more.
   virtual common::Result<void> copy(std::span<Copy> copies) = 0;
-  // Where the pages of at most kMaxCopies grants are in this process's memory, for as long as the disk is there: of a
-  // zone that lends them that long. The zone goes on writing there. False: not all of them are to be had, copy.
+  // Where the pages of at most kMaxCopies grants are in this process's memory, each at a multiple of 4096, for as long
+  // as the disk is there: of a zone that lends them that long. The zone goes on writing there. False: not all of them
+  // are to be had, copy.
   virtual bool find(std::span<const std::uint32_t> grants, std::span<std::byte*> pages) = 0;
 };
 inline constexpr std::size_t kMaxCopies = 64;
