@@ -25,6 +25,7 @@ target_compile_options(krait_flags INTERFACE
 # No binding at run time: it would save the registers, with whatever secret is in them, on the stack.
 target_link_options(krait_flags INTERFACE
   -Wl,-z,relro,-z,now
+  $<$<CXX_COMPILER_ID:Clang>:-fuse-ld=lld> # a quarter of the time
   $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined>
   $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>)
 

@@ -20,7 +20,7 @@ copy_program() {
   done < <(ldd "$file" 2>/dev/null | grep -oE '/[^ ]+' || true)
 }
 
-# copy_modules KERNEL-DIRECTORY MODULE...
+# copy_modules KERNEL-DIRECTORY MODULE...: without signatures, since to check one takes an emulated kernel longer than to load the module.
 copy_modules() {
   local kernel_dir=$1 release module line file
   shift
@@ -32,6 +32,7 @@ copy_modules() {
   while read -r file; do
     line=$(basename "${file%.xz}")
     if [[ $file == *.xz ]]; then xz -dc "$file" >"$tree/modules/$line"; else cp "$file" "$tree/modules/"; fi
+    strip --strip-debug "$tree/modules/$line" || return 1
     echo "$line"
   done <"$tree/modules/files" >"$tree/modules/order"
   rm "$tree/modules/files"

@@ -16,11 +16,15 @@ timed() {
   return "$status"
 }
 
-silently() { "$@" >/dev/null; }
 peers_in_kernel() { on web wg show wg0 peers | wc -l; }
-changes() { jq -c .changes "$lab_dir/web-reload.log"; }
+changes() { [[ $(<"$lab_dir/web-reload.log") =~ \"changes\":\ ?(\{[^}]*\}) ]] && printf '%s\n' "${BASH_REMATCH[1]}"; }
 reload_json() { on web krait reload -o json >"$lab_dir/web-reload.log" 2>&1; }
-changed() { jq -e "$1" "$lab_dir/web-reload.log"; }
+# changed NAME=VALUE...: VALUE is a pattern of one number or word.
+changed() {
+  local text pair
+  text=$(changes) || return 1
+  for pair in "$@"; do [[ $text =~ \"${pair%=*}\":\ ?(${pair#*=})[,}] ]] || return 1; done
+}
 agent_is_up() { until_true 120 on web krait status -o json; }
 
 web_with_peers $peers
@@ -29,34 +33,27 @@ timed "loaded" agent_is_up
 check "10,000 peers are loaded" "$(peers_in_kernel) peers" test "$(peers_in_kernel)" = $peers
 check "with their routes" "" test "$(on web ip route show dev wg0 | wc -l)" = $peers
 echo "the agent used $(agent_cpu_ms web) ms of CPU, kernel included, and has $(awk '/VmRSS/ { print $2 }' "/proc/${agent_pid[web]}/status") KiB"
-# Of these the same can be measured outside the guest: how much slower it is than the machine.
-for words in version "check /etc/krait/krait.toml"; do
-  # shellcheck disable=SC2086
-  timed "for comparison, krait ${words%% *}" silently on web krait $words
-done
 revision=$(metric web krait_policy_revision)
 before=$(agent_cpu_ms web)
 for _ in 1 2 3 4 5; do
   timed "reloaded without a change" reload_json
 done
 echo "five reloads used $(($(agent_cpu_ms web) - before)) ms of the agent's CPU"
-check "nothing was touched" "$(changes)" changed '.changes | .peers_added + .peers_changed + .peers_removed + .addresses + .routes == 0 and (.device | not)'
+check "nothing was touched" "$(changes)" changed {peers_{added,changed,removed},addresses,routes}=0 device=false
 check "not even the revision" "$(metric web krait_policy_revision)" test "$(metric web krait_policy_revision)" = "$revision"
 on web sed -i 's/"10\.91\.3\.7"/"10.99.3.7"/' /etc/krait/krait.toml
 timed "reloaded with one changed peer" reload_json
-check "that peer is changed, and no other" "$(changes)" changed '.changes | .peers_added == 0 and .peers_removed == 0 and .peers_changed == 2 and .routes == 2'
+check "that peer is changed, and no other" "$(changes)" changed peers_added=0 peers_removed=0 peers_changed=2 routes=2
 check "a peer removed by hand" "" on web wg set wg0 peer aaaaaaAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= remove
 timed "reloaded with a peer missing" reload_json
 # The look of each minute may have come before the reload.
 put_back() {
-  [[ $(peers_in_kernel) == "$peers" ]] && changed '.changes | .peers_added <= 1 and .peers_removed == 0 and .peers_changed == 0' &&
-    { changed '.changes.peers_added == 1' || grep -qF "1 peers put back" "$lab_dir/web-agent.log"; }
+  [[ $(peers_in_kernel) == "$peers" ]] && changed 'peers_added=0|1' peers_removed=0 peers_changed=0 &&
+    { changed peers_added=1 || grep -qF "1 peers put back" "$lab_dir/web-agent.log"; }
 }
 check "comes back, alone" "$(changes)" put_back
 kill_hard web "${agent_pid[web]}"
 agent_start web
 timed "adopted by a new agent" agent_is_up
 check "10,000 peers are there" "" test "$(peers_in_kernel)" = $peers
-on web sh -c 'wg showconf wg0 | grep -v ListenPort >/run/peers.conf; ip link add wg1 type wireguard; ip link set wg1 up'
-timed "for comparison, wg setconf of the same peers without routes" on web wg setconf wg1 /run/peers.conf
 finish many_peers
