@@ -236,8 +236,8 @@ bool Disk::find(std::span<const Segment> segments, std::span<std::span<std::byte
   }
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const Segment& segment = segments[i];
-    places[i] = {pages[i] + segment.first_sector * kSectorBytes,
-                 (segment.last_sector - segment.first_sector + 1) * kSectorBytes};
+    const std::size_t first = segment.first_sector;
+    places[i] = {pages[i] + first * kSectorBytes, (segment.last_sector - first + 1) * kSectorBytes};
   }
   return true;
 }
