@@ -193,6 +193,7 @@ class World {
   // Leases: whoever is connected is told, nobody else.
   void check_leases() {
     std::vector<int> before;
+    before.reserve(hosts_.size());
     hosts_.front().agent_refuses = true;  // it hears of it, and the agent only once it is back
     drop(hosts_.back());
     for (const SimulatedHost& host : hosts_) {
@@ -286,7 +287,7 @@ class World {
     }
     for (const trust::KnownRule& rule : verified->rules) {
       for (const auto& [from, to] : rule.pairs) {
-        text += " " + from + ">" + to;
+        text.append(" ").append(from).append(">").append(to);
       }
     }
     return text;
