@@ -19,6 +19,8 @@ target_compile_options(krait_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
   $<$<BOOL:${KRAIT_WERROR}>:-Werror>
   $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage> # a source in another is no header
+  # Half a gigabyte before gcc looks for what it may forget, which is more than most files of ours need.
+  $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-heapsize=524288>
   $<$<BOOL:${KRAIT_SANITIZE}>:-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer>
   $<$<BOOL:${KRAIT_SANITIZE_THREADS}>:-fsanitize=thread>
   $<$<BOOL:${KRAIT_FUZZ}>:-fsanitize=fuzzer-no-link>)
@@ -38,10 +40,13 @@ endif()
 add_custom_target(sanitized_tests)
 add_custom_target(release_tests)
 
-# The headers that cost every source file most, compiled once; the release preset goes without, so that each file says what it needs.
+# The headers that cost every source file most, compiled once; the lint preset goes without, so that each file says what it needs.
 set(KRAIT_COSTLY_HEADERS
   <algorithm> <array> <filesystem> <functional> <map> <memory> <optional> <set> <span> <string> <string_view> <unordered_map>
   <variant> <vector> <fmt/format.h>)
+if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON) # with gcc's, ccache finds nothing again
+endif()
 file(WRITE ${PROJECT_BINARY_DIR}/nothing.cc "")
 add_library(krait_headers OBJECT ${PROJECT_BINARY_DIR}/nothing.cc)
 target_link_libraries(krait_headers PRIVATE krait_flags)
@@ -60,6 +65,8 @@ function(krait_library name)
   target_link_libraries(${name} PUBLIC krait_flags ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
   if(NOT ARG_COMPUTES)
     target_compile_options(${name} PRIVATE ${KRAIT_CHEAPLY})
+  endif()
+  if(NOT ARG_COMPUTES OR NOT KRAIT_CHEAPLY) # compiled as the headers were
     target_precompile_headers(${name} REUSE_FROM krait_headers)
   endif()
 endfunction()

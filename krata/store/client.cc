@@ -219,7 +219,7 @@ Result<std::vector<std::string>> StoreClient::directory(const std::string& path)
       break;
     }
     KRAIT_TRY(const auto text, std::move(part));
-    const std::string now = text.substr(0, text.find('\0'));
+    const std::string now(text.begin(), std::ranges::find(text, '\0'));
     if (!names.empty() && now != generation) {
       names.clear();  // it has changed meanwhile: from the beginning
       generation.clear();
