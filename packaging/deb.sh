@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes FOLDER/{krait,krata,krata-common}_VERSION_ARCHITECTURE.deb from the release build, with debhelper.
+# Makes FOLDER/{krait,krait-coordinator,krata,krata-common}_VERSION_ARCHITECTURE.deb from the release build, with debhelper.
 # usage: deb.sh FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/.."

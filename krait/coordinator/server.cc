@@ -492,8 +492,18 @@ std::string database_file_of(const ServerOptions& options) { return options.stat
 Result<void> serve(const ServerOptions& options, common::Log& log) {
   constexpr std::size_t kMaxKeyBytes = 16384;
   raise_descriptor_limit();
-  KRAIT_TRY(const auto pem, common::read_file(key_file_of(options), kMaxKeyBytes), "read the coordinator's key");
-  KRAIT_TRY(const auto key, wire::parse_key_pair(pem), key_file_of(options));
+  auto pem = common::read_file(key_file_of(options), kMaxKeyBytes);
+  if (!pem && pem.error().code() == ErrorCode::not_found) {
+    return Error(
+        ErrorCode::invalid_input,
+        fmt::format("there is no {}; krait-coordinator init makes a network, and each further coordinator of it "
+                    "has a copy of that file",
+                    key_file_of(options)));
+  }
+  if (!pem) {
+    return passed_on(pem, "read the coordinator's key");
+  }
+  KRAIT_TRY(const auto key, wire::parse_key_pair(*pem), key_file_of(options));
   KRAIT_CHECK(check_mode(key_file_of(options)));
   KRAIT_TRY(auto database, options.database.empty() ? records::open_sqlite(database_file_of(options), true)
                                                     : records::open_postgresql(options.database));

@@ -139,6 +139,7 @@ Result<void> join(const krait::cli::JoinFlags& flags, Output& output) {
 }
 
 Result<void> leave(const krait::cli::LeaveFlags& flags, Output& output) {
+  KRAIT_CHECK(krait::link::load_membership(places().files));  // else a host that goes by files would be taken down
   if (!flags.no_stop && has_systemd()) {
     KRAIT_CHECK(systemctl({"disable", "--quiet", "--now", "krait-link"}));
     KRAIT_CHECK(systemctl({"disable", "--quiet", "krait-agent"}));

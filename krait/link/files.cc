@@ -59,7 +59,7 @@ Result<Membership> parse_membership(std::string_view text, const std::string& fi
 Result<Membership> load_membership(const Files& files) {
   auto text = common::read_file(files.membership(), kMaxFileBytes);
   if (!text && text.error().code() == ErrorCode::not_found) {
-    return Error(ErrorCode::not_found, "this host has joined no network; sudo krait join TOKEN");
+    return Error(ErrorCode::invalid_input, "this host has joined no network; sudo krait join TOKEN");
   }
   if (!text) {
     return text.error();

@@ -42,7 +42,8 @@ void check_daemon(const HostFacts& facts, Findings& findings) {
   if (facts.kernels) {
     findings.add(*facts.kernels > 0, fmt::format("{} kernels for zones", *facts.kernels),
                  "there is no kernel for zones",
-                 "apt install linux-image-cloud-amd64, and krata kernel add /boot/vmlinuz-*-cloud-amd64");
+                 "apt install linux-image-cloud-amd64, krata kernel add /boot/vmlinuz-*-cloud-amd64, and purge the "
+                 "package, or GRUB may boot this host with it");
   }
 }
 

@@ -39,8 +39,8 @@ TEST(Doctor, SaysWhatIsMissingAndWhatToDo) {
   facts = well();
   facts.kernels = 0;
   EXPECT_EQ(bad(facts),
-            "there is no kernel for zones; apt install linux-image-cloud-amd64, and krata kernel add "
-            "/boot/vmlinuz-*-cloud-amd64\n");
+            "there is no kernel for zones; apt install linux-image-cloud-amd64, krata kernel add "
+            "/boot/vmlinuz-*-cloud-amd64, and purge the package, or GRUB may boot this host with it\n");
 }
 
 TEST(Doctor, LeavesOutWhatFollows) {

@@ -70,7 +70,7 @@ std::string names_of(const std::vector<Descriptor>& all) {
   std::string names;
   for (const Descriptor& one : all) {
     if (!one.ref_name.empty() && names.size() < 200) {
-      names += (names.empty() ? "; there are " : ", ") + printable(one.ref_name);
+      names += (names.empty() ? "; its tags: " : ", ") + printable(one.ref_name);
     }
   }
   return names;

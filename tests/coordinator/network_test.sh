@@ -289,6 +289,8 @@ check "its key is refused" await grep -q "was removed" "$work/office1-link.log"
 check "its addresses rest" says "10.90.0.8" join web4 "$(coordinator token create --identity web)"
 places db1
 check "db1 leaves" "${place[@]}" "$bin/krait" leave --no-stop
+check "and cannot twice" says "has joined no network" "${place[@]}" "$bin/krait" leave --no-stop
+check "a link without a network ends so that it is not started again" sh -c '"$@"; [ $? = 1 ]' sh "${place[@]}" "$bin/krait-link"
 check "db1 is off" says "has left" coordinator host list
 check "the audit holds" says "none was changed" coordinator audit verify
 if [[ -z $database ]]; then

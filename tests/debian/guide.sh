@@ -114,8 +114,9 @@ unit_is_bounded() {
   score=$(on web systemd-analyze security krait-agent 2>/dev/null | sed -n 's/.*Overall exposure level.*: \([0-9.]*\).*/\1/p')
   check "systemd-analyze security is at most 2.0" "$score" on web systemd-analyze security --threshold=20 krait-agent
   check "the shell completes its commands" "" on web bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader krait; complete -p krait'
-  check "its manual pages are there" "" on web ls /usr/share/man/man{1/krait.1,8/krait-agent.8,5/krait.toml.5,5/policy.toml.5}.gz
+  check "its manual pages are there" "" on web ls /usr/share/man/man{1/krait.1,8/krait-agent.8,8/krait-link.8,5/krait.toml.5,5/policy.toml.5}.gz
   check "it is krait's own user's" "" test "$(on web stat -c %U "/proc/$(main_pid web)")" = krait
+  check "a host by files has no network to leave, and loses nothing" "$(on web krait leave 2>&1)" active web
 }
 
 # rule_taken HOST: the guide's policy without the rule and its test.

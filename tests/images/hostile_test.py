@@ -273,8 +273,8 @@ class HostileTest(unittest.TestCase):
         self.layout.index.clear()
         self.layout.image([Layer().bytes()], tag="one")
         self.layout.image([Layer().file("x").bytes()], tag="two")
-        self.refused("several images: write oci:DIR:TAG; there are one, two")
-        self.refused("no image \"three\"", f"oci:{self.layout.path}:three")
+        self.refused("several images: write oci:DIR:TAG; its tags: one, two")
+        self.refused("no image \"three\"; its tags: one, two", f"oci:{self.layout.path}:three")
         self.layout.image([Layer().file("y").bytes()], tag="two")
         self.refused("several images \"two\"", f"oci:{self.layout.path}:two")
         with open(self.layout.path + "/oci-layout", "w") as file:

@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 failed=0
 fault() { echo "$*" && failed=1; }
 
-programs=(krait krait-agent krata kratad krata-block krata-store)
+programs=(krait krait-agent krait-link krait-coordinator krata kratad krata-block krata-store)
 for program in "${programs[@]}"; do
   for form in man bash zsh fish; do "$bin/krait_reference" "$form" "$program" >"$work/$program.$form"; done
 done
@@ -58,8 +58,9 @@ expect_commands() {
   ((found > $2)) || fault "the help of $1 shows only $found commands"
 }
 expect_commands krait 10
+expect_commands krait-coordinator 10
 expect_commands krata 6
-for program in krait-agent krata-store; do
+for program in krait-agent krait-link kratad krata-block krata-store; do
   mapfile -t words < <(options "$bin/$program")
   for form in man bash zsh fish; do expect "$program" "$form" "${words[@]}"; done
 done
