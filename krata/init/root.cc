@@ -94,21 +94,12 @@ Result<void> mount_or_say(const char* source, const std::string& path, const cha
   return {};
 }
 
-// As soon as it is there; it is read ahead of its readers from then on.
-Result<Fd> open_disk(const std::string& device) {
-  KRAIT_TRY(Fd disk, open_device(device, O_RDONLY));
-  if (::ioctl(disk.get(), BLKRASET, kReadAheadBytes / kSectorBytes) != 0) {
-    return Error::from_errno(errno, fmt::format("set how far {} is read ahead", device));
-  }
-  return disk;
-}
-
 // By its first bytes: squashfs 4.0 format, "Superblock"; fs/erofs/erofs_fs.h.
 Result<const char*> image_type(const std::string& device) {
   constexpr std::string_view kSquashfs = "hsqs";
   constexpr std::string_view kErofs = "\xe2\xe1\xf5\xe0";
   constexpr std::size_t kErofsOffset = 1024;
-  KRAIT_TRY(const Fd disk, open_disk(device));
+  KRAIT_TRY(const Fd disk, open_device(device, O_RDONLY));
   std::array<char, kErofsOffset + 4> bytes{};
   KRAIT_TRY(const std::size_t got, common::read_into(disk.get(), bytes, "the image"));
   const std::string_view start(bytes.data(), got);
@@ -145,7 +136,7 @@ Result<void> mount_scratch(const Bundle& bundle, Disks& disks) {
     const std::string size = bundle.scratch_bytes == 0 ? "50%" : fmt::format("{}", bundle.scratch_bytes);
     return mount_or_say("tmpfs", kScratch, "tmpfs", 0, fmt::format("mode=700,size={}", size).c_str());
   }
-  KRAIT_CHECK(open_disk(bundle.scratch_device));
+  KRAIT_CHECK(open_device(bundle.scratch_device, O_RDONLY));
   KRAIT_CHECK(load_module("ext4"));
   KRAIT_CHECK(mount_or_say(("/dev/" + bundle.scratch_device).c_str(), kScratch, "ext4", 0, nullptr));
   return keep(disks, kScratch);
@@ -208,6 +199,16 @@ Result<void> mount_kernel() {
 
 // Disks are mounted while /dev of the initramfs can still be seen: by way of a folder of their own there.
 std::string disk_place(std::size_t number) { return fmt::format("/disk{}", number); }
+
+// A further disk, as soon as it is there. The image's is not read ahead so far: a fault on a page of a program reads
+// all around it too, and a zone that is short of memory would do nothing else before its kernel finds that it is.
+Result<void> open_disk(const std::string& device) {
+  KRAIT_TRY(const Fd disk, open_device(device, O_RDONLY));
+  if (::ioctl(disk.get(), BLKRASET, kReadAheadBytes / kSectorBytes) != 0) {
+    return Error::from_errno(errno, fmt::format("set how far {} is read ahead", device));
+  }
+  return {};
+}
 
 Result<void> mount_disks(const Bundle& bundle, Disks& disks) {
   for (std::size_t i = 0; i < bundle.disks.size(); ++i) {
