@@ -156,6 +156,19 @@ class DiskTest : public testing::Test {
     std::ranges::copy(segments, request.segment);
     return request;
   }
+  // For the pages from grant 1 on, whole; the list of them is in that of grant 80.
+  RawIndirect list_of(Operation meant, std::uint16_t segments) {
+    RawIndirect request{};
+    request.operation = static_cast<std::uint8_t>(Operation::indirect);
+    request.meant = static_cast<std::uint8_t>(meant);
+    request.segments = segments;
+    request.grant[0] = 80;
+    for (std::uint32_t i = 0; i < segments; ++i) {
+      const Segment segment = whole(i + 1);
+      std::memcpy(zone_.pages[80].data() + i * sizeof(segment), &segment, sizeof(segment));
+    }
+    return request;
+  }
   static Segment whole(std::uint32_t grant) {
     return {.grant = grant, .first_sector = 0, .last_sector = 7, .padding = 0};
   }
@@ -216,15 +229,7 @@ TEST_F(DiskTest, WhoComesNextCarriesOutAgainWhatWasAnsweredByHalf) {
 }
 
 TEST_F(DiskTest, TakesManySegmentsByAPage) {
-  RawIndirect request{};
-  request.operation = static_cast<std::uint8_t>(Operation::indirect);
-  request.meant = static_cast<std::uint8_t>(Operation::read);
-  request.segments = 64;
-  request.grant[0] = 80;
-  for (std::uint32_t i = 0; i < 64; ++i) {
-    const Segment segment = whole(i + 1);
-    std::memcpy(zone_.pages[80].data() + i * sizeof(segment), &segment, sizeof(segment));
-  }
+  RawIndirect request = list_of(Operation::read, 64);
   EXPECT_EQ(answer_to(request), Status::ok);
   for (std::uint32_t i = 0; i < 64; ++i) {
     EXPECT_EQ(std::memcmp(zone_.pages[i + 1].data(), medium_.bytes.data() + i * kPageBytes, kPageBytes), 0) << i;
@@ -243,15 +248,7 @@ TEST_F(DiskTest, TakesManySegmentsByAPage) {
 
 TEST_F(DiskTest, ReadsAListThatIsLentOnceAndWithoutACopy) {
   zone_.lends = true;
-  RawIndirect request{};
-  request.operation = static_cast<std::uint8_t>(Operation::indirect);
-  request.meant = static_cast<std::uint8_t>(Operation::read);
-  request.segments = 2;
-  request.grant[0] = 80;
-  for (std::uint32_t i = 0; i < 2; ++i) {
-    const Segment segment = whole(i + 1);
-    std::memcpy(zone_.pages[80].data() + i * sizeof(segment), &segment, sizeof(segment));
-  }
+  RawIndirect request = list_of(Operation::read, 2);
   zone_.during_find = [this] {
     if (zone_.finds == 2) {
       zone_.pages[80].fill(std::byte{0xff});
@@ -332,15 +329,7 @@ TEST_F(DiskTest, ReadsEachRequestOnce) {
   zone_.during_copy = [this] { std::memset(slot(0), 0xff, kSlotBytes); };
   EXPECT_EQ(answer_to(request_of(Operation::write, 0, {whole(5), whole(6)})), Status::ok);
   EXPECT_EQ(std::memcmp(zone_.pages[6].data(), medium_.bytes.data() + 4096, 4096), 0);
-  RawIndirect request{};
-  request.operation = static_cast<std::uint8_t>(Operation::indirect);
-  request.meant = static_cast<std::uint8_t>(Operation::write);
-  request.segments = 2;
-  request.grant[0] = 80;
-  for (std::uint32_t i = 0; i < 2; ++i) {
-    const Segment segment = whole(i + 1);
-    std::memcpy(zone_.pages[80].data() + i * sizeof(segment), &segment, sizeof(segment));
-  }
+  const RawIndirect request = list_of(Operation::write, 2);
   zone_.during_copy = [this] { zone_.pages[80].fill(std::byte{0xff}); };
   EXPECT_EQ(answer_to(request), Status::ok);
 }

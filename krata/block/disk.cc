@@ -25,6 +25,18 @@ std::optional<std::uint64_t> sectors_of(std::span<const Segment> segments) {
   return sectors;
 }
 
+// Of memory that the zone writes. An atomic read is one that the compiler neither repeats nor leaves to later
+// (XSA-155).
+template <typename T>
+T read_once(std::byte* shared) {
+  std::array<std::uint64_t, sizeof(T) / sizeof(std::uint64_t)> words{};
+  static_assert(sizeof(words) == sizeof(T));
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    words[i] = std::atomic_ref(reinterpret_cast<std::uint64_t*>(shared)[i]).load(std::memory_order_relaxed);
+  }
+  return std::bit_cast<T>(words);
+}
+
 bool lies_within(std::uint64_t sector, std::uint64_t sectors, std::uint64_t whole) {
   return sector <= whole && sectors <= whole - sector;
 }
@@ -53,13 +65,7 @@ void Disk::store(std::size_t offset, std::uint32_t value) {
 }
 
 RawRequest Disk::copy_request(std::uint32_t number) const {
-  std::array<std::uint64_t, sizeof(RawRequest) / sizeof(std::uint64_t)> words{};
-  std::byte* const slot = ring_.data() + kRingHeaderBytes + (number % slots_) * kSlotBytes;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    // An atomic read is one that the compiler neither repeats nor leaves to later (XSA-155).
-    words[i] = std::atomic_ref(reinterpret_cast<std::uint64_t*>(slot)[i]).load(std::memory_order_relaxed);
-  }
-  return std::bit_cast<RawRequest>(words);
+  return read_once<RawRequest>(ring_.data() + kRingHeaderBytes + (number % slots_) * kSlotBytes);
 }
 
 RawRequest Disk::take_request(std::uint32_t number) {
@@ -186,7 +192,6 @@ Status Disk::carry_out_indirect(const RawRequest& request) {
 
 // Into our own memory, of a page that is lent too: what was judged is what is done.
 bool Disk::take_list(std::uint32_t grant, std::span<Segment> segments) {
-  static_assert(sizeof(Segment) == sizeof(std::uint64_t));
   std::array<std::byte*, 1> page{};
   if (!granted_.find(std::span(&grant, 1), page)) {
     std::array<Copy, 1> copies{Copy{.grant = grant,
@@ -195,9 +200,8 @@ bool Disk::take_list(std::uint32_t grant, std::span<Segment> segments) {
                                     .ours = reinterpret_cast<std::byte*>(segments.data())}};
     return !segments.empty() && granted_.copy(copies) && copies[0].done;
   }
-  auto* const words = reinterpret_cast<std::uint64_t*>(page[0]);
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    segments[i] = std::bit_cast<Segment>(std::atomic_ref(words[i]).load(std::memory_order_relaxed));
+    segments[i] = read_once<Segment>(page[0] + i * sizeof(Segment));
   }
   return true;
 }

@@ -99,8 +99,8 @@ Result<void> run(const Options& options, common::Log& log) {
   KRAIT_TRY(const auto events, Events::open(*loop));
   KRAIT_TRY(const auto watches, Watches::open(*loop, options.store));
   KnownImages images(paths.image_names());
-  KRAIT_TRY(const auto cpus, machine->info());
-  reconcile::StartQueue starts(cpus.cpus);
+  KRAIT_TRY(const auto info, machine->info());
+  reconcile::StartQueue starts(info.cpus);
   Host host{.loop = *loop,
             .log = log,
             .paths = paths,

@@ -27,9 +27,6 @@ constexpr std::chrono::milliseconds kFirstRetry{250};
 constexpr std::chrono::milliseconds kMaxRetry{30'000};
 constexpr std::chrono::milliseconds kDyingRetry{20};
 constexpr std::chrono::milliseconds kPendingRetry{1000};  // what is waited for wakes by itself
-constexpr std::chrono::milliseconds kStartLook{250};      // at a zone that starts, while others wait for their turn
-constexpr std::chrono::seconds kMaxStart{20};             // then they wait no longer
-constexpr int kMinWork = 10;                              // of a hundred: who works less does not start any more
 
 bool is_same(const control::ZoneView& a, const control::ZoneView& b) {
   return a.record == b.record && a.state == b.state && a.note == b.note;
@@ -120,7 +117,7 @@ bool Zone::may_start(const Observed& observed) {
   return may;
 }
 
-// Until its container runs, and as long as its kernel works at that: one that waits for something holds nobody up.
+// Until its container runs, and as long as its kernel works at that.
 bool Zone::is_on_its_way() {
   if (!domain_ || domain_->is_paused) {
     return true;
@@ -130,16 +127,9 @@ bool Zone::is_on_its_way() {
   }
   const auto now = Clock::now();
   if (!start_) {
-    start_ = Start{.begun_at = now, .looked_at = now, .cpu_ns = domain_->cpu_time_ns};
+    start_.emplace(now, domain_->cpu_time_ns);
   }
-  const auto passed = now - start_->looked_at;
-  if (passed < kStartLook) {
-    return true;
-  }
-  const std::chrono::nanoseconds worked(domain_->cpu_time_ns - start_->cpu_ns);
-  start_->looked_at = now;
-  start_->cpu_ns = domain_->cpu_time_ns;
-  return worked * 100 >= passed * kMinWork && now - start_->begun_at < kMaxStart;
+  return start_->goes_on(now, domain_->cpu_time_ns);
 }
 
 void Zone::give_place_up() {
@@ -198,7 +188,7 @@ bool Zone::look(std::span<const xen::DomainInfo> domains) {
 // By the clock; all else wakes by itself.
 void Zone::wait_for_next() {
   if (host_.starts.has_place(record_.id) && host_.starts.waiting() > 0) {
-    return again_after(kStartLook);
+    return again_after(reconcile::Start::kLook);
   }
   const auto until = [](Clock::time_point at) {
     return std::max(std::chrono::ceil<std::chrono::milliseconds>(at - Clock::now()), kDyingRetry);

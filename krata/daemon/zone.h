@@ -70,13 +70,6 @@ class Zone final : public reconcile::StepPort {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // What its kernel had worked when it was looked at.
-  struct Start {
-    Clock::time_point begun_at;
-    Clock::time_point looked_at;
-    std::uint64_t cpu_ns;
-  };
-
   [[nodiscard]] std::string folder() const { return host_.paths.zone(record_.id); }
   [[nodiscard]] std::string bundle_path() const { return folder() + "/bundle"; }
   reconcile::Observed observe(std::span<const xen::DomainInfo> domains);
@@ -134,7 +127,7 @@ class Zone final : public reconcile::StepPort {
   std::uint64_t logged_offset_ = 0;           // of the container's output, in whole lines
   std::optional<xen::DomainInfo> domain_;     // as it was looked at last
   bool is_container_running_ = false;
-  std::optional<Start> start_;  // of a zone that has a place among those that start
+  std::optional<reconcile::Start> start_;  // of a zone that has a place among those that start
   bool was_asked_ = false;
   bool has_given_up_ = false;
   std::string failure_;      // why it was given up, or what is tried again

@@ -31,4 +31,15 @@ bool StartQueue::leave(const model::ZoneId& zone) {
   return was_there && !waiting_.empty() && free_places() > 0;
 }
 
+bool Start::goes_on(Time now, std::uint64_t cpu_ns) {
+  const auto passed = now - looked_at_;
+  if (passed < kLook) {
+    return true;
+  }
+  const std::chrono::nanoseconds worked(cpu_ns - cpu_ns_);
+  looked_at_ = now;
+  cpu_ns_ = cpu_ns;
+  return worked * 100 >= passed * kMinWork && now - begun_at_ < kMost;
+}
+
 }  // namespace krata::reconcile

@@ -2,7 +2,9 @@
 // one; so there start as many at a time as there are places, in the order in which they asked. Pure; one thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <set>
 
@@ -30,6 +32,24 @@ class StartQueue {
   std::size_t places_;
   std::set<model::ZoneId> starting_;
   std::deque<model::ZoneId> waiting_;
+};
+
+// Whether a zone that has a place is still at it: one whose kernel waits for something holds nobody up.
+class Start {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  static constexpr std::chrono::milliseconds kLook{250};  // so often it is worth a look
+  static constexpr std::chrono::seconds kMost{20};        // then others wait no longer
+  static constexpr int kMinWork = 10;                     // of a hundred, between two looks
+
+  // `cpu_ns`: what its kernel has worked since the domain was built.
+  Start(Time now, std::uint64_t cpu_ns) : begun_at_(now), looked_at_(now), cpu_ns_(cpu_ns) {}
+  bool goes_on(Time now, std::uint64_t cpu_ns);
+
+ private:
+  Time begun_at_;
+  Time looked_at_;
+  std::uint64_t cpu_ns_;
 };
 
 }  // namespace krata::reconcile

@@ -40,5 +40,24 @@ TEST(StartQueue, WhoDoesNotWaitAnyMoreHoldsNobodyUp) {
 
 TEST(StartQueue, HasOnePlaceAtLeast) { EXPECT_TRUE(StartQueue(0).ask(zone(1))); }
 
+TEST(Start, GoesOnForAsLongAsItsKernelWorksATenthOfTheTime) {
+  using std::chrono::milliseconds;
+  constexpr std::uint64_t kMs = 1'000'000;
+  const Start::Time begun{};
+  Start start(begun, 5 * kMs);
+  EXPECT_TRUE(start.goes_on(begun + milliseconds(249), 5 * kMs)) << "too early to tell";
+  EXPECT_TRUE(start.goes_on(begun + milliseconds(250), 30 * kMs));
+  EXPECT_TRUE(start.goes_on(begun + milliseconds(300), 30 * kMs));
+  EXPECT_FALSE(start.goes_on(begun + milliseconds(500), 54 * kMs));
+}
+
+TEST(Start, EndsAfterAWhile) {
+  using std::chrono::seconds;
+  const Start::Time begun{};
+  Start start(begun, 0);
+  EXPECT_TRUE(start.goes_on(begun + seconds(19), 19'000'000'000));
+  EXPECT_FALSE(start.goes_on(begun + seconds(20), 20'000'000'000));
+}
+
 }  // namespace
 }  // namespace krata::reconcile
