@@ -23,6 +23,11 @@ std::string text_at(const Json& json, const char* key, std::string_view otherwis
   return found != nullptr && found->is_string() ? found->get<std::string>() : std::string(otherwise);
 }
 
+bool truth_at(const Json& json, const char* key) {
+  const Json* found = find_member(json, key);
+  return found != nullptr && found->is_boolean() && found->get<bool>();
+}
+
 const Json& object_at(const Json& json, const char* key) {
   static const Json kNone = Json::object();
   const Json* found = find_member(json, key);

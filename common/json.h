@@ -17,6 +17,7 @@ const Json* find_member(const Json& json, const char* key);                   //
 std::optional<std::uint64_t> find_number(const Json& json, const char* key);  // whole and not negative
 std::uint64_t number_at(const Json& json, const char* key);                   // else 0
 std::string text_at(const Json& json, const char* key, std::string_view otherwise = "");
+bool truth_at(const Json& json, const char* key);          // else false
 const Json& object_at(const Json& json, const char* key);  // else an empty one
 const Json& list_at(const Json& json, const char* key);    // else an empty one
 

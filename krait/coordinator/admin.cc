@@ -127,7 +127,7 @@ void Admin::handle(std::string_view request, const Asker& asker, Reply reply) {
   auto done = (this->*found->second.handler)(*json, asker);
   if (!done) {
     failed(done.error());
-  } else if (truth_at(*json, "wait") && found->second.waits) {
+  } else if (common::truth_at(*json, "wait") && found->second.waits) {
     reply_when_enforced(*std::move(done), *json, std::move(reply));
   } else {
     reply(common::json_line(*done));

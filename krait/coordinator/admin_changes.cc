@@ -156,7 +156,7 @@ Result<Json> Admin::rotate_keys(const Json& request, const Asker& asker) {
     names += (names.empty() ? "" : ", ") + host;
     hosts.insert(host);
   }
-  const bool go = truth_at(request, "go");
+  const bool go = common::truth_at(request, "go");
   KRAIT_CHECK(store_.note(
       asker.who,
       fmt::format("{} {}", go ? "keys are changed:" : "keys are to be announced:", names.empty() ? "all hosts" : names),

@@ -61,7 +61,7 @@ Result<Json> Admin::authority(const Json& request, const Asker& /*asker*/) {
   json["hosts"] = encoded(trust::encode(trusted.hosts));
   json["policy"] = encoded(trust::encode(trusted.policy));
   json["settings"] = Json::parse(fleet::text_of(service_.network().settings()));
-  if (truth_at(request, "book")) {
+  if (common::truth_at(request, "book")) {
     json["book"] = encoded(trusted.hosts_book.save());
     json["joined"] = Json::object();
     json["waiting"] = Json::array();

@@ -22,14 +22,16 @@ std::string online_text(const Json& host) {
 
 }  // namespace
 
-bool takes_part(const Json& host) { return !host.value("left", false) && !host.value("waits_for_approval", false); }
+bool takes_part(const Json& host) {
+  return !common::truth_at(host, "left") && !common::truth_at(host, "waits_for_approval");
+}
 
 std::string state_text(const Json& host) {
   if (!takes_part(host)) {
-    return host.value("left", false) ? "has left; strike it off with host remove" : "waits for host approve";
+    return common::truth_at(host, "left") ? "has left; strike it off with host remove" : "waits for host approve";
   }
   const std::string places = common::text_at(host, "copied");
-  return (host.value("online", false) ? online_text(host) : "offline") +
+  return (common::truth_at(host, "online") ? online_text(host) : "offline") +
          (places.empty() ? "" : fmt::format("; two machines have its key: {}", places));
 }
 

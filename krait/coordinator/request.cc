@@ -127,11 +127,6 @@ Result<void> check_present(const Json& request, const char* key) {
              : Error(ErrorCode::invalid_input, fmt::format("the request lacks {}; nothing was done", key));
 }
 
-bool truth_at(const Json& json, const char* key) {
-  const Json* member = common::find_member(json, key);
-  return member != nullptr && member->is_boolean() && member->get<bool>();
-}
-
 Result<trust::Bytes> decoded_at(const Json& request, const char* key) {
   auto bytes = common::from_base64(text_at(request, key));
   return bytes && !bytes->empty() ? Result<trust::Bytes>(*std::move(bytes))

@@ -17,7 +17,6 @@ common::Result<void> check_members(const Json& request);
 // Likewise where one is missing without which nobody knows what was meant.
 common::Result<void> check_present(const Json& request, const char* key);
 
-bool truth_at(const Json& json, const char* key);  // else false
 // What base64 stands for. Fails where there is none.
 common::Result<trust::Bytes> decoded_at(const Json& request, const char* key);
 common::Result<fleet::HostsEdit> hosts_edit_at(const Json& request);

@@ -73,6 +73,15 @@ class Hosts : public ::testing::Test {
     return states;
   }
 
+  // Until all who are concerned enforce what there is.
+  struct Awaited {
+    Spread spread{};
+    bool done = false;
+  };
+  Service::WaitId await(Awaited& awaited) {
+    return service.wait([&awaited](const Spread& spread) { awaited = {spread, true}; });
+  }
+
   fleet::TestAuthor author;
   SimulatedClock clock;
   MemoryLedger ledger;
@@ -95,13 +104,9 @@ TEST_F(Hosts, AreToldTheNewestStateAloneWhereTheyAreSlow) {
     EXPECT_EQ(slow.wire.to_host.size(), waits);
   }
   EXPECT_EQ(told, 51U);
-  Spread spread;
-  bool done = false;
-  const auto id = service.wait([&](const Spread& all) {
-    spread = all;
-    done = true;
-  });
-  EXPECT_FALSE(done);
+  Awaited all;
+  const auto id = await(all);
+  EXPECT_FALSE(all.done);
   const Spread meanwhile = service.give_up(id);
   EXPECT_EQ(meanwhile.enforcing + meanwhile.failing.size(), meanwhile.concerned);
   ASSERT_EQ(meanwhile.failing.size(), 1U);
@@ -121,22 +126,18 @@ TEST_F(Hosts, AreWaitedForWhereTheyComeMeanwhile) {
   service.on_gone(comes.session);
   comes.wire.to_host.clear();
   apply("db web");
-  Spread spread;
-  bool done = false;
-  service.wait([&](const Spread& all) {
-    spread = all;
-    done = true;
-  });
+  Awaited all;
+  await(all);
   comes.session = service.on_connected(comes.wire, fleet::TestAuthor::applicant(comes.name, 2).link_key, std::nullopt);
   say(comes, wire::Hello{});
   say(comes, wire::Watch{});
   read(here);
-  EXPECT_FALSE(done);
+  EXPECT_FALSE(all.done);
   read(comes);
-  EXPECT_TRUE(done);
-  EXPECT_EQ(spread.concerned, 2U);
-  EXPECT_EQ(spread.enforcing, 2U);
-  EXPECT_TRUE(spread.failing.empty());
+  EXPECT_TRUE(all.done);
+  EXPECT_EQ(all.spread.concerned, 2U);
+  EXPECT_EQ(all.spread.enforcing, 2U);
+  EXPECT_TRUE(all.spread.failing.empty());
 }
 
 // Whoever does not enforce a change yet is waited for after the next one too, though that does not concern it.
@@ -147,22 +148,18 @@ TEST_F(Hosts, AreWaitedForUntilTheyEnforceTheChangeBefore) {
   read(db);
   apply("db web");
   apply("db web");
-  Spread spread;
   const Service::WaitId early = service.wait([](const Spread&) {});
-  spread = service.give_up(early);
-  EXPECT_EQ(spread.enforcing, 0U);
-  EXPECT_EQ(spread.failing.size(), 2U);
-  bool done = false;
-  service.wait([&](const Spread& all) {
-    spread = all;
-    done = true;
-  });
+  const Spread meanwhile = service.give_up(early);
+  EXPECT_EQ(meanwhile.enforcing, 0U);
+  EXPECT_EQ(meanwhile.failing.size(), 2U);
+  Awaited all;
+  await(all);
   read(web);
-  EXPECT_FALSE(done);
+  EXPECT_FALSE(all.done);
   read(db);
-  EXPECT_TRUE(done);
-  EXPECT_EQ(spread.concerned, 2U);
-  EXPECT_EQ(spread.enforcing, 2U);
+  EXPECT_TRUE(all.done);
+  EXPECT_EQ(all.spread.concerned, 2U);
+  EXPECT_EQ(all.spread.enforcing, 2U);
 }
 
 // A store that was put back: everybody calls again, and is told what it holds; changes go on from there.

@@ -34,11 +34,6 @@ T small_at(const Json& json, const char* key) {
   return static_cast<T>(std::min<std::uint64_t>(common::number_at(json, key), std::numeric_limits<T>::max()));
 }
 
-bool truth_at(const Json& json, const char* key) {
-  const Json* member = common::find_member(json, key);
-  return member != nullptr && member->is_boolean() && member->get<bool>();
-}
-
 Result<std::string> bytes_at(const Json& json, const char* key) {
   const auto bytes = common::from_base64(common::text_at(json, key));
   if (!bytes) {
@@ -97,7 +92,7 @@ std::string text_of(const Settings& settings) {
 Result<Settings> parse_settings(std::string_view text) {
   KRAIT_TRY(const auto json, parsed(text, "the settings"));
   Settings settings{.name = common::text_at(json, "name"),
-                    .approval = truth_at(json, "approval"),
+                    .approval = common::truth_at(json, "approval"),
                     .keepalive_s = small_at<std::uint16_t>(json, "keepalive_s"),
                     .made_s = seconds_at(json, "made_s"),
                     .last_host = common::number_at(json, "last_host")};
@@ -137,9 +132,9 @@ Result<Host> parse_host(std::string_view text) {
             .seen = common::Ip::parse(common::text_at(json, "seen")),
             .mapped = common::Endpoint::parse(common::text_at(json, "mapped")),
             .listen_port = small_at<std::uint16_t>(json, "listen_port"),
-            .behind_nat = truth_at(json, "behind_nat"),
-            .waits_for_approval = truth_at(json, "waits_for_approval"),
-            .left = truth_at(json, "left"),
+            .behind_nat = common::truth_at(json, "behind_nat"),
+            .waits_for_approval = common::truth_at(json, "waits_for_approval"),
+            .left = common::truth_at(json, "left"),
             .token = common::text_at(json, "token"),
             .joined_s = seconds_at(json, "joined_s")};
   KRAIT_TRY(const auto key, bytes_at(json, "link_key"));
