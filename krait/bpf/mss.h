@@ -14,30 +14,6 @@
 #define TCP_MSS_BYTES 4U
 #define TCP_CHECKSUM_OFFSET 16U
 
-/*
- * Where the option's value is, or 0. The offset lies in the scratch map, so that the steps of the search are one state
- * to the verifier.
- */
-static __always_inline __u32 find_mss(struct options* options) {
-  *(volatile __u32*)&options->at = 0;
-  for (int step = 0; step < (int)MAX_OPTION_BYTES; step++) {
-    const __u32 at = *(volatile __u32*)&options->at;
-    if (at + TCP_MSS_BYTES > options->bytes) {
-      return 0;
-    }
-    const __u8 kind = options->octets[within_options(at)];
-    const __u8 length = options->octets[within_options(at + 1)];
-    if (kind == TCP_OPTION_MSS) {
-      return length == TCP_MSS_BYTES ? at + 2 : 0;
-    }
-    if (kind == OPTION_END || (kind != OPTION_NOP && length < 2)) {
-      return 0;
-    }
-    *(volatile __u32*)&options->at = at + (kind == OPTION_NOP ? 1 : length);
-  }
-  return 0;
-}
-
 static __always_inline int read_tcp_options(struct __sk_buff* skb, struct options* options, __u32 l4_offset) {
   __u8 words = 0;
   if (bpf_skb_load_bytes(skb, l4_offset + 12, &words, 1)) {
@@ -64,10 +40,11 @@ __noinline int clamp_mss(struct __sk_buff* skb) {
   if (mtu <= headers || read_tcp_options(skb, options, l4_offset)) {
     return 0;
   }
-  const __u32 value = find_mss(options);
-  if (value == 0) {
+  const __u32 option = find_option(TCP_OPTION_MSS, TCP_OPTION_MSS);
+  if (option >= NO_OPTION || options->octets[within_options(option + 1)] != TCP_MSS_BYTES) {
     return 0;
   }
+  const __u32 value = option + 2;
   const __u32 most = mtu - headers;
   const __u32 present = (__u32)options->octets[within_options(value)] << 8 | options->octets[within_options(value + 1)];
   if (present <= most) {

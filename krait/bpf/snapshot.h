@@ -95,27 +95,35 @@ static __always_inline void mask_address(__u32* masked_be, const __u32* address_
   ((__u64*)masked_be)[1] = ((const __u64*)address_be)[1] & krait_masks_be[length & 0xff];
 }
 
+/* The slot and the owner of an entry, in one value. */
+static __always_inline __u64 whose(__u32 slot, __u32 owner) { return (__u64)owner << 32 | slot; }
+
 /*
- * Longest prefix match among the networks: a binary search over the lengths in use. The tree lies in the snapshot
- * rather than in bounds computed here, so that the verifier sees one state a step and not one for each way to get
- * there.
+ * Longest prefix match among the networks: a binary search over the lengths in use; an address in its two halves. The
+ * tree lies in the snapshot rather than in bounds computed here, so that the verifier sees one state a step and not one
+ * for each way to get there. Global, so that it judges the search once and not for each caller: such a function may
+ * take numbers alone.
  */
-static __noinline int find_network(const struct view* view, const __u32* address_be, __u32 is_v6,
-                                   struct identity* identity) {
-  __u8 at = is_v6 ? view->header->v6_root : view->header->v4_root;
+__noinline __u64 find_network(__u32 first_page, __u32 is_v6, __u64 high_be, __u64 low_be) {
+  const struct view view = {.header = bpf_map_lookup_elem(&krait_snapshot, &first_page), .first_page = first_page};
+  __u64 found = whose(KRAIT_NO_SLOT, 0);
+  if (!view.header) {
+    return found;
+  }
+  __u8 at = is_v6 ? view.header->v6_root : view.header->v4_root;
   for (int step = 0; step < KRAIT_LENGTH_DEPTH && at != 0; step++) {
-    const struct krait_length_node* node = &view->header->nodes[at];
-    mask_address(identity->masked_be, address_be, node->length);
-    const struct krait_entry* entry = find_entry(view, identity->masked_be, node->length);
+    const struct krait_length_node* node = &view.header->nodes[at];
+    const __u64 masked_be[2] = {high_be & krait_masks_be[(node->length + 64) & 0xff],
+                                low_be & krait_masks_be[node->length & 0xff]};
+    const struct krait_entry* entry = find_entry(&view, (const __u32*)masked_be, node->length);
     if (entry) {
-      identity->slot = entry->slot;
-      identity->owner = entry->owner;
+      found = whose(entry->slot, entry->owner);
       at = node->if_found;
     } else {
       at = node->if_missing;
     }
   }
-  return 0;
+  return found;
 }
 
 /* Fills in what identity->slot says. */
@@ -146,8 +154,10 @@ static __always_inline int find_identity(const struct view* view, const __u32* a
     identity->owner = host->owner;
     return read_slot(view, identity);
   }
-  identity->slot = KRAIT_NO_SLOT;
-  find_network(view, address_be, is_v6, identity);
+  const __u64* halves_be = (const __u64*)address_be;
+  const __u64 found = find_network(view->first_page, is_v6, halves_be[0], halves_be[1]);
+  identity->slot = (__u32)found;
+  identity->owner = (__u32)(found >> 32);
   return identity->slot != KRAIT_NO_SLOT && read_slot(view, identity);
 }
 
@@ -200,12 +210,16 @@ static __always_inline __u64 now_boot_ns(void) {
   return bpf_ktime_get_boot_ns();
 }
 
-/* The cell of now in the place of one that depends on the time. */
-static __noinline __u32 resolve_timed_cell(const struct view* view, __u32 cell) {
+/* The cell of now in the place of one that depends on the time. Global, as find_network() is. */
+__noinline __u32 resolve_timed_cell(__u32 first_page, __u32 cell) {
+  const struct view view = {.header = bpf_map_lookup_elem(&krait_snapshot, &first_page), .first_page = first_page};
+  if (!view.header) {
+    return 0;
+  }
   const __u64 now = now_boot_ns();
   for (int step = 0; step < KRAIT_MOMENT_DEPTH && cell & KRAIT_CELL_TIMED; step++) {
     const struct krait_moment* moment =
-        element(view, view->header->moment_page, cell & KRAIT_CELL_RULE, sizeof(*moment));
+        element(&view, view.header->moment_page, cell & KRAIT_CELL_RULE, sizeof(*moment));
     if (!moment) {
       return 0;
     }
@@ -226,5 +240,5 @@ static __always_inline __u32 lookup_cell(const struct view* view, const struct i
   }
   const __u32 cell = *row & KRAIT_ROW_SHORT ? cell_of_short_row(view, *row & ~KRAIT_ROW_SHORT, *class)
                                             : cell_of_long_row(view, *row, *class);
-  return cell & KRAIT_CELL_TIMED ? resolve_timed_cell(view, cell) : cell;
+  return cell & KRAIT_CELL_TIMED ? resolve_timed_cell(view->first_page, cell) : cell;
 }
