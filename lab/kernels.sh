@@ -105,12 +105,33 @@ fetch_nebula() {
 
 declare -A kept_modules=([dom0]='.*/drivers/xen/.*' [dom0-bench]='.*/drivers/\(xen\|block\)/.*') # of domain 0's kernel, which has many
 
-# fetch_kernel SERIES [dom0|dom0-bench]: makes .cache/kernels/SERIES/{vmlinuz,release,lib/modules/...} for 6.1 or 6.12; with the second word
-# in SERIES-WORD the ordinary kernel, with some modules only: the cloud kernel cannot be domain 0.
+# unpack_kernel VMLINUZ TO: the ELF file in a bzImage (Documentation/arch/x86/boot.rst of the kernel), whose payload ends with its size
+# unpacked. An emulated machine would take a second to unpack it, at each boot.
+unpack_kernel() {
+  local sectors offset bytes magic
+  local -a unpack
+  read -r sectors < <(od -An -tu1 -j497 -N1 "$1")
+  read -r offset bytes < <(od -An -tu4 -j584 -N8 "$1")
+  offset=$(((sectors + 1) * 512 + offset))
+  read -r magic < <(od -An -tx4 -j"$offset" -N4 "$1")
+  case $magic in
+    184c2102) unpack=(lz4 -dc) ;;
+    fd2fb528) unpack=(zstd -dc) ;;
+    587a37fd) unpack=(xz -dc) ;;
+    *)
+      echo "$1 is packed in a way that is not known here: $magic" >&2
+      return 1
+      ;;
+  esac
+  tail -c +$((offset + 1)) "$1" | head -c $((bytes - 4)) | "${unpack[@]}" >"$2"
+}
+
+# fetch_kernel SERIES [dom0|dom0-bench]: makes .cache/kernels/SERIES/{vmlinuz,vmlinux,release,lib/modules/...} for 6.1 or 6.12; with the second
+# word in SERIES-WORD the ordinary kernel, with some modules only: the cloud kernel cannot be domain 0.
 fetch_kernel() {
   local series=$1 dir=$cache_dir/kernels/$1${2:+-$2} meta=linux-image-cloud-amd64
   [[ -z ${2:-} ]] || meta=linux-image-amd64
-  [[ ! -e $dir/release ]] || return 0
+  [[ ! -e $dir/vmlinux ]] || return 0
   local -a apt_options
   private_apt || return 1
   apt-get "${apt_options[@]}" update || return 1
@@ -127,7 +148,7 @@ fetch_kernel() {
   (cd "$dir.new" && apt-get "${apt_options[@]}" download "$package" && dpkg-deb -x ./*.deb .) || return 1
   local release
   release=$(basename "$dir.new"/lib/modules/*)
-  mv "$dir.new/boot/vmlinuz-$release" "$dir.new/vmlinuz"
+  mv "$dir.new/boot/vmlinuz-$release" "$dir.new/vmlinuz" && unpack_kernel "$dir.new/vmlinuz" "$dir.new/vmlinux" || return 1
   rm -rf "$dir.new"/*.deb "$dir.new"/usr "$dir.new"/boot
   [[ -z ${2:-} ]] || find "$dir.new/lib/modules/$release/kernel" -type f -not -regex "${kept_modules[$2]}" -delete
   depmod -b "$dir.new" "$release" || return 1

@@ -29,16 +29,13 @@ fetch_xen() {
   mv "$dir.new" "$dir"
 }
 
-# prepare_xen VERSION [KIND]: domain 0's kernel, unpacked, which saves the emulated machine the work, and its initramfs with today's
-# programs. KIND: dom0, or dom0-bench, which has Xen's own tools too.
+# prepare_xen VERSION [KIND]: domain 0's initramfs with today's programs. KIND: dom0, or dom0-bench, which has Xen's own tools too.
 prepare_xen() {
   local kind=${2:-dom0}
   local series=${dom0_kernel[$1]}-$kind output=$cache_dir/lab/$kind-$1 program
   local -a programs=()
   for program in "${dom0_programs[@]}"; do programs+=("$root_dir/build/release/bin/$program"); done
   mkdir -p "$cache_dir/lab"
-  [[ $output.vmlinux -nt $cache_dir/kernels/$series/release ]] ||
-    "$root_dir/build/release/bin/krata-lab-zone" unpack "$cache_dir/kernels/$series/vmlinuz" "$output.vmlinux" || return 1
   guest_kind=$kind build_initramfs "$series" "$output.cpio" "${programs[@]}" && zone_archive "$1" >>"$output.cpio"
 }
 
@@ -75,14 +72,15 @@ zone_modules() {
 # xen_qemu SECONDS VERSION SCRIPTS [QEMU ARGUMENTS...]: as guest_qemu; xen_kind and xen_role say what domain 0 is. One CPU, or two for races: with more, Xen takes too long to
 # bring them up under emulation.
 xen_qemu() {
-  local seconds=$1 version=$2 scripts=$3 qemu=$cache_dir/qemu/usr dom0=$cache_dir/lab/${xen_kind:-dom0}-$2
+  local seconds=$1 version=$2 scripts=$3 qemu=$cache_dir/qemu/usr kind=${xen_kind:-dom0}
+  local vmlinux=$cache_dir/kernels/${dom0_kernel[$version]}-$kind/vmlinux initramfs=$cache_dir/lab/$kind-$version.cpio
   shift 3
   timeout --foreground --kill-after=5 "$seconds" "$qemu/bin/qemu-system-x86_64" -L "$qemu/share/qemu" -L "$qemu/share/seabios" \
     -accel tcg,thread=multi -cpu qemu64 -smp "${xen_cpus:-1}" -m 3072 -nodefaults -no-reboot -display none -monitor none \
     -serial stdio \
     -kernel "$cache_dir/xen/$version/xen" \
     -append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=1 loglvl=warning guest_loglvl=warning" \
-    -initrd "$dom0.vmlinux console=hvc0 rdinit=/init loglevel=4 panic=-1 lab.script=$scripts lab.role=${xen_role:-none},$dom0.cpio" \
+    -initrd "$vmlinux console=hvc0 rdinit=/init loglevel=4 panic=-1 cryptomgr.notests lab.script=$scripts lab.role=${xen_role:-none},$initramfs" \
     -nic none "$@" </dev/null
 }
 

@@ -44,7 +44,7 @@ name = "$1"
 type = "pv"
 kernel = "/zone/vmlinuz"
 ramdisk = "$xl_dir/initramfs"
-extra = "console=hvc0 loglevel=4 panic=-1 rdinit=/init"
+extra = "console=hvc0 loglevel=4 panic=-1 cryptomgr.notests rdinit=/init"
 memory = $2
 vcpus = 1
 disk = ["format=raw,vdev=xvda,access=ro,target=$3", "format=raw,vdev=xvdc,access=ro,target=$4"]

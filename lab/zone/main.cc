@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
   run->add_option("--store", options.store, "The socket of krata-store");
   run->add_option("--memory", options.memory_mib, "In MiB");
   run->add_option("--cpus", options.vcpus);
-  CLI::App* facts = app.add_subcommand("facts", "Domains, free memory, ports of domain 0");
+  app.add_subcommand("facts", "Domains, free memory, ports of domain 0");
   CLI::App* limits = app.add_subcommand("limits", "What the hypervisor lets a domain have");
   CLI::App* store = app.add_subcommand("store", "read PATH, or write PATH VALUE");
   std::vector<std::string> request;
@@ -41,10 +41,6 @@ int main(int argc, char** argv) {
   CLI::App* destroy = app.add_subcommand("destroy", "Destroys a domain");
   destroy->add_option("DOMAIN", domain)->required();
   limits->add_option("DOMAIN", domain)->required();
-  CLI::App* unpack = app.add_subcommand("unpack", "Writes the ELF file in a kernel image");
-  std::string to;
-  unpack->add_option("KERNEL", options.kernel)->required();
-  unpack->add_option("TO", to)->required();
   CLI11_PARSE(app, argc, argv);
   if (run->parsed()) {
     return report(lab::run_zone(options));
@@ -61,5 +57,5 @@ int main(int argc, char** argv) {
   if (destroy->parsed()) {
     return report(lab::destroy_domain(static_cast<krata::xen::DomainId>(domain)));
   }
-  return report(facts->parsed() ? lab::print_facts() : lab::unpack_kernel(options.kernel, to));
+  return report(lab::print_facts());
 }

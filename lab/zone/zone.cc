@@ -201,10 +201,4 @@ Result<void> destroy_domain(xen::DomainId domain) {
   return hypervisor->destroy_domain(domain);
 }
 
-Result<void> unpack_kernel(const std::string& kernel, const std::string& to) {
-  KRAIT_TRY(auto image, common::read_file(kernel, kMaxFileBytes));
-  KRAIT_TRY(const auto elf, boot::kernel_elf(std::move(image)), kernel);
-  return common::write_file(to, elf, 0644);
-}
-
 }  // namespace lab

@@ -35,7 +35,4 @@ common::Result<void> ask_store(const std::string& socket, const std::vector<std:
 
 common::Result<void> destroy_domain(krata::xen::DomainId domain);
 
-// The ELF file in a kernel image.
-common::Result<void> unpack_kernel(const std::string& kernel, const std::string& to);
-
 }  // namespace lab
