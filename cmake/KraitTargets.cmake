@@ -85,7 +85,7 @@ endfunction()
 # processes of which each zone has one, which would have some megabytes more. The sanitizers bring runtimes of their own.
 function(krait_own_runtime program)
   if(NOT KRAIT_SANITIZE AND NOT KRAIT_SANITIZE_THREADS)
-    target_sources(${program} PRIVATE ${PROJECT_SOURCE_DIR}/common/formatting.cc)
+    target_link_libraries(${program} PRIVATE common_formatting)
     target_link_options(${program} PRIVATE -static-libstdc++ -static-libgcc -Wl,--as-needed -Wl,--gc-sections)
   endif()
 endfunction()
