@@ -29,7 +29,7 @@ std::string_view name_of(ErrorCode code) {
 std::string json_line(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n"; }
 
 std::optional<Json> parse_json_object(std::string_view text) {
-  Json json = Json::parse(text, nullptr, false);
+  Json json = parse_json(text);
   return json.is_object() ? std::optional<Json>(std::move(json)) : std::nullopt;
 }
 

@@ -1,5 +1,5 @@
-// fmt's own code, which Debian has as a shared object only: compiled into programs that have the C++ runtime in
-// themselves.
+// fmt's own code, which Debian has as a shared object only: for programs that have the C++ runtime in themselves, and
+// for static ones.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE

@@ -2,6 +2,8 @@
 
 namespace common {
 
+Json parse_json(std::string_view text) { return Json::parse(text, nullptr, false); }
+
 const Json* find_member(const Json& json, const char* key) {
   const auto found = json.find(key);
   return found == json.end() ? nullptr : &*found;

@@ -13,6 +13,8 @@ namespace common {
 // ordered: people read what is written too, and the golden tests compare it.
 using Json = nlohmann::ordered_json;
 
+Json parse_json(std::string_view text);  // is_discarded() where it is none
+
 const Json* find_member(const Json& json, const char* key);                   // else nullptr
 std::optional<std::uint64_t> find_number(const Json& json, const char* key);  // whole and not negative
 std::uint64_t number_at(const Json& json, const char* key);                   // else 0

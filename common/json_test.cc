@@ -30,8 +30,8 @@ TEST(Json, ReadsAnotherKindAsNothing) {
 }
 
 TEST(Json, HoldsTheLargestNumber) {
-  EXPECT_EQ(number_at(Json::parse(R"({"n":18446744073709551615})"), "n"), 18446744073709551615U);
-  EXPECT_EQ(find_number(Json::parse(R"({"n":18446744073709551616})"), "n"), std::nullopt);
+  EXPECT_EQ(number_at(parse_json(R"({"n":18446744073709551615})"), "n"), 18446744073709551615U);
+  EXPECT_EQ(find_number(parse_json(R"({"n":18446744073709551616})"), "n"), std::nullopt);
 }
 
 }  // namespace

@@ -75,40 +75,6 @@ void Output::warn(const std::vector<Diagnostic>& findings) {
 
 bool Output::finish() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
-void Command::option(const std::string& names, std::string& value, const std::string& help,
-                     const OptionDetails& details) {
-  CLI::Option& option = *app_->add_option(names, value, help);
-  option.envname(details.env)->required(details.required)->capture_default_str();
-  if (!details.one_of.empty()) {
-    option.check(CLI::IsMember(details.one_of));
-  }
-}
-
-void Command::option(const std::string& names, std::optional<std::string>& value, const std::string& help) {
-  app_->add_option(names, value, help);
-}
-
-void Command::option(const std::string& names, std::optional<std::uint32_t>& value, const std::string& help) {
-  app_->add_option(names, value, help);
-}
-
-void Command::options(const std::string& names, std::vector<std::string>& values, const std::string& help) {
-  app_->add_option(names, values, help)->required();
-}
-
-void Command::repeated(const std::string& names, std::vector<std::string>& values, const std::string& help) {
-  app_->add_option(names, values, help)->allow_extra_args(false);
-}
-
-void Command::rest(const std::string& name, std::vector<std::string>& values, const std::string& help) {
-  app_->add_option(name, values, help);
-  app_->positionals_at_end();
-}
-
-void Command::flag(const std::string& names, bool& value, const std::string& help) {
-  app_->add_flag(names, value, help);
-}
-
 Command Shell::command(Command parent, const std::string& name, const std::string& summary, const std::string& more) {
   CLI::App& app = *parent.app_->add_subcommand(name, summary);
   app.footer(more);

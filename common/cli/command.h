@@ -1,7 +1,6 @@
 // What the commands of every program of ours share: how they are found, how they report, how they fail.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -9,12 +8,9 @@
 #include <vector>
 
 #include "common/answer.h"
+#include "common/cli/options.h"
 #include "common/json.h"
 #include "common/result.h"
-
-namespace CLI {
-class App;
-}
 
 namespace common::cli {
 
@@ -48,36 +44,6 @@ class Output {
 };
 
 using Action = std::function<Result<void>(Output&)>;
-
-struct OptionDetails {
-  std::string env = {};  // the environment variable that gives it too
-  bool required = false;
-  std::vector<std::string> one_of = {};  // no others; empty: any
-};
-
-// A command of a command line, which owns it and must outlive this; copies are the same command.
-class Command {
- public:
-  explicit Command(CLI::App& app) : app_(&app) {}
-
-  // `names` as "-o,--output"; without dashes, as "FILE", an argument. `value` has the default, which the help shows,
-  // and must outlive the parsing, as that of flag() must.
-  void option(const std::string& names, std::string& value, const std::string& help, const OptionDetails& details = {});
-  void option(const std::string& names, std::optional<std::string>& value, const std::string& help);
-  void option(const std::string& names, std::optional<std::uint32_t>& value, const std::string& help);
-  void options(const std::string& names, std::vector<std::string>& values, const std::string& help);  // at least one
-  // Given any number of times, with one value each.
-  void repeated(const std::string& names, std::vector<std::string>& values, const std::string& help);
-  // All that follows the arguments before it, whatever it looks like: another program's command line. From the first
-  // argument on nothing is taken for an option.
-  void rest(const std::string& name, std::vector<std::string>& values, const std::string& help);
-  void flag(const std::string& names, bool& value, const std::string& help);
-
- private:
-  friend class Shell;
-
-  CLI::App* app_;
-};
 
 // The command line as it is built up: each command adds itself, and parsing chooses one action.
 class Shell {

@@ -1,7 +1,5 @@
 #include "common/frame/frame.h"
 
-#include <CLI/CLI.hpp>
-
 #include "common/answer.h"
 #include "common/event/notify.h"
 #include "common/memory.h"
@@ -28,12 +26,8 @@ int serve(const Frame& frame) {
 }  // namespace
 
 int run_in_frame(int argc, const char* const* argv, const Frame& frame) {
-  CLI::App app("", frame.program);
-  frame.add_flags(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 1;
+  if (const auto ended = cli::parse(argc, argv, frame.program, frame.add_flags)) {
+    return *ended;
   }
   return serve(frame);
 }

@@ -5,20 +5,17 @@
 #include <functional>
 #include <string>
 
+#include "common/cli/options.h"
 #include "common/log.h"
 #include "common/result.h"
-
-namespace CLI {
-class App;
-}
 
 namespace common {
 
 struct Frame {
-  std::string program;                       // its name, in the log too
-  std::function<void(CLI::App&)> add_flags;  // what it takes; parsing fills what the caller has lent
-  std::function<Result<void>(Log&)> serve;   // until it ends
-  bool has_secrets = false;                  // keys pass through its memory, which must not get into a file
+  std::string program;                          // its name, in the log too
+  std::function<void(cli::Command)> add_flags;  // what it takes; parsing fills what the caller has lent
+  std::function<Result<void>(Log&)> serve;      // until it ends
+  bool has_secrets = false;                     // keys pass through its memory, which must not get into a file
 };
 
 // The program's exit code: 0 ended (or help was asked for), 1 wrong use or configuration, 2 failure at run time, memory

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <new>
 #include <string>
@@ -22,7 +21,7 @@ Ran run(const std::string& flag, std::function<Result<void>(Log&)> serve) {
   testing::internal::CaptureStdout();
   const int code = run_in_frame(2, words.data(),
                                 {.program = "example",
-                                 .add_flags = [&](CLI::App& app) { app.add_option("--socket", socket); },
+                                 .add_flags = [&](cli::Command command) { command.option("--socket", socket, ""); },
                                  .serve = std::move(serve)});
   testing::internal::GetCapturedStdout();
   return {.code = code, .said = testing::internal::GetCapturedStderr()};

@@ -1,6 +1,6 @@
 #include "krait/agent/flags.h"
 
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "common/event/loopback.h"
 #include "krait/control/version.h"
@@ -28,25 +28,19 @@ std::string check_metrics(const std::string& text) {
 
 }  // namespace
 
-void add_flags(CLI::App& app, Flags& flags) {
-  app.description(kDescription);
-  app.footer(kFooter);
-  app.add_option("--config", flags.config, "The host's configuration")->envname("KRAIT_CONFIG")->capture_default_str();
-  app.add_option("--joined", flags.joined, "What krait join wrote; where it is there, it counts in place of --config")
-      ->envname("KRAIT_JOINED")
-      ->capture_default_str();
-  app.add_option("--iface", flags.interface,
-                 "Guard this interface, which something else manages, and change nothing else")
-      ->envname("KRAIT_IFACE");
-  app.add_option("--socket", flags.socket, "The control socket")->envname("KRAIT_SOCKET")->capture_default_str();
-  app.add_option("--metrics", flags.metrics, "Where to serve /metrics: a loopback ADDRESS:PORT")
-      ->envname("KRAIT_METRICS")
-      ->check(CLI::Validator(check_metrics, "ADDRESS:PORT"))
-      ->capture_default_str();
-  app.add_option(
+void add_flags(common::cli::Command command, Flags& flags) {
+  command.introduce(kDescription, kFooter, fmt::format("krait-agent {}", control::kVersion));
+  command.option("--config", flags.config, "The host's configuration", {.env = "KRAIT_CONFIG"});
+  command.option("--joined", flags.joined, "What krait join wrote; where it is there, it counts in place of --config",
+                 {.env = "KRAIT_JOINED"});
+  command.option("--iface", flags.interface,
+                 "Guard this interface, which something else manages, and change nothing else", {.env = "KRAIT_IFACE"});
+  command.option("--socket", flags.socket, "The control socket", {.env = "KRAIT_SOCKET"});
+  command.option("--metrics", flags.metrics, "Where to serve /metrics: a loopback ADDRESS:PORT",
+                 {.env = "KRAIT_METRICS", .form = "ADDRESS:PORT", .fault_in = check_metrics});
+  command.option(
       "--prepare", flags.prepare_for,
       "As root: make what an agent needs that will run as this user, the place of the pins above all, and end");
-  app.set_version_flag("--version", std::string("krait-agent ") + control::kVersion);
 }
 
 AgentOptions options_of(const Flags& flags) {

@@ -3,13 +3,10 @@
 
 #include <string>
 
+#include "common/cli/options.h"
 #include "krait/agent/agent.h"
 #include "krait/control/protocol.h"
 #include "krait/plan/joined.h"
-
-namespace CLI {
-class App;
-}
 
 namespace krait::agent {
 
@@ -23,7 +20,7 @@ struct Flags {
 };
 
 // What the program is and takes; parsing fills `flags`, which must outlive it.
-void add_flags(CLI::App& app, Flags& flags);
+void add_flags(common::cli::Command command, Flags& flags);
 AgentOptions options_of(const Flags& flags);
 
 }  // namespace krait::agent

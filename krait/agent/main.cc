@@ -9,9 +9,10 @@ int main(int argc, char** argv) {
     return flags.prepare_for.empty() ? krait::agent::run_agent(krait::agent::options_of(flags), log)
                                      : krait::enforce::prepare_for(flags.prepare_for, flags.joined);
   };
-  return common::run_in_frame(argc, argv,
-                              {.program = "krait-agent",
-                               .add_flags = [&](CLI::App& app) { krait::agent::add_flags(app, flags); },
-                               .serve = serve,
-                               .has_secrets = true});
+  return common::run_in_frame(
+      argc, argv,
+      {.program = "krait-agent",
+       .add_flags = [&](common::cli::Command command) { krait::agent::add_flags(command, flags); },
+       .serve = serve,
+       .has_secrets = true});
 }

@@ -2,7 +2,7 @@
 // what is written into the device's descriptor arrives, what leaves is read from it. Needs root.
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -24,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/calendar.h"
 #include "common/fd.h"
 #include "krait/abi/selector.h"
 #include "krait/cli/krait_program.h"
@@ -308,7 +309,7 @@ TEST_F(AgentTest, GoesOnWithoutTheAgentAndAdoptsWhatItLeft) {
   EXPECT_FALSE(arrives(kShutPort));
 }
 
-std::string utc(std::time_t time) { return fmt::format("{:%FT%TZ}", fmt::gmtime(time)); }
+std::string utc(std::time_t time) { return common::utc_text(std::int64_t{time}, "%FT%TZ"); }
 
 // The time that an agent of another boot has seen.
 std::string record_of(std::time_t seen) {

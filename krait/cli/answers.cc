@@ -1,11 +1,10 @@
 #include "krait/cli/answers.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <ctime>
 #include <iterator>
+
+#include "common/calendar.h"
 
 namespace krait::cli {
 
@@ -61,10 +60,7 @@ std::string expiry_text(const Json& rule) {
                       : fmt::format("  expires in {} h {} min", *left_s / 3600, *left_s / 60 % 60);
 }
 
-std::string day_text(std::uint64_t unix_s) {
-  constexpr std::uint64_t kMaxS = 253402300799;  // the end of the year 9999
-  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(std::min(unix_s, kMaxS))));
-}
+std::string day_text(std::uint64_t unix_s) { return common::utc_text(unix_s, "%Y-%m-%d %H:%M UTC"); }
 
 // Only where the clock is not gone by.
 std::string clock_text(const Json& clock) {

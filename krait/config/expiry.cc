@@ -13,15 +13,16 @@ namespace krait::config {
 
 namespace {
 
-using Reading = std::expected<model::Expiry, Fault>;
+using ReadExpiry = std::expected<model::Expiry, Fault>;
 
-constexpr std::string_view kForms = R"(write a time, "2026-12-01T00:00:00Z", or a duration, "8h", "7d" or "1h30m")";
+constexpr std::string_view kExpiryForms =
+    R"(write a time, "2026-12-01T00:00:00Z", or a duration, "8h", "7d" or "1h30m")";
 
 std::unexpected<Fault> bad_expiry(std::string_view text, std::string_view why, std::string hint) {
   return std::unexpected(Fault{fmt::format("bad expires {}: {}", in_quotes(text), why), std::move(hint)});
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_decimal(char c) { return c >= '0' && c <= '9'; }
 
 // Takes text apart from the front. Each step says whether it found what it wants.
 class Scanner {
@@ -32,7 +33,7 @@ class Scanner {
 
   // Exactly so many digits.
   bool number(std::size_t digits, int& value) {
-    if (rest_.size() < digits || !std::ranges::all_of(rest_.substr(0, digits), is_digit)) {
+    if (rest_.size() < digits || !std::ranges::all_of(rest_.substr(0, digits), is_decimal)) {
       return false;
     }
     std::from_chars(rest_.data(), rest_.data() + digits, value);
@@ -132,23 +133,23 @@ std::int64_t seconds_of(const Moment& moment) {
 }
 
 // `text` begins like a date.
-Reading read_moment(std::string_view text) {
+ReadExpiry read_moment(std::string_view text) {
   Scanner scanner(text);
   Moment moment;
   if (!scan_date(scanner, moment)) {
-    return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
+    return bad_expiry(text, "neither a time nor a duration", std::string(kExpiryForms));
   }
   if (scanner.at_end()) {
     return bad_expiry(text, "a date without a time of day", fmt::format("write \"{}T00:00:00Z\"", text));
   }
   if (scanner.one_of("Tt ") == 0 || !scan_time(scanner, moment)) {
-    return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
+    return bad_expiry(text, "neither a time nor a duration", std::string(kExpiryForms));
   }
   if (scanner.at_end()) {
     return bad_expiry(text, "a time without its offset from UTC", "add Z for UTC, or an offset as in +02:00");
   }
   if (!scan_offset(scanner, moment) || !scanner.at_end()) {
-    return bad_expiry(text, "an offset is Z or of the form +02:00", std::string(kForms));
+    return bad_expiry(text, "an offset is Z or of the form +02:00", std::string(kExpiryForms));
   }
   if (const auto part = part_out_of_range(moment)) {
     return bad_expiry(text, fmt::format("there is no {} {}", part->name, part->value),
@@ -169,12 +170,12 @@ struct Unit {
 constexpr auto kUnits = std::to_array<Unit>({{'w', 604'800}, {'d', 86'400}, {'h', 3'600}, {'m', 60}, {'s', 1}});
 
 // `text` begins with a digit.
-Reading read_duration(std::string_view text) {
+ReadExpiry read_duration(std::string_view text) {
   std::int64_t total = 0;
   const Unit* next = kUnits.begin();  // the greatest that may still come
   for (std::string_view rest = text; !rest.empty();) {
-    if (!is_digit(rest.front())) {
-      return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
+    if (!is_decimal(rest.front())) {
+      return bad_expiry(text, "neither a time nor a duration", std::string(kExpiryForms));
     }
     std::int64_t count = 0;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), count);
@@ -184,7 +185,7 @@ Reading read_duration(std::string_view text) {
     }
     const Unit* const unit = std::ranges::find(kUnits, rest.front(), &Unit::letter);
     if (unit == kUnits.end()) {
-      return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
+      return bad_expiry(text, "neither a time nor a duration", std::string(kExpiryForms));
     }
     if (unit < next) {
       return bad_expiry(text, "its units are not in order, or one stands twice",
@@ -206,8 +207,8 @@ Reading read_duration(std::string_view text) {
 }  // namespace
 
 std::expected<model::Expiry, Fault> read_expiry(std::string_view text) {
-  if (text.empty() || !is_digit(text.front())) {
-    return bad_expiry(text, "neither a time nor a duration", std::string(kForms));
+  if (text.empty() || !is_decimal(text.front())) {
+    return bad_expiry(text, "neither a time nor a duration", std::string(kExpiryForms));
   }
   return text.size() > 4 && text[4] == '-' ? read_moment(text) : read_duration(text);
 }

@@ -16,14 +16,14 @@ namespace {
 
 constexpr std::string_view kDefaultInterface = "wg0";
 constexpr std::string_view kDefaultPolicy = "/etc/krait/policy.toml";
-constexpr std::int64_t kMaxPort = 65535;
+constexpr std::int64_t kMaxListenPort = 65535;
 constexpr std::int64_t kMaxKeepaliveS = 65535;  // 16 bits in linux/wireguard.h
 
 constexpr std::string_view kRoutesExample = R"(routes = [{ prefix = "10.20.0.0/16", identity = "office" }])";
 
 constexpr std::string_view kKeyFileExample = R"(private_key_file = "/var/lib/krait/host.key")";
 
-constexpr auto kRootKeys = std::to_array<Key>({
+constexpr auto kFileKeys = std::to_array<Key>({
     {"host", Shape::table, true, "[host]"},
     {"peer", Shape::tables, false, "[[peer]]"},
     {"limits", Shape::table, false, "[limits]"},
@@ -69,7 +69,7 @@ class MeshReader {
   explicit MeshReader(const std::string& file) : findings_(file) { mesh_.file = file; }
 
   common::Result<model::Mesh> read(const Value& root) {
-    const Table table(root, "the file", kRootKeys, findings_);
+    const Table table(root, "the file", kFileKeys, findings_);
     if (const Value* host = table.find("host")) {
       read_host(*host);
     }
@@ -100,7 +100,7 @@ class MeshReader {
     read_private_key(table);
     host.policy_file = read_path(table, "policy", kDefaultPolicy);
     if (const Value* port = table.find("listen_port")) {
-      if (port->integer() < 1 || port->integer() > kMaxPort) {
+      if (port->integer() < 1 || port->integer() > kMaxListenPort) {
         findings_.add(port->at, fmt::format("bad listen_port {}", port->integer()), "write a port from 1 to 65535");
       } else {
         host.listen_port = static_cast<std::uint16_t>(port->integer());

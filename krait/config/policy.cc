@@ -20,7 +20,7 @@ namespace krait::config {
 
 namespace {
 
-constexpr auto kRootKeys = std::to_array<Key>({
+constexpr auto kPolicyKeys = std::to_array<Key>({
     {"identity", Shape::tables, true, "[[identity]]"},
     {"rule", Shape::tables, false, "[[rule]]"},
     {"test", Shape::tables, false, "[[test]]"},
@@ -57,7 +57,7 @@ class PolicyReader {
   explicit PolicyReader(const std::string& file) : findings_(file) { policy_.file = file; }
 
   common::Result<model::Policy> read(const Value& root) {
-    const Table table(root, "the policy", kRootKeys, findings_);
+    const Table table(root, "the policy", kPolicyKeys, findings_);
     if (table.has("lease")) {
       read_lease(table.text("lease"));
     }

@@ -60,7 +60,7 @@ Result<Json> Admin::authority(const Json& request, const Asker& /*asker*/) {
   }
   json["hosts"] = encoded(trust::encode(trusted.hosts));
   json["policy"] = encoded(trust::encode(trusted.policy));
-  json["settings"] = Json::parse(fleet::text_of(service_.network().settings()));
+  json["settings"] = common::parse_json(fleet::text_of(service_.network().settings()));
   if (common::truth_at(request, "book")) {
     json["book"] = encoded(trusted.hosts_book.save());
     json["joined"] = Json::object();
@@ -222,7 +222,7 @@ Result<Json> Admin::verify_audit(const Json& /*request*/, const Asker& /*asker*/
 
 Result<Json> Admin::settings(const Json& /*request*/, const Asker& /*asker*/) {
   Json json = fresh_answer();
-  json["settings"] = Json::parse(fleet::text_of(service_.network().settings()));
+  json["settings"] = common::parse_json(fleet::text_of(service_.network().settings()));
   json["id"] = crypto::hash_text(service_.network().trusted().lists.back().value.network);
   json["server_key"] = server_key_;
   return json;

@@ -1,11 +1,10 @@
 #include "krait/coordinator/command.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <charconv>
-#include <ctime>
 
+#include "common/calendar.h"
 #include "krait/control/version.h"
 
 namespace krait::coordinator {
@@ -55,9 +54,7 @@ Result<std::int64_t> duration_s(const std::string& text) {
   return number * factor;
 }
 
-std::string time_text(std::uint64_t unix_s) {
-  return fmt::format("{:%Y-%m-%d %H:%M:%S}Z", fmt::gmtime(static_cast<std::time_t>(unix_s)));
-}
+std::string time_text(std::uint64_t unix_s) { return common::utc_text(unix_s, "%Y-%m-%d %H:%M:%SZ"); }
 
 std::string spread_text(const Json& answer, Output& output) {
   const Json& spread = common::object_at(answer, "spread");

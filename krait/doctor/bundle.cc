@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <set>
 
+#include "common/calendar.h"
 #include "common/file.h"
 #include "common/json.h"
 #include "krait/config/load.h"
@@ -155,11 +156,8 @@ Collection collect(const Where& where, const Facts& facts) {
 }  // namespace
 
 std::string bundle_name() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  return fmt::format("krait-debug-{}-{:04}{:02}{:02}T{:02}{:02}{:02}Z.tar.gz", host_name(), parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return fmt::format("krait-debug-{}-{}.tar.gz", host_name(),
+                     common::utc_text(std::int64_t{std::time(nullptr)}, "%Y%m%dT%H%M%SZ"));
 }
 
 Result<Bundle> make_bundle(const Where& where, const std::string& file) {

@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <ctime>
 #include <utility>
 
+#include "common/calendar.h"
 #include "krait/doctor/checks.h"
 #include "krait/plan/clock_keeper.h"
 
@@ -35,13 +35,7 @@ std::string missing_capabilities(std::uint64_t capabilities) {
   return missing;
 }
 
-std::string day(std::int64_t unix_s) {
-  const std::time_t time = unix_s;
-  std::tm parts{};
-  ::gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min);
-}
+std::string day(std::int64_t unix_s) { return common::utc_text(unix_s, "%Y-%m-%d %H:%M UTC"); }
 
 std::string earlier_event(const ClockFacts& clock) {
   switch (clock.source) {

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 #include <systemd/sd-journal.h>
 
-#include <ctime>
 #include <memory>
 #include <string_view>
 #include <vector>
+
+#include "common/calendar.h"
 
 namespace krait::doctor {
 
@@ -17,11 +18,7 @@ struct JournalCloser {
 };
 
 std::string time_text(std::uint64_t unix_us) {
-  const auto time = static_cast<std::time_t>(unix_us / 1'000'000);
-  std::tm parts{};
-  ::gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, unix_us % 1'000'000);
+  return fmt::format("{}.{:06}Z", common::utc_text(unix_us / 1'000'000, "%Y-%m-%dT%H:%M:%S"), unix_us % 1'000'000);
 }
 
 std::string line_of(sd_journal* journal) {

@@ -7,7 +7,7 @@ using common::list_at;
 using common::text_at;
 
 common::Result<Ruleset> parse_ruleset(std::string_view json) {
-  const Json parsed = Json::parse(json, nullptr, false);
+  const Json parsed = common::parse_json(json);
   const Json* list = find_member(parsed, "nftables");
   if (list == nullptr || !list->is_array()) {
     return common::Error(common::ErrorCode::invalid_input, "the ruleset is no JSON of libnftables");

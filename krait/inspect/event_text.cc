@@ -1,12 +1,11 @@
 #include "krait/inspect/event_text.h"
 
 #include <arpa/inet.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 
+#include "common/calendar.h"
 #include "common/json.h"
 
 namespace krait::inspect {
@@ -70,7 +69,7 @@ std::string time_text(std::uint64_t boot_ns, const common::Moment& now) {
   const std::int64_t unix_ns =
       now.unix_ns - static_cast<std::int64_t>(std::min<std::uint64_t>(
                         age_ns, static_cast<std::uint64_t>(std::max<std::int64_t>(now.unix_ns, 0))));
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(unix_ns / kNsPerS)),
+  return fmt::format("{}.{:03}Z", common::utc_text(unix_ns / kNsPerS, "%Y-%m-%dT%H:%M:%S"),
                      unix_ns % kNsPerS / 1'000'000);
 }
 

@@ -1,14 +1,11 @@
 // The command line of krait-link.
 #pragma once
 
+#include "common/cli/options.h"
 #include "krait/link/run.h"
-
-namespace CLI {
-class App;
-}
 
 namespace krait::link {
 
-void add_flags(CLI::App& app, Options& options);
+void add_flags(common::cli::Command command, Options& options);
 
 }  // namespace krait::link

@@ -1,7 +1,5 @@
 #include "krata/backend/flags.h"
 
-#include <CLI/CLI.hpp>
-
 namespace krata::backend {
 
 namespace {
@@ -15,18 +13,15 @@ constexpr const char* kFooter =
 
 }  // namespace
 
-void add_flags(CLI::App& app, Options& options) {
-  app.description(kDescription);
-  app.footer(kFooter);
-  app.add_option("--domain", options.domain, "The zone's domain")->required();
-  app.add_option("--disk", options.disks, "NUMBER=FILE[:ro], once for each disk; the number is its virtual device's")
-      ->required()
-      ->allow_extra_args(false);
-  app.add_option("--state", options.state, "The folder for what the next process goes on with")->required();
-  app.add_option("--store", options.store, "Xenstore's socket or device; otherwise the first one that answers");
-  app.add_option("--user", options.user,
+void add_flags(common::cli::Command command, Options& options) {
+  command.introduce(kDescription, kFooter, "krata-block " KRAIT_VERSION);
+  command.option("--domain", options.domain, "The zone's domain", {.required = true});
+  command.repeated("--disk", options.disks, "NUMBER=FILE[:ro], once for each disk; the number is its virtual device's",
+                   {.required = true});
+  command.option("--state", options.state, "The folder for what the next process goes on with", {.required = true});
+  command.option("--store", options.store, "Xenstore's socket or device; otherwise the first one that answers");
+  command.option("--user", options.user,
                  "Become this user when everything is open, without rights, file system and most system calls");
-  app.set_version_flag("--version", "krata-block " KRAIT_VERSION);
 }
 
 }  // namespace krata::backend

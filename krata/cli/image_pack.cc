@@ -39,7 +39,7 @@ Result<void> pack_from(image::Source& source, const PackFlags& flags, image::Pla
          {{"digest", packed.digest.text()},
           {"format", image::format_name(packed.format)},
           {"bytes", packed.file_bytes},
-          {"config", Json::parse(packed.config_text, nullptr, false)}});
+          {"config", image::parse_json(packed.config_text)}});
   return {};
 }
 

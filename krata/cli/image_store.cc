@@ -1,8 +1,6 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/calendar.h"
 #include "common/cli/table.h"
 #include "common/memory.h"
 #include "krata/cli/image_flags.h"
@@ -80,9 +79,8 @@ Result<void> list(const StoreFlags& flags, Output& output) {
   std::string text;
   Json json = Json::array();
   for (const image::StoredImage& image : images) {
-    text += fmt::format("{}{}  {}  {}  {:%Y-%m-%d %H:%M}", text.empty() ? "" : "\n", image.name,
-                        image.manifest.digest.short_text(), image.platform.text(),
-                        fmt::gmtime(static_cast<std::time_t>(image.stored_s)));
+    text += fmt::format("{}{}  {}  {}  {}", text.empty() ? "" : "\n", image.name, image.manifest.digest.short_text(),
+                        image.platform.text(), common::utc_text(image.stored_s, "%Y-%m-%d %H:%M"));
     json.push_back(stored_json(image));
   }
   report(output, text.empty() ? "no images; krata image pull and import bring them" : text,
@@ -96,7 +94,7 @@ Result<void> show(const StoreFlags& flags, Output& output) {
   KRAIT_TRY(const auto image, store->image(name));
   KRAIT_TRY(const auto resolved, store->resolve(image));
   Json json = stored_json(image);
-  json["config"] = Json::parse(resolved.config_text, nullptr, false);
+  json["config"] = image::parse_json(resolved.config_text);
   json["layers"] = Json::array();
   std::string text =
       fmt::format("{}\n  manifest {}\n  platform {}", image.name, image.manifest.digest.text(), image.platform.text());

@@ -1,13 +1,12 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/calendar.h"
 #include "common/cli/table.h"
 #include "common/memory.h"
 #include "krata/cli/command.h"
@@ -46,9 +45,8 @@ Json kernel_json(const Kernel& kernel) {
 }
 
 std::string kernel_text(const Kernel& kernel) {
-  return fmt::format("{}  {} and {} of modules  {:%Y-%m-%d %H:%M}", kernel.version,
-                     common::cli::size_text(kernel.image_bytes), common::cli::size_text(kernel.modules_bytes),
-                     fmt::gmtime(static_cast<std::time_t>(kernel.added_s)));
+  return fmt::format("{}  {} and {} of modules  {}", kernel.version, common::cli::size_text(kernel.image_bytes),
+                     common::cli::size_text(kernel.modules_bytes), common::utc_text(kernel.added_s, "%Y-%m-%d %H:%M"));
 }
 
 void report_kernels(Output& output, const std::vector<Kernel>& kernels, std::string_view otherwise) {

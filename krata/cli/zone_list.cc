@@ -1,9 +1,7 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/calendar.h"
 #include "common/cli/table.h"
 #include "krata/cli/zone.h"
 
@@ -28,7 +27,7 @@ namespace {
 
 std::string time_text(const common::Json& zone, const char* key) {
   const auto found = common::find_number(zone, key);
-  return found ? fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(static_cast<std::time_t>(*found))) : "-";
+  return found ? common::utc_text(*found, "%Y-%m-%d %H:%M:%S") : "-";
 }
 
 std::string memory_text(const common::Json& zone) {

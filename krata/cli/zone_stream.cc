@@ -1,4 +1,3 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -7,12 +6,12 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/calendar.h"
 #include "common/fd.h"
 #include "common/file.h"
 #include "krata/cli/terminal.h"
@@ -39,9 +38,8 @@ struct LogFlags : ZoneFlags {
 std::string line_text(const common::Json& line, bool has_time) {
   const std::string text = text_at(line, "text");
   const auto time_us = common::number_at(line, "time_us");
-  return has_time ? fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z {} {}",
-                                fmt::gmtime(static_cast<std::time_t>(time_us / 1'000'000)), time_us % 1'000'000,
-                                text_at(line, "stream"), text)
+  return has_time ? fmt::format("{}.{:06}Z {} {}", common::utc_text(time_us / 1'000'000, "%Y-%m-%dT%H:%M:%S"),
+                                time_us % 1'000'000, text_at(line, "stream"), text)
                   : text;
 }
 

@@ -1,6 +1,5 @@
 #include "krata/console/lines.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <ctime>
 #include <utility>
 
+#include "common/calendar.h"
 #include "krata/console/text.h"
 
 namespace krata::console {
@@ -60,9 +60,9 @@ std::string_view name_of(Stream stream) {
 }
 
 std::string line_text(const Line& line) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z {} {} {} {} {}\n",
-                     fmt::gmtime(static_cast<std::time_t>(line.unix_us / kUsPerS)), line.unix_us % kUsPerS,
-                     name_of(line.stream), line.is_whole ? 'F' : 'P', line.run, line.offset, line.text);
+  return fmt::format("{}.{:06}Z {} {} {} {} {}\n", common::utc_text(line.unix_us / kUsPerS, "%Y-%m-%dT%H:%M:%S"),
+                     line.unix_us % kUsPerS, name_of(line.stream), line.is_whole ? 'F' : 'P', line.run, line.offset,
+                     line.text);
 }
 
 std::optional<Line> parse_line(std::string_view text) {

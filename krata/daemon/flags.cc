@@ -1,7 +1,5 @@
 #include "krata/daemon/flags.h"
 
-#include <CLI/CLI.hpp>
-
 namespace krata::daemon {
 
 namespace {
@@ -16,19 +14,15 @@ constexpr const char* kFooter =
 
 }  // namespace
 
-void add_flags(CLI::App& app, Options& options) {
-  app.description(kDescription);
-  app.footer(kFooter);
-  app.add_option("--socket", options.socket, "The control socket")->capture_default_str();
-  app.add_option("--state", options.state, "The folder of zones, images, kernels and what is wanted")
-      ->capture_default_str();
-  app.add_option("--store", options.store, "Xenstore's socket or device; otherwise the first one that answers");
-  app.add_option("--programs", options.programs,
+void add_flags(common::cli::Command command, Options& options) {
+  command.introduce(kDescription, kFooter, "kratad " KRAIT_VERSION);
+  command.option("--socket", options.socket, "The control socket");
+  command.option("--state", options.state, "The folder of zones, images, kernels and what is wanted");
+  command.option("--store", options.store, "Xenstore's socket or device; otherwise the first one that answers");
+  command.option("--programs", options.programs,
                  "Where krata-image, krata-block and krata-init are; otherwise beside kratad");
-  app.add_option("--disk-user", options.disk_user, "Whose the processes are that serve disks")->capture_default_str();
-  app.add_option("--metrics", options.metrics, "Where Prometheus finds the metrics page, on loopback")
-      ->capture_default_str();
-  app.set_version_flag("--version", "kratad " KRAIT_VERSION);
+  command.option("--disk-user", options.disk_user, "Whose the processes are that serve disks");
+  command.option("--metrics", options.metrics, "Where Prometheus finds the metrics page, on loopback");
 }
 
 }  // namespace krata::daemon

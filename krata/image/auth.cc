@@ -20,7 +20,7 @@ bool equals_ignoring_case(std::string_view one, std::string_view other) {
   return std::ranges::equal(one, other, [](char a, char b) { return (a | 32) == (b | 32); });
 }
 
-std::string_view trimmed(std::string_view text) {
+std::string_view after_separators(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t,");
   return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
 }
@@ -32,7 +32,7 @@ struct Parameter {
 
 // name="value" or name=value off the front of `rest`; nothing: that is none.
 std::optional<Parameter> take_parameter(std::string_view& rest) {
-  rest = trimmed(rest);
+  rest = after_separators(rest);
   const auto equals = rest.find('=');
   if (equals == std::string_view::npos || rest.substr(0, equals).find_first_of(" \t") != std::string_view::npos) {
     return std::nullopt;
@@ -91,7 +91,7 @@ Result<Credentials> credentials_in(const Json& entry, std::string_view key) {
 std::optional<Challenge> parse_challenge(std::string_view header) {
   constexpr std::string_view kBearer = "bearer";
   constexpr std::string_view kBasic = "basic";
-  header = trimmed(header);
+  header = after_separators(header);
   Challenge challenge;
   challenge.bearer = equals_ignoring_case(header.substr(0, kBearer.size()), kBearer);
   if (!challenge.bearer) {

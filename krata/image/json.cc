@@ -38,10 +38,12 @@ common::Result<Json> parse(std::string_view text, std::string_view what) {
   if (nesting(text) > limits::kJsonDepth) {
     return refused("{} is nested deeper than {}", what, limits::kJsonDepth);
   }
-  return Json::parse(text, nullptr, false);
+  return parse_json(text);
 }
 
 }  // namespace
+
+Json parse_json(std::string_view text) { return Json::parse(text, nullptr, false); }
 
 common::Result<Json> parse_object(std::string_view text, std::string_view what) {
   auto json = parse(text, what);

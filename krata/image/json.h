@@ -14,6 +14,8 @@ namespace krata::image {
 // Not the ordered one, which looks for each key among all before it: an object of many would take minutes.
 using Json = nlohmann::json;
 
+Json parse_json(std::string_view text);  // of bounded size and depth; is_discarded() where it is none
+
 // One object of at most limits::kDocumentBytes, nested at most limits::kJsonDepth deep. `what` names it in errors, all
 // of which are invalid_input. Of equal keys the last one counts.
 common::Result<Json> parse_object(std::string_view text, std::string_view what);

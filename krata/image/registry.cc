@@ -30,7 +30,7 @@ Result<void> ignore_body(const HttpAnswer& /*head*/, std::string_view /*piece*/)
 }  // namespace
 
 std::string status_text(const HttpAnswer& answer) {
-  const Json json = Json::parse(answer.error_body, nullptr, false);
+  const Json json = parse_json(answer.error_body);
   const Json& errors = member(json, "errors");
   std::string text = fmt::format("{}", answer.status);
   if (errors.is_array() && !errors.empty()) {

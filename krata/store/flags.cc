@@ -1,7 +1,5 @@
 #include "krata/store/flags.h"
 
-#include <CLI/CLI.hpp>
-
 namespace krata::store {
 
 namespace {
@@ -17,15 +15,13 @@ constexpr const char* kFooter =
 
 }  // namespace
 
-void add_flags(CLI::App& app, Options& options) {
-  app.description(kDescription);
-  app.footer(kFooter);
-  app.add_option("--socket", options.socket, "The Unix socket to serve")->required();
-  app.add_flag("--without-xen", options.without_xen)->description("Serve the socket alone, with no hypervisor");
-  app.add_option("--state", options.state, "The folder to keep the state in across a restart; without it none is kept");
-  app.add_option("--user", options.user,
+void add_flags(common::cli::Command command, Options& options) {
+  command.introduce(kDescription, kFooter, "krata-store " KRAIT_VERSION);
+  command.option("--socket", options.socket, "The Unix socket to serve", {.required = true});
+  command.flag("--without-xen", options.without_xen, "Serve the socket alone, with no hypervisor");
+  command.option("--state", options.state, "The folder to keep the state in across a restart; without it none is kept");
+  command.option("--user", options.user,
                  "Become this user when everything is open, without rights, file system and most system calls");
-  app.set_version_flag("--version", "krata-store " KRAIT_VERSION);
 }
 
 }  // namespace krata::store

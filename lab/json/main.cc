@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   if (!text) {
     return fail(text.error().text());
   }
-  const common::Json document = common::Json::parse(*text, nullptr, false);
+  const common::Json document = common::parse_json(*text);
   if (document.is_discarded()) {
     return fail("standard input is no JSON document");
   }

@@ -4,7 +4,7 @@
 
 namespace {
 
-const common::Json kDocument = common::Json::parse(R"({
+const common::Json kDocument = common::parse_json(R"({
   "stage": "enforcing", "agent": {"pid": 12},
   "faults": [{"what": "a", "hint": "b"}, {"what": "c"}],
   "rules": [{"rule": "web-db.1", "packets": 7}, {"rule": "x", "packets": 8}], "lists": [[1, 2], [3]]

@@ -34,10 +34,10 @@ Command describe_commands(const common::cli::About& about, AddCommands add_comma
 
 // Of a program with flags alone.
 template <typename Flags>
-Command describe_flags(const char* name, void (*add_flags)(CLI::App&, Flags&)) {
+Command describe_flags(const char* name, void (*add_flags)(common::cli::Command, Flags&)) {
   CLI::App app("", name);
   Flags flags;
-  add_flags(app, flags);
+  add_flags(common::cli::Command(app), flags);
   return reference::describe(app);
 }
 
