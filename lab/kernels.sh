@@ -123,7 +123,7 @@ unpack_kernel() {
       return 1
       ;;
   esac
-  tail -c +$((offset + 1)) "$1" | head -c $((bytes - 4)) | "${unpack[@]}" >"$2"
+  head -c $((offset + bytes - 4)) "$1" | tail -c $((bytes - 4)) | "${unpack[@]}" >"$2"
 }
 
 # fetch_kernel SERIES [dom0|dom0-bench]: makes .cache/kernels/SERIES/{vmlinuz,vmlinux,release,lib/modules/...} for 6.1 or 6.12; with the second
