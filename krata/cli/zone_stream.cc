@@ -14,6 +14,7 @@
 #include "common/calendar.h"
 #include "common/fd.h"
 #include "common/file.h"
+#include "krata/cli/detach_keys.h"
 #include "krata/cli/terminal.h"
 #include "krata/cli/zone.h"
 #include "krata/console/text.h"
@@ -151,11 +152,12 @@ class Session {
       return conversation_.send(control::input_json({.is_end = true}));
     }
     std::string text(bytes.data(), static_cast<std::size_t>(got));
-    if (has_terminal_ && text.ends_with("\x10\x11")) {
-      is_over_ = true;
-      return {};
+    if (has_terminal_) {
+      auto typed = detach_keys_.take(text);
+      is_over_ = typed.detaches;
+      text = std::move(typed.text);
     }
-    return conversation_.send(control::input_json({.bytes = std::move(text)}));
+    return text.empty() ? Result<void>() : conversation_.send(control::input_json({.bytes = std::move(text)}));
   }
 
   Result<void> take_output() {
@@ -188,6 +190,7 @@ class Session {
   bool has_terminal_;
   Output& output_;
   common::Fd signals_;
+  DetachKeys detach_keys_;
   bool has_input_ = true;
   bool is_over_ = false;
   int signals_unheard_ = 0;  // handed on since the container was last heard

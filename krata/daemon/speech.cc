@@ -58,17 +58,14 @@ class Speech : public Talk {
   [[nodiscard]] ChannelLink* link() { return zone() == nullptr ? nullptr : zone()->channel(); }
   [[nodiscard]] std::optional<channel::SessionId>& session() { return session_; }
 
- private:
-  void pass_on(const channel::Output& output) {
-    if (!has_ended()) {
-      say(control::output_json(stream_of(output.stream), output.bytes));
-      passed(output.bytes.size());
-    }
-  }
-
-  // As much as there is room for; the client's next line is taken when all is.
+  // As much as there is room for; the client's next line is taken when all is. What comes before the container runs
+  // waits here, as far as one line goes.
   void pump_input() {
-    if (has_ended() || link() == nullptr || !session_ || zone()->state() != control::ZoneState::running) {
+    if (has_ended()) {
+      return;
+    }
+    if (link() == nullptr || !session_ || zone()->state() != control::ZoneState::running) {
+      stream().take_input(waiting_input_.size() < control::kMaxInputBytes);
       return;
     }
     channel::Channel& channel = link()->channel();
@@ -84,6 +81,14 @@ class Speech : public Talk {
     }
     link()->send();
     stream().take_input(waiting_input_.empty());
+  }
+
+ private:
+  void pass_on(const channel::Output& output) {
+    if (!has_ended()) {
+      say(control::output_json(stream_of(output.stream), output.bytes));
+      passed(output.bytes.size());
+    }
   }
 
   std::optional<channel::SessionId> session_;
@@ -107,6 +112,8 @@ class Attach final : public Speech {
     const model::ZoneRecord& record = zone()->record();
     if (record.heard_end || record.end) {
       end(control::ended_json(record.end ? *record.end : *record.heard_end));
+    } else {
+      pump_input();  // it may run now
     }
   }
 

@@ -12,6 +12,12 @@ zones_begin
 out=$(echo words | timeout -k 10 180 krata zone launch --name one --attach "$image" sh -c 'cat; echo "and no more"' 2>&1)
 check "what is attached is its input, to the end" "$out" test "$out" = $'words\nand no more'
 krata zone destroy one >/dev/null 2>&1
+most_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$kratad_pid/status"; }
+before=$(most_kb)
+head -c 30000000 /dev/zero | timeout -k 10 180 krata zone launch --name one --attach "$image" true >/tmp/out 2>&1
+grown=$(($(most_kb) - before))
+check "input from before the container runs waits outside of kratad" "it grew by $grown kB" test "$grown" -lt 8192
+krata zone destroy one >/dev/null 2>&1
 timeout -k 10 180 krata zone launch --name one --wait "$image" sh -c 'cat; exit 4' >/tmp/out 2>&1
 code=$?
 check "the input of a container that nobody attaches to is at its end" "code $code, $(cat /tmp/out)" test "$code" = 4
