@@ -16,10 +16,10 @@ shipped_programs=("${lab_programs[@]}" "${dom0_programs[@]}" "${zone_programs[@]
 # The tests with the label threads.
 threaded_tests=(common_event_test common_event_clients_test switch_test)
 
-# prepare_tests: builds, and meanwhile installs what the tests need and fetches what the guests are made of.
+# prepare_tests: builds, and meanwhile fetches what the guests are made of.
 prepare_tests() {
   local fetching status=0
-  { install_packages "${test_packages[@]}" && fetch_lab "${lab_kernels[@]}" && fetch_xen_lab; } >"$log_dir/fetch.log" 2>&1 &
+  { fetch_lab "${lab_kernels[@]}" && fetch_xen_lab; } >"$log_dir/fetch.log" 2>&1 &
   fetching=$!
   { build release release_tests "${shipped_programs[@]}" && build clang sanitized_tests && build tsan "${threaded_tests[@]}"; } || status=1
   wait "$fetching" || status=1
@@ -35,7 +35,8 @@ run_test() {
     run_some_tests "$@"
     return
   fi
-  install_packages "${build_packages[@]}"
+  install_packages "${build_packages[@]}" "${lab_packages[@]}" "${deb_packages[@]}" "${debian_packages[@]}" "${filter_packages[@]}" \
+    "${image_packages[@]}" "${store_packages[@]}" "${zone_packages[@]}" "${xen_packages[@]}" "${database_packages[@]}"
   mkdir -p "$log_dir"
   rm -f "$times_file"
   if ! prepare_tests; then
