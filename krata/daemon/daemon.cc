@@ -7,6 +7,7 @@
 #include <ctime>
 #include <utility>
 
+#include "krata/daemon/shared_disks.h"
 #include "krata/model/limits.h"
 
 namespace krata::daemon {
@@ -104,6 +105,12 @@ Result<Zone*> Daemon::launch(model::ZoneSpec spec) {
   if (zones_.size() >= model::limits::kZones) {
     return Error(ErrorCode::limit, fmt::format("this host has {} zones; destroy some first", zones_.size()));
   }
+  std::vector<const model::ZoneRecord*> others;
+  others.reserve(zones_.size());
+  for (const auto& [id, zone] : zones_) {
+    others.push_back(&zone->record());
+  }
+  KRAIT_CHECK(check_disks_apart(spec, others, identify_file));
   std::array<std::uint8_t, 16> random{};
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
     return Error::from_errno(errno, "find an id");

@@ -93,6 +93,8 @@ has_written() { krata zone logs five | grep -qx written; }
 check "a zone with a scratch disk and another" "" until_true 120 has_written
 is_open() { ! is_clean /tmp/scratch.img && ! is_clean /tmp/data.img; }
 check "while it runs they are not clean" "" is_open
+out=$(krata zone launch --name also --disk /tmp/data.img:/data:ro "$image" true 2>&1)
+check "a disk that is written to is no other zone's" "$out" grep -q "/tmp/data.img is the zone five's" <<<"$out"
 krata zone stop five >/dev/null 2>&1
 check "at its end both are" "$(byte_at /tmp/scratch.img 1082) $(byte_at /tmp/scratch.img 1120), $(byte_at /tmp/data.img 1082) $(byte_at /tmp/data.img 1120)" are_clean
 krata zone destroy five >/dev/null 2>&1
