@@ -16,7 +16,7 @@
 #include "krait/bpf/packet.h"
 
 struct identity {
-  __u32 masked_be[4] __attribute__((aligned(8))); /* scratch of the prefix search */
+  __u32 masked_be[4] __attribute__((aligned(8))); /* the address, as covering_network() masks it */
   __u32 slot;
   __u32 owner; /* of the entry that was found */
   __u32 tag;   /* 0: unknown */

@@ -25,6 +25,12 @@ static __always_inline const void* element(const struct view* view, __u32 sectio
   return start + within;
 }
 
+/* The one whose first page this is, of which the caller has one open. */
+static __always_inline struct view view_at(__u32 first_page) {
+  const struct view view = {.header = bpf_map_lookup_elem(&krait_snapshot, &first_page), .first_page = first_page};
+  return view;
+}
+
 /* The snapshot whose first page this is. */
 static __always_inline int open_page(struct view* view, __u32 page) {
   if (page == 0) {
@@ -105,7 +111,7 @@ static __always_inline __u64 whose(__u32 slot, __u32 owner) { return (__u64)owne
  * take numbers alone.
  */
 __noinline __u64 find_network(__u32 first_page, __u32 is_v6, __u64 high_be, __u64 low_be) {
-  const struct view view = {.header = bpf_map_lookup_elem(&krait_snapshot, &first_page), .first_page = first_page};
+  const struct view view = view_at(first_page);
   __u64 found = whose(KRAIT_NO_SLOT, 0);
   if (!view.header) {
     return found;
@@ -212,7 +218,7 @@ static __always_inline __u64 now_boot_ns(void) {
 
 /* The cell of now in the place of one that depends on the time. Global, as find_network() is. */
 __noinline __u32 resolve_timed_cell(__u32 first_page, __u32 cell) {
-  const struct view view = {.header = bpf_map_lookup_elem(&krait_snapshot, &first_page), .first_page = first_page};
+  const struct view view = view_at(first_page);
   if (!view.header) {
     return 0;
   }

@@ -110,7 +110,7 @@ Result<Zone*> Daemon::launch(model::ZoneSpec spec) {
   for (const auto& [id, zone] : zones_) {
     others.push_back(&zone->record());
   }
-  KRAIT_CHECK(check_disks_apart(spec, others, identify_file));
+  KRAIT_CHECK(check_disks_apart(spec, others));
   std::array<std::uint8_t, 16> random{};
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
     return Error::from_errno(errno, "find an id");

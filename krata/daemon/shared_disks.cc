@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string_view>
+#include <utility>
+
+#include "krata/reconcile/restart.h"
 
 namespace krata::daemon {
 
@@ -19,13 +24,10 @@ struct User {
   bool writes = false;
 };
 
-bool may_run(const model::ZoneRecord& record) {
-  return !record.end || (record.goal == model::Goal::run && record.spec.restart == model::Restart::on_failure);
-}
+// What tells a file or a block device from all others, whatever its path; nothing: it is not there.
+using FileId = std::pair<std::uint64_t, std::uint64_t>;
 
-}  // namespace
-
-std::optional<FileId> identify_file(const std::string& path) {
+std::optional<FileId> identify(const std::string& path) {
   struct stat file{};
   if (::stat(path.c_str(), &file) != 0) {
     return std::nullopt;
@@ -33,12 +35,20 @@ std::optional<FileId> identify_file(const std::string& path) {
   return S_ISBLK(file.st_mode) ? FileId(0, file.st_rdev) : FileId(file.st_dev, file.st_ino);
 }
 
-Result<void> check_disks_apart(const model::ZoneSpec& spec, const std::vector<const model::ZoneRecord*>& others,
-                               const IdentifyFile& identify) {
+bool may_run(const model::ZoneRecord& record) {
+  return !record.end || reconcile::restart_at_s(record, record.failures).has_value();
+}
+
+}  // namespace
+
+Result<void> check_disks_apart(const model::ZoneSpec& spec, const std::vector<const model::ZoneRecord*>& others) {
   std::multimap<FileId, User> users;
   for (const model::ZoneRecord* other : others) {
+    if (spec.disks.empty() || !may_run(*other)) {
+      continue;
+    }
     for (const model::DiskSpec& disk : other->spec.disks) {
-      if (const auto id = may_run(*other) ? identify(disk.file) : std::nullopt) {
+      if (const auto id = identify(disk.file)) {
         users.emplace(*id, User{.zone = other->spec.name, .writes = !disk.read_only});
       }
     }

@@ -28,7 +28,7 @@ class SharedDisks : public testing::Test {
   }
 
   std::string said(const model::ZoneSpec& mine, const model::ZoneRecord& other) {
-    const auto checked = check_disks_apart(mine, {&other}, identify_file);
+    const auto checked = check_disks_apart(mine, {&other});
     return checked ? "" : checked.error().text();
   }
 
@@ -55,20 +55,23 @@ TEST_F(SharedDisks, AllMayRead) {
 TEST_F(SharedDisks, AZoneThatHasEndedHasNoneButWhereItMayRunAgain) {
   model::ZoneRecord other;
   other.spec = spec("web", "data", false);
-  other.end = model::End{};
+  other.end = model::End{.reason = model::End::Reason::exited, .code = 1};
   EXPECT_EQ(said(spec("db", "data", false), other), "");
   other.spec.restart = model::Restart::on_failure;
   EXPECT_NE(said(spec("db", "data", false), other), "");
   other.goal = model::Goal::stop;
+  EXPECT_EQ(said(spec("db", "data", false), other), "");
+  other.goal = model::Goal::run;
+  other.end = model::End{.reason = model::End::Reason::exited, .code = 0};  // no failure
   EXPECT_EQ(said(spec("db", "data", false), other), "");
 }
 
 TEST_F(SharedDisks, NorTwiceInOneZone) {
   model::ZoneSpec mine = spec("db", "data", false);
   mine.disks.push_back({.file = path("again"), .mount = "/more", .read_only = true});
-  EXPECT_FALSE(check_disks_apart(mine, {}, identify_file));
+  EXPECT_FALSE(check_disks_apart(mine, {}));
   mine.disks[0].read_only = true;
-  EXPECT_TRUE(check_disks_apart(mine, {}, identify_file));
+  EXPECT_TRUE(check_disks_apart(mine, {}));
 }
 
 }  // namespace

@@ -103,24 +103,28 @@ class Attach final : public Speech {
 
   void heard(const channel::Event& event) override {
     Speech::heard(event);
-    changed();
+    end_with_it();
   }
   void changed() override {
-    if (zone() == nullptr || has_ended()) {
-      return;
-    }
-    const model::ZoneRecord& record = zone()->record();
-    if (record.heard_end || record.end) {
-      end(control::ended_json(record.end ? *record.end : *record.heard_end));
-    } else {
-      pump_input();  // it may run now
-    }
+    end_with_it();
+    pump_input();  // it may run now
   }
 
  protected:
   void begin() override {
     session() = channel::kContainer;
     changed();
+  }
+
+ private:
+  void end_with_it() {
+    if (zone() == nullptr || has_ended()) {
+      return;
+    }
+    const model::ZoneRecord& record = zone()->record();
+    if (record.heard_end || record.end) {
+      end(control::ended_json(record.end ? *record.end : *record.heard_end));
+    }
   }
 };
 
