@@ -1,8 +1,32 @@
 #include "common/json.h"
 
+#include <algorithm>
+
 namespace common {
 
-Json parse_json(std::string_view text) { return Json::parse(text, nullptr, false); }
+std::size_t json_depth(std::string_view text) {
+  std::size_t depth = 0;
+  std::size_t most = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      i += c == '\\' ? 1 : 0;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{' || c == '[') {
+      most = std::max(most, ++depth);
+    } else if ((c == '}' || c == ']') && depth > 0) {
+      --depth;
+    }
+  }
+  return most;
+}
+
+Json parse_json(std::string_view text) {
+  return json_depth(text) <= kMaxJsonDepth ? Json::parse(text, nullptr, false) : Json(Json::value_t::discarded);
+}
 
 const Json* find_member(const Json& json, const char* key) {
   const auto found = json.find(key);

@@ -13,7 +13,12 @@ namespace common {
 // ordered: people read what is written too, and the golden tests compare it.
 using Json = nlohmann::ordered_json;
 
-Json parse_json(std::string_view text);  // is_discarded() where it is none
+// Copying and ending a value take stack for each level of it: a stranger's is no deeper.
+inline constexpr std::size_t kMaxJsonDepth = 64;
+
+Json parse_json(std::string_view text);  // is_discarded() where it is none, or too deep
+// How deep the text nests at most, whether or not it is JSON.
+std::size_t json_depth(std::string_view text);
 
 const Json* find_member(const Json& json, const char* key);                   // else nullptr
 std::optional<std::uint64_t> find_number(const Json& json, const char* key);  // whole and not negative

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "common/safe_text.h"
+
 namespace common::cli {
 
 namespace {
@@ -51,12 +53,12 @@ int fail(Output& output, const About& about, const Error& error) {
 void Output::report(std::string_view text, const Json& json) { report_line(text, json_ ? json_line(json) : ""); }
 
 void Output::report_line(std::string_view text, std::string_view json_line) {
-  put(stdout, json_ ? json_line : text);
+  put(stdout, json_ ? json_line : safe_lines(text));
   put(stdout, json_ ? "" : "\n");
 }
 
 void Output::error(const Error& error) {
-  std::string text = error.text();
+  std::string text = safe_lines(error.text());
   const std::string start = program_ + ": ";
   for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
     text.insert(at + 1, start);
@@ -69,7 +71,7 @@ void Output::error(const Error& error) {
 
 void Output::warn(const std::vector<Diagnostic>& findings) {
   for (const Diagnostic& finding : findings) {
-    put(stderr, fmt::format("{}: warning: {}\n", program_, finding.text()));
+    put(stderr, fmt::format("{}: warning: {}\n", program_, safe_lines(finding.text())));
   }
 }
 

@@ -14,8 +14,8 @@
 
 namespace common::cli {
 
-// Standard output in the format the user asked for. The only place that prints; errors of writing are kept for
-// finish().
+// Standard output in the format the user asked for. The only place that prints, hence what strangers say reaches no
+// terminal as an order (safe_text.h); errors of writing are kept for finish().
 class Output {
  public:
   // `program`: its name, before each error.

@@ -10,6 +10,12 @@
 
 namespace common {
 
+namespace {
+
+constexpr int kMaxLinesOfTurn = 64;  // of one stream: others have their turn then
+
+}  // namespace
+
 Result<std::unique_ptr<LineStream>> LineStream::create(Loop& loop, Fd connection, std::string input,
                                                        LineHandlers handlers) {
   std::unique_ptr<LineStream> stream(
@@ -91,22 +97,26 @@ bool LineStream::read_some() {
   return true;
 }
 
-// False: this exists no more.
+// False: this exists no more. What is told leaves the input at once, and not line by line, of which there may be as
+// many as bytes; those that are left after some of them are told in a turn of their own.
 bool LineStream::tell_lines() {
   const std::shared_ptr<bool> is_alive = is_alive_;
-  while (is_input_wanted_ && !is_finishing_) {
-    const std::size_t end = input_.find('\n');
+  const std::string lines = std::exchange(input_, {});
+  std::size_t at = 0;
+  for (int told = 0; is_input_wanted_ && !is_finishing_ && told < kMaxLinesOfTurn; ++told) {
+    const std::size_t end = lines.find('\n', at);
     if (end == std::string::npos) {
-      is_broken_ = is_broken_ || input_.size() > kMaxLineBytes;
+      is_broken_ = is_broken_ || lines.size() - at > kMaxLineBytes;
       break;
     }
-    const std::string line = input_.substr(0, end);
-    input_.erase(0, end + 1);
+    const std::string_view line = std::string_view(lines).substr(at, end - at);
+    at = end + 1;
     handlers_.line(line);
     if (!*is_alive) {
       return false;
     }
   }
+  input_ = lines.substr(at);
   return true;
 }
 

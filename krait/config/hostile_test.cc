@@ -13,8 +13,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Generous, for sanitizers on a loaded machine; quadratic time would take minutes.
-constexpr std::chrono::seconds kMost{60};
+// Generous, for a loaded machine; quadratic time would take minutes.
+constexpr std::chrono::seconds kMost{20};
 
 std::string filled(std::string_view text, std::size_t bytes) {
   const std::size_t whole = (bytes + text.size() - 1) / text.size() * text.size();

@@ -139,8 +139,18 @@ void DiskLink::note_fault(std::string_view what) {
   }
 }
 
+// A zone may remove its own nodes, and is no less there for it: those of domain 0 say whether it is.
+Result<std::optional<std::string>> DiskLink::front_end() {
+  KRAIT_TRY(auto front, zone_.store.find(front_state()));
+  if (!front) {
+    KRAIT_TRY(const auto domain, zone_.store.find(fmt::format("/local/domain/{}/domid", zone_.domain)));
+    front = domain ? std::optional(std::to_string(static_cast<int>(BusState::closed))) : std::nullopt;
+  }
+  return front;
+}
+
 Result<void> DiskLink::follow() {
-  KRAIT_TRY(const auto front, zone_.store.find(front_state()));
+  KRAIT_TRY(const auto front, front_end());
   if (front && faults_ == kMaxFaults) {
     return {};
   }

@@ -55,6 +55,7 @@ class DiskLink {
     return {.sectors = medium_->sectors(), .read_only = medium_->read_only()};
   }
   [[nodiscard]] block::DiskMemory& memory() { return *reinterpret_cast<block::DiskMemory*>(memory_.bytes().data()); }
+  common::Result<std::optional<std::string>> front_end();
   common::Result<void> follow();
   common::Result<void> connect();
   void note_fault(std::string_view what);

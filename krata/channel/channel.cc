@@ -15,6 +15,8 @@ namespace {
 
 // Of what waits to be sent: beyond it no input is taken. What else is said is small and bounded by who says it.
 constexpr std::size_t kMaxWaitingBytes = std::size_t{128} << 10U;
+constexpr std::size_t kMaxOrderBytes = std::size_t{16}
+                                       << 10U;  // of signals and sizes, behind as much input as may wait
 
 // What a zone says of why something failed may be meant for a terminal.
 std::string printable(std::string_view text) {
@@ -284,14 +286,17 @@ void Channel::end_input(SessionId id) {
   }
 }
 
+// For a zone that takes nothing there is an end of them.
+bool Channel::has_room_for_orders() const { return out_.waiting().size() < kMaxWaitingBytes + kMaxOrderBytes; }
+
 void Channel::resize(SessionId id, bundle::WindowSize size) {
-  if (find(id) != nullptr) {
+  if (find(id) != nullptr && has_room_for_orders()) {
     send(Kind::resize, id, write_size(size));
   }
 }
 
 void Channel::signal(SessionId id, std::uint32_t number) {
-  if (find(id) != nullptr) {
+  if (find(id) != nullptr && has_room_for_orders()) {
     send(Kind::signal, id, write_signal(number));
   }
 }

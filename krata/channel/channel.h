@@ -138,6 +138,7 @@ class Channel {
   void fault(std::string_view what);
   void send(Kind kind, SessionId session, std::string_view payload);
   Session* find(SessionId id);
+  [[nodiscard]] bool has_room_for_orders() const;
 
   MessageReader reader_;
   std::deque<Event> events_;

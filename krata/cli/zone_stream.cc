@@ -14,10 +14,10 @@
 #include "common/calendar.h"
 #include "common/fd.h"
 #include "common/file.h"
+#include "common/safe_text.h"
 #include "krata/cli/detach_keys.h"
 #include "krata/cli/terminal.h"
 #include "krata/cli/zone.h"
-#include "krata/console/text.h"
 
 namespace krata::cli {
 
@@ -71,14 +71,7 @@ std::string for_output(const std::string& bytes, int fd, bool has_terminal) {
   if (has_terminal || ::isatty(fd) != 1) {
     return bytes;
   }
-  std::string text;
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t end = bytes.find('\n', at);
-    text += console::safe_text(std::string_view(bytes).substr(at, end - at));
-    text += end == std::string::npos ? "" : "\n";
-    at = end == std::string::npos ? bytes.size() : end + 1;
-  }
-  return text;
+  return common::safe_lines(bytes);
 }
 
 // Bytes both ways between this process's input, output and signals, and a conversation. With a terminal Ctrl-P Ctrl-Q

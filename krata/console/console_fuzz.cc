@@ -8,8 +8,8 @@
 #include <tuple>
 #include <vector>
 
+#include "common/safe_text.h"
 #include "krata/console/lines.h"
-#include "krata/console/text.h"
 #include "tests/require.h"
 
 using krait::require;
@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                    return (byte < 0x20 && byte != '\t') || byte == 0x7f;
                                  }),
             "no control character");
-    require(safe_text(line.text) == line.text, "what is safe stays as it is");
+    require(common::safe_text(line.text) == line.text, "what is safe stays as it is");
     const std::string text = line_text(line);
     require(text.size() < 4 * kMaxLineBytes + 128 && text.back() == '\n', "lines are bounded");
     require(parse_line(std::string_view(text).substr(0, text.size() - 1)) == line, "lines can be read back");

@@ -3,25 +3,25 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/safe_text.h"
 #include "common/test_folder.h"
 #include "krata/console/lines.h"
 #include "krata/console/log_file.h"
-#include "krata/console/text.h"
 
 namespace krata::console {
 namespace {
 
 TEST(SafeText, LeavesTextAndNoOrders) {
-  EXPECT_EQ(safe_text("plain\ttext, \xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x9f"),
+  EXPECT_EQ(common::safe_text("plain\ttext, \xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x9f"),
             "plain\ttext, \xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x9f");
-  EXPECT_EQ(safe_text("\x1b]0;title\x07\x1b[2J"), "\\x1b]0;title\\x07\\x1b[2J");
-  EXPECT_EQ(safe_text("a\rb\n\x7f"), "a\\x0db\\x0a\\x7f");
-  EXPECT_EQ(safe_text("\xc2\x9b"
-                      "31m"),
+  EXPECT_EQ(common::safe_text("\x1b]0;title\x07\x1b[2J"), "\\x1b]0;title\\x07\\x1b[2J");
+  EXPECT_EQ(common::safe_text("a\rb\n\x7f"), "a\\x0db\\x0a\\x7f");
+  EXPECT_EQ(common::safe_text("\xc2\x9b"
+                              "31m"),
             "\\u{9b}31m")
       << "CSI as one character";
-  EXPECT_EQ(safe_text("\xe2\x80\xaegnp.exe"), "\\u{202e}gnp.exe");
-  EXPECT_EQ(safe_text("\x9b\xff\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80\xc3"),
+  EXPECT_EQ(common::safe_text("\xe2\x80\xaegnp.exe"), "\\u{202e}gnp.exe");
+  EXPECT_EQ(common::safe_text("\x9b\xff\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80\xc3"),
             "\\x9b\\xff\\xc0\\x80\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80\\xc3");
 }
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "common/calendar.h"
-#include "krata/console/text.h"
+#include "common/safe_text.h"
 
 namespace krata::console {
 
@@ -124,7 +124,7 @@ void LineMaker::end_line(bool is_whole, std::int64_t unix_us, std::vector<Line>&
                    .is_whole = is_whole,
                    .run = run_,
                    .offset = offset_,
-                   .text = safe_text(text)});
+                   .text = common::safe_text(text)});
   pending_.clear();
 }
 

@@ -238,10 +238,6 @@ Json zone_json(const ZoneView& view, Disclosure disclosure) {
   Json json{{"id", record.id.text()}, {"name", record.spec.name}, {"state", name_of(view.state)}};
   json["note"] = view.note;
   json["spec"] = model::spec_json(record.spec);
-  if (disclosure == Disclosure::restricted) {
-    json["spec"].erase("command");
-    json["spec"].erase("env");
-  }
   json["image_digest"] = record.root.empty() ? Json() : Json(record.root);
   json["created_s"] = record.created_s;
   json["run"] = record.run;
@@ -254,6 +250,15 @@ Json zone_json(const ZoneView& view, Disclosure disclosure) {
                                 {"max_memory_kib", view.use->max_memory_kib},
                                 {"cpus", view.use->cpus}}
                          : Json();
+  if (disclosure == Disclosure::restricted) {
+    for (const char* secret : {"command", "env"}) {
+      json["spec"].erase(secret);
+    }
+    json["note"] = "";
+    if (record.end) {
+      json["end"]["text"] = "";
+    }
+  }
   json["disks"] = Json::array();
   for (const DiskUse& disk : view.disks) {
     json["disks"].push_back({{"disk", disk.disk},

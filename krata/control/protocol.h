@@ -23,6 +23,7 @@ inline constexpr int kProtocolVersion = common::kAnswerVersion;
 inline constexpr const char* kDefaultSocket = "/run/krata/krata.sock";
 inline constexpr const char* kGroup = "krata";  // whose members may do everything; others get the list of zones
 inline constexpr std::size_t kMaxRequestBytes = std::size_t{1} << 20U;
+inline constexpr std::size_t kMaxRequestBytesOfOthers = 4096;  // of who may change nothing
 
 enum class Ask : std::uint8_t {
   zones,
@@ -75,7 +76,8 @@ Json request_json(const Request& request);
 bool needs_right(Ask ask);
 std::string_view name_of(Ask ask);
 
-// What is told of a zone: restricted leaves out what may hold passwords, its command and its environment.
+// What is told of a zone: restricted leaves out what may hold passwords: its command, its environment, and words about
+// what failed, which name the command.
 enum class Disclosure : std::uint8_t { full, restricted };
 
 Json zone_json(const ZoneView& view, Disclosure disclosure);

@@ -114,12 +114,13 @@ std::size_t ChannelLink::take_some(std::size_t max_bytes) {
 }
 
 void ChannelLink::take() {
-  while (const std::size_t room = ring_ ? pace_->room() : 0) {
+  for (std::size_t room = ring_ ? pace_->room() : 0; room > 0 && ring_;) {
     const std::size_t got = take_some(room);
     if (got == 0) {
       break;
     }
     pace_->took(got);
+    room -= got;
   }
   send();
 }

@@ -12,6 +12,12 @@ namespace krata::daemon {
 
 using common::Result;
 
+namespace {
+
+constexpr std::size_t kLineCost = 32;  // in bytes: what the log adds to each line, which may be empty
+
+}  // namespace
+
 ConsoleLink::ConsoleLink(Host& host, std::uint32_t domain, xen::GrantMapping page, console::LogFile log,
                          std::uint32_t run)
     : host_(host),
@@ -49,8 +55,7 @@ ConsoleLink::~ConsoleLink() {
   std::ignore = log_.append(lines);
 }
 
-// Gives how many bytes it was.
-Result<std::size_t> ConsoleLink::take_some(std::size_t max_bytes) {
+Result<ConsoleLink::Taken> ConsoleLink::take_some(std::size_t max_bytes) {
   if (!waiting_.empty()) {
     KRAIT_CHECK(log_.append(waiting_));
     waiting_.clear();
@@ -61,41 +66,43 @@ Result<std::size_t> ConsoleLink::take_some(std::size_t max_bytes) {
     if (!std::exchange(is_broken_, true)) {
       host_.log.warning(fmt::format("domain {} has broken its console's ring; it is not read any more", domain_));
     }
-    return std::size_t{0};
+    return Taken{};
   }
   lines_.add(console::Stream::console, bytes, common::now().unix_ns / 1000, waiting_);
   KRAIT_CHECK(log_.append(waiting_));
+  const Taken taken{.bytes = *got, .lines = waiting_.size()};
   waiting_.clear();
   taken_ += static_cast<std::uint32_t>(*got);
   if (ring_.take_up_to(taken_) && event_.valid()) {
     std::ignore = event_.notify();
   }
-  return *got;
+  return taken;
 }
 
 void ConsoleLink::take() {
-  while (const std::size_t room = pace_->room()) {
+  for (std::size_t room = pace_->room(); room > 0;) {
     const auto got = take_some(room);
-    if (!got) {
+    if (!got && !std::exchange(is_waiting_, true)) {
       host_.log.error("the zone's console waits: " + got.error().text());
-      pace_->took(room);  // tried again in a while
-      continue;
     }
-    if (*got == 0) {
+    is_waiting_ = !got;
+    if (got && got->bytes == 0) {
       return;
     }
-    pace_->took(*got);
+    const std::size_t cost = got ? got->bytes + got->lines * kLineCost : room;  // tried again in a while
+    pace_->took(cost);
+    room -= std::min(room, cost);
   }
 }
 
 Result<void> ConsoleLink::drain() {
   constexpr std::size_t kMostBytes = std::size_t{1} << 20U;  // many times what a ring holds
   for (std::size_t left = kMostBytes; left > 0;) {
-    KRAIT_TRY(const std::size_t got, take_some(left));
-    if (got == 0) {
+    KRAIT_TRY(const auto got, take_some(left));
+    if (got.bytes == 0) {
       break;
     }
-    left -= got;
+    left -= got.bytes;
   }
   return {};
 }

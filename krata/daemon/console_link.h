@@ -26,7 +26,11 @@ class ConsoleLink {
  private:
   ConsoleLink(Host& host, std::uint32_t domain, xen::GrantMapping page, console::LogFile log, std::uint32_t run);
   void take();
-  common::Result<std::size_t> take_some(std::size_t max_bytes);
+  struct Taken {
+    std::size_t bytes = 0;
+    std::size_t lines = 0;
+  };
+  common::Result<Taken> take_some(std::size_t max_bytes);
 
   Host& host_;
   std::uint32_t domain_;
@@ -39,6 +43,7 @@ class ConsoleLink {
   std::unique_ptr<Pace> pace_;
   std::uint32_t taken_;  // of the ring: the zone gets the room back when the bytes are in the log
   bool is_broken_ = false;
+  bool is_waiting_ = false;  // for room on the disk, which was said
 };
 
 }  // namespace krata::daemon

@@ -8,6 +8,14 @@
 
 namespace krata::daemon {
 
+namespace {
+
+constexpr int kMaxRounds = 4;
+constexpr int kMaxEventsOfTurn = 256;
+constexpr std::chrono::milliseconds kAgain{1};
+
+}  // namespace
+
 using common::Result;
 
 Result<std::unique_ptr<Events>> Events::open(common::Loop& loop) {
@@ -42,6 +50,7 @@ Result<std::unique_ptr<Watches>> Watches::open(common::Loop& loop, const std::st
   std::unique_ptr<Watches> watches(new Watches(loop, std::move(client)));
   KRAIT_TRY(watches->token_,
             loop.add(watches->client_->fd(), EPOLLIN, [raw = watches.get()](std::uint32_t) { raw->dispatch(); }));
+  KRAIT_TRY(watches->again_, common::Timer::create(loop, [raw = watches.get()] { raw->dispatch(); }));
   return watches;
 }
 
@@ -64,21 +73,40 @@ void Watches::remove(std::uint64_t watch) {
   }
 }
 
+// Many events of one watch are one change, and after some turns others have theirs: a zone writes to its nodes as often
+// as it likes, and each look costs a question to the store.
 void Watches::dispatch() {
-  for (;;) {
-    const auto event = client_->next_event();
-    if (!event) {
+  for (int round = 0; round < kMaxRounds; ++round) {
+    const auto changed = take_changed();
+    if (!changed) {
       return loop_.stop();  // the store has ended, and with it this connection: who starts us starts us again
     }
-    if (!*event) {
+    if (changed->empty()) {
       return;
     }
-    const auto found = watches_.find(std::strtoull((*event)->token.c_str(), nullptr, 10));
-    if (found != watches_.end()) {
-      const auto handler = found->second.handler;
-      (*handler)();
+    for (const std::uint64_t watch : *changed) {
+      if (const auto found = watches_.find(watch); found != watches_.end()) {
+        const auto handler = found->second.handler;
+        (*handler)();
+      }
     }
   }
+  again_.after(kAgain);  // no descriptor tells of what came while an answer was waited for
+}
+
+std::optional<std::set<std::uint64_t>> Watches::take_changed() {
+  std::set<std::uint64_t> changed;
+  for (int taken = 0; taken < kMaxEventsOfTurn; ++taken) {
+    const auto event = client_->next_event();
+    if (!event) {
+      return std::nullopt;
+    }
+    if (!*event) {
+      break;
+    }
+    changed.insert(std::strtoull((*event)->token.c_str(), nullptr, 10));
+  }
+  return changed;
 }
 
 }  // namespace krata::daemon

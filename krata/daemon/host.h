@@ -5,9 +5,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "common/event/loop.h"
+#include "common/event/timer.h"
 #include "common/log.h"
 #include "common/result.h"
 #include "krata/daemon/known_images.h"
@@ -65,12 +68,14 @@ class Watches {
     std::shared_ptr<std::function<void()>> handler;
   };
   Watches(common::Loop& loop, std::unique_ptr<store::StoreClient> client) : loop_(loop), client_(std::move(client)) {}
+  std::optional<std::set<std::uint64_t>> take_changed();  // nothing: the store has ended
 
   common::Loop& loop_;
   common::Loop::Token token_ = 0;
   std::unique_ptr<store::StoreClient> client_;
   std::map<std::uint64_t, Watch> watches_;
   std::uint64_t next_ = 1;
+  common::Timer again_;
 };
 
 struct Host {

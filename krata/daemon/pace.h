@@ -20,20 +20,23 @@ class Pace {
     return Pace(std::move(timer));
   }
 
-  // How many bytes may be taken now; 0: go_on() will be called.
+  // How many bytes may be taken in this turn; 0: go_on() will be called.
   std::size_t room() {
-    const auto now = Clock::now();
-    if (now - begun_ >= kPeriod) {
-      begun_ = now;
+    if (Clock::now() - begun_ >= kPeriod) {
+      begun_ = Clock::now();
       taken_bytes_ = 0;
-    }
-    if (taken_bytes_ >= kBytes) {
-      timer_.after(kPeriod - (now - begun_));
-      return 0;
     }
     return kBytes - taken_bytes_;
   }
-  void took(std::size_t bytes) { taken_bytes_ += bytes; }
+  // Counted may be more than what was taken, where that makes more work. After as much as there is room for comes a
+  // pause, however long it took: the others have their turn.
+  void took(std::size_t bytes) {
+    taken_bytes_ = std::min(kBytes, taken_bytes_ + bytes);
+    if (taken_bytes_ == kBytes) {
+      begun_ = Clock::now();
+      timer_.after(kPeriod);
+    }
+  }
 
  private:
   using Clock = std::chrono::steady_clock;

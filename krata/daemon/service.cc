@@ -9,7 +9,7 @@
 
 #include "common/answer.h"
 #include "common/event/http.h"
-#include "krata/console/text.h"
+#include "common/safe_text.h"
 #include "krata/daemon/metrics.h"
 #include "krata/model/zone_json.h"
 
@@ -30,12 +30,12 @@ Json with_zone(const Zone& zone, Disclosure disclosure) {
   return {{"version", control::kProtocolVersion}, {"zone", control::zone_json(zone.view_with_disks(), disclosure)}};
 }
 
-std::vector<std::string> safe_lines(std::string_view text) {
+std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
-    lines.push_back(console::safe_text(line.ends_with('\r') ? line.substr(0, line.size() - 1) : line));
+    lines.push_back(common::safe_text(line.ends_with('\r') ? line.substr(0, line.size() - 1) : line));
   }
   return lines;
 }
@@ -90,15 +90,16 @@ Result<std::unique_ptr<Service>> Service::create(Daemon& daemon, const common::R
 
 std::optional<common::Answer> Service::on_control(std::string_view input, const common::Client& client) {
   const auto end = input.find('\n');
-  if (end != std::string_view::npos) {
+  const std::size_t most = client.may_change ? control::kMaxRequestBytes : control::kMaxRequestBytesOfOthers;
+  if (end != std::string_view::npos && end < most) {
     common::Answer made = answer(input.substr(0, end), client);
     made.consumed = end + 1;
     return made;
   }
-  if (input.size() < control::kMaxRequestBytes) {
+  if (input.size() < most) {
     return std::nullopt;
   }
-  const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", control::kMaxRequestBytes));
+  const Error error(ErrorCode::limit, fmt::format("a request has at most {} bytes", most));
   return common::Answer{.bytes = error_line(error), .consumed = input.size(), .close = true};
 }
 
@@ -112,7 +113,7 @@ common::Answer Service::answer(std::string_view line, const common::Client& clie
   }
   const auto disclosure = client.may_change ? Disclosure::full : Disclosure::restricted;
   if (is_talk(request->ask)) {
-    return hand_over(std::move(*request), disclosure);
+    return hand_over(std::move(*request), client);
   }
   const auto json = answer_once(*request, disclosure);
   daemon_.host().watches.dispatch();
@@ -133,7 +134,7 @@ Result<Json> Service::answer_once(const control::Request& request, Disclosure di
   }
   if (request.ask == Ask::hypervisor_log) {
     KRAIT_TRY(const auto text, daemon_.host().machine.log());
-    return Json{{"version", control::kProtocolVersion}, {"lines", safe_lines(text)}};
+    return Json{{"version", control::kProtocolVersion}, {"lines", lines_of(text)}};
   }
   daemon_.refresh();
   KRAIT_TRY(Zone * zone, daemon_.find(request.zone));
@@ -151,17 +152,31 @@ Result<Json> Service::answer_zone(const control::Request& request, Zone& zone, D
 }
 
 // The zone is looked for once more when the connection is there: it may have gone meanwhile.
-common::Answer Service::hand_over(control::Request request, Disclosure disclosure) {
+common::Answer Service::hand_over(control::Request request, const common::Client& client) {
   if (talks_.size() >= kMaxTalks) {
     return {.bytes = error_line(Error(ErrorCode::limit, fmt::format("{} connections last already", talks_.size())))};
   }
   return {.bytes = {},
-          .take_over = [this, disclosure, request = std::move(request)](common::Fd connection, std::string input) {
-            begin_talk(request, disclosure, std::move(connection), std::move(input));
+          .take_over = [this, client, request = std::move(request)](common::Fd connection, std::string input) {
+            if (!client.may_change) {
+              make_room_for(client);
+            }
+            begin_talk(request, client, std::move(connection), std::move(input));
           }};
 }
 
-void Service::begin_talk(const control::Request& request, Disclosure disclosure, common::Fd connection,
+// Those who may change nothing have a few, of which the oldest gives way, so that there is always room for the others.
+void Service::make_room_for(const common::Client& client) {
+  const auto of_others = [](const auto& talk) { return !talk.second.client.may_change; };
+  const auto of_user = [&](const auto& talk) { return of_others(talk) && talk.second.client.user == client.user; };
+  if (std::ranges::count_if(talks_, of_user) >= kMaxTalksOfUser) {
+    talks_.erase(std::ranges::find_if(talks_, of_user));
+  } else if (std::ranges::count_if(talks_, of_others) >= kMaxTalksOfOthers) {
+    talks_.erase(std::ranges::find_if(talks_, of_others));
+  }
+}
+
+void Service::begin_talk(const control::Request& request, const common::Client& client, common::Fd connection,
                          std::string input) {
   Zone* zone = nullptr;
   if (request.ask != Ask::watch) {
@@ -174,9 +189,9 @@ void Service::begin_talk(const control::Request& request, Disclosure disclosure,
     zone = *found;
   }
   const std::uint64_t id = next_talk_++;
-  auto talk = make_talk(daemon_, zone, request, disclosure);
+  auto talk = make_talk(daemon_, zone, request);
   Talk* opened = talk.get();
-  talks_[id] = std::move(talk);
+  talks_[id] = {.client = client, .talk = std::move(talk)};
   if (auto begun = opened->open(std::move(connection), std::move(input), [this, id] { talks_.erase(id); }); !begun) {
     daemon_.host().log.error("a connection: " + begun.error().text());
     talks_.erase(id);

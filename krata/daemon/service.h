@@ -34,17 +34,25 @@ class Service {
   common::Result<control::Json> answer_once(const control::Request& request, control::Disclosure disclosure);
   common::Result<control::Json> answer_zone(const control::Request& request, Zone& zone,
                                             control::Disclosure disclosure);
-  common::Answer hand_over(control::Request request, control::Disclosure disclosure);
-  void begin_talk(const control::Request& request, control::Disclosure disclosure, common::Fd connection,
+  common::Answer hand_over(control::Request request, const common::Client& client);
+  void make_room_for(const common::Client& client);
+  void begin_talk(const control::Request& request, const common::Client& client, common::Fd connection,
                   std::string input);
 
   Daemon& daemon_;
   const common::Rights& rights_;
   std::unique_ptr<common::SharedText> metrics_;
-  std::map<std::uint64_t, std::unique_ptr<Talk>> talks_;
+  struct Talking {
+    common::Client client;
+    std::unique_ptr<Talk> talk;
+  };
+  std::map<std::uint64_t, Talking> talks_;  // the oldest first
   std::uint64_t next_talk_ = 1;
 };
 
 inline constexpr std::size_t kMaxTalks = 512;  // at a time
+// Of those who may change nothing, and of one user of them.
+inline constexpr std::ptrdiff_t kMaxTalksOfOthers = 64;
+inline constexpr std::ptrdiff_t kMaxTalksOfUser = 8;
 
 }  // namespace krata::daemon

@@ -1,5 +1,7 @@
 #include "krata/daemon/talk.h"
 
+#include <algorithm>
+#include <deque>
 #include <optional>
 #include <utility>
 
@@ -17,15 +19,18 @@ using control::Json;
 namespace {
 
 constexpr std::chrono::milliseconds kFollowPeriod{200};
+constexpr std::size_t kFirstLines = 16;                       // at a time: a line may have 16 KiB
 constexpr std::size_t kMaxSending = std::size_t{256} << 10U;  // of a log that wait to be taken
 
-// Everything about every zone.
+// Each zone and its changes, in few words: a list of all fits into what may wait to be read.
 class WatchTalk final : public Talk, public DaemonListener {
  public:
-  WatchTalk(Daemon& daemon, control::Disclosure disclosure) : Talk(daemon, nullptr), disclosure_(disclosure) {}
+  explicit WatchTalk(Daemon& daemon) : Talk(daemon, nullptr) {}
   ~WatchTalk() override { daemon().remove(*this); }
 
-  void zone_changed(const Zone& zone) override { say({{"zone", control::zone_json(zone.view(), disclosure_)}}); }
+  void zone_changed(const Zone& zone) override {
+    say({{"zone", control::zone_json(zone.view(), control::Disclosure::restricted)}});
+  }
   void zone_gone(const Zone& zone) override {
     say({{"gone", zone.record().spec.name}, {"id", zone.record().id.text()}});
   }
@@ -37,9 +42,6 @@ class WatchTalk final : public Talk, public DaemonListener {
     }
     daemon().add(*this);
   }
-
- private:
-  control::Disclosure disclosure_;
 };
 
 // Until the container has ended, and is not started anew.
@@ -126,9 +128,15 @@ class LogTalk final : public Talk {
       }
     }
   }
+  std::vector<console::Line> take_first() {
+    const auto end = first_.begin() + static_cast<std::ptrdiff_t>(std::min(first_.size(), kFirstLines));
+    std::vector<console::Line> taken(std::make_move_iterator(first_.begin()), std::make_move_iterator(end));
+    first_.erase(first_.begin(), end);
+    return taken;
+  }
   void pump() {
     while (!has_ended() && stream().waiting_bytes() < kMaxSending) {
-      auto lines = first_.empty() ? reader_.next() : Result<std::vector<console::Line>>(std::exchange(first_, {}));
+      auto lines = first_.empty() ? reader_.next() : Result<std::vector<console::Line>>(take_first());
       if (!lines) {
         return end(common::error_json(lines.error()));
       }
@@ -150,7 +158,7 @@ class LogTalk final : public Talk {
   console::LogReader reader_;
   bool follow_;
   std::optional<std::uint32_t> tail_;
-  std::vector<console::Line> first_;
+  std::deque<console::Line> first_;  // the tail
   common::Timer timer_;
 };
 
@@ -195,8 +203,7 @@ bool is_talk(Ask ask) {
          ask == Ask::destroy;
 }
 
-std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Request& request,
-                                control::Disclosure disclosure) {
+std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Request& request) {
   switch (request.ask) {
     case Ask::wait:
       return std::make_unique<WaitTalk>(daemon, zone);
@@ -209,7 +216,7 @@ std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Reque
     case Ask::exec:
       return make_exec(daemon, zone, *request.exec);
     default:
-      return std::make_unique<WatchTalk>(daemon, disclosure);
+      return std::make_unique<WatchTalk>(daemon);
   }
 }
 

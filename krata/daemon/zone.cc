@@ -229,7 +229,9 @@ void Zone::fail(const Observed& observed, const reconcile::FailedStep& failed) {
     return;
   }
   ++failures_;
-  has_given_up_ = has_given_up_ || (failures_ >= kMaxFailures && observed.domain == Domain::over);
+  // Who was told to end it is not to wait for words that cannot be had.
+  has_given_up_ =
+      has_given_up_ || (failures_ >= kMaxFailures && (observed.domain == Domain::over || record_.goal != Goal::run));
   again_after(std::min(kFirstRetry * (1 << std::min(failures_, 10)), kMaxRetry));
 }
 

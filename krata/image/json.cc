@@ -7,35 +7,11 @@ namespace krata::image {
 
 namespace {
 
-// How deep the text nests at most, whether or not it is JSON.
-std::size_t nesting(std::string_view text) {
-  std::size_t depth = 0;
-  std::size_t most = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == '"') {
-        quoted = false;
-      }
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '{' || c == '[') {
-      most = std::max(most, ++depth);
-    } else if ((c == '}' || c == ']') && depth > 0) {
-      --depth;
-    }
-  }
-  return most;
-}
-
 common::Result<Json> parse(std::string_view text, std::string_view what) {
   if (text.size() > limits::kDocumentBytes) {
     return refused("{} is larger than {} bytes", what, limits::kDocumentBytes);
   }
-  if (nesting(text) > limits::kJsonDepth) {
+  if (common::json_depth(text) > limits::kJsonDepth) {
     return refused("{} is nested deeper than {}", what, limits::kJsonDepth);
   }
   return parse_json(text);

@@ -27,8 +27,9 @@ constexpr std::size_t kPendingBytes = std::size_t{1} << 20U;
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kAligned = std::uint64_t{64} << 10U;  // from this size on a file begins on a page
 
+// Each byte is the one before it, by the library's quickest way to compare.
 bool is_zero(std::string_view bytes) {
-  return std::ranges::all_of(bytes, [](char c) { return c == '\0'; });
+  return bytes.empty() || (bytes[0] == '\0' && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 }  // namespace

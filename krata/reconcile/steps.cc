@@ -92,10 +92,11 @@ std::vector<PlannedStep> run(const Observed& observed) {
   return let_die(observed);
 }
 
+// Its patience begins whether or not it can be heard.
 std::vector<PlannedStep> ask(const Observed& observed) {
   List list;
   list.add_beside_if(!observed.has_disks, Step::serve_disks);
-  list.add_if(!observed.is_heard, Step::hear);
+  list.add_beside_if(!observed.is_heard, Step::hear);
   list.add_if(!observed.was_asked, Step::ask_to_stop);
   return list.take();
 }

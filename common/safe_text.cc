@@ -1,10 +1,10 @@
-#include "krata/console/text.h"
+#include "common/safe_text.h"
 
 #include <fmt/format.h>
 
 #include <iterator>
 
-namespace krata::console {
+namespace common {
 
 namespace {
 
@@ -69,4 +69,17 @@ std::string safe_text(std::string_view bytes) {
   return text;
 }
 
-}  // namespace krata::console
+std::string safe_lines(std::string_view text) {
+  std::string safe;
+  for (;;) {
+    const std::size_t end = text.find('\n');
+    safe += safe_text(text.substr(0, end));
+    if (end == std::string_view::npos) {
+      return safe;
+    }
+    safe += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace common
