@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/result.h"
 #include "krata/cli/command.h"
@@ -23,6 +24,9 @@ std::string zone_line(const common::Json& zone);
 // Of end_json(): "exit code 3", "killed by SIGKILL", "not started: why".
 std::string end_text(const common::Json& end);
 int code_of_end(const common::Json& end);
+
+// Of what kratad tells of all zones, those that have not ended, the last one first. Pure.
+std::vector<std::string> ids_to_stop(const common::Json& zones);
 
 // Waits for the end and passes its code on.
 common::Result<void> wait_for(const std::string& socket, const std::string& zone, Output& output);

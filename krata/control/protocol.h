@@ -62,6 +62,7 @@ struct Request {
   std::optional<ExecSpec> exec{};             // exec
   Json resources = Json::object();            // update: what is to change
   std::optional<std::uint32_t> patience_s{};  // stop: after which the zone is destroyed
+  bool until_restart = false;                 // stop: the next daemon starts again what is to be
   bool follow = false;                        // logs: what comes later too
   bool kernel = false;                        // logs: of the zone's kernel
   std::uint32_t tail = 0;                     // logs: the last so many lines; 0: all
