@@ -61,7 +61,7 @@ krata zone launch --name again --restart on-failure busybox sh -c 'trap "echo st
 krata zone launch --name once busybox sh -c 'trap "echo stopping; exit 0" TERM; while :; do sleep 0.1; done' >/dev/null
 check "two run when the host shuts down" "$(state_of again) $(state_of once)" until_true 180 is_state again running
 check "the other one as well" "$(state_of once)" until_true 180 is_state once running
-stop_command=$(sed -n 's/^ExecStop=//p' /zone/krata-zones.service)
+stop_command=$(sed -n 's/^ExecStop=-//p' /zone/krata-zones.service)
 check "systemd's command for that" "$stop_command: $($stop_command 2>&1 | tr '\n' ' ')" is_state once ended
 check "both ended" "$(state_of again)" is_state again ended
 for name in again once; do
