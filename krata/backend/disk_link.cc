@@ -97,7 +97,7 @@ class DiskLink::Bell final : public block::Notifier {
 DiskLink::DiskLink(Zone& zone, std::uint32_t number, std::unique_ptr<block::Medium> medium, xen::Mapping memory)
     : zone_(zone),
       front_(fmt::format("/local/domain/{}/device/vbd/{}", zone.domain, number)),
-      back_(fmt::format("/local/domain/0/backend/krata-vbd/{}/{}", zone.domain, number)),
+      back_(fmt::format("/local/domain/0/krata/vbd/{}/{}", zone.domain, number)),
       medium_(std::move(medium)),
       memory_(std::move(memory)),
       bell_(std::make_unique<Bell>(event_)) {}

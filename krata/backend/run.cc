@@ -41,14 +41,12 @@ Result<Place> parse_disk(std::string_view text) {
   Place place;
   const auto equals = text.find('=');
   const auto [rest, failed] = std::from_chars(text.data(), text.data() + std::min(equals, text.size()), place.number);
-  if (equals == std::string_view::npos || failed != std::errc() || rest != text.data() + equals) {
-    return Error(ErrorCode::invalid_input, fmt::format("{} is no disk; write NUMBER=FILE[:ro]", text));
+  const std::string_view file = equals == std::string_view::npos ? "" : text.substr(equals + 1);
+  place.is_read_only = file.starts_with("ro:");
+  if (failed != std::errc() || rest != text.data() + equals || !(place.is_read_only || file.starts_with("rw:"))) {
+    return Error(ErrorCode::invalid_input, fmt::format("{} is no disk; write NUMBER=ro:FILE or NUMBER=rw:FILE", text));
   }
-  place.file = text.substr(equals + 1);
-  if (place.file.ends_with(":ro")) {
-    place.is_read_only = true;
-    place.file.resize(place.file.size() - 3);
-  }
+  place.file = file.substr(3);
   return place;
 }
 

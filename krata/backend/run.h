@@ -12,7 +12,7 @@ namespace krata::backend {
 
 struct Options {
   std::uint32_t domain = 0;
-  std::vector<std::string> disks;  // "NUMBER=FILE" or "NUMBER=FILE:ro"; the number is the virtual device's
+  std::vector<std::string> disks;  // "NUMBER=ro:FILE" or "NUMBER=rw:FILE"; the number is the virtual device's
   std::string state;               // the folder for what a process that comes after this one needs to know
   std::string user;                // whose the process becomes when everything is open; empty: it stays as it is
   std::string store;               // xenstore's socket or device; empty: the one that answers

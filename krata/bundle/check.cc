@@ -74,6 +74,17 @@ Result<void> check_path(std::string_view text, std::string_view what) {
   return {};
 }
 
+Result<void> check_user(std::string_view user) {
+  if (user.empty()) {
+    return {};
+  }
+  KRAIT_CHECK(check_word(user, "the user"));
+  if (std::ranges::count(user, ':') > 1 || user.starts_with(':') || user.ends_with(':')) {
+    return refused("the user is not USER or USER:GROUP");
+  }
+  return {};
+}
+
 Result<void> check_hostname(std::string_view text) {
   const auto fits = [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '.'; };
   if (text.empty() || text.size() > kMaxHostnameBytes || text.front() == '-' || text.front() == '.' ||

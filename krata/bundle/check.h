@@ -26,6 +26,8 @@ common::Result<void> check_device(std::string_view text, std::string_view what);
 common::Result<void> check_file_name(std::string_view text, std::string_view what);
 // Absolute, at most kMaxPathBytes, no nul; "..", ".", "" are no part of it.
 common::Result<void> check_path(std::string_view text, std::string_view what);
+// "", or USER or USER:GROUP, names or numbers: which there are only the image knows.
+common::Result<void> check_user(std::string_view text);
 common::Result<void> check_hostname(std::string_view text);
 common::Result<void> check_zone_id(std::string_view text);
 common::Result<void> check_signal(std::uint32_t number);

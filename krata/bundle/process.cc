@@ -22,18 +22,6 @@ Result<void> check_strings(const std::vector<std::string>& strings, std::size_t 
   return {};
 }
 
-// "", or one or two words with a colon between. Which names there are only the image knows.
-Result<void> check_user(std::string_view user) {
-  if (user.empty()) {
-    return {};
-  }
-  KRAIT_CHECK(check_word(user, "the user"));
-  if (std::ranges::count(user, ':') > 1 || user.starts_with(':') || user.ends_with(':')) {
-    return refused("the user is not USER or USER:GROUP");
-  }
-  return {};
-}
-
 void append_strings(std::string& out, const std::vector<std::string>& strings) {
   append_number(out, static_cast<std::uint32_t>(strings.size()));
   for (const std::string& text : strings) {

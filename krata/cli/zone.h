@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
@@ -27,6 +28,9 @@ int code_of_end(const common::Json& end);
 
 // Of what kratad tells of all zones, those that have not ended, the last one first. Pure.
 std::vector<std::string> ids_to_stop(const common::Json& zones);
+
+// A connection that ended before what it was there for. `what`: "the zone", "the zones".
+common::Error cut_off(std::string_view what);
 
 // Waits for the end and passes its code on.
 common::Result<void> wait_for(const std::string& socket, const std::string& zone, Output& output);

@@ -93,7 +93,7 @@ Result<void> watch(const ZoneFlags& flags, Output& output) {
   for (;;) {
     KRAIT_TRY(const auto json, conversation.next());
     if (!json) {
-      return Error(ErrorCode::unavailable, "kratad has ended; the zones go on without it");
+      return cut_off("the zones");
     }
     const common::Json& zone = object_at(*json, "zone");
     output.report(zone.empty() ? text_at(*json, "gone") + "  gone" : zone_line(zone), *json);
@@ -219,11 +219,18 @@ Result<void> top(const TopFlags& flags, Output& output) {
 
 }  // namespace
 
+Error cut_off(std::string_view what) {
+  return {ErrorCode::unavailable,
+          fmt::format("kratad has closed the connection: it has ended, or 1 MiB was there that nobody read; nothing "
+                      "happened to {}",
+                      what)};
+}
+
 Result<void> wait_for(const std::string& socket, const std::string& zone, Output& output) {
   KRAIT_TRY(auto conversation, control::Conversation::open(socket, {.ask = control::Ask::wait, .zone = zone}));
   KRAIT_TRY(const auto json, conversation.next());
   if (!json) {
-    return Error(ErrorCode::unavailable, "kratad has ended; the zone goes on without it");
+    return cut_off("the zone");
   }
   const common::Json& end = object_at(*json, "end");
   output.report(end_text(end), *json);

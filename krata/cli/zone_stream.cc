@@ -49,10 +49,13 @@ Result<void> logs(const LogFlags& flags, Output& output) {
                                                                           .zone = flags.zone,
                                                                           .follow = flags.follow,
                                                                           .kernel = flags.kernel,
-                                                                          .tail = flags.tail.value_or(0)}));
+                                                                          .tail = flags.tail}));
   for (;;) {
     KRAIT_TRY(const auto json, conversation.next());
-    if (!json || json->contains("over")) {
+    if (!json) {
+      return cut_off("the zone");
+    }
+    if (json->contains("over")) {
       return {};
     }
     output.report(line_text(*json, flags.times), *json);
@@ -165,7 +168,7 @@ class Session {
       bool is_closed = false;
       KRAIT_TRY(const auto json, conversation_.poll(is_closed));
       if (is_closed) {
-        return Error(ErrorCode::unavailable, "kratad has ended; the zone goes on without it");
+        return cut_off("the zone");
       }
       if (!json) {
         return {};

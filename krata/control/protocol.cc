@@ -110,14 +110,22 @@ Result<WindowSize> size_from(const Json& json) {
                     .columns = static_cast<std::uint16_t>(columns.value_or(0))};
 }
 
+Result<std::string> text_in(const Json& json, const char* key) {
+  const Json* found = common::find_member(json, key);
+  if (found != nullptr && !found->is_string()) {
+    return wrong(fmt::format("the member {} must be a text", key));
+  }
+  return found != nullptr ? found->get<std::string>() : std::string();
+}
+
 Result<ExecSpec> exec_from(const Json& json) {
   constexpr std::array<std::string_view, 7> kMembers{"command", "env", "workdir", "user", "tty", "rows", "columns"};
   KRAIT_CHECK(check_members(json, kMembers));
   ExecSpec spec;
   KRAIT_TRY(spec.command, texts_in(json, "command"));
   KRAIT_TRY(spec.env, texts_in(json, "env"));
-  spec.workdir = common::text_at(json, "workdir");
-  spec.user = common::text_at(json, "user");
+  KRAIT_TRY(spec.workdir, text_in(json, "workdir"));
+  KRAIT_TRY(spec.user, text_in(json, "user"));
   KRAIT_TRY(spec.tty, flag_in(json, "tty"));
   KRAIT_TRY(spec.size, size_from(json));
   if (spec.command.empty()) {
@@ -147,7 +155,9 @@ Result<void> read_members(const Json& json, Request& request) {
   KRAIT_TRY(request.follow, flag_in(json, "follow"));
   KRAIT_TRY(request.kernel, flag_in(json, "kernel"));
   KRAIT_TRY(const auto tail, number_in(json, "tail", kMaxTail));
-  request.tail = static_cast<std::uint32_t>(tail.value_or(0));
+  if (tail) {
+    request.tail = static_cast<std::uint32_t>(*tail);
+  }
   return {};
 }
 
@@ -220,16 +230,22 @@ Json request_json(const Request& request) {
   if (request.ask == Ask::logs) {
     json["follow"] = request.follow;
     json["kernel"] = request.kernel;
-    json["tail"] = request.tail;
+    if (request.tail) {
+      json["tail"] = *request.tail;
+    }
   }
   return json;
 }
 
-Json zone_json(const ZoneView& view) {
+Json zone_json(const ZoneView& view, Disclosure disclosure) {
   const model::ZoneRecord& record = view.record;
   Json json{{"id", record.id.text()}, {"name", record.spec.name}, {"state", name_of(view.state)}};
   json["note"] = view.note;
   json["spec"] = model::spec_json(record.spec);
+  if (disclosure == Disclosure::restricted) {
+    json["spec"].erase("command");
+    json["spec"].erase("env");
+  }
   json["image_digest"] = record.root.empty() ? Json() : Json(record.root);
   json["created_s"] = record.created_s;
   json["run"] = record.run;
@@ -255,10 +271,10 @@ Json zone_json(const ZoneView& view) {
   return json;
 }
 
-Json zones_json(const std::vector<ZoneView>& views) {
+Json zones_json(const std::vector<ZoneView>& views, Disclosure disclosure) {
   Json json{{"version", kProtocolVersion}, {"zones", Json::array()}};
   for (const ZoneView& view : views) {
-    json["zones"].push_back(zone_json(view));
+    json["zones"].push_back(zone_json(view, disclosure));
   }
   return json;
 }

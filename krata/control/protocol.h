@@ -65,7 +65,7 @@ struct Request {
   bool until_restart = false;                 // stop: the next daemon starts again what is to be
   bool follow = false;                        // logs: what comes later too
   bool kernel = false;                        // logs: of the zone's kernel
-  std::uint32_t tail = 0;                     // logs: the last so many lines; 0: all
+  std::optional<std::uint32_t> tail{};        // logs: the last so many lines; nothing: all
 };
 
 // One line without its newline. Fails with invalid_input or limit, and words for the client.
@@ -76,8 +76,11 @@ Json request_json(const Request& request);
 bool needs_right(Ask ask);
 std::string_view name_of(Ask ask);
 
-Json zone_json(const ZoneView& view);
-Json zones_json(const std::vector<ZoneView>& views);
+// What is told of a zone: restricted leaves out what may hold passwords, its command and its environment.
+enum class Disclosure : std::uint8_t { full, restricted };
+
+Json zone_json(const ZoneView& view, Disclosure disclosure);
+Json zones_json(const std::vector<ZoneView>& views, Disclosure disclosure);
 
 // Lines of a stream, from the daemon.
 Json log_json(const console::Line& line);

@@ -51,6 +51,10 @@ TEST(Protocol, SaysWhatIsWrong) {
   EXPECT_EQ(refusal(R"({"request":"stop","zone":"a","patience_s":-1})"),
             "the member patience_s must be a whole number of at most 86400");
   EXPECT_EQ(refusal(R"({"request":"exec","zone":"a","exec":{}})"), "exec needs a command");
+  EXPECT_EQ(refusal(R"({"request":"exec","zone":"a","exec":{"command":["id"],"user":0}})"),
+            "the member user must be a text");
+  EXPECT_EQ(refusal(R"({"request":"exec","zone":"a","exec":{"command":["id"],"workdir":["/"]}})"),
+            "the member workdir must be a text");
   EXPECT_EQ(refusal(R"({"request":"launch","spec":{"name":"a","image":"b","cpus":0}})"), "a zone has 1 to 64 CPUs");
   EXPECT_EQ(refusal(R"({"request":"logs","zone":"a","follow":1})"), "the member follow must be true or false");
 }
@@ -81,6 +85,25 @@ TEST(Protocol, OnlyWhoMayChangeSomethingMaySeeLogs) {
   EXPECT_FALSE(needs_right(Ask::zones));
   for (const Ask ask : {Ask::launch, Ask::logs, Ask::attach, Ask::exec, Ask::hypervisor_log, Ask::wait}) {
     EXPECT_TRUE(needs_right(ask)) << name_of(ask);
+  }
+}
+
+TEST(Protocol, OnlyWhoMayChangeSomethingHearsWhatAZoneWasTold) {
+  ZoneView view;
+  view.record.spec.name = "web";
+  view.record.spec.command = {"server", "--password=secret"};
+  view.record.spec.env = {"TOKEN=secret"};
+  EXPECT_NE(zones_json({view}, Disclosure::full).dump().find("TOKEN=secret"), std::string::npos);
+  const std::string restricted = zones_json({view}, Disclosure::restricted).dump();
+  EXPECT_EQ(restricted.find("secret"), std::string::npos) << restricted;
+  EXPECT_NE(restricted.find(R"("name":"web")"), std::string::npos) << restricted;
+}
+
+TEST(Protocol, TheLastLinesOfALogMayBeNone) {
+  for (const std::optional<std::uint32_t> tail : {std::optional<std::uint32_t>(), {0}, {20}}) {
+    const auto back = parse_request(request_json({.ask = Ask::logs, .zone = "web", .tail = tail}).dump());
+    ASSERT_TRUE(back) << back.error().text();
+    EXPECT_EQ(back->tail, tail);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "common/fd.h"
 #include "krata/bundle/image_process.h"
@@ -29,15 +30,16 @@ struct Magic {
 constexpr std::array<Magic, 3> kMagics{
     {{1024 + 56, "\x53\xef", "ext4"}, {0, "hsqs", "squashfs"}, {1024, "\xe2\xe1\xf5\xe0", "erofs"}}};
 
-Result<bundle::ImageProcess> process_of(const model::ZoneSpec& spec, std::string_view config_text) {
-  bundle::Overrides overrides{.command = spec.command, .environment = spec.env, .terminal = spec.tty};
-  if (!spec.workdir.empty()) {
-    overrides.working_directory = spec.workdir;
-  }
-  if (!spec.user.empty()) {
-    overrides.user = spec.user;
-  }
-  return bundle::image_process(config_text, overrides);
+std::optional<std::string> unless_empty(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+bundle::Overrides overrides_of(const model::ZoneSpec& spec) {
+  return {.command = spec.command,
+          .environment = spec.env,
+          .working_directory = unless_empty(spec.workdir),
+          .user = unless_empty(spec.user),
+          .terminal = spec.tty};
 }
 
 }  // namespace
@@ -64,17 +66,18 @@ Result<std::string> file_system_of(const std::string& path) {
 
 Result<bundle::Process> exec_process(const model::ZoneRecord& record, std::string_view config_text,
                                      const control::ExecSpec& exec) {
-  KRAIT_TRY(auto own, process_of(record.spec, config_text));
-  bundle::Process process = std::move(own.process);
-  process.arguments = exec.command;
-  process.environment.insert(process.environment.end(), exec.env.begin(), exec.env.end());
+  bundle::Overrides overrides = overrides_of(record.spec);
+  overrides.environment.insert(overrides.environment.end(), exec.env.begin(), exec.env.end());
+  overrides.terminal = exec.tty;
   if (!exec.workdir.empty()) {
-    process.working_directory = exec.workdir;
+    overrides.working_directory = exec.workdir;
   }
   if (!exec.user.empty()) {
-    process.user = exec.user;
+    overrides.user = exec.user;
   }
-  process.terminal = exec.tty;
+  KRAIT_TRY(auto own, bundle::image_process(config_text, overrides));
+  bundle::Process process = std::move(own.process);
+  process.arguments = exec.command;
   process.size = {.rows = exec.size.rows, .columns = exec.size.columns};
   KRAIT_CHECK(bundle::check_process(process));
   return process;
@@ -82,7 +85,7 @@ Result<bundle::Process> exec_process(const model::ZoneRecord& record, std::strin
 
 Result<bundle::Bundle> bundle_of(const model::ZoneRecord& record, std::string_view config_text) {
   const model::ZoneSpec& spec = record.spec;
-  KRAIT_TRY(auto process, process_of(spec, config_text));
+  KRAIT_TRY(auto process, bundle::image_process(config_text, overrides_of(spec)));
   bundle::Bundle made;
   made.zone_id = record.id.text();
   made.hostname = spec.hostname.empty() ? spec.name : spec.hostname;

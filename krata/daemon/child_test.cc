@@ -84,7 +84,7 @@ TEST_F(DiskServerTest, IsFoundByWhoComesLater) {
   EXPECT_FALSE(second.is_running());
   EXPECT_TRUE(second.stop());
   EXPECT_EQ(common::read_file(folder_.at("block.log"), 4096).value(),
-            "--domain 7 --state " + folder_.path() + " --user somebody --disk 51712=/root.img:ro\n");
+            "--domain 7 --state " + folder_.path() + " --user somebody --disk 51712=ro:/root.img\n");
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 namespace krata::daemon {
 
 namespace {
@@ -10,19 +12,39 @@ constexpr std::uint32_t kFirstDisk = 51712;  // xvda
 constexpr std::uint32_t kDiskStep = 16;
 constexpr const char* kInitialising = "1";  // of enum xenbus_state, xen/io/xenbus.h
 
+// A node that domain 0 makes has its parent's permissions (docs/misc/xenstore.txt of Xen): they are given only where
+// they change, since each time is a request.
 class Nodes {
  public:
-  explicit Nodes(std::uint32_t domain) : owner_(fmt::format("n{}", domain)), reader_(fmt::format("r{}", domain)) {}
+  explicit Nodes(std::uint32_t domain) : ours_{"n0", fmt::format("r{}", domain)}, theirs_{fmt::format("n{}", domain)} {}
 
   // Domain 0's, that the zone may read.
-  void ours(const std::string& path, const std::string& value) { nodes_.push_back({path, value, {"n0", reader_}}); }
+  void ours(const std::string& path, const std::string& value) { add(path, value, ours_); }
   // The zone's, that domain 0 may write too, as it may everything.
-  void theirs(const std::string& path, const std::string& value) { nodes_.push_back({path, value, {owner_}}); }
+  void theirs(const std::string& path, const std::string& value) { add(path, value, theirs_); }
   std::vector<store::NewNode> take() { return std::move(nodes_); }
 
  private:
-  std::string owner_;
-  std::string reader_;
+  using Permissions = std::vector<std::string>;
+
+  void add(const std::string& path, const std::string& value, const Permissions& permissions) {
+    nodes_.push_back({path, value, inherited_by(path) == &permissions ? Permissions() : permissions});
+    given_[path] = &permissions;
+  }
+  // Null: those of a node that was there before.
+  [[nodiscard]] const Permissions* inherited_by(std::string path) const {
+    for (auto slash = path.rfind('/'); slash != 0; slash = path.rfind('/')) {
+      path.resize(slash);
+      if (const auto found = given_.find(path); found != given_.end()) {
+        return found->second;
+      }
+    }
+    return nullptr;
+  }
+
+  Permissions ours_;
+  Permissions theirs_;
+  std::map<std::string, const Permissions*> given_;
   std::vector<store::NewNode> nodes_;
 };
 
@@ -61,10 +83,10 @@ void add_disk(Nodes& nodes, std::uint32_t domain, const Disk& disk) {
 
 std::string domain_path(std::uint32_t domain) { return fmt::format("/local/domain/{}", domain); }
 std::string channel_front(std::uint32_t domain) { return domain_path(domain) + "/device/console/1"; }
-std::string channel_back(std::uint32_t domain) {
-  return fmt::format("/local/domain/0/backend/krata-channel/{}/1", domain);
-}
-std::string disks_back(std::uint32_t domain) { return fmt::format("/local/domain/0/backend/krata-vbd/{}", domain); }
+// Not below backend/, which domain 0's kernel watches: it would look at each node, and make a device that has no
+// driver.
+std::string channel_back(std::uint32_t domain) { return fmt::format("/local/domain/0/krata/channel/{}/1", domain); }
+std::string disks_back(std::uint32_t domain) { return fmt::format("/local/domain/0/krata/vbd/{}", domain); }
 
 std::vector<Disk> disks_of(const model::ZoneRecord& record, const std::string& root_file,
                            const std::string& bundle_file) {
@@ -114,7 +136,7 @@ std::vector<store::NewNode> nodes_of(const model::ZoneRecord& record, const Buil
 }
 
 std::vector<std::string> paths_of(const model::ZoneId& id, std::uint32_t domain) {
-  return {domain_path(domain), "/vm/" + id.text(), fmt::format("/local/domain/0/backend/krata-channel/{}", domain),
+  return {domain_path(domain), "/vm/" + id.text(), fmt::format("/local/domain/0/krata/channel/{}", domain),
           disks_back(domain)};
 }
 

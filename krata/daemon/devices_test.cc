@@ -37,17 +37,50 @@ TEST(Devices, FoldersComeBeforeWhatIsInThem) {
   }
 }
 
-TEST(Devices, AZoneMayWriteOnlyItsOwn) {
-  const auto record = zone();
-  for (const store::NewNode& node : nodes_of(record, {.domain = 5}, disks_of(record, "/root", "/bundle"))) {
-    const bool is_own = node.permissions.front() == "n5";
-    if (is_own) {
-      EXPECT_TRUE(node.path.starts_with("/local/domain/5/")) << node.path;
-      EXPECT_EQ(node.permissions.size(), 1U);
-    } else {
-      EXPECT_EQ(node.permissions, (std::vector<std::string>{"n0", "r5"})) << node.path;
+// What a node has that was made without any: its parent's.
+std::vector<std::string> permissions_of(const std::vector<store::NewNode>& nodes, std::string path) {
+  for (;; path.resize(path.rfind('/'))) {
+    const auto found = std::ranges::find(nodes, path, &store::NewNode::path);
+    if (found != nodes.end() && !found->permissions.empty()) {
+      return found->permissions;
+    }
+    if (path.rfind('/') == 0) {
+      return {};
     }
   }
+}
+
+bool is_in(const std::vector<std::string>& texts, const std::string& text) {
+  return std::ranges::find(texts, text) != texts.end();
+}
+
+TEST(Devices, AZoneMayWriteOnlyItsOwn) {
+  const auto record = zone();
+  const auto nodes = nodes_of(record, {.domain = 5}, disks_of(record, "/root", "/bundle"));
+  std::vector<std::string> own;
+  for (const store::NewNode& node : nodes) {
+    const auto permissions = permissions_of(nodes, node.path);
+    if (permissions == std::vector<std::string>{"n5"}) {
+      own.push_back(node.path);
+    } else {
+      EXPECT_EQ(permissions, (std::vector<std::string>{"n0", "r5"})) << node.path;
+    }
+  }
+  for (const std::string& path : own) {
+    const std::string rest = path.substr(std::string("/local/domain/5/").size());
+    const std::string name = rest.substr(0, rest.find('/'));
+    EXPECT_TRUE(is_in({"control", "data", "drivers", "feature", "attr", "error", "device"}, name)) << path;
+  }
+  EXPECT_TRUE(is_in(own, "/local/domain/5/device/vbd/51712/state"));
+  EXPECT_TRUE(is_in(own, "/local/domain/5/control/shutdown"));
+}
+
+TEST(Devices, PermissionsAreGivenWhereTheyChange) {
+  const auto record = zone();
+  const auto nodes = nodes_of(record, {.domain = 5}, disks_of(record, "/root", "/bundle"));
+  const auto given = std::ranges::count_if(nodes, [](const store::NewNode& node) { return !node.permissions.empty(); });
+  // The domain, /vm, its seven folders, and the back ends of the channel and of two disks.
+  EXPECT_EQ(given, 12);
 }
 
 TEST(Devices, DisksHaveTheirNumbers) {

@@ -102,7 +102,7 @@ Result<void> DiskServer::start(const Paths& paths, std::uint32_t domain, const s
       paths.program("krata-block"), "--domain", std::to_string(domain), "--state", folder_, "--user", paths.disk_user};
   for (const Disk& disk : disks) {
     words.insert(words.end(),
-                 {"--disk", fmt::format("{}={}{}", disk.number, disk.file, disk.is_read_only ? ":ro" : "")});
+                 {"--disk", fmt::format("{}={}:{}", disk.number, disk.is_read_only ? "ro" : "rw", disk.file)});
   }
   KRAIT_CHECK(start_detached(words, folder_ + "/block.log", lock_path()));
   if (const auto pid = holder()) {

@@ -45,22 +45,20 @@ common::Rights rights_of_clients(common::Log& log) {
   return rights ? *rights : common::Rights{.own_user = ::geteuid(), .group = {}};
 }
 
-// Nothing depends on the page: somebody else may have its port.
-std::unique_ptr<common::StreamServer> serve_metrics(common::Loop& loop, common::Log& log, Service& service,
-                                                    const std::string& address) {
+// Nothing depends on the page: somebody else may have its port, and then there is none. Fails where the address is
+// wrong.
+Result<common::Fd> listen_for_metrics(common::Log& log, const std::string& address) {
   const auto endpoint = common::Endpoint::parse(address);
-  auto listener =
-      endpoint ? common::listen_tcp(*endpoint) : Result<common::Fd>(Error(ErrorCode::invalid_input, "no address"));
-  auto server = listener ? common::StreamServer::serve(loop, std::move(*listener),
-                                                       [&service](std::string_view input, const common::Client&) {
-                                                         return service.on_http(input);
-                                                       })
-                         : Result<std::unique_ptr<common::StreamServer>>(std::move(listener.error()));
-  if (!server) {
-    log.warning(fmt::format("no metrics at {}: {}", address, server.error().text()));
-    return nullptr;
+  if (!endpoint) {
+    return Error(ErrorCode::invalid_input,
+                 fmt::format("--metrics {} is no address and port; write it as 127.0.0.1:9792", address));
   }
-  return std::move(*server);
+  auto listener = common::listen_tcp(*endpoint);
+  if (!listener && listener.error().code() != ErrorCode::invalid_input) {
+    log.warning("no metrics: " + listener.error().text());
+    return common::Fd();
+  }
+  return listener;
 }
 
 // All zones wait for domain 0, which serves their disks, consoles and xenstore: with the weight of one of them it would
@@ -84,6 +82,7 @@ Result<void> run(const Options& options, common::Log& log) {
                     .programs_folder = options.programs.empty() ? common::own_folder() : options.programs,
                     .disk_user = options.disk_user};
   KRAIT_CHECK(make_folders(paths));
+  KRAIT_TRY(auto metrics_socket, listen_for_metrics(log, options.metrics));
   KRAIT_TRY(const auto loop, common::Loop::create());
   bool is_told_to_end = false;
   KRAIT_TRY(const auto signals, common::Signals::receive(*loop, {SIGTERM, SIGINT}, [&](int /*number*/) {
@@ -120,7 +119,13 @@ Result<void> run(const Options& options, common::Log& log) {
                                                              return service->on_control(input, client);
                                                            },
                                                            rights, {.request_bytes = control::kMaxRequestBytes}));
-  const auto metrics = serve_metrics(*loop, log, *service, options.metrics);
+  std::unique_ptr<common::StreamServer> metrics;
+  if (metrics_socket.valid()) {
+    KRAIT_TRY(metrics, common::StreamServer::serve(*loop, std::move(metrics_socket),
+                                                   [&service](std::string_view input, const common::Client&) {
+                                                     return service->on_http(input);
+                                                   }));
+  }
   common::release_free_memory();
   log.info(fmt::format("kratad {}: {} zones, on {}, xenstore at {}", KRAIT_VERSION, daemon->zones().size(),
                        hypervisor->name(), watches->store().path()));

@@ -19,14 +19,15 @@ using common::Error;
 using common::ErrorCode;
 using common::Result;
 using control::Ask;
+using control::Disclosure;
 using control::Json;
 
 namespace {
 
 constexpr std::uint32_t kStopPatienceS = 10;  // as docker's
 
-Json with_zone(const Zone& zone) {
-  return {{"version", control::kProtocolVersion}, {"zone", control::zone_json(zone.view_with_disks())}};
+Json with_zone(const Zone& zone, Disclosure disclosure) {
+  return {{"version", control::kProtocolVersion}, {"zone", control::zone_json(zone.view_with_disks(), disclosure)}};
 }
 
 std::vector<std::string> safe_lines(std::string_view text) {
@@ -109,22 +110,23 @@ common::Answer Service::answer(std::string_view line, const common::Client& clie
   if (control::needs_right(request->ask) && !client.may_change) {
     return {.bytes = error_line(Error(ErrorCode::permission, common::refusal(rights_, control::kGroup)))};
   }
+  const auto disclosure = client.may_change ? Disclosure::full : Disclosure::restricted;
   if (is_talk(request->ask)) {
-    return hand_over(std::move(*request));
+    return hand_over(std::move(*request), disclosure);
   }
-  const auto json = answer_once(*request);
+  const auto json = answer_once(*request, disclosure);
   daemon_.host().watches.dispatch();
   metrics_->forget();
   return {.bytes = json ? common::json_line(*json) : error_line(json.error())};
 }
 
-Result<Json> Service::answer_once(const control::Request& request) {
+Result<Json> Service::answer_once(const control::Request& request, Disclosure disclosure) {
   if (request.ask == Ask::zones) {
-    return control::zones_json(daemon_.views());
+    return control::zones_json(daemon_.views(), disclosure);
   }
   if (request.ask == Ask::launch) {
     KRAIT_TRY(const Zone* zone, daemon_.launch(*request.spec));
-    return with_zone(*zone);
+    return with_zone(*zone, disclosure);
   }
   if (request.ask == Ask::host) {
     return host_json(daemon_.host());
@@ -135,10 +137,10 @@ Result<Json> Service::answer_once(const control::Request& request) {
   }
   daemon_.refresh();
   KRAIT_TRY(Zone * zone, daemon_.find(request.zone));
-  return answer_zone(request, *zone);
+  return answer_zone(request, *zone, disclosure);
 }
 
-Result<Json> Service::answer_zone(const control::Request& request, Zone& zone) {
+Result<Json> Service::answer_zone(const control::Request& request, Zone& zone, Disclosure disclosure) {
   if (request.ask == Ask::stop) {
     const std::chrono::seconds patience(request.patience_s.value_or(kStopPatienceS));
     if (request.until_restart) {
@@ -150,20 +152,22 @@ Result<Json> Service::answer_zone(const control::Request& request, Zone& zone) {
     KRAIT_TRY(const auto resources, model::resources_from_json(request.resources, zone.record().spec.resources));
     KRAIT_CHECK(zone.update(resources));
   }
-  return with_zone(zone);
+  return with_zone(zone, disclosure);
 }
 
 // The zone is looked for once more when the connection is there: it may have gone meanwhile.
-common::Answer Service::hand_over(control::Request request) {
+common::Answer Service::hand_over(control::Request request, Disclosure disclosure) {
   if (talks_.size() >= kMaxTalks) {
     return {.bytes = error_line(Error(ErrorCode::limit, fmt::format("{} connections last already", talks_.size())))};
   }
-  return {.bytes = {}, .take_over = [this, request = std::move(request)](common::Fd connection, std::string input) {
-            begin_talk(request, std::move(connection), std::move(input));
+  return {.bytes = {},
+          .take_over = [this, disclosure, request = std::move(request)](common::Fd connection, std::string input) {
+            begin_talk(request, disclosure, std::move(connection), std::move(input));
           }};
 }
 
-void Service::begin_talk(const control::Request& request, common::Fd connection, std::string input) {
+void Service::begin_talk(const control::Request& request, Disclosure disclosure, common::Fd connection,
+                         std::string input) {
   Zone* zone = nullptr;
   if (request.ask != Ask::watch) {
     auto found = daemon_.find(request.zone);
@@ -175,7 +179,7 @@ void Service::begin_talk(const control::Request& request, common::Fd connection,
     zone = *found;
   }
   const std::uint64_t id = next_talk_++;
-  auto talk = make_talk(daemon_, zone, request);
+  auto talk = make_talk(daemon_, zone, request, disclosure);
   Talk* opened = talk.get();
   talks_[id] = std::move(talk);
   if (auto begun = opened->open(std::move(connection), std::move(input), [this, id] { talks_.erase(id); }); !begun) {

@@ -31,10 +31,12 @@ class Service {
  private:
   Service(Daemon& daemon, const common::Rights& rights) : daemon_(daemon), rights_(rights) {}
   common::Answer answer(std::string_view line, const common::Client& client);
-  common::Result<control::Json> answer_once(const control::Request& request);
-  common::Result<control::Json> answer_zone(const control::Request& request, Zone& zone);
-  common::Answer hand_over(control::Request request);
-  void begin_talk(const control::Request& request, common::Fd connection, std::string input);
+  common::Result<control::Json> answer_once(const control::Request& request, control::Disclosure disclosure);
+  common::Result<control::Json> answer_zone(const control::Request& request, Zone& zone,
+                                            control::Disclosure disclosure);
+  common::Answer hand_over(control::Request request, control::Disclosure disclosure);
+  void begin_talk(const control::Request& request, control::Disclosure disclosure, common::Fd connection,
+                  std::string input);
 
   Daemon& daemon_;
   const common::Rights& rights_;

@@ -22,10 +22,10 @@ constexpr std::size_t kMaxSending = std::size_t{256} << 10U;  // of a log that w
 // Everything about every zone.
 class WatchTalk final : public Talk, public DaemonListener {
  public:
-  explicit WatchTalk(Daemon& daemon) : Talk(daemon, nullptr) {}
+  WatchTalk(Daemon& daemon, control::Disclosure disclosure) : Talk(daemon, nullptr), disclosure_(disclosure) {}
   ~WatchTalk() override { daemon().remove(*this); }
 
-  void zone_changed(const Zone& zone) override { say({{"zone", control::zone_json(zone.view())}}); }
+  void zone_changed(const Zone& zone) override { say({{"zone", control::zone_json(zone.view(), disclosure_)}}); }
   void zone_gone(const Zone& zone) override {
     say({{"gone", zone.record().spec.name}, {"id", zone.record().id.text()}});
   }
@@ -37,6 +37,9 @@ class WatchTalk final : public Talk, public DaemonListener {
     }
     daemon().add(*this);
   }
+
+ private:
+  control::Disclosure disclosure_;
 };
 
 // Until the container has ended, and is not started anew.
@@ -102,8 +105,8 @@ class LogTalk final : public Talk {
         timer_.every(kFollowPeriod);  // for the kernel's, of which nobody tells
       }
     }
-    if (tail_ > 0) {
-      skip_to_tail();
+    if (tail_) {
+      skip_to(*tail_);
     }
     pump();
   }
@@ -115,11 +118,11 @@ class LogTalk final : public Talk {
 
  private:
   // Only the last lines are kept meanwhile.
-  void skip_to_tail() {
+  void skip_to(std::uint32_t tail) {
     for (auto lines = reader_.next(); lines && !lines->empty(); lines = reader_.next()) {
       first_.insert(first_.end(), std::make_move_iterator(lines->begin()), std::make_move_iterator(lines->end()));
-      if (first_.size() > tail_) {
-        first_.erase(first_.begin(), first_.end() - tail_);
+      if (first_.size() > tail) {
+        first_.erase(first_.begin(), first_.end() - tail);
       }
     }
   }
@@ -146,7 +149,7 @@ class LogTalk final : public Talk {
 
   console::LogReader reader_;
   bool follow_;
-  std::uint32_t tail_;
+  std::optional<std::uint32_t> tail_;
   std::vector<console::Line> first_;
   common::Timer timer_;
 };
@@ -192,7 +195,8 @@ bool is_talk(Ask ask) {
          ask == Ask::destroy;
 }
 
-std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Request& request) {
+std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Request& request,
+                                control::Disclosure disclosure) {
   switch (request.ask) {
     case Ask::wait:
       return std::make_unique<WaitTalk>(daemon, zone);
@@ -205,7 +209,7 @@ std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Reque
     case Ask::exec:
       return make_exec(daemon, zone, *request.exec);
     default:
-      return std::make_unique<WatchTalk>(daemon);
+      return std::make_unique<WatchTalk>(daemon, disclosure);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "krata/init/system.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/netlink.h>
@@ -21,6 +22,7 @@
 #include <charconv>
 #include <csignal>
 #include <ctime>
+#include <memory>
 
 #include "common/file.h"
 
@@ -35,6 +37,7 @@ namespace {
 constexpr std::size_t kMaxIndexBytes = std::size_t{64} << 10U;
 constexpr std::size_t kMaxProcBytes = std::size_t{64} << 10U;
 constexpr std::string_view kModules = "/modules/";
+constexpr std::string_view kNetworkDriver = "xen-netfront";  // a tenth of a second, which a zone without network saves
 
 Result<void> mount_at(const char* type, const char* path) {
   ::mkdir(path, 0755);
@@ -68,7 +71,7 @@ Result<void> load_file(std::string_view name) {
   return {};
 }
 
-// What the kernel says of new devices.
+// What the kernel says of new devices (group 1 of lib/kobject_uevent.c).
 Result<Fd> listen_for_devices() {
   Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
   sockaddr_nl address{};
@@ -86,14 +89,15 @@ void drain(int socket) {
   }
 }
 
-// The kernel's announcements of devices (group 1 of lib/kobject_uevent.c).
-Fd open_device_events() {
-  Fd events(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  address.nl_groups = 1;
-  return ::bind(events.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ? std::move(events)
-                                                                                                 : Fd();
+// Of Xen, by the kind at the beginning of their names (drivers/xen/xenbus/xenbus_probe_frontend.c).
+bool has_device(std::string_view kind) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/sys/bus/xen/devices"), ::closedir);
+  for (const dirent* entry = nullptr; folder != nullptr && (entry = ::readdir(folder.get())) != nullptr;) {
+    if (std::string_view(entry->d_name).starts_with(kind)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 class RealMachine : public Machine {
@@ -151,7 +155,7 @@ class RealMachine : public Machine {
   static constexpr std::string_view kCpuCame = "add@/devices/system/cpu/cpu";
   static constexpr unsigned kMaxCpus = 32;  // of a guest of this kind: XEN_LEGACY_MAX_VCPUS
 
-  Fd device_events_ = open_device_events();
+  Fd device_events_ = listen_for_devices().value_or(Fd());
 };
 
 }  // namespace
@@ -210,7 +214,10 @@ Result<void> load_drivers() {
   KRAIT_TRY(const auto drivers, common::read_file(fmt::format("{}drivers", kModules), kMaxIndexBytes));
   std::string_view left = drivers;
   while (!left.empty()) {
-    KRAIT_CHECK(load_module(take_line(left)));
+    const std::string_view driver = take_line(left);
+    if (driver != kNetworkDriver || has_device("vif-")) {
+      KRAIT_CHECK(load_module(driver));
+    }
   }
   return {};
 }

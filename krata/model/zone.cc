@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "krata/bundle/check.h"
 #include "krata/model/limits.h"
 
 namespace krata::model {
@@ -81,9 +82,7 @@ Result<void> check_disks(const std::vector<DiskSpec>& disks) {
   for (std::size_t i = 0; i < disks.size(); ++i) {
     KRAIT_CHECK(check_path(disks[i].file, "a disk's file"));
     KRAIT_CHECK(check_path(disks[i].mount, "where a disk is mounted"));
-    if (disks[i].mount.find("/..") != std::string::npos) {
-      return wrong("a disk is not mounted by way of ..");
-    }
+    KRAIT_CHECK(bundle::check_path(disks[i].mount, "where a disk is mounted"));
     if (disks[i].mount == "/" && disks[i].read_only) {
       return wrong("the disk at / keeps what the container writes, and cannot be read-only");
     }
@@ -149,7 +148,7 @@ Result<void> check(const ZoneSpec& spec) {
   if (!spec.workdir.empty()) {
     KRAIT_CHECK(check_path(spec.workdir, "the working directory"));
   }
-  KRAIT_CHECK(check_text(spec.user, "the user", limits::kNameBytes * 2 + 1));
+  KRAIT_CHECK(bundle::check_user(spec.user));
   if (!spec.hostname.empty() && !is_name(spec.hostname)) {
     return wrong(fmt::format("a host name has 1 to {} of a to z, 0 to 9 and inner dashes", limits::kNameBytes));
   }

@@ -90,7 +90,11 @@ TEST(ZoneSpec, SaysWhatIsWrong) {
   EXPECT_EQ(refusal(spec), "/var/lib/data.img is given twice and may be written to; write :ro behind both");
   spec = whole();
   spec.disks[0].mount = "/a/../b";
-  EXPECT_EQ(refusal(spec), "a disk is not mounted by way of ..");
+  EXPECT_EQ(refusal(spec), "where a disk is mounted has the part '..'; write the path without it");
+  spec.disks[0].mount = "/a//b";
+  EXPECT_EQ(refusal(spec), "where a disk is mounted has the part ''; write the path without it");
+  spec.disks[0].mount = "/..data";
+  EXPECT_EQ(refusal(spec), "");
   spec.disks[0] = {.file = "/scratch.img", .mount = "/"};
   EXPECT_EQ(refusal(spec), "");
   spec.disks[0].read_only = true;
@@ -98,6 +102,9 @@ TEST(ZoneSpec, SaysWhatIsWrong) {
   spec = whole();
   spec.resources.memory_mib = 10;
   EXPECT_EQ(refusal(spec), "a zone's memory is 80M at least and 1048576M at most");
+  spec = whole();
+  spec.user = "www data";
+  EXPECT_EQ(refusal(spec), "the user is not one word of 1 to 255 printable ASCII characters");
   spec = whole();
   spec.kernel = "../../etc/passwd";
   EXPECT_EQ(refusal(spec), "a kernel is given by its name; see krata kernel list");

@@ -130,7 +130,7 @@ void foreign() {
   refused("another domain's node", write("/local/domain/0/name", "mine"), "EACCES");
   refused("a node of nobody", write("/tool/mine", "x"), "EACCES");
   refused("its own name", write("name", "good"), "EACCES");
-  refused("its back ends", write("/local/domain/0/backend/krata-vbd/x", "1"), "EACCES");
+  refused("its back ends", write("/local/domain/0/krata/vbd/x", "1"), "EACCES");
   refused("to remove everything", ask(Request::remove, Text().add("/").end().view()), "EACCES");
   refused("to give itself rights",
           ask(Request::set_permissions, Text().add("/local/domain/0").end().add("n0").end().add("w1").end().view()),

@@ -33,6 +33,15 @@ code=$?
 check "one that cannot be run" "code $code" test "$code" = 126
 check "its user may be another" "$(krata zone exec --user guest two id -u 2>&1)" test "$(krata zone exec --user guest two id -u)" = 1000
 
+on_terminal() { krata zone exec --tty --env PATH=/none two /bin/sh -c 'echo $PATH $TERM' </dev/null | tr -d '\r'; }
+check "what exec says of a variable counts, and a terminal has a type" "$(on_terminal)" test "$(on_terminal)" = "/none xterm"
+check "the last line of a log, and none" "$(krata zone logs two --tail 0)" test -z "$(krata zone logs two --tail 0)"
+
+check "root hears what a zone's command is" "" grep -q '"command":\["sh"' <<<"$(krata zone show two -o json)"
+out=$(su -s /bin/sh krata-block -c 'krata zone show two -o json' 2>&1)
+hears_no_command() { grep -q '"name":"two"' <<<"$out" && ! grep -q sleep <<<"$out"; }
+check "others see the zone, and not its command" "$out" hears_no_command
+
 block=$(cat /var/lib/krata/zones/*/block.pid)
 kill -KILL "$block"
 other_block() { [ "$(cat /var/lib/krata/zones/*/block.pid)" != "$block" ] && kill -0 "$(cat /var/lib/krata/zones/*/block.pid)"; }
@@ -90,21 +99,22 @@ check "is EROFS" "" sh -c 'od -An -tx1 -j 1024 -N 4 "/var/lib/krata/roots/$(krat
 krata zone destroy listed >/dev/null 2>&1
 krata image remove listed >/dev/null
 
-for disk in scratch data; do mke2fs -q -t ext4 "/tmp/$disk.img" 8M >/dev/null 2>&1; done
+data=/tmp/data:ro # a name that could be taken for an option
+for disk in /tmp/scratch.img "$data"; do mke2fs -q -t ext4 "$disk" 8M >/dev/null 2>&1; done
 # is_clean FILE: s_state and s_feature_incompat of the superblock (fs/ext4/ext4.h): unmounted, and no journal to go over.
 byte_at() { od -An -tx1 -j "$2" -N 1 "$1" | tr -d ' '; }
 is_clean() { [ "$(byte_at "$1" 1082)" = 01 ] && [ $((0x$(byte_at "$1" 1120) & 4)) = 0 ]; }
-are_clean() { is_clean /tmp/scratch.img && is_clean /tmp/data.img; }
-disks=(--disk /tmp/scratch.img:/ --disk /tmp/data.img:/data)
+are_clean() { is_clean /tmp/scratch.img && is_clean "$data"; }
+disks=(--disk /tmp/scratch.img:/ --disk "$data:/data")
 krata zone launch --name five "${disks[@]}" "$image" sh -c 'echo kept >/kept; echo too >/data/kept; mount -t tmpfs over /data; echo written; exec sleep 1000' >/dev/null
 has_written() { krata zone logs five | grep -qx written; }
 check "a zone with a scratch disk and another" "" until_true 120 has_written
-is_open() { ! is_clean /tmp/scratch.img && ! is_clean /tmp/data.img; }
+is_open() { ! is_clean /tmp/scratch.img && ! is_clean "$data"; }
 check "while it runs they are not clean" "" is_open
-out=$(krata zone launch --name also --disk /tmp/data.img:/data:ro "$image" true 2>&1)
-check "a disk that is written to is no other zone's" "$out" grep -q "/tmp/data.img is the zone five's" <<<"$out"
+out=$(krata zone launch --name also --disk "$data:/data:ro" "$image" true 2>&1)
+check "a disk that is written to is no other zone's" "$out" grep -q "$data is the zone five's" <<<"$out"
 krata zone stop five >/dev/null 2>&1
-check "at its end both are" "$(byte_at /tmp/scratch.img 1082) $(byte_at /tmp/scratch.img 1120), $(byte_at /tmp/data.img 1082) $(byte_at /tmp/data.img 1120)" are_clean
+check "at its end both are" "$(byte_at /tmp/scratch.img 1082) $(byte_at /tmp/scratch.img 1120), $(byte_at "$data" 1082) $(byte_at "$data" 1120)" are_clean
 krata zone destroy five >/dev/null 2>&1
 out=$(timeout -k 10 180 krata zone launch --name six "${disks[@]}" --attach "$image" cat /kept /data/kept 2>&1 </dev/null)
 check "what was written stays" "$out" test "$out" = $'kept\ntoo'
