@@ -105,14 +105,14 @@ fetch_nebula() {
 
 declare -A kept_modules=([dom0]='.*/drivers/xen/.*' [dom0-bench]='.*/drivers/\(xen\|block\)/.*') # of domain 0's kernel, which has many
 
-# unpack_kernel VMLINUZ TO: the ELF file in a bzImage (Documentation/arch/x86/boot.rst of the kernel), whose payload ends with its size
-# unpacked. An emulated machine would take a second to unpack it, at each boot.
+# unpack_kernel VMLINUZ TO: the ELF file in a bzImage (Documentation/arch/x86/boot.rst of the kernel: no sectors of set-up code are four),
+# whose payload ends with its size unpacked. An emulated machine would take a second to unpack it, at each boot.
 unpack_kernel() {
   local sectors offset bytes magic
   local -a unpack
   read -r sectors < <(od -An -tu1 -j497 -N1 "$1")
   read -r offset bytes < <(od -An -tu4 -j584 -N8 "$1")
-  offset=$(((sectors + 1) * 512 + offset))
+  offset=$(((${sectors/#0/4} + 1) * 512 + offset))
   read -r magic < <(od -An -tx4 -j"$offset" -N4 "$1")
   case $magic in
     184c2102) unpack=(lz4 -dc) ;;

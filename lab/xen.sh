@@ -49,6 +49,7 @@ zone_archive() {
   install -m 755 "$root_dir/lab/zone/init" "$inner/init"
   tree=$inner pack_tree >"$tree/zone/initramfs"
   cp "$cache_dir/kernels/${dom0_kernel[$1]}/vmlinuz" "$tree/zone/vmlinuz"
+  cp "$root_dir/packaging/krata-zones.service" "$tree/zone"
   cp "$root_dir/build/release/bin/krata-lab-hostile" "$tree/zone/hostile" || return 1
   zone_modules "$cache_dir/kernels/${dom0_kernel[$1]}" "$tree/zone/modules"
   pack_tree

@@ -5,7 +5,40 @@ zones_dir=/tmp/zones
 kratad_pid=
 store_pid=
 
-# make_image FOLDER: an OCI layout of busybox alone, tagged latest.
+# tar_header NAME TYPE BYTES: a block of an archive (pax of POSIX.1-2017). field TEXT BYTES: filled up with zeros.
+field() { printf "%-$2s" "$1" | tr ' ' '\0'; }
+tar_header() {
+  local file sum
+  file=$(mktemp)
+  {
+    field "$1" 100 # then mode, owner, group, size, time, check sum
+    field 0000644 8
+    field 0000000 8
+    field 0000000 8
+    printf '%011o\0%011o\0        %s' "$3" 0 "$2"
+    field '' 100
+    field ustar 6
+    printf 00
+  } >"$file"
+  sum=$(od -An -v -tu1 "$file" | awk '{ for (i = 1; i <= NF; i++) sum += $i } END { printf "%06o", sum }')
+  head -c 148 "$file"
+  printf '%s\0 ' "$sum"
+  tail -c +157 "$file"
+  head -c $((512 - $(wc -c <"$file"))) /dev/zero
+  rm "$file"
+}
+
+# listed_file: the beginning of an archive, an empty file with an access list (include/uapi/linux/posix_acl_xattr.h of Linux): squashfs
+# cannot hold it.
+listed_file() {
+  tar_header pax x 85
+  printf '85 SCHILY.xattr.system.posix_acl_access=\x02\0\0\0'
+  printf '\x01\0\x06\0\xff\xff\xff\xff\x02\0\x04\0\xe8\x03\0\0\x04\0\x04\0\xff\xff\xff\xff\x10\0\x04\0\xff\xff\xff\xff\x20\0\x04\0\xff\xff\xff\xff\n'
+  head -c $((512 - 85)) /dev/zero
+  tar_header listed 0 0
+}
+
+# make_image FOLDER [LISTED]: an OCI layout of busybox alone, tagged latest. With the second word it has a file with an access list too.
 make_image() {
   local folder=$1 tree layer config manifest
   tree=$(mktemp -d)
@@ -18,7 +51,7 @@ make_image() {
   done
   printf 'root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000:guest:/tmp:/bin/sh\n' >"$tree/etc/passwd"
   printf 'root:x:0:\nguest:x:1000:\n' >"$tree/etc/group"
-  (cd "$tree" && tar -cf "$folder/layer" .)
+  { [[ -z ${2:-} ]] || listed_file; (cd "$tree" && tar -cf - .); } >"$folder/layer"
   layer=$(put_blob "$folder" "$folder/layer")
   printf '{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin","COLOUR=blue"],"Cmd":["sh"],"WorkingDir":"/root","StopSignal":"SIGTERM"},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
     "${layer%% *}" >"$folder/config"

@@ -17,6 +17,7 @@ cp packaging/krait-link.service "$tree/debian/krait.krait-link.service"
 cp packaging/krait-coordinator.service "$tree/debian/krait-coordinator.service"
 cp packaging/krata-store.service "$tree/debian/krata-common.krata-store.service"
 cp packaging/kratad.service "$tree/debian/krata.kratad.service"
+cp packaging/krata-zones.service "$tree/debian/krata.krata-zones.service"
 for program in krait krait-agent krait-inspect krait-join krait-link krait-coordinator krata krata-image kratad krata-block krata-init krata-store; do
   cp "$built/bin/$program" "$tree/bin"
 done

@@ -77,10 +77,10 @@ std::string lz4_legacy(const std::string& text) {
 const std::vector<std::pair<std::string, std::function<std::string(const std::string&)>>> kPackers{
     {"gzip", gzip}, {"xz", xz}, {"zstd", zstd}, {"lz4", lz4}, {"lz4 legacy", lz4_legacy}};
 
-// With the payload in the third sector, as the boot protocol has it.
-std::string bz_image(const std::string& payload) {
-  std::string image(512 * 3, '\0');
-  image[0x1f1] = 1;  // sectors of set-up code
+// With the payload in the second sector behind the set-up code, as the boot protocol has it.
+std::string bz_image(const std::string& payload, std::size_t setup_sectors = 1) {
+  std::string image(512 * (setup_sectors + 2), '\0');
+  image[0x1f1] = static_cast<char>(setup_sectors);
   image.replace(0x202, 4, "HdrS");
   image.replace(0x206, 2, std::string("\x0f\x02", 2));
   image.replace(0x248, 4, word(512));
@@ -108,6 +108,13 @@ TEST(Payload, TheSizeBehindIsLeftAlone) {
     ASSERT_TRUE(elf) << name << ": " << elf.error().text();
     EXPECT_TRUE(*elf == text) << name;
   }
+}
+
+// Documentation/arch/x86/boot.rst of Linux, setup_sects.
+TEST(Payload, NoSectorsOfSetUpCodeAreFour) {
+  std::string image = bz_image(sample(1000), 4);
+  image[0x1f1] = 0;
+  EXPECT_EQ(*kernel_elf(image), sample(1000));
 }
 
 TEST(Payload, AnElfFileIsTakenAsItIs) {

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "common/event/unix_socket.h"
 #include "common/file.h"
 #include "krata/cli/doctor.h"
 #include "krata/cli/zone.h"
 #include "krata/kernel/store.h"
+#include "krata/store/serving.h"
 
 namespace krata::cli {
 
@@ -45,8 +45,8 @@ HostFacts gather(const std::string& socket) {
       facts.missing_devices.emplace_back(device);
     }
   }
-  for (const char* path : {"/run/krata-store/socket", "/run/xenstored/socket"}) {
-    if (facts.store.empty() && common::connect_unix(path)) {
+  for (const char* path : {store::kOwnSocket, store::kOtherSocket}) {
+    if (facts.store.empty() && store::is_served(path)) {
       facts.store = path;
     }
   }

@@ -38,12 +38,13 @@ void check_daemon(const HostFacts& facts, Findings& findings) {
   findings.add(facts.daemon_answers, "kratad answers", "kratad does not answer: " + facts.daemon_error,
                "see journalctl -u kratad");
   findings.add(facts.has_group, "the group krata is there",
-               "there is no group krata, so that only root may launch zones", "groupadd --system krata");
+               "there is no group krata, so that only root may launch zones",
+               "groupadd --system krata, and systemctl restart kratad");
   if (facts.kernels) {
     findings.add(*facts.kernels > 0, fmt::format("{} kernels for zones", *facts.kernels),
                  "there is no kernel for zones",
-                 "apt install linux-image-cloud-amd64, krata kernel add /boot/vmlinuz-*-cloud-amd64, and purge the "
-                 "package, or GRUB may boot this host with it");
+                 "apt install linux-image-cloud-amd64, krata kernel add /boot/vmlinuz-*-cloud-amd64, and apt purge "
+                 "'linux-image-*cloud-amd64', or GRUB may boot this host with it");
   }
 }
 
@@ -51,8 +52,9 @@ void check_daemon(const HostFacts& facts, Findings& findings) {
 
 std::vector<Finding> check(const HostFacts& facts) {
   Findings findings;
-  if (!findings.add(facts.runs_on_xen, "this host runs on Xen " + facts.xen_version, "this host does not run on Xen",
-                    "apt install xen-hypervisor-amd64, and boot into it")) {
+  if (!findings.add(
+          facts.runs_on_xen, "this host runs on Xen " + facts.xen_version, "this host does not run on Xen",
+          "apt install --no-install-recommends xen-hypervisor-amd64 xen-hypervisor-common, and boot into it")) {
     return findings.take();
   }
   if (!findings.add(facts.has_xenfs, "/proc/xen is mounted", "/proc/xen is not mounted",
@@ -63,7 +65,7 @@ std::vector<Finding> check(const HostFacts& facts) {
   }
   findings.add(facts.missing_devices.empty(), "/dev/xen has all devices",
                fmt::format("/dev/xen lacks {}", fmt::join(facts.missing_devices, ", ")),
-               "modprobe xen-privcmd xen-evtchn xen-gntdev");
+               "modprobe -a xen-privcmd xen-evtchn xen-gntdev");
   check_store(facts, findings);
   check_daemon(facts, findings);
   return findings.take();

@@ -35,16 +35,19 @@ TEST(Doctor, SaysWhatIsMissingAndWhatToDo) {
   EXPECT_EQ(bad(facts), "nobody serves xenstore; systemctl start krata-store\n");
   facts = well();
   facts.missing_devices = {"gntdev", "evtchn"};
-  EXPECT_EQ(bad(facts), "/dev/xen lacks gntdev, evtchn; modprobe xen-privcmd xen-evtchn xen-gntdev\n");
+  EXPECT_EQ(bad(facts), "/dev/xen lacks gntdev, evtchn; modprobe -a xen-privcmd xen-evtchn xen-gntdev\n");
   facts = well();
   facts.kernels = 0;
-  EXPECT_EQ(bad(facts),
-            "there is no kernel for zones; apt install linux-image-cloud-amd64, krata kernel add "
-            "/boot/vmlinuz-*-cloud-amd64, and purge the package, or GRUB may boot this host with it\n");
+  EXPECT_EQ(
+      bad(facts),
+      "there is no kernel for zones; apt install linux-image-cloud-amd64, krata kernel add "
+      "/boot/vmlinuz-*-cloud-amd64, and apt purge 'linux-image-*cloud-amd64', or GRUB may boot this host with it\n");
 }
 
 TEST(Doctor, LeavesOutWhatFollows) {
-  EXPECT_EQ(bad({}), "this host does not run on Xen; apt install xen-hypervisor-amd64, and boot into it\n");
+  EXPECT_EQ(bad({}),
+            "this host does not run on Xen; apt install --no-install-recommends xen-hypervisor-amd64 "
+            "xen-hypervisor-common, and boot into it\n");
   HostFacts facts = well();
   facts.is_domain_0 = false;
   facts.store.clear();

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,13 +25,16 @@ constexpr std::string_view kStored = "store:";
 struct PackFlags : ImageFlags {
   std::string source;
   std::string file;
-  std::string format = "squashfs";
+  std::string format;
 };
 
+std::optional<image::Format> format_of(const PackFlags& flags) {
+  return flags.format.empty() ? std::nullopt
+                              : std::optional(flags.format == "erofs" ? image::Format::erofs : image::Format::squashfs);
+}
+
 Result<void> pack_from(image::Source& source, const PackFlags& flags, image::Platform platform, Output& output) {
-  const image::PackOptions options{.file = flags.file,
-                                   .format = flags.format == "erofs" ? image::Format::erofs : image::Format::squashfs,
-                                   .platform = std::move(platform)};
+  const image::PackOptions options{.file = flags.file, .format = format_of(flags), .platform = std::move(platform)};
   const auto progress = make_progress(output.json());
   KRAIT_TRY(const auto packed, image::pack(source, options, *progress));
   report(output,
@@ -79,7 +83,8 @@ void add_image_pack(Shell& shell, Command group) {
                  "HOST/NAME[:TAG][@DIGEST] of a registry, store:NAME, oci:DIR[:TAG] or docker-archive:FILE",
                  {.required = true});
   command.option("FILE", flags->file, "The file to write", {.required = true});
-  command.option("--format", flags->format, "The file system", {.one_of = {"squashfs", "erofs"}});
+  command.option("--format", flags->format, "The file system; squashfs, or erofs where that cannot hold the image",
+                 {.one_of = {"squashfs", "erofs"}});
   add_platform_flag(command, *flags);
   add_store_flag(command, *flags);
   add_registry_flags(command, *flags);

@@ -30,6 +30,7 @@ struct StoreFlags : ImageFlags {
   std::string source;
   std::string name;
   std::vector<std::string> names;
+  std::string socket = control::kDefaultSocket;
 };
 
 using Flags = std::shared_ptr<StoreFlags>;
@@ -123,23 +124,31 @@ Result<void> prune(const StoreFlags& flags, Output& output) {
   KRAIT_TRY(const auto store, open_store(flags));
   KRAIT_TRY(const auto pruned, store->prune());
   KRAIT_TRY(const std::string folder, store_folder(flags));
-  KRAIT_TRY(const auto roots, prune_roots(folder.substr(0, folder.rfind('/')) + "/roots", control::kDefaultSocket));
-  report(
-      output,
+  KRAIT_TRY(const auto roots, prune_roots(folder.substr(0, folder.rfind('/')) + "/roots", flags.socket));
+  std::string text =
       fmt::format("removed {} blobs, {}, and {} files of packed images, {}", pruned.blobs,
-                  common::cli::size_text(pruned.freed_bytes), roots.files, common::cli::size_text(roots.freed_bytes)),
-      {{"blobs", pruned.blobs},
-       {"freed_bytes", pruned.freed_bytes},
-       {"root_files", roots.files},
-       {"root_bytes", roots.freed_bytes}});
+                  common::cli::size_text(pruned.freed_bytes), roots.files, common::cli::size_text(roots.freed_bytes));
+  if (!roots.because_of.empty()) {
+    text += fmt::format("; packed images stay as long as the zone {} is being prepared: prune again later",
+                        roots.because_of);
+  }
+  report(output, text,
+         {{"blobs", pruned.blobs},
+          {"freed_bytes", pruned.freed_bytes},
+          {"root_files", roots.files},
+          {"root_bytes", roots.freed_bytes},
+          {"roots_kept_for", roots.because_of.empty() ? Json() : Json(roots.because_of)}});
   return {};
 }
 
 using Do = Result<void> (*)(const StoreFlags&, Output&);
 
+void add_registry_flag(Command command, const Flags& flags) {
+  command.option("--registry", flags->registry, "The registry of names without one", {.env = "KRATA_REGISTRY"});
+}
+
 void on(Shell& shell, Command command, const Flags& flags, Do what) {
   add_store_flag(command, *flags);
-  command.option("--registry", flags->registry, "The registry of names without one", {.env = "KRATA_REGISTRY"});
   shell.on(command,
            [flags, what](Output& output) { return common::within_memory([&] { return what(*flags, output); }); });
 }
@@ -156,6 +165,7 @@ void add_image_store(Shell& shell, Command group) {
   command.option("NAME", pulled->name, "HOST/NAME[:TAG][@DIGEST]", {.required = true});
   command.flag("--plain-http", pulled->plain_http, "Speak HTTP without TLS to a registry that is not on loopback");
   add_platform_flag(command, *pulled);
+  add_registry_flag(command, pulled);
   on(shell, command, pulled, pull);
 
   Flags imported = flags();
@@ -164,6 +174,7 @@ void add_image_store(Shell& shell, Command group) {
   command.option("SOURCE", imported->source, "oci:DIR[:TAG] or docker-archive:FILE", {.required = true});
   command.option("NAME", imported->name, "What to call it; without a host it is localhost's", {.required = true});
   add_platform_flag(command, *imported);
+  add_registry_flag(command, imported);
   on(shell, command, imported, import);
 
   on(shell, shell.command(group, "list", "List the store's images", ""), flags(), list);
@@ -171,18 +182,22 @@ void add_image_store(Shell& shell, Command group) {
   Flags shown = flags();
   command = shell.command(group, "show", "Show an image's digests and configuration", "");
   command.option("NAME", shown->name, "As krata image list says it", {.required = true});
+  add_registry_flag(command, shown);
   on(shell, command, shown, show);
 
   Flags removed = flags();
   command =
       shell.command(group, "remove", "Take images out of the list", "Their content stays until krata image prune.");
   command.options("NAME", removed->names, "As krata image list says it");
+  add_registry_flag(command, removed);
   on(shell, command, removed, remove);
 
-  on(shell,
-     shell.command(group, "prune", "Delete what no image of the store needs",
-                   "Also what interrupted pulls left, and the packed images beside the store that no zone is of."),
-     flags(), prune);
+  Flags pruned = flags();
+  command =
+      shell.command(group, "prune", "Delete what no image of the store needs",
+                    "Also what interrupted pulls left, and the packed images beside the store that no zone is of.");
+  command.option("--socket", pruned->socket, "The socket of kratad, which knows the zones", {.env = "KRATA_SOCKET"});
+  on(shell, command, pruned, prune);
 }
 
 }  // namespace krata::cli

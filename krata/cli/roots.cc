@@ -17,20 +17,21 @@ namespace krata::cli {
 using common::Error;
 using common::Result;
 
-std::vector<std::string> unneeded_roots(const std::vector<std::string>& names, const common::Json& zones) {
+Unneeded unneeded_roots(const std::vector<std::string>& names, const common::Json& zones) {
   std::set<std::string, std::less<>> needed;
+  Unneeded unneeded;
   for (const common::Json& zone : zones) {
     const std::string digest = common::text_at(zone, "image_digest");
-    if (digest.empty()) {
-      return {};  // its own is made at this moment
+    if (digest.empty() && common::text_at(zone, "state") == "preparing") {
+      unneeded.because_of = common::text_at(zone, "name");
+      return unneeded;
     }
-    needed.insert(digest);
+    needed.insert(digest);  // none: its image could not be had
   }
-  std::vector<std::string> unneeded;
   for (const std::string& name : names) {
     for (const std::string_view end : {".squashfs", ".json"}) {
       if (name.ends_with(end) && !needed.contains(std::string_view(name).substr(0, name.size() - end.size()))) {
-        unneeded.push_back(name);
+        unneeded.names.push_back(name);
       }
     }
   }
@@ -49,7 +50,9 @@ Result<PrunedRoots> prune_roots(const std::string& folder, const std::string& so
   }
   KRAIT_TRY(const auto answer, control::ask(socket, {.ask = control::Ask::zones}),
             "packed file systems stay, for only kratad knows which are needed");
-  for (const std::string& name : unneeded_roots(names, common::list_at(answer, "zones"))) {
+  const Unneeded unneeded = unneeded_roots(names, common::list_at(answer, "zones"));
+  pruned.because_of = unneeded.because_of;
+  for (const std::string& name : unneeded.names) {
     const std::string path = (std::filesystem::path(folder) / name).string();
     const auto bytes = std::filesystem::file_size(path, failed);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {

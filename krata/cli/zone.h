@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "krata/cli/command.h"
@@ -24,6 +25,9 @@ std::string zone_line(const common::Json& zone);
 // Of end_json(): "exit code 3", "killed by SIGKILL", "not started: why".
 std::string end_text(const common::Json& end);
 int code_of_end(const common::Json& end);
+
+// Of what kratad tells of all zones, those that have not ended, the last one first. Pure.
+std::vector<std::string> ids_to_stop(const common::Json& zones);
 
 // A connection that ended before what it was there for. `what`: "the zone", "the zones".
 common::Error cut_off(std::string_view what);

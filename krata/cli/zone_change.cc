@@ -10,13 +10,17 @@ namespace krata::cli {
 
 using common::Error;
 using common::ErrorCode;
+using common::list_at;
 using common::object_at;
 using common::Result;
+using common::text_at;
 
 namespace {
 
 struct StopFlags : ZoneFlags {
   std::optional<std::uint32_t> patience_s;
+  bool all = false;
+  bool until_restart = false;
 };
 
 struct UpdateFlags : ZoneFlags {
@@ -33,14 +37,54 @@ Result<void> await_end(const std::string& socket, const std::string& zone) {
               : Error(ErrorCode::unavailable, "kratad has ended; what it was told goes on when it is back");
 }
 
-Result<void> stop(const StopFlags& flags, Output& output) {
-  KRAIT_TRY(
-      [[maybe_unused]] const auto begun,
-      control::ask(flags.socket, {.ask = control::Ask::stop, .zone = flags.zone, .patience_s = flags.patience_s}));
+Result<void> begin_stop(const StopFlags& flags, const std::string& zone) {
+  KRAIT_CHECK(control::ask(
+      flags.socket,
+      {.ask = control::Ask::stop, .zone = zone, .patience_s = flags.patience_s, .until_restart = flags.until_restart}));
+  return {};
+}
+
+Result<void> stop_one(const StopFlags& flags, Output& output) {
+  KRAIT_CHECK(begin_stop(flags, flags.zone));
   KRAIT_CHECK(await_end(flags.socket, flags.zone));
   KRAIT_TRY(const auto answer, control::ask(flags.socket, {.ask = control::Ask::zone, .zone = flags.zone}));
   output.report(zone_line(object_at(answer, "zone")), answer);
   return {};
+}
+
+// All have their time at once, those that were launched last the first to begin. What is gone meanwhile is as good as
+// stopped; whatever else fails with one keeps no other from its end.
+Result<void> stop_all(const StopFlags& flags, Output& output) {
+  KRAIT_TRY(const auto answer, control::ask(flags.socket, {.ask = control::Ask::zones}));
+  const std::vector<std::string> ids = ids_to_stop(list_at(answer, "zones"));
+  Result<void> all;
+  const auto note = [&all](Result<void> done) {
+    if (!done && done.error().code() != ErrorCode::not_found && all) {
+      all = std::move(done);
+    }
+  };
+  for (const std::string& id : ids) {
+    note(begin_stop(flags, id));
+  }
+  std::string text;
+  common::Json stopped = common::Json::array();
+  for (const std::string& id : ids) {
+    note(await_end(flags.socket, id));
+    if (const auto zone = control::ask(flags.socket, {.ask = control::Ask::zone, .zone = id})) {
+      text += (text.empty() ? "" : "\n") + zone_line(object_at(*zone, "zone"));
+      stopped.push_back(object_at(*zone, "zone"));
+    }
+  }
+  output.report(text.empty() ? "no zone runs" : text,
+                {{"version", common::kAnswerVersion}, {"zones", std::move(stopped)}});
+  return all;
+}
+
+Result<void> stop(const StopFlags& flags, Output& output) {
+  if (flags.all == !flags.zone.empty()) {
+    return Error(ErrorCode::invalid_input, "name a zone, or say --all");
+  }
+  return flags.all ? stop_all(flags, output) : stop_one(flags, output);
 }
 
 Result<void> destroy(const ZoneFlags& flags, Output& output) {
@@ -77,13 +121,28 @@ Result<void> update(const UpdateFlags& flags, Output& output) {
 
 }  // namespace
 
+std::vector<std::string> ids_to_stop(const common::Json& zones) {
+  std::vector<std::string> ids;
+  for (const common::Json& zone : zones) {
+    if (const std::string state = text_at(zone, "state"); state != "ended" && state != "removing") {
+      ids.insert(ids.begin(), text_at(zone, "id"));
+    }
+  }
+  return ids;
+}
+
 void add_zone_change(Shell& shell, Command group) {
   auto stopped = std::make_shared<StopFlags>();
-  Command command = shell.command(group, "stop", "End a zone's container, and keep its logs",
-                                  "Sends the image's stop signal and waits; then the zone is ended anyhow.\n"
-                                  "Example:  krata zone stop --patience 30 web");
-  add_zone_argument(command, *stopped);
+  Command command =
+      shell.command(group, "stop", "End a zone's container, and keep its logs",
+                    "Sends the image's stop signal and waits; then the zone is ended anyhow. With --until-restart it\n"
+                    "is started again with kratad, if it was launched with --restart on-failure: a host that shuts\n"
+                    "down stops all zones so.\n"
+                    "Example:  krata zone stop --patience 30 web");
+  command.option("ZONE", stopped->zone, "Its name or id");
   command.option("--patience", stopped->patience_s, "Seconds to wait for the container; 10");
+  command.flag("--all", stopped->all, "All zones, at the same time");
+  command.flag("--until-restart", stopped->until_restart, "Until kratad's next start");
   add_socket_flag(command, *stopped);
   shell.on(command, [stopped](Output& output) { return stop(*stopped, output); });
 

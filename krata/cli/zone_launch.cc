@@ -113,7 +113,7 @@ void add_zone_launch(Shell& shell, Command group) {
       "Options come before IMAGE; all behind it is the container's command. An image that is not in the store is\n"
       "pulled. Returns at once, with the zone's name; what does not come up says so in krata zone list.\n"
       "Example:  krata zone launch --name web --memory 512M registry.example/web:2\n"
-      "Example:  krata zone launch --attach --tty alpine sh");
+      "Example:  krata zone launch --attach --tty registry.example/alpine:3 sh");
   command.option("IMAGE", flags->image_name, "As krata image list says it, or HOST/NAME[:TAG][@DIGEST]",
                  {.required = true});
   command.rest("COMMAND", flags->command, "Instead of the image's own command");

@@ -30,7 +30,7 @@ struct Known {
 constexpr std::array<Known, 13> kKnown{{{"zones", Ask::zones, {}},
                                         {"zone", Ask::zone, {"zone"}},
                                         {"launch", Ask::launch, {"spec"}},
-                                        {"stop", Ask::stop, {"zone", "patience_s"}},
+                                        {"stop", Ask::stop, {"zone", "patience_s", "until_restart"}},
                                         {"destroy", Ask::destroy, {"zone"}},
                                         {"update", Ask::update, {"zone", "resources"}},
                                         {"wait", Ask::wait, {"zone"}},
@@ -151,6 +151,7 @@ Result<void> read_members(const Json& json, Request& request) {
   if (patience) {
     request.patience_s = static_cast<std::uint32_t>(*patience);
   }
+  KRAIT_TRY(request.until_restart, flag_in(json, "until_restart"));
   KRAIT_TRY(request.follow, flag_in(json, "follow"));
   KRAIT_TRY(request.kernel, flag_in(json, "kernel"));
   KRAIT_TRY(const auto tail, number_in(json, "tail", kMaxTail));
@@ -222,6 +223,9 @@ Json request_json(const Request& request) {
   }
   if (request.patience_s) {
     json["patience_s"] = *request.patience_s;
+  }
+  if (request.until_restart) {
+    json["until_restart"] = true;
   }
   if (request.ask == Ask::logs) {
     json["follow"] = request.follow;

@@ -63,6 +63,7 @@ struct Request {
   std::optional<ExecSpec> exec{};             // exec
   Json resources = Json::object();            // update: what is to change
   std::optional<std::uint32_t> patience_s{};  // stop: after which the zone is destroyed
+  bool until_restart = false;                 // stop: the next daemon starts again what is to be
   bool follow = false;                        // logs: what comes later too
   bool kernel = false;                        // logs: of the zone's kernel
   std::optional<std::uint32_t> tail{};        // logs: the last so many lines; nothing: all

@@ -30,6 +30,15 @@ TEST(Protocol, ExecAndBack) {
   EXPECT_EQ(back->exec->size.columns, 80);
 }
 
+TEST(Protocol, StopAndBack) {
+  const auto back =
+      parse_request(request_json({.ask = Ask::stop, .zone = "web", .patience_s = 20, .until_restart = true}).dump());
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(back->patience_s, 20U);
+  EXPECT_TRUE(back->until_restart);
+  EXPECT_FALSE(parse_request(R"({"request":"stop","zone":"web"})")->until_restart);
+}
+
 TEST(Protocol, SaysWhatIsWrong) {
   EXPECT_EQ(refusal("[]"), R"(a request is one JSON object on a line, as {"request":"zones"})");
   EXPECT_EQ(refusal(R"({"version":2,"request":"zones"})"), "this daemon speaks version 1 of the control protocol");
@@ -103,6 +112,8 @@ TEST(State, FollowsTheRecord) {
   EXPECT_EQ(state_of(record, {}, false), ZoneState::preparing);
   EXPECT_EQ(state_of(record, {.has_domain = true}, false), ZoneState::starting);
   EXPECT_EQ(state_of(record, {.has_domain = true, .is_container_running = true}, false), ZoneState::running);
+  EXPECT_EQ(state_of(record, {.has_domain = true, .is_container_running = true, .is_held = true}, false),
+            ZoneState::stopping);
   record.heard_end = model::End{};
   EXPECT_EQ(state_of(record, {.has_domain = true, .is_container_running = true}, false), ZoneState::stopping);
   record.end = model::End{};

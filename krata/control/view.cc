@@ -29,7 +29,8 @@ ZoneState state_of(const model::ZoneRecord& record, const Progress& progress, bo
   if (record.end && !progress.has_domain) {
     return is_restart_due ? ZoneState::restarting : ZoneState::ended;
   }
-  if (record.end || record.heard_end || (record.goal == model::Goal::stop && progress.has_domain)) {
+  if (record.end || record.heard_end ||
+      ((record.goal == model::Goal::stop || progress.is_held) && progress.has_domain)) {
     return ZoneState::stopping;
   }
   if (progress.is_container_running) {

@@ -54,6 +54,7 @@ struct ZoneView {
 struct Progress {
   bool has_domain = false;
   bool is_container_running = false;
+  bool is_held = false;  // stopped until the daemon's next start
 };
 // Pure.
 ZoneState state_of(const model::ZoneRecord& record, const Progress& progress, bool is_restart_due);

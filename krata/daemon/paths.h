@@ -18,7 +18,8 @@ struct Paths {
   [[nodiscard]] std::string image_names() const { return images() + "/names"; }
   [[nodiscard]] std::string kernels() const { return state_folder + "/kernels"; }
   [[nodiscard]] std::string roots() const { return state_folder + "/roots"; }
-  // An image's file system and its configuration, by the digest of the manifest.
+  // An image's file system and its configuration, by the digest of the manifest. What squashfs cannot hold is EROFS
+  // under the same name: a zone looks at its first bytes.
   [[nodiscard]] std::string root(std::string_view digest) const {
     return roots() + "/" + std::string(digest) + ".squashfs";
   }

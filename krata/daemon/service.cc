@@ -143,7 +143,12 @@ Result<Json> Service::answer_once(const control::Request& request, Disclosure di
 
 Result<Json> Service::answer_zone(const control::Request& request, Zone& zone, Disclosure disclosure) {
   if (request.ask == Ask::stop) {
-    KRAIT_CHECK(zone.stop(std::chrono::seconds(request.patience_s.value_or(kStopPatienceS))));
+    const std::chrono::seconds patience(request.patience_s.value_or(kStopPatienceS));
+    if (request.until_restart) {
+      zone.hold(patience);
+    } else {
+      KRAIT_CHECK(zone.stop(patience));
+    }
   } else if (request.ask == Ask::update) {
     KRAIT_TRY(const auto resources, model::resources_from_json(request.resources, zone.record().spec.resources));
     KRAIT_CHECK(zone.update(resources));

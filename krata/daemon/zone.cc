@@ -102,7 +102,9 @@ Observed Zone::observe(std::span<const xen::DomainInfo> domains) {
   return observed;
 }
 
-bool Zone::wants_to_run() const { return record_.goal == Goal::run && !record_.end && !has_given_up_; }
+Goal Zone::goal() const { return is_held_ && record_.goal == Goal::run ? Goal::stop : record_.goal; }
+
+bool Zone::wants_to_run() const { return goal() == Goal::run && !record_.end && !has_given_up_; }
 
 // Who still waits for its image keeps nobody waiting.
 bool Zone::may_start(const Observed& observed) {
@@ -143,8 +145,12 @@ void Zone::give_place_up() {
   }
 }
 
+std::optional<std::int64_t> Zone::restart_at_s() const {
+  return is_held_ ? std::nullopt : reconcile::restart_at_s(record_, record_.failures);
+}
+
 bool Zone::is_restart_due() const {
-  const auto at_s = reconcile::restart_at_s(record_, record_.failures);
+  const auto at_s = restart_at_s();
   return at_s && std::time(nullptr) >= *at_s;
 }
 
@@ -158,7 +164,7 @@ bool Zone::look(std::span<const xen::DomainInfo> domains) {
   }
   for (int turn = 0; turn < kMaxTurns; ++turn) {
     const Observed observed = observe(now);
-    const auto planned = reconcile::steps(record_.goal, observed);
+    const auto planned = reconcile::steps(goal(), observed);
     if (planned.empty()) {
       failures_ = 0;
       failure_ = has_given_up_ ? failure_ : "";
@@ -199,7 +205,7 @@ void Zone::wait_for_next() {
     again_after(until(patience_end_));
   } else if (overdue_at_ && !record_.end) {
     again_after(until(*overdue_at_));
-  } else if (const auto at_s = reconcile::restart_at_s(record_, record_.failures)) {
+  } else if (const auto at_s = restart_at_s()) {
     again_after(std::max(std::chrono::milliseconds((*at_s - std::time(nullptr)) * 1000), kDyingRetry));
   }
 }
@@ -223,7 +229,7 @@ bool Zone::take(const Observed& observed, const reconcile::Outcome& outcome) {
 void Zone::fail(const Observed& observed, const reconcile::FailedStep& failed) {
   failure_ = failed.error.text();
   host_.log.error(fmt::format("zone {}: {}", record_.spec.name, failure_));
-  if (reconcile::is_launch(record_.goal, observed)) {
+  if (reconcile::is_launch(goal(), observed)) {
     has_given_up_ = true;
     failures_ = 0;
     return;
@@ -236,8 +242,9 @@ void Zone::fail(const Observed& observed, const reconcile::FailedStep& failed) {
 }
 
 control::ZoneState Zone::state() const {
-  return control::state_of(record_, {.has_domain = domain_.has_value(), .is_container_running = is_container_running_},
-                           reconcile::restart_at_s(record_, record_.failures).has_value());
+  return control::state_of(
+      record_, {.has_domain = domain_.has_value(), .is_container_running = is_container_running_, .is_held = is_held_},
+      restart_at_s().has_value());
 }
 
 control::ZoneView Zone::view() const {
@@ -283,18 +290,27 @@ void Zone::tell_gone() {
   }
 }
 
-Result<void> Zone::stop(std::chrono::seconds patience) {
+void Zone::be_patient(std::chrono::seconds patience) {
   patience_ = patience;
+  if (was_asked_) {
+    patience_end_ = Clock::now() + patience_;
+  }
+  wake_();
+}
+
+Result<void> Zone::stop(std::chrono::seconds patience) {
   if (record_.goal == Goal::run) {
     model::ZoneRecord record = record_;
     record.goal = Goal::stop;
     KRAIT_CHECK(save(record));
   }
-  if (was_asked_) {
-    patience_end_ = Clock::now() + patience_;
-  }
-  wake_();
+  be_patient(patience);
   return {};
+}
+
+void Zone::hold(std::chrono::seconds patience) {
+  is_held_ = true;
+  be_patient(patience);
 }
 
 Result<void> Zone::forget() {

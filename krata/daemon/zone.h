@@ -57,6 +57,8 @@ class Zone final : public reconcile::StepPort {
   [[nodiscard]] ChannelLink* channel() { return channel_.get(); }
 
   common::Result<void> stop(std::chrono::seconds patience);
+  // Likewise, and nothing starts it again while this process runs; to run stays the zone's goal, for the next one.
+  void hold(std::chrono::seconds patience);
   common::Result<void> forget();
   common::Result<void> update(const model::Resources& resources);
 
@@ -97,6 +99,8 @@ class Zone final : public reconcile::StepPort {
   [[nodiscard]] bool has_devices();
   [[nodiscard]] model::End end_now() const;
   [[nodiscard]] std::vector<Disk> disks() const;
+  [[nodiscard]] model::Goal goal() const;  // now
+  [[nodiscard]] std::optional<std::int64_t> restart_at_s() const;
   [[nodiscard]] bool is_restart_due() const;
   [[nodiscard]] bool wants_to_run() const;
   [[nodiscard]] bool may_start(const reconcile::Observed& observed);
@@ -108,6 +112,7 @@ class Zone final : public reconcile::StepPort {
   bool flush_log();
   void on_end(model::End end);
   void keep_end();
+  void be_patient(std::chrono::seconds patience);
   void ask_to_stop();
   common::Result<void> apply(const model::Resources& resources);
 
@@ -129,6 +134,7 @@ class Zone final : public reconcile::StepPort {
   bool is_container_running_ = false;
   std::optional<reconcile::Start> start_;  // of a zone that has a place among those that start
   bool was_asked_ = false;
+  bool is_held_ = false;
   bool has_given_up_ = false;
   std::string failure_;      // why it was given up, or what is tried again
   int failures_ = 0;         // in a row

@@ -247,7 +247,7 @@ End Zone::end_now() const {
   if (record_.started_s == 0 && has_given_up_) {
     return {.reason = End::Reason::not_started, .code = model::kUnknownCode, .signal = 0, .text = failure_};
   }
-  if (record_.goal != Goal::run) {
+  if (goal() != Goal::run) {
     return {.reason = End::Reason::stopped, .code = 137, .signal = 9, .text = ""};
   }
   if (domain_ && domain_->shutdown == xen::ShutdownReason::crash) {
@@ -265,7 +265,7 @@ End Zone::end_now() const {
 Result<void> Zone::note_end() {
   model::ZoneRecord record = record_;
   record.end = record.heard_end ? *record.heard_end : end_now();
-  if (record.heard_end && record.goal != Goal::run && record.end->reason != End::Reason::not_started) {
+  if (record.heard_end && goal() != Goal::run && record.end->reason != End::Reason::not_started) {
     record.end->reason = End::Reason::stopped;
   }
   record.ended_s = std::time(nullptr);

@@ -10,6 +10,7 @@
 #include "krata/image/limits.h"
 #include "krata/image/manifest.h"
 #include "krata/image/reference.h"
+#include "krata/image/squashfs.h"
 #include "krata/image/walk.h"
 
 namespace krata::image {
@@ -142,6 +143,33 @@ TEST(TreeTest, RemovedNodesAreUsedAgain) {
     ASSERT_TRUE(layer.apply(entry(EntryType::file, "d"), {}));
     EXPECT_EQ(tree.size(), 2U);
   }
+}
+
+TEST(SquashfsTest, KnowsWhatItCannotHold) {
+  const auto why = [](const Tree& tree) {
+    const auto held = check_squashfs(tree);
+    return held ? "" : held.error().text();
+  };
+  Tree tree;
+  Node node;
+  node.xattrs = std::make_shared<Xattrs>(Xattrs{{"user.a", "1"}, {"security.capability", "2"}});
+  ASSERT_TRUE(tree.add(kRoot, "kept", std::move(node), 1));
+  EXPECT_EQ(why(tree), "");
+  Node owned;
+  for (std::uint32_t i = 1; i < 65535; ++i) {  // with the root's they are 65535
+    owned.uid = owned.gid = i;
+    ASSERT_TRUE(tree.add(kRoot, std::to_string(i), std::move(owned), 1));
+    owned = {};
+  }
+  EXPECT_EQ(why(tree), "");
+  owned.gid = 65535;
+  ASSERT_TRUE(tree.add(kRoot, "one", std::move(owned), 1));
+  EXPECT_EQ(why(tree), "squashfs keeps at most 65535 different owners; erofs keeps more: --format erofs");
+  Node listed;
+  listed.xattrs = std::make_shared<Xattrs>(Xattrs{{"system.posix_acl_access", "1"}, {"user.a", "1"}});
+  ASSERT_TRUE(tree.add(kRoot, "0", std::move(listed), 1));
+  EXPECT_EQ(why(tree),
+            "squashfs cannot keep the extended attribute \"system.posix_acl_access\"; erofs can: --format erofs");
 }
 
 TEST(TreeTest, WhatAWhiteoutAsksForIsBounded) {

@@ -26,7 +26,8 @@ Result<Packed> pack_now(Source& source, const PackOptions& options, Progress& pr
   KRAIT_TRY(auto layers, source.layers(image.manifest.layers, progress));
   KRAIT_TRY(const auto unpacked, unpack(image, std::move(layers), common::directory_of(options.file), progress));
   progress.begun(fmt::format("write {}", options.file));
-  const auto write = options.format == Format::squashfs ? write_squashfs : write_erofs;
+  const Format format = options.format.value_or(check_squashfs(unpacked.tree) ? Format::squashfs : Format::erofs);
+  const auto write = format == Format::squashfs ? write_squashfs : write_erofs;
   KRAIT_CHECK(write(unpacked.tree, unpacked.spool, file.fd()));
   struct stat status{};
   if (::fstat(file.fd(), &status) != 0) {
@@ -34,7 +35,7 @@ Result<Packed> pack_now(Source& source, const PackOptions& options, Progress& pr
   }
   KRAIT_CHECK(file.publish());
   return Packed{.digest = std::move(image.manifest_descriptor.digest),
-                .format = options.format,
+                .format = format,
                 .file_bytes = static_cast<std::uint64_t>(status.st_size),
                 .config_text = std::move(image.config_text)};
 }

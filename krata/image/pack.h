@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,7 +16,7 @@ enum class Format : std::uint8_t { squashfs, erofs };
 
 struct PackOptions {
   std::string file;
-  Format format = Format::squashfs;
+  std::optional<Format> format{};  // nothing: squashfs, or EROFS where that cannot hold the image
   Platform platform = Platform::host();
 };
 

@@ -19,7 +19,9 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "krata/image/squashfs_file.h"
@@ -41,6 +43,7 @@ constexpr unsigned kZstdLevel = 6;
 constexpr unsigned kMaxWorkers = 16;
 constexpr std::size_t kBlocksPerWorker = 8;
 constexpr std::uint32_t kNoXattrs = 0xffffffff;
+constexpr std::size_t kMaxOwners = 65535;  // users and groups, in one table: squashfs 4.0 format, "ID Table"
 
 struct Destroyer {
   void operator()(void* object) const { sqfs_destroy(object); }
@@ -59,6 +62,12 @@ std::uint32_t whole_seconds(std::int64_t mtime_s) {
 
 std::uint32_t device_number(const Node& node) {
   return (node.device_minor & 0xffU) | node.device_major << 8U | (node.device_minor & ~0xffU) << 12U;
+}
+
+// The kinds of attributes that have a number: fs/squashfs/squashfs_fs.h of Linux.
+bool is_kept(std::string_view name) {
+  return (name.starts_with("user.") || name.starts_with("trusted.") || name.starts_with("security.")) &&
+         !name.ends_with('.');
 }
 
 std::uint16_t type_bits(Kind kind) {
@@ -228,12 +237,6 @@ class Writer {
     constexpr const char* kWhat = "write extended attributes";
     KRAIT_CHECK(check(sqfs_xattr_writer_begin(xattrs_.get(), 0), kWhat));
     for (const auto& [name, value] : *node.xattrs) {
-      const bool is_kept = name.starts_with("user.") || name.starts_with("trusted.") || name.starts_with("security.");
-      if (!is_kept || name.ends_with('.')) {
-        return Error(ErrorCode::unsupported,
-                     fmt::format("squashfs cannot keep the extended attribute \"{}\"; erofs can: --format erofs",
-                                 printable(name)));
-      }
       KRAIT_CHECK(check(sqfs_xattr_writer_add(xattrs_.get(), name.c_str(), value.data(), value.size()), kWhat));
     }
     sqfs_u32 index = kNoXattrs;
@@ -284,12 +287,8 @@ class Writer {
     inode.base.mode = static_cast<sqfs_u16>(type_bits(node.kind) | node.mode);
     inode.base.mod_time = whole_seconds(node.mtime_s);
     inode.base.inode_number = numbers_[id];
-    const int uid = sqfs_id_table_id_to_index(ids_.get(), node.uid, &inode.base.uid_idx);
-    const int gid = sqfs_id_table_id_to_index(ids_.get(), node.gid, &inode.base.gid_idx);
-    if (uid == SQFS_ERROR_OVERFLOW || gid == SQFS_ERROR_OVERFLOW) {
-      return Error(ErrorCode::limit, "squashfs keeps at most 65535 different owners; erofs keeps more: --format erofs");
-    }
-    KRAIT_CHECK(check(std::min(uid, gid), "write an owner"));
+    KRAIT_CHECK(check(sqfs_id_table_id_to_index(ids_.get(), node.uid, &inode.base.uid_idx), "write an owner"));
+    KRAIT_CHECK(check(sqfs_id_table_id_to_index(ids_.get(), node.gid, &inode.base.gid_idx), "write a group"));
     sqfs_u64 block = 0;
     sqfs_u32 offset = 0;
     sqfs_meta_writer_get_position(inode_table_.get(), &block, &offset);
@@ -356,6 +355,29 @@ class Writer {
 
 }  // namespace
 
-Result<void> write_squashfs(const Tree& tree, const Spool& spool, int fd) { return Writer(tree, spool, fd).write(); }
+Result<void> check_squashfs(const Tree& tree) {
+  std::unordered_set<std::uint32_t> owners;
+  for (const NumberedNode& place : bottom_up(tree)) {
+    const Node& node = tree.at(place.id);
+    owners.insert({node.uid, node.gid});
+    const auto lost = node.xattrs ? std::ranges::find_if_not(*node.xattrs, is_kept, &Xattrs::value_type::first)
+                                  : Xattrs::const_iterator();
+    if (node.xattrs && lost != node.xattrs->end()) {
+      return Error(ErrorCode::unsupported,
+                   fmt::format("squashfs cannot keep the extended attribute \"{}\"; erofs can: --format erofs",
+                               printable(lost->first)));
+    }
+  }
+  return owners.size() <= kMaxOwners
+             ? Result<void>()
+             : Error(ErrorCode::limit, fmt::format("squashfs keeps at most {} different owners; erofs keeps more: "
+                                                   "--format erofs",
+                                                   kMaxOwners));
+}
+
+Result<void> write_squashfs(const Tree& tree, const Spool& spool, int fd) {
+  KRAIT_CHECK(check_squashfs(tree));
+  return Writer(tree, spool, fd).write();
+}
 
 }  // namespace krata::image

@@ -36,20 +36,17 @@ constexpr std::size_t kMaxNameFileBytes = 4096;
 constexpr std::int64_t kNsPerS = 1000000000;
 constexpr mode_t kBlobMode = 0444;
 
-// Hashes what an earlier process left of a blob.
-Result<PartialBlob> resume(Fd fd, const Descriptor& descriptor) {
+Result<std::uint64_t> size_of(const Fd& fd) {
   struct stat status{};
   if (::fstat(fd.get(), &status) != 0) {
-    return Error::from_errno(errno, "stat a partial blob");
+    return Error::from_errno(errno, "stat a blob");
   }
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+// Reads and hashes so many bytes of a blob.
+Result<PartialBlob> hashed(Fd fd, const Descriptor& descriptor, std::uint64_t have) {
   ContentHasher hasher(descriptor.digest.algorithm);
-  auto have = static_cast<std::uint64_t>(status.st_size);
-  if (have > descriptor.size_bytes) {
-    have = 0;
-    if (::ftruncate(fd.get(), 0) != 0) {
-      return Error::from_errno(errno, "empty a partial blob");
-    }
-  }
   Blob blob{.fd = std::move(fd), .offset = 0, .size_bytes = have};
   BlobSource source(blob);
   std::vector<char> room(std::size_t{256} << 10U);
@@ -60,6 +57,27 @@ Result<PartialBlob> resume(Fd fd, const Descriptor& descriptor) {
     }
     hasher.add({room.data(), got});
   }
+}
+
+// What an earlier process left of a blob.
+Result<PartialBlob> resume(Fd fd, const Descriptor& descriptor) {
+  KRAIT_TRY(std::uint64_t have, size_of(fd));
+  if (have > descriptor.size_bytes) {
+    have = 0;
+    if (::ftruncate(fd.get(), 0) != 0) {
+      return Error::from_errno(errno, "empty a partial blob");
+    }
+  }
+  return hashed(std::move(fd), descriptor, have);
+}
+
+Result<bool> is_whole(Fd fd, const Descriptor& descriptor) {
+  KRAIT_TRY(const std::uint64_t have, size_of(fd));
+  if (have != descriptor.size_bytes) {
+    return false;
+  }
+  KRAIT_TRY(const auto blob, hashed(std::move(fd), descriptor, have));
+  return blob.verify().has_value();
 }
 
 }  // namespace
@@ -110,13 +128,10 @@ Result<std::optional<Blob>> Store::find(const Descriptor& descriptor) {
     return errno == ENOENT ? Result<std::optional<Blob>>(std::nullopt)
                            : Error::from_errno(errno, fmt::format("open {}", path));
   }
-  struct stat status{};
-  if (::fstat(fd.get(), &status) != 0) {
-    return Error::from_errno(errno, fmt::format("stat {}", path));
-  }
-  if (static_cast<std::uint64_t>(status.st_size) != descriptor.size_bytes) {
-    return refused("{} has {} bytes in the store, not the {} that it is said to have", descriptor.digest.short_text(),
-                   status.st_size, descriptor.size_bytes);
+  KRAIT_TRY(const std::uint64_t have, size_of(fd), path);
+  if (have != descriptor.size_bytes) {
+    return refused("{} has {} bytes in the store, not the {} that it is said to have; pull the image again",
+                   descriptor.digest.short_text(), have, descriptor.size_bytes);
   }
   return std::optional(Blob{.fd = std::move(fd), .offset = 0, .size_bytes = descriptor.size_bytes});
 }
@@ -204,6 +219,26 @@ Result<void> Store::copy(const Blob& from, const Descriptor& descriptor) {
   return {};
 }
 
+// Who reads one of them at this moment has its file, and finds out.
+Result<void> Store::remove_damaged(const std::vector<Descriptor>& descriptors, Progress& progress) {
+  for (const Descriptor& descriptor : descriptors) {
+    const std::string path = blob_path(descriptor.digest);
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd.valid()) {
+      continue;  // find() says why, where it is there
+    }
+    KRAIT_TRY(const bool good, is_whole(std::move(fd), descriptor), path);
+    if (good) {
+      continue;
+    }
+    progress.begun(fmt::format("{} is damaged in the store: fetched anew", descriptor.digest.short_text()));
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+      return Error::from_errno(errno, fmt::format("remove {}", path));
+    }
+  }
+  return {};
+}
+
 Result<void> Store::keep_layers(Source& source, const std::vector<Descriptor>& layers, Progress& progress) {
   KRAIT_TRY(const auto blobs, source.layers(layers, progress));
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -215,6 +250,9 @@ Result<void> Store::keep_layers(Source& source, const std::vector<Descriptor>& l
 Result<StoredImage> Store::bring(Source& source, const std::string& name, const Platform& platform,
                                  Progress& progress) {
   KRAIT_TRY(const auto resolved, resolve_image(source, platform));
+  std::vector<Descriptor> all = resolved.manifest.layers;
+  all.insert(all.end(), {resolved.manifest.config, resolved.manifest_descriptor});
+  KRAIT_CHECK(remove_damaged(all, progress));
   KRAIT_CHECK(keep_layers(source, resolved.manifest.layers, progress));
   for (const auto& [descriptor, text] : {std::pair(&resolved.manifest.config, &resolved.config_text),
                                          std::pair(&resolved.manifest_descriptor, &resolved.manifest_text)}) {

@@ -40,7 +40,8 @@ class Store : public Keeper {
   common::Result<PartialBlob> begin(const Descriptor& descriptor) override;
   common::Result<Blob> keep(PartialBlob partial) override;
 
-  // Brings the source's image for the platform, and gives it the name, which an image that had it loses.
+  // Brings the source's image for the platform, and gives it the name, which an image that had it loses. What is there
+  // of it is read again, and brought anew where it is damaged.
   common::Result<StoredImage> bring(Source& source, const std::string& name, const Platform& platform,
                                     Progress& progress);
 
@@ -56,6 +57,7 @@ class Store : public Keeper {
   [[nodiscard]] std::string blob_path(const ContentDigest& digest) const;
   [[nodiscard]] std::string partial_path(const ContentDigest& digest) const;
   [[nodiscard]] std::string name_path(const std::string& name) const;
+  common::Result<void> remove_damaged(const std::vector<Descriptor>& descriptors, Progress& progress);
   common::Result<void> keep_text(const Descriptor& descriptor, std::string_view text);
   common::Result<void> keep_layers(Source& source, const std::vector<Descriptor>& layers, Progress& progress);
   common::Result<void> copy(const Blob& from, const Descriptor& descriptor);

@@ -4,9 +4,18 @@
 
 namespace krata::reconcile {
 
+namespace {
+
+// It was stopped, and is to run nevertheless: a host that shuts down stops zones so.
+bool was_held(const model::ZoneRecord& record) {
+  return record.goal == model::Goal::run && record.end && record.end->reason == model::End::Reason::stopped;
+}
+
+}  // namespace
+
 std::optional<std::int64_t> restart_at_s(const model::ZoneRecord& record, std::uint32_t failures) {
   if (record.goal != model::Goal::run || record.spec.restart != model::Restart::on_failure || !record.end ||
-      !record.end->is_failure()) {
+      (!record.end->is_failure() && !was_held(record))) {
     return std::nullopt;
   }
   std::chrono::seconds delay = kFirstDelay;
@@ -17,7 +26,7 @@ std::optional<std::int64_t> restart_at_s(const model::ZoneRecord& record, std::u
 }
 
 std::uint32_t count_failures(const model::ZoneRecord& record, std::uint32_t before) {
-  if (!record.end || !record.end->is_failure()) {
+  if (!record.end || !record.end->is_failure() || was_held(record)) {
     return 0;
   }
   const bool was_long = record.started_s != 0 && record.ended_s - record.started_s >= kLongRun.count();

@@ -25,6 +25,16 @@ TEST(Restart, OnlyAFailureIsStartedAgain) {
   EXPECT_EQ(restart_at_s(stopped, 1), std::nullopt);
 }
 
+TEST(Restart, WhatWasStoppedAndIsToRunIsStartedAgainAndHasNotFailed) {
+  auto held = ended(0, 5);
+  held.end->reason = model::End::Reason::stopped;
+  EXPECT_EQ(restart_at_s(held, 0), 1006);
+  held.end->code = 137;
+  EXPECT_EQ(count_failures(held, 3), 0U);
+  held.goal = model::Goal::stop;
+  EXPECT_EQ(restart_at_s(held, 0), std::nullopt);
+}
+
 TEST(Restart, WaitsLongerEachTimeUpToAMinute) {
   EXPECT_EQ(restart_at_s(ended(1, 5), 2), 1005 + 2);
   EXPECT_EQ(restart_at_s(ended(1, 5), 6), 1005 + 32);

@@ -61,6 +61,7 @@ class World {
   // The daemon's memory.
   bool is_heard = false;
   bool was_asked = false;
+  bool is_held = false;
   bool is_patience_over = false;
   bool has_given_up = false;
   bool may_restart = false;
@@ -137,7 +138,7 @@ class World {
       domain->is_dying = true;
     }
   }
-  void kill_daemon() { is_heard = was_asked = is_patience_over = has_given_up = is_overdue = false; }
+  void kill_daemon() { is_heard = was_asked = is_held = is_patience_over = has_given_up = is_overdue = false; }
 
  private:
   void note(std::string text) { violation = violation.empty() ? std::move(text) : violation; }

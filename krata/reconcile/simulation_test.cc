@@ -104,21 +104,29 @@ class History {
         world_.is_patience_over = world_.was_asked;
         world_.is_overdue = world_.record->heard_end.has_value();
         break;
+      case 6:
+        world_.is_held = world_.is_held || one_in(random_, 3);
+        break;
       default:
         break;
     }
   }
 
+  // As the daemon has it (krata/daemon/zone.h).
+  [[nodiscard]] model::Goal goal() const {
+    return world_.is_held && world_.record->goal == model::Goal::run ? model::Goal::stop : world_.record->goal;
+  }
+
   void look() {
     const Observed observed = world_.observe();
-    const model::Goal goal = world_.record->goal;
-    auto planned = steps(goal, observed);
+    const model::Goal wanted = goal();
+    auto planned = steps(wanted, observed);
     plant(defect_, planned);
     Disturbed port(world_, random_, is_quiet_);
     const Outcome outcome = run(planned, port);
     if (port.is_killed()) {
       world_.kill_daemon();
-    } else if (outcome.failed && is_launch(goal, observed)) {
+    } else if (outcome.failed && is_launch(wanted, observed)) {
       world_.has_given_up = true;
     }
     if (!world_.violation.empty() && in_.empty()) {

@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/result.h"
+#include "krata/store/serving.h"
 #include "krata/store/wire.h"
 
 namespace krata::store {
@@ -90,8 +91,6 @@ class StoreClient {
 
 inline constexpr const char* kRefusedRequests = "refused";
 inline constexpr int kAnswerPatienceMs = 10'000;
-inline constexpr const char* kOwnSocket = "/run/krata-store/socket";
-inline constexpr const char* kOtherSocket = "/run/xenstored/socket";
 inline constexpr const char* kDevice = "/dev/xen/xenbus";
 
 }  // namespace krata::store

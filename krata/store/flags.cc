@@ -11,7 +11,7 @@ constexpr const char* kDescription =
 constexpr const char* kFooter =
     "Example:  krata-store --socket /run/krata-store/socket --state /run/krata-store/state --user krata-store\n"
     "Ends on SIGTERM and SIGINT. With --state it goes on after SIGKILL with all that was answered.\n"
-    "Exit codes: 0 ended, 1 wrong use, 2 failure at run time.";
+    "Exit codes: 0 ended, 1 wrong use, 2 failure at run time, 3 another program serves xenstore on this host.";
 
 }  // namespace
 

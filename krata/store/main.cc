@@ -3,9 +3,16 @@
 
 int main(int argc, char** argv) {
   krata::store::Options options;
-  return common::run_in_frame(
+  bool is_alone = true;
+  const auto serve = [&](common::Log& log) {
+    auto alone = options.without_xen ? common::Result<void>() : krata::store::check_is_alone();
+    is_alone = alone.has_value();
+    return is_alone ? krata::store::run(options, log) : alone;
+  };
+  const int code = common::run_in_frame(
       argc, argv,
       {.program = "krata-store",
        .add_flags = [&](common::cli::Command command) { krata::store::add_flags(command, options); },
-       .serve = [&](common::Log& log) { return krata::store::run(options, log); }});
+       .serve = serve});
+  return is_alone ? code : krata::store::kServedExitCode;
 }

@@ -1,5 +1,7 @@
 #include "krata/store/run.h"
 
+#include <fmt/format.h>
+
 #include <csignal>
 #include <memory>
 #include <span>
@@ -13,10 +15,13 @@
 #include "krata/store/no_rings.h"
 #include "krata/store/rings.h"
 #include "krata/store/server.h"
+#include "krata/store/serving.h"
 #include "krata/xen/requests.h"
 
 namespace krata::store {
 
+using common::Error;
+using common::ErrorCode;
 using common::Result;
 
 namespace {
@@ -29,6 +34,15 @@ Result<void> give_away(const Options& options, std::span<const unsigned long> io
 }
 
 }  // namespace
+
+Result<void> check_is_alone() {
+  return is_served(kOtherSocket)
+             ? Error(ErrorCode::unavailable,
+                     fmt::format("another xenstored serves at {}, and domain 0's kernel takes one alone: krata uses "
+                                 "that one, and krata-store is not needed",
+                                 kOtherSocket))
+             : Result<void>();
+}
 
 Result<void> run(const Options& options, common::Log& log) {
   KRAIT_TRY(const auto loop, common::Loop::create());

@@ -60,7 +60,9 @@ constexpr const char* kKraitPages =
     ".BR krait (1),\n.BR krait\\-agent (8),\n.BR krait.toml (5),\n.BR policy.toml (5);\n"
     "the folder /usr/share/doc/krait\n";
 constexpr const char* kCoordinatorPages = ".BR krait (1),\n.BR krait\\-link (8),\n.BR policy.toml (5)\n";
-constexpr const char* kKrataPages = ".BR krata (1),\n.BR kratad (8),\n.BR krata\\-store (8),\n.BR krata\\-block (8)\n";
+constexpr const char* kKrataPages =
+    ".BR krata (1),\n.BR kratad (8),\n.BR krata\\-store (8),\n.BR krata\\-block (8);\n"
+    "the folder /usr/share/doc/krata\n";
 
 struct Program {
   std::string_view name;

@@ -242,5 +242,6 @@ show_journals
 package_is_removed
 by_coordinator
 krata_waits_for_xen
+krata_store_is_kept_up
 krata_is_removed
 finish guide

@@ -116,7 +116,14 @@ class HostileTest(unittest.TestCase):
         self.layer("cannot keep", Layer().file("a", xattrs={"strange.a": b"x"}))
         self.layout.index.clear()
         self.layout.image([Layer().file("a", xattrs={"system.posix_acl_access": b"\x02\0\0\0"}).bytes()])
-        self.assertEqual(run(KRATA, "image", "pack", "oci:" + self.layout.path, self.scratch + "/acl", "--format", "erofs").returncode, 0)
+        pack = (KRATA, "image", "pack", "oci:" + self.layout.path, self.scratch + "/acl", "-o", "json")
+        self.assertEqual(json.loads(must(*pack, "--format", "erofs").stdout)["format"], "erofs")
+        self.assertRegex(run(*pack, "--format", "squashfs").stderr, "cannot keep .*posix_acl_access.*--format erofs")
+        # Without a format one is taken that can hold the image.
+        self.assertEqual(json.loads(must(*pack).stdout)["format"], "erofs")
+        self.layout.index.clear()
+        self.layout.image([Layer().file("a", xattrs={"user.a": b"x"}).bytes()])
+        self.assertEqual(json.loads(must(*pack).stdout)["format"], "squashfs")
 
     # --- Archives ---
 

@@ -542,6 +542,31 @@ class StoreTest(Base):
         self.image("pull", fake.host + "/a:t")
         self.assertEqual(fake.sent, [1000, 0])
 
+    def test_a_pull_replaces_what_is_damaged(self):
+        fake = self.halting()
+        fake.go.set()
+        name = fake.host + "/a:t"
+        self.image("pull", name)
+        sound = {blob: os.path.getsize(f"{self.store}/blobs/sha256/{blob}") for blob in self.blobs()}
+        for cut in (False, True):
+            for blob, size in sound.items():
+                path = f"{self.store}/blobs/sha256/{blob}"
+                os.chmod(path, 0o644)
+                with open(path, "r+b") as file:
+                    file.truncate(size // 2) if cut else file.write(b"\xff" * 4)
+            fake.sent.clear()
+            done = self.krata("pull", "--store", self.store, name)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stderr.count("is damaged in the store: fetched anew"), 3)
+            self.assertEqual(fake.sent, [0])
+            for blob, size in sound.items():
+                with open(f"{self.store}/blobs/sha256/{blob}", "rb") as file:
+                    self.assertEqual(sha256(file.read()), "sha256:" + blob)
+        fake.sent.clear()
+        done = self.krata("pull", "--store", self.store, name)
+        self.assertNotIn("damaged", done.stderr)
+        self.assertEqual(fake.sent, [])
+
     def test_two_pulls_at_a_time(self):
         fake = self.halting()
         both = [self.start("pull", fake.host + "/a:t") for _ in range(2)]

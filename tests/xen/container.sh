@@ -91,6 +91,14 @@ check "a kernel that panics" "code $code, $(cat /tmp/out)" test "$code" != 0
 check "the zone's end says so" "$(krata zone show panic | tr '\n' ' ')" sh -c 'krata zone show panic | grep -q panic'
 krata zone destroy panic >/dev/null 2>&1
 
+make_image "$zones_dir/listed" listed
+krata image import "oci:$zones_dir/listed" listed >/dev/null 2>&1
+out=$(timeout -k 10 180 krata zone launch --name listed --attach listed sh -c 'echo started; ls /listed' 2>&1 </dev/null)
+check "an image with access lists, which squashfs cannot hold" "$out" test "$out" = $'started\n/listed'
+check "is EROFS" "" sh -c 'od -An -tx1 -j 1024 -N 4 "/var/lib/krata/roots/$(krata zone show listed -o json | grep -o "sha256:[0-9a-f]*" | head -n 1).squashfs" | grep -q "e2 e1 f5 e0"'
+krata zone destroy listed >/dev/null 2>&1
+krata image remove listed >/dev/null
+
 data=/tmp/data:ro # a name that could be taken for an option
 for disk in /tmp/scratch.img "$data"; do mke2fs -q -t ext4 "$disk" 8M >/dev/null 2>&1; done
 # is_clean FILE: s_state and s_feature_incompat of the superblock (fs/ext4/ext4.h): unmounted, and no journal to go over.

@@ -57,6 +57,24 @@ check "with the code of who obeys" "" sh -c 'krata zone show two -o json | grep 
 check "and its last words" "" sh -c 'krata zone logs two | tail -n 1 | grep -qx stopping'
 krata zone destroy two >/dev/null 2>&1
 
+krata zone launch --name again --restart on-failure busybox sh -c 'trap "echo stopping; exit 0" TERM; while :; do sleep 0.1; done' >/dev/null
+krata zone launch --name once busybox sh -c 'trap "echo stopping; exit 0" TERM; while :; do sleep 0.1; done' >/dev/null
+check "two run when the host shuts down" "$(state_of again) $(state_of once)" until_true 180 is_state again running
+check "the other one as well" "$(state_of once)" until_true 180 is_state once running
+stop_command=$(sed -n 's/^ExecStop=-//p' /zone/krata-zones.service)
+check "systemd's command for that" "$stop_command: $($stop_command 2>&1 | tr '\n' ' ')" is_state once ended
+check "both ended" "$(state_of again)" is_state again ended
+for name in again once; do
+  check "$name was told to stop" "$(krata zone logs $name 2>&1)" test "$(krata zone logs $name)" = stopping
+done
+sleep 3 # longer than what failed has to wait
+check "none is started again" "$(state_of again)" is_state again ended
+kill_hard "$kratad_pid"
+check "until kratad is" "" kratad_start
+check "which starts what is to be" "$(state_of again)" until_true 180 is_state again running
+check "and nothing else" "$(state_of once)" is_state once ended
+for name in again once; do krata zone destroy $name >/dev/null 2>&1; done
+
 zones_end
 tell_logs
 finish launch
