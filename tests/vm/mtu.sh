@@ -101,6 +101,7 @@ forged() {
 }
 on web ip route del 192.0.2.2/32 dev eth0
 forged IPv4 192.0.2.2 192.0.2.1 600 1340
+on web wg set wg0 peer "${public_key[db]}" endpoint '[2001:db8::2]:51820' # or db follows web's next packet back
 on db wg set wg0 peer "${public_key[web]}" endpoint '[2001:db8::1]:51820'
 forged IPv6 2001:db8::2 2001:db8::1 1300 1320
 # Who wants the kernel not to believe it either, locks the route's.
