@@ -25,14 +25,14 @@ hosts_begin() {
     [[ -d $directory ]] || { mkdir "$directory" && made_directories+=("$directory"); }
   done
   hold switch
-  in_namespace switch ip link add wire type bridge mcast_snooping 0
-  in_namespace switch ip link set wire up
+  in_namespace switch ip -batch - <<<"link add wire type bridge mcast_snooping 0
+    link set wire up"
 }
 
-# hold NAME: starts the process that keeps NAME's namespaces.
+# hold NAME: starts the process that keeps NAME's namespaces. busybox's shell mounts without another program.
 hold() {
   local ready pid
-  exec {ready}< <(exec unshare --net --mount --propagation private -- bash -c '
+  exec {ready}< <(exec unshare -n -m --propagation private sh -c '
     set -e
     mount -t tmpfs tmpfs /run
     mount -t tmpfs tmpfs /etc/krait
@@ -53,22 +53,22 @@ hold() {
 in_namespace() {
   local name=$1
   shift
-  nsenter --target "${host_holder[$name]}" --net --mount -- "$@"
+  krait-lab-enter "${host_holder[$name]}" "$@"
 }
 
 # host_new NAME: one of host_number's names.
 host_new() {
   local name=$1 number=${host_number[$1]}
   hold "$name"
-  in_namespace switch ip link add "$name" type veth peer name eth0 netns "${host_holder[$name]}"
-  in_namespace switch ip link set "$name" master wire up
+  in_namespace switch ip -batch - <<<"link add $name type veth peer name eth0 netns ${host_holder[$name]}
+    link set $name master wire up"
   underlay "$name" "$number"
 }
 
 underlay() {
-  on "$1" ip addr add "192.0.2.$2/24" dev eth0
-  on "$1" ip addr add "2001:db8::$2/64" dev eth0 nodad
-  on "$1" ip link set eth0 up
+  on "$1" ip -batch - <<<"addr add 192.0.2.$2/24 dev eth0
+    addr add 2001:db8::$2/64 dev eth0 nodad
+    link set eth0 up"
 }
 
 # cable HOST DEVICE HOST DEVICE: joins two hosts directly.
@@ -80,13 +80,13 @@ cable() {
 
 # addresses HOST DEVICE ADDRESS/LENGTH...
 addresses() {
-  local name=$1 device=$2 address
-  shift 2
-  for address in "$@"; do
-    if [[ $address == *:* ]]; then on "$name" ip addr add "$address" dev "$device" nodad; else
-      on "$name" ip addr add "$address" dev "$device"
-    fi
+  local address lines=
+  for address in "${@:3}"; do
+    lines+="addr add $address dev $2"
+    [[ $address != *:* ]] || lines+=" nodad"
+    lines+=$'\n'
   done
+  on "$1" ip -batch - <<<"$lines"
 }
 
 # set_forwarding 0|1 HOST...: of both families.
@@ -111,25 +111,40 @@ on() {
   esac
 }
 
+# beside HOST COMMAND...: runs it on the host's machine, in no namespace of the host's: for what concerns processes and the lab's files alone.
+beside() { if [[ ${host_holder[$1]} == remote ]]; then on "$@"; else "${@:2}"; fi; }
+
 # start HOST LOG COMMAND...: runs it there in the background and prints its process number.
 start() {
-  local name=$1
-  shift
+  local name=$1 log=$2
+  shift 2
   # shellcheck disable=SC2016
-  on "$name" bash -c 'log=$1; shift; setsid "$@" </dev/null >"$log" 2>&1 & echo $!' start "$@"
+  case ${host_holder[$name]} in
+    self) "$@" </dev/null >"$log" 2>&1 & ;;
+    remote)
+      on "$name" bash -c 'log=$1; shift; setsid "$@" </dev/null >"$log" 2>&1 & echo $!' start "$log" "$@"
+      return
+      ;;
+    *) krait-lab-enter "${host_holder[$name]}" "$@" </dev/null >"$log" 2>&1 & ;;
+  esac
+  disown
+  echo $!
 }
 
 # put_file HOST FILE TEXT
 put_file() {
   # shellcheck disable=SC2016
-  on "$1" bash -c 'printf "%s\n" "$2" >"$1"' put_file "$2" "$3"
+  case ${host_holder[$1]} in
+    self) printf '%s\n' "$3" >"$2" ;;
+    remote) on "$1" bash -c 'printf "%s\n" "$2" >"$1"' put_file "$2" "$3" ;;
+    *) printf '%s\n' "$3" >"/proc/${host_holder[$1]}/root$2" ;;
+  esac
 }
 
 # kill_hard HOST PID: SIGKILL, and waits until the process is gone.
 kill_hard() {
-  on "$1" kill -KILL "$2"
-  # shellcheck disable=SC2016
-  until_true 10 on "$1" bash -c '! kill -0 "$1"' gone "$2"
+  beside "$1" kill -KILL "$2"
+  until_true 10 beside "$1" eval "! kill -0 $2"
 }
 
 # Ends everything that lives in the hosts' namespaces, then the namespaces go by themselves.

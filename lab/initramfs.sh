@@ -3,7 +3,7 @@
 # and the scripts of lab/ and tests/vm/. Needs: root_dir, cache_dir, kernels.sh.
 
 lab_modules=(wireguard veth bridge tun virtio_pci virtio_net sch_ingress cls_bpf sch_netem nf_tables nft_ct nft_chain_nat nft_masq)
-lab_tools=(bash ip tc wg jq ping nsenter unshare mount setpriv nft dnsmasq)
+lab_tools=(ip tc wg jq ping setpriv nft dnsmasq) # busybox has the rest, which starts in a fraction of the time
 # The benchmarks' guest has more.
 bench_modules=(nft_compat xt_tcpudp)
 bench_tools=(iperf3 iptables-restore)
@@ -69,7 +69,7 @@ base_archive() {
   ln -s usr/sbin "$tree/sbin"
   ln -s usr/lib "$tree/lib"
   ln -s usr/lib64 "$tree/lib64"
-  cp "$cache_dir/busybox" "$tree/usr/bin/busybox"
+  cp "$cache_dir/busybox" "$cache_dir/bash" "$tree/usr/bin"
   [[ $kind != dom0* ]] || printf '%s\n' root:x:0:0::/root:/bin/sh krata-store:x:991:991::/:/bin/false krata-block:x:992:992::/:/bin/false \
     >"$tree/etc/passwd" # those of the packages
   for tool in "${tools[@]}"; do

@@ -81,13 +81,18 @@ unpack_packages() {
   )
 }
 
-# fetch_busybox: makes .cache/busybox. Not installed, since its package would replace another busybox of the user's.
-fetch_busybox() {
-  [[ ! -e $cache_dir/busybox ]] || return 0
-  unpack_packages "$cache_dir/busybox.new" busybox-static || return 1
-  mv "$cache_dir/busybox.new/bin/busybox" "$cache_dir/busybox"
-  rm -rf "$cache_dir/busybox.new"
+# fetch_static NAME PACKAGE [FILE]: makes .cache/NAME of the package's /bin/FILE (NAME). Not installed, since busybox's package would replace another one of
+# the user's.
+fetch_static() {
+  local new=$cache_dir/$1.new
+  [[ ! -e $cache_dir/$1 ]] || return 0
+  unpack_packages "$new" "$2" || return 1
+  mv "$new/bin/${3:-$1}" "$cache_dir/$1"
+  rm -rf "$new"
 }
+fetch_busybox() { fetch_static busybox busybox-static; }
+# Scenarios are forks of bash for the greater part, and without libraries there is less to copy.
+fetch_bash() { fetch_static bash bash-static bash-static; }
 
 # fetch_qemu: makes .cache/qemu/usr/bin/qemu-system-x86_64 and what it reads: the one of the backports, under which scenarios take
 # a third to nine tenths of the time that they take under bookworm's. The libraries are those of bookworm's, which is installed.

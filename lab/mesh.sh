@@ -35,11 +35,17 @@ routes_line() {
   ((${#tables[@]} == 0)) || echo "routes = [${tables[*]}]"
 }
 
+# shown: cat, without a process.
+shown() {
+  local text
+  IFS= read -rd '' text || printf '%s' "$text"
+}
+
 # mesh_config HOST ALL-HOSTS...: the text of HOST's krait.toml.
 mesh_config() {
   local name=$1 number=${host_number[$1]} peer n
   shift
-  cat <<END
+  shown <<END
 [host]
 name = "$name"
 identity = "$name"
@@ -53,7 +59,7 @@ END
   for peer in ${host_peers[$name]:-"$@"}; do
     [[ $peer != "$name" ]] || continue
     n=${host_number[$peer]}
-    cat <<END
+    shown <<END
 
 [[peer]]
 name = "$peer"
@@ -120,27 +126,26 @@ agent_start() {
 }
 
 # agent_cpu_ms HOST: its agent's, the kernel's part included.
-agent_cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/${agent_pid[$1]}/stat"; }
-
-agent_ready() { until_true 20 on "$1" krait status -o json; }
-
-agent_log() { on "$1" cat "$lab_dir/$1-agent.log"; }
-
-# metrics HOST: the metrics page as of now: what root asks for makes the agent read the page anew.
-metrics() {
-  on "$1" bash -c 'krait status -o json >/dev/null; exec 3<>/dev/tcp/127.0.0.1/9517 && printf "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" >&3 && cat <&3'
+agent_cpu_ms() {
+  local -a stat
+  read -ra stat <"/proc/${agent_pid[$1]}/stat"
+  echo $(((stat[13] + stat[14]) * 10))
 }
+
+# Looks for the socket first, which costs no process.
+agent_ready() { until_true 20 answers "$1"; }
+answers() {
+  local socket=/run/krait/krait.sock
+  [[ ! ${host_holder[$1]} =~ ^[0-9]+$ || -S /proc/${host_holder[$1]}/root$socket ]] && on "$1" krait status -o json
+}
+
+agent_log() { beside "$1" cat "$lab_dir/$1-agent.log"; }
+
+# metrics HOST: the metrics page as of now.
+metrics() { on "$1" krait-lab-metrics; }
 
 # metric HOST NAME [LABEL=VALUE...]: the sum of the lines of that name that carry these labels.
-metric() {
-  metrics "$1" | tr -d '\r' | awk -v name="$2" -v labels="${*:3}" '
-    BEGIN { n = split(labels, wanted, " "); for (i in wanted) sub(/=/, "=\"", wanted[i]) }
-    index($0, name "{") == 1 || index($0, name " ") == 1 {
-      for (i = 1; i <= n; i++) if (!index($0, wanted[i] "\"")) next
-      sum += $NF
-    }
-    END { printf "%.0f\n", sum }'
-}
+metric() { on "$1" krait-lab-metrics "${@:2}"; }
 
 # drops HOST REASON [DIRECTION]
 drops() { metric "$1" krait_drops_total "reason=$2" ${3:+"direction=$3"}; }
@@ -157,12 +162,12 @@ not() { ! "$@"; }
 
 # denied TEXT HOST REASON DIRECTION COMMAND...: the command fails and the counter moves.
 denied() {
-  local text=$1 host=$2 reason=$3 direction=$4 before
+  local text=$1 host=$2 reason=$3 direction=$4 before after
   shift 4
   before=$(drops "$host" "$reason" "$direction")
   check "$text: nothing passes" "" not "$@"
-  check "$text: counted" "$host $reason $direction: $before -> $(drops "$host" "$reason" "$direction")" \
-    rose "$host" "$reason" "$direction" "$before"
+  after=$(drops "$host" "$reason" "$direction")
+  check "$text: counted" "$host $reason $direction: $before -> $after" test "$after" -gt "$before"
 }
 
 # attachment HOST: tcx, clsact or none.
@@ -170,10 +175,11 @@ attachment() { on "$1" krait status -o json | member attachment; }
 
 # shook_hands HOST HOST...: the first has a session with each of the others.
 shook_hands() {
-  local name=$1 peer
+  local status peer
+  status=$(on "$1" krait status -o json)
   shift
   for peer in "$@"; do
-    [[ $(on "$name" krait status -o json | krait-lab-json "peers[name=$peer].last_handshake_s") =~ ^[1-9] ]] || return 1
+    [[ $(krait-lab-json "peers[name=$peer].last_handshake_s" <<<"$status") =~ ^[1-9] ]] || return 1
   done
 }
 
@@ -189,7 +195,7 @@ reload() {
 }
 
 # traffic HOST COMMAND STATE ...: krait-lab-traffic there; states are named, not pathed.
-traffic() { on "$1" krait-lab-traffic "$2" "$lab_dir/$1-$3" "${@:4}"; }
+traffic() { beside "$1" krait-lab-traffic "$2" "$lab_dir/$1-$3" "${@:4}"; }
 
 # serve HOST tcp|udp ADDRESS:PORT STATE [RATE] and send: in the background; serve returns when it listens.
 serve() {
@@ -200,8 +206,8 @@ send() {
   start "$1" "$lab_dir/$1-$4.log" krait-lab-traffic send "$2" "$3" "$lab_dir/$1-$4" "${@:5}" >/dev/null
 }
 
-# count HOST STATE FIELD: one field of a state file.
-count() { traffic "$1" show "$2" | member "$3"; }
+# count HOST STATE FIELD...: of a state file.
+count() { traffic "$1" show "${@:2}"; }
 
 # member NAME: of the JSON object on standard input, a number or a plain string that is in it once, without a program.
 member() {
@@ -226,6 +232,4 @@ opens() {
 settle() {
   traffic web pause "$1" && traffic db pause "$1" && until_true 10 nothing_missing "$1"
 }
-nothing_missing() {
-  [[ "$(count web "$1" sent) $(count db "$1" sent)" == "$(count db "$1" received) $(count web "$1" received)" ]]
-}
+nothing_missing() { [[ $(count web "$1" sent received) == "$(count db "$1" received sent)" ]]; }

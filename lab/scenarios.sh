@@ -11,7 +11,7 @@ racing_scenarios=(floods real_traffic revocation)
 is_racing() { [[ " ${racing_scenarios[*]} " == *" $1 "* ]]; }
 
 # What ./x builds for a guest.
-lab_programs=(krait krait-agent krait-inspect krait-join krait-link krait-coordinator krait-lab-json krait-lab-network krait-lab-traffic)
+lab_programs=(krait krait-agent krait-inspect krait-join krait-link krait-coordinator krait-lab-enter krait-lab-json krait-lab-metrics krait-lab-network krait-lab-traffic)
 
 # The programs that go into a guest.
 guest_programs() {

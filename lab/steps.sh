@@ -24,9 +24,15 @@ until_true() {
   shift
   until "$@" >/dev/null 2>&1; do
     ((SECONDS < end)) || return 1
-    sleep "0.$tenths"
+    nap "0.$tenths"
     ((tenths == 9)) || tenths=$((tenths + 1))
   done
+}
+
+# nap SECONDS: sleeps, without a process: nobody ever writes there.
+nap() {
+  [[ -p /tmp/nap ]] || mkfifo /tmp/nap
+  read -rt "$1" <>/tmp/nap || true
 }
 
 title() { printf '\n%s\n' "$*"; }

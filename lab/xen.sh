@@ -6,7 +6,7 @@ declare -A dom0_kernel=([4.17]=6.1 [4.20]=6.12)
 xen_scenario_seconds=600 # and more for each that follows in a row
 
 dom0_modules=(xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc)
-dom0_tools=(bash docker-registry mke2fs)
+dom0_tools=(docker-registry mke2fs)
 dom0_programs=(krata-lab-zone krata-store krata krata-image kratad krata-block krata-init) # what ./x builds for domain 0
 zone_programs=(krata-lab-guest krata-lab-hostile) # and for zones: a program in Linux, and a kernel
 

@@ -19,7 +19,7 @@ constexpr std::string_view kUsage = R"(usage:
   krait-lab-traffic serve|send udp ADDRESS:PORT STATE [RECORDS-PER-SECOND [RECORD-BYTES [SEGMENTS]]]
                                    runs until SIGTERM; STATE is the file that the calls below read; SEGMENTS records go to
                                    the kernel in one piece
-  krait-lab-traffic show STATE     prints the counts as JSON
+  krait-lab-traffic show STATE FIELD...        prints these counts in a line: connections, sent, received, misplaced, last_ns, ...
   krait-lab-traffic ready STATE SECONDS        waits until it listens, or sends
   krait-lab-traffic wait STATE RECORDS SECONDS waits until that many records have been received
   krait-lab-traffic more STATE RECORDS SECONDS the same, counted from now on
@@ -95,6 +95,19 @@ int send_icmp(const std::string& address, std::string_view hex) {
   return sent ? 0 : fail(sent.error());
 }
 
+int show(const lab::State& state, Arguments fields) {
+  std::string line;
+  for (const auto& name : fields) {
+    const auto field = state.field(name);
+    if (!field) {
+      return usage();
+    }
+    line += fmt::format("{}{}", line.empty() ? "" : " ", *field);
+  }
+  std::puts(line.c_str());
+  return 0;
+}
+
 int count_within(const lab::State& state, Arguments args) {
   std::uint64_t after_ns = 0;
   std::uint64_t until_ns = 0;
@@ -140,7 +153,8 @@ int dispatch(Arguments args) {
   }
   const bool waits = (command == "ready" && args.size() == 3) ||
                      ((command == "wait" || command == "more" || command == "within") && args.size() == 4);
-  const bool plain = (command == "show" || command == "stop" || command == "pause") && args.size() == 2;
+  const bool plain =
+      (command == "show" && args.size() >= 3) || ((command == "stop" || command == "pause") && args.size() == 2);
   if (!waits && !plain) {
     return usage();
   }
@@ -149,8 +163,7 @@ int dispatch(Arguments args) {
     return fail(state.error());
   }
   if (command == "show") {
-    fmt::print("{}\n", state->json());
-    return 0;
+    return show(*state, args.subspan(2));
   }
   if (command == "within") {
     return count_within(*state, args);

@@ -1,13 +1,13 @@
 #include "lab/traffic/state.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <ctime>
@@ -24,26 +24,6 @@ std::uint64_t clock_ns(clockid_t clock) {
   timespec now{};
   ::clock_gettime(clock, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-const char* phase_text(Phase phase) {
-  switch (phase) {
-    case Phase::none:
-      return "none";
-    case Phase::listening:
-      return "listening";
-    case Phase::connecting:
-      return "connecting";
-    case Phase::connected:
-      return "connected";
-    case Phase::paused:
-      return "paused";
-    case Phase::closed:
-      return "closed";
-    case Phase::finished:
-      return "finished";
-  }
-  return "unknown";
 }
 
 }  // namespace
@@ -154,13 +134,20 @@ bool State::wait(const std::function<bool(const Counts&)>& holds, std::uint64_t 
   return held;
 }
 
-std::string State::json() const {
+std::optional<std::uint64_t> State::field(std::string_view name) const {
   const Counts& c = *counts_;
-  return fmt::format(
-      R"({{"phase":"{}","pid":{},"error":{},"connections":{},"sent":{},"received":{},"highest":{},"misplaced":{},)"
-      R"("first_ns":{},"last_ns":{},"largest_gap_ns":{}}})",
-      phase_text(c.phase.load()), c.pid.load(), c.error.load(), c.connections.load(), c.sent.load(), c.received.load(),
-      c.highest.load(), c.misplaced.load(), c.first_ns.load(), c.last_ns.load(), c.largest_gap_ns.load());
+  const std::array<std::pair<std::string_view, std::uint64_t>, 10> fields{{{"pid", c.pid},
+                                                                           {"error", c.error},
+                                                                           {"connections", c.connections},
+                                                                           {"sent", c.sent},
+                                                                           {"received", c.received},
+                                                                           {"highest", c.highest},
+                                                                           {"misplaced", c.misplaced},
+                                                                           {"first_ns", c.first_ns},
+                                                                           {"last_ns", c.last_ns},
+                                                                           {"largest_gap_ns", c.largest_gap_ns}}};
+  const auto* const field = std::ranges::find(fields, name, [](const auto& one) { return one.first; });
+  return field == fields.end() ? std::nullopt : std::optional(field->second);
 }
 
 }  // namespace lab

@@ -6,7 +6,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/result.h"
 
@@ -59,7 +61,8 @@ class State {
 
   // Blocks until `holds` or the time is up; false then.
   [[nodiscard]] bool wait(const std::function<bool(const Counts&)>& holds, std::uint64_t max_ms) const;
-  [[nodiscard]] std::string json() const;
+  // A number of Counts by its name there; nothing where none is called so.
+  [[nodiscard]] std::optional<std::uint64_t> field(std::string_view name) const;
   // Records that the kernel got later than `after_ns` and not later than `until_ns`; of more than kTimes the last ones
   // only.
   [[nodiscard]] std::uint64_t received_within(std::uint64_t after_ns, std::uint64_t until_ns) const;

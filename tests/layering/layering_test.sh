@@ -55,6 +55,7 @@ declare -A may_include=(
   [krata/daemon]="common common/cli/options.h common/event common/frame krata/block/counters.h krata/boot krata/bundle krata/channel krata/console krata/control krata/kernel krata/model krata/reconcile krata/state krata/store/client.h krata/xen"
   [krata/cli]="common common/cli common/event krata/console krata/control krata/image krata/kernel krata/model krata/store/serving.h"
   [krata/store]="common common/cli/options.h common/confine common/event common/frame krata/xen"
+  [lab/metrics]="common common/event"
   [lab/network]="common krait/config krait/control krait/crypto krait/model krait/plan krait/trust"
   [lab/traffic]="common"
   [lab/hostile]=""

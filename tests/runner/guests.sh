@@ -37,7 +37,7 @@ begin_scenario() { begin "${1//[ \/]/-}" vm_scenario "$@"; }
 
 # Those that set the guest's clock or fill its memory come last in theirs.
 last_scenarios=(dns_endpoint faults_host)
-lanes=5
+lanes=3
 
 # What these are about is user space, which is the same with each kernel: ./x test has one kernel run each of them, in turn;
 # ./x test --all and ./x test NAME have both.

@@ -59,7 +59,7 @@ check "a reload leaves a living session alone" "$(peer endpoint)" endpoint_is 19
 on db ip addr add 192.0.2.22/24 dev eth0
 on db ip addr del 192.0.2.2/24 dev eth0
 on db ip addr show dev eth0 | grep -q 192.0.2.22/24 || on db ip addr add 192.0.2.22/24 dev eth0
-check "db roams to 192.0.2.22" "" until_true 20 bash -c "nsenter --target ${host_holder[db]} --net ping -c 1 -W 1 192.0.2.1"
+check "db roams to 192.0.2.22" "" until_true 20 bash -c "krait-lab-enter ${host_holder[db]} ping -c 1 -W 1 192.0.2.1"
 on db wg set wg0 peer "${public_key[web]}" persistent-keepalive 1
 check "web follows" "" until_true 20 endpoint_is 192.0.2.22:51820
 on db wg set wg0 peer "${public_key[web]}" persistent-keepalive 0

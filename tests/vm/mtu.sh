@@ -88,21 +88,21 @@ check "never less than IPv6 takes" "$(mtu web)" has_mtu web 1280
 # A path MTU that the kernel has learned: anybody who can write a packet with another's address tells it one.
 host_new office
 learned() { [[ $(on db ip route get "$1") == *"mtu $2"* ]]; }
-# forged FAMILY FROM TO LEAST FITTING: `office` tells db that its packets to web are too big.
+# forged FAMILY FROM TO LEAST FITTING ENDPOINT: `office` tells db that its packets to web, which is at that endpoint, are too big.
 forged() {
-  local family=$1 from=$2 to=$3 least=$4 fitting=$5
+  local family=$1 from=$2 to=$3 least=$4 fitting=$5 endpoint=$6
   on office krait-lab-traffic icmp "$from" "$(too_big "$least" "$from" "$to" 17 51820 51820)"
   check "$family: one forged ICMP message, and the kernel has learned a path MTU" "$(on db ip route get "$to")" \
     until_true 10 learned "$to" "$least"
   put_policy db "${granted[@]}" "db web tcp/$fitting"
+  on db wg set wg0 peer "${public_key[web]}" endpoint "$endpoint" # here, for web's next packet may bring the former one back
   reload db
   check "$family: wg0's MTU stays" "$(mtu db)" has_mtu db "$fitting"
   check "$family: what the kernel cuts arrives" "" transfers alice bob 10.2.2.2:5432 "cut-$family"
 }
 on web ip route del 192.0.2.2/32 dev eth0
-forged IPv4 192.0.2.2 192.0.2.1 600 1340
-on db wg set wg0 peer "${public_key[web]}" endpoint '[2001:db8::1]:51820'
-forged IPv6 2001:db8::2 2001:db8::1 1300 1320
+forged IPv4 192.0.2.2 192.0.2.1 600 1340 192.0.2.1:51820
+forged IPv6 2001:db8::2 2001:db8::1 1300 1320 '[2001:db8::1]:51820'
 # Who wants the kernel not to believe it either, locks the route's.
 on db ip route replace 192.0.2.1/32 dev eth0 mtu lock 1400
 on db wg set wg0 peer "${public_key[web]}" endpoint '192.0.2.1:51820'

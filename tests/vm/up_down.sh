@@ -23,7 +23,7 @@ check "krait down" "" on db krait down
 check "nothing is left" "$(left_over)" nothing_left
 check "db sends redirects, as it did before" "" test "$(redirects)" = 1
 check "the agent has ended" "" until_true 10 bash -c "! kill -0 ${agent_pid[db]}"
-check "web pings db in vain" "" bash -c "! nsenter --target ${host_holder[web]} --net ping -c 1 -W 2 10.90.0.2"
+check "web pings db in vain" "" bash -c "! krait-lab-enter ${host_holder[web]} ping -c 1 -W 2 10.90.0.2"
 check "krait down once more" "$(on db krait down 2>&1)" on db krait down
 check "krait up" "$(on db krait up 2>&1)" on db krait status
 check "web pings db again" "" until_true 20 on web ping -c 1 -W 2 10.90.0.2
