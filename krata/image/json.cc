@@ -1,5 +1,6 @@
 #include "krata/image/json.h"
 
+#include "common/json.h"
 #include "krata/image/limits.h"
 #include "krata/image/text.h"
 
