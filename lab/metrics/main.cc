@@ -33,7 +33,7 @@ constexpr std::size_t kMaxPageBytes = std::size_t{64} << 20U;
 // What root asks for makes the agent read its counters anew. The answer itself is of no use here.
 Result<void> have_read_anew() {
   KRAIT_TRY(const auto agent, common::connect_unix(kSocket));
-  KRAIT_CHECK(common::write_all(agent.get(), "{\"request\":\"rules\"}\n", kSocket));
+  KRAIT_CHECK(common::write_all(agent.get(), "{\"request\":\"status\"}\n", kSocket));
   std::vector<char> chunk(65536);
   for (ssize_t got = 1; got > 0;) {
     got = ::recv(agent.get(), chunk.data(), chunk.size(), 0);
