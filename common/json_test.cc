@@ -34,5 +34,23 @@ TEST(Json, HoldsTheLargestNumber) {
   EXPECT_EQ(find_number(parse_json(R"({"n":18446744073709551616})"), "n"), std::nullopt);
 }
 
+TEST(Json, TooDeepIsNone) {
+  const auto nested = [](std::size_t depth, const char* open, const char* close) {
+    std::string text;
+    for (std::size_t i = 0; i < depth; ++i) {
+      text += open;
+    }
+    text += "0";
+    for (std::size_t i = 0; i < depth; ++i) {
+      text += close;
+    }
+    return text;
+  };
+  EXPECT_FALSE(parse_json(nested(kMaxJsonDepth, "[", "]")).is_discarded());
+  EXPECT_TRUE(parse_json(nested(kMaxJsonDepth + 1, "[", "]")).is_discarded());
+  EXPECT_TRUE(parse_json(nested(150'000, R"({"":)", "}")).is_discarded());
+  EXPECT_FALSE(parse_json('"' + std::string(200, '[') + R"(\"[")").is_discarded()) << "what is quoted does not nest";
+}
+
 }  // namespace
 }  // namespace common

@@ -59,6 +59,17 @@ TEST(Protocol, SaysWhatIsWrong) {
   EXPECT_EQ(refusal(R"({"request":"logs","zone":"a","follow":1})"), "the member follow must be true or false");
 }
 
+// Copying it would take more stack than there is.
+TEST(Protocol, WhatNestsWithoutEndIsRefused) {
+  constexpr std::size_t kDepth = 150'000;
+  std::string line = R"({"request":"update","zone":"x","resources":{"a":)";
+  for (std::size_t i = 0; i < kDepth; ++i) {
+    line += R"({"":)";
+  }
+  line += "0" + std::string(kDepth + 2, '}');
+  EXPECT_EQ(refusal(line), R"(a request is one JSON object on a line, as {"request":"zones"})");
+}
+
 TEST(Protocol, InputAndBack) {
   const Input input{
       .bytes = std::string("a\0b", 3), .is_end = true, .size = WindowSize{.rows = 1, .columns = 2}, .signal = 2};
@@ -97,6 +108,11 @@ TEST(Protocol, OnlyWhoMayChangeSomethingHearsWhatAZoneWasTold) {
   const std::string restricted = zones_json({view}, Disclosure::restricted).dump();
   EXPECT_EQ(restricted.find("secret"), std::string::npos) << restricted;
   EXPECT_NE(restricted.find(R"("name":"web")"), std::string::npos) << restricted;
+  view.note = "secret";
+  view.record.end = model::End{.reason = model::End::Reason::not_started, .code = 127, .text = "run 'secret'"};
+  const std::string ended = zones_json({view}, Disclosure::restricted).dump();
+  EXPECT_EQ(ended.find("secret"), std::string::npos) << ended;
+  EXPECT_NE(ended.find(R"("code":127)"), std::string::npos) << ended;
 }
 
 TEST(Protocol, TheLastLinesOfALogMayBeNone) {

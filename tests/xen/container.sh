@@ -42,6 +42,14 @@ out=$(su -s /bin/sh krata-block -c 'krata zone show two -o json' 2>&1)
 hears_no_command() { grep -q '"name":"two"' <<<"$out" && ! grep -q sleep <<<"$out"; }
 check "others see the zone, and not its command" "$out" hears_no_command
 
+# shellcheck disable=SC2016 # what the other user's shell expands
+su -s /bin/sh krata-block -c 'for i in 1 2 3 4 5 6 7 8 9 10; do krata zone watch >/dev/null 2>&1 & done; wait' &
+watches() { [ "$(pidof krata | wc -w)" = "$1" ]; }
+check "of ten that another user watches with two give way" "$(pidof krata | wc -w)" until_true 60 watches 8
+check "and who may change something is heard" "$(krata zone exec two hostname 2>&1)" test "$(krata zone exec two hostname)" = two
+pkill -x krata
+wait $!
+
 block=$(cat /var/lib/krata/zones/*/block.pid)
 kill -KILL "$block"
 other_block() { [ "$(cat /var/lib/krata/zones/*/block.pid)" != "$block" ] && kill -0 "$(cat /var/lib/krata/zones/*/block.pid)"; }
