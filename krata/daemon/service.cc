@@ -26,6 +26,10 @@ namespace {
 
 constexpr std::uint32_t kStopPatienceS = 10;  // as docker's
 
+Disclosure disclosure_to(const common::Client& client) {
+  return client.may_change ? Disclosure::full : Disclosure::restricted;
+}
+
 Json with_zone(const Zone& zone, Disclosure disclosure) {
   return {{"version", control::kProtocolVersion}, {"zone", control::zone_json(zone.view_with_disks(), disclosure)}};
 }
@@ -111,11 +115,10 @@ common::Answer Service::answer(std::string_view line, const common::Client& clie
   if (control::needs_right(request->ask) && !client.may_change) {
     return {.bytes = error_line(Error(ErrorCode::permission, common::refusal(rights_, control::kGroup)))};
   }
-  const auto disclosure = client.may_change ? Disclosure::full : Disclosure::restricted;
   if (is_talk(request->ask)) {
     return hand_over(std::move(*request), client);
   }
-  const auto json = answer_once(*request, disclosure);
+  const auto json = answer_once(*request, disclosure_to(client));
   daemon_.host().watches.dispatch();
   metrics_->forget();
   return {.bytes = json ? common::json_line(*json) : error_line(json.error())};
@@ -194,7 +197,7 @@ void Service::begin_talk(const control::Request& request, const common::Client& 
     zone = *found;
   }
   const std::uint64_t id = next_talk_++;
-  auto talk = make_talk(daemon_, zone, request);
+  auto talk = make_talk(daemon_, zone, request, disclosure_to(client));
   Talk* opened = talk.get();
   talks_[id] = {.client = client, .talk = std::move(talk)};
   if (auto begun = opened->open(std::move(connection), std::move(input), [this, id] { talks_.erase(id); }); !begun) {

@@ -25,11 +25,15 @@ constexpr std::size_t kMaxSending = std::size_t{256} << 10U;  // of a log that w
 // Each zone and its changes, in few words: a list of all fits into what may wait to be read.
 class WatchTalk final : public Talk, public DaemonListener {
  public:
-  explicit WatchTalk(Daemon& daemon) : Talk(daemon, nullptr) {}
+  WatchTalk(Daemon& daemon, control::Disclosure disclosure) : Talk(daemon, nullptr), disclosure_(disclosure) {}
   ~WatchTalk() override { daemon().remove(*this); }
 
   void zone_changed(const Zone& zone) override {
-    say({{"zone", control::zone_json(zone.view(), control::Disclosure::restricted)}});
+    control::Json json = control::zone_json(zone.view(), disclosure_);
+    for (const char* large : {"command", "env"}) {
+      json["spec"].erase(large);
+    }
+    say({{"zone", std::move(json)}});
   }
   void zone_gone(const Zone& zone) override {
     say({{"gone", zone.record().spec.name}, {"id", zone.record().id.text()}});
@@ -42,6 +46,9 @@ class WatchTalk final : public Talk, public DaemonListener {
     }
     daemon().add(*this);
   }
+
+ private:
+  control::Disclosure disclosure_;
 };
 
 // Until the container has ended, and is not started anew.
@@ -203,7 +210,8 @@ bool is_talk(Ask ask) {
          ask == Ask::destroy;
 }
 
-std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Request& request) {
+std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Request& request,
+                                control::Disclosure disclosure) {
   switch (request.ask) {
     case Ask::wait:
       return std::make_unique<WaitTalk>(daemon, zone);
@@ -216,7 +224,7 @@ std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Reque
     case Ask::exec:
       return make_exec(daemon, zone, *request.exec);
     default:
-      return std::make_unique<WatchTalk>(daemon);
+      return std::make_unique<WatchTalk>(daemon, disclosure);
   }
 }
 

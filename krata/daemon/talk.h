@@ -51,7 +51,8 @@ class Talk : public ZoneListener {
 };
 
 // What the request turns its connection into. `zone`: null for those that are about all.
-std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Request& request);
+std::unique_ptr<Talk> make_talk(Daemon& daemon, Zone* zone, const control::Request& request,
+                                control::Disclosure disclosure);
 
 // Whether a request's connection becomes one.
 bool is_talk(control::Ask ask);
