@@ -98,13 +98,13 @@ TEST_F(LineStreamTest, LeavesOthersTheirTurn) {
   constexpr std::size_t kLines = 60'000;
   std::array<int, 2> ends{};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-  Fd client(ends[1]);
-  std::size_t told_before = kLines;
+  const Fd client(ends[1]);
+  start(std::string(kLines, '\n'));
+  std::size_t told_before = 0;
   const auto other = LineStream::create(
       *loop_, Fd(ends[0]), "hello\n",
       {.line = [&](std::string_view /*line*/) { told_before = lines_.size(); }, .drained = {}, .closed = [] {}});
   ASSERT_TRUE(other);
-  start(std::string(kLines, '\n'));
   wanted_lines_ = kLines;
   ASSERT_TRUE(loop_->run());
   EXPECT_EQ(lines_.size(), kLines);
