@@ -100,7 +100,7 @@ TEST_F(LineStreamTest, LeavesOthersTheirTurn) {
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
   const Fd client(ends[1]);
   start(std::string(kLines, '\n'));
-  std::size_t told_before = 0;
+  std::size_t told_before = kLines;
   const auto other = LineStream::create(
       *loop_, Fd(ends[0]), "hello\n",
       {.line = [&](std::string_view /*line*/) { told_before = lines_.size(); }, .drained = {}, .closed = [] {}});
