@@ -221,8 +221,8 @@ Result<void> top(const TopFlags& flags, Output& output) {
 
 Error cut_off(std::string_view what) {
   return {ErrorCode::unavailable,
-          fmt::format("kratad has closed the connection: it has ended, or 1 MiB was there that nobody read; nothing "
-                      "happened to {}",
+          fmt::format("kratad has closed the connection: it has ended, 1 MiB was there that nobody read, or a newer one "
+                      "took its place; nothing happened to {}",
                       what)};
 }
 

@@ -212,9 +212,14 @@ void Zone::wait_for_next() {
 
 // True: it is to be looked at again at once.
 bool Zone::take(const Observed& observed, const reconcile::Outcome& outcome) {
-  for (const reconcile::FailedStep& noted : outcome.noted) {
-    host_.log.warning(fmt::format("zone {}: {}", record_.spec.name, noted.error.text()));
+  std::string noted;
+  for (const reconcile::FailedStep& step : outcome.noted) {
+    noted += fmt::format("{}{}", noted.empty() ? "" : "; ", step.error.text());
   }
+  if (!noted.empty() && noted != noted_) {  // said once: it is tried again and again
+    host_.log.warning(fmt::format("zone {}: {}", record_.spec.name, noted));
+  }
+  noted_ = std::move(noted);
   if (outcome.failed) {
     fail(observed, *outcome.failed);
     return has_given_up_ && failures_ == 0;

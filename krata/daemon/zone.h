@@ -138,6 +138,7 @@ class Zone final : public reconcile::StepPort {
   bool has_given_up_ = false;
   std::string failure_;      // why it was given up, or what is tried again
   int failures_ = 0;         // in a row
+  std::string noted_;        // what failed beside the last steps
   bool is_waiting_ = false;  // for a time at which to look again
   std::chrono::seconds patience_{10};
   Clock::time_point patience_end_{};
