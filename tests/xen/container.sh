@@ -47,7 +47,7 @@ su -s /bin/sh krata-block -c 'for i in 1 2 3 4 5 6 7 8 9 10; do krata zone watch
 watches() { [ "$(pidof krata | wc -w)" = "$1" ]; }
 check "of ten that another user watches with two give way" "$(pidof krata | wc -w)" until_true 60 watches 8
 check "and who may change something is heard" "$(krata zone exec two hostname 2>&1)" test "$(krata zone exec two hostname)" = two
-pkill -x krata
+killall krata
 wait $!
 
 block=$(cat /var/lib/krata/zones/*/block.pid)
