@@ -35,8 +35,8 @@ routes_line() {
   ((${#tables[@]} == 0)) || echo "routes = [${tables[*]}]"
 }
 
-# shown: cat, without a process.
-shown() {
+# printed: cat, without a process.
+printed() {
   local text
   IFS= read -rd '' text || printf '%s' "$text"
 }
@@ -45,7 +45,7 @@ shown() {
 mesh_config() {
   local name=$1 number=${host_number[$1]} peer n
   shift
-  shown <<END
+  printed <<END
 [host]
 name = "$name"
 identity = "$name"
@@ -59,7 +59,7 @@ END
   for peer in ${host_peers[$name]:-"$@"}; do
     [[ $peer != "$name" ]] || continue
     n=${host_number[$peer]}
-    shown <<END
+    printed <<END
 
 [[peer]]
 name = "$peer"
