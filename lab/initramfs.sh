@@ -69,7 +69,7 @@ base_archive() {
   ln -s usr/sbin "$tree/sbin"
   ln -s usr/lib "$tree/lib"
   ln -s usr/lib64 "$tree/lib64"
-  cp "$cache_dir/busybox" "$cache_dir/bash" "$tree/usr/bin"
+  cp "$cache_dir/busybox" "$cache_dir/bash" "$tree/usr/bin" || return 1
   [[ $kind != dom0* ]] || printf '%s\n' root:x:0:0::/root:/bin/sh krata-store:x:991:991::/:/bin/false krata-block:x:992:992::/:/bin/false \
     >"$tree/etc/passwd" # those of the packages
   for tool in "${tools[@]}"; do
