@@ -101,7 +101,7 @@ bool LineStream::read_some() {
 // many as bytes; those that are left after some of them are told in a turn of their own.
 bool LineStream::tell_lines() {
   const std::shared_ptr<bool> is_alive = is_alive_;
-  const std::string lines = std::exchange(input_, {});
+  std::string lines = std::exchange(input_, {});
   std::size_t at = 0;
   for (int told = 0; is_input_wanted_ && !is_finishing_ && told < kMaxLinesOfTurn; ++told) {
     const std::size_t end = lines.find('\n', at);
@@ -116,7 +116,8 @@ bool LineStream::tell_lines() {
       return false;
     }
   }
-  input_ = lines.substr(at);
+  lines.erase(0, at);
+  input_ = std::move(lines);
   return true;
 }
 

@@ -254,10 +254,11 @@ Json zone_json(const ZoneView& view, Disclosure disclosure) {
                                 {"max_memory_kib", view.use->max_memory_kib},
                                 {"cpus", view.use->cpus}}
                          : Json();
+  if (disclosure != Disclosure::full) {
+    json["spec"].erase("command");
+    json["spec"].erase("env");
+  }
   if (disclosure == Disclosure::restricted) {
-    for (const char* secret : {"command", "env"}) {
-      json["spec"].erase(secret);
-    }
     json["note"] = "";
     if (record.end) {
       json["end"]["text"] = "";

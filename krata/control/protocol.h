@@ -77,9 +77,9 @@ Json request_json(const Request& request);
 bool needs_right(Ask ask);
 std::string_view name_of(Ask ask);
 
-// What is told of a zone: restricted leaves out what may hold passwords: its command, its environment, and words about
-// what failed, which name the command.
-enum class Disclosure : std::uint8_t { full, restricted };
+// What is told of a zone: brief leaves out its command and environment, which may be long and hold passwords;
+// restricted besides the words about what failed, which name the command.
+enum class Disclosure : std::uint8_t { full, brief, restricted };
 
 Json zone_json(const ZoneView& view, Disclosure disclosure);
 Json zones_json(const std::vector<ZoneView>& views, Disclosure disclosure);

@@ -25,16 +25,11 @@ constexpr std::size_t kMaxSending = std::size_t{256} << 10U;  // of a log that w
 // Each zone and its changes, in few words: a list of all fits into what may wait to be read.
 class WatchTalk final : public Talk, public DaemonListener {
  public:
-  WatchTalk(Daemon& daemon, control::Disclosure disclosure) : Talk(daemon, nullptr), disclosure_(disclosure) {}
+  WatchTalk(Daemon& daemon, control::Disclosure disclosure)
+      : Talk(daemon, nullptr), disclosure_(std::max(disclosure, control::Disclosure::brief)) {}
   ~WatchTalk() override { daemon().remove(*this); }
 
-  void zone_changed(const Zone& zone) override {
-    control::Json json = control::zone_json(zone.view(), disclosure_);
-    for (const char* large : {"command", "env"}) {
-      json["spec"].erase(large);
-    }
-    say({{"zone", std::move(json)}});
-  }
+  void zone_changed(const Zone& zone) override { say({{"zone", control::zone_json(zone.view(), disclosure_)}}); }
   void zone_gone(const Zone& zone) override {
     say({{"gone", zone.record().spec.name}, {"id", zone.record().id.text()}});
   }

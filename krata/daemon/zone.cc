@@ -102,7 +102,7 @@ Observed Zone::observe(std::span<const xen::DomainInfo> domains) {
   return observed;
 }
 
-Goal Zone::goal() const { return is_held_ && record_.goal == Goal::run ? Goal::stop : record_.goal; }
+Goal Zone::goal() const { return reconcile::goal_now(record_.goal, is_held_); }
 
 bool Zone::wants_to_run() const { return goal() == Goal::run && !record_.end && !has_given_up_; }
 
@@ -242,7 +242,7 @@ void Zone::fail(const Observed& observed, const reconcile::FailedStep& failed) {
   ++failures_;
   // Who was told to end it is not to wait for words that cannot be had.
   has_given_up_ =
-      has_given_up_ || (failures_ >= kMaxFailures && (observed.domain == Domain::over || record_.goal != Goal::run));
+      has_given_up_ || (failures_ >= kMaxFailures && (observed.domain == Domain::over || goal() != Goal::run));
   again_after(std::min(kFirstRetry * (1 << std::min(failures_, 10)), kMaxRetry));
 }
 

@@ -16,8 +16,8 @@ using Json = nlohmann::json;
 
 Json parse_json(std::string_view text);  // of bounded size and depth; is_discarded() where it is none
 
-// One object of at most limits::kDocumentBytes, nested at most limits::kJsonDepth deep. `what` names it in errors, all
-// of which are invalid_input. Of equal keys the last one counts.
+// One object of at most limits::kDocumentBytes, nested at most common::kMaxJsonDepth deep. `what` names it in errors,
+// all of which are invalid_input. Of equal keys the last one counts.
 common::Result<Json> parse_object(std::string_view text, std::string_view what);
 common::Result<Json> parse_array(std::string_view text, std::string_view what);  // the same of a list
 

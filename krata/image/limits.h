@@ -12,7 +12,6 @@ inline constexpr std::uint64_t kGib = std::uint64_t{1} << 30U;
 
 // Documents. 4 MiB is what registries must take (distribution-spec, "Pushing Manifests").
 inline constexpr std::uint64_t kDocumentBytes = 4 * kMib;
-inline constexpr std::size_t kJsonDepth = 64;
 inline constexpr std::size_t kIndexEntries = 1024;
 inline constexpr int kIndexDepth = 4;  // an index may name an index (image-spec, "Image Index")
 inline constexpr std::size_t kLayers = 512;

@@ -20,13 +20,24 @@ using common::Result;
 
 namespace {
 
+// squashfs, unless it cannot hold the tree and nobody insists on it.
+Result<Format> format_for(const Tree& tree, std::optional<Format> wanted) {
+  if (wanted == Format::erofs) {
+    return Format::erofs;
+  }
+  if (auto held = check_squashfs(tree); !held) {
+    return wanted ? Result<Format>(std::move(held.error())) : Format::erofs;
+  }
+  return Format::squashfs;
+}
+
 Result<Packed> pack_now(Source& source, const PackOptions& options, Progress& progress) {
   KRAIT_TRY(auto file, NewFile::create(options.file));
   KRAIT_TRY(auto image, resolve_image(source, options.platform));
   KRAIT_TRY(auto layers, source.layers(image.manifest.layers, progress));
   KRAIT_TRY(const auto unpacked, unpack(image, std::move(layers), common::directory_of(options.file), progress));
   progress.begun(fmt::format("write {}", options.file));
-  const Format format = options.format.value_or(check_squashfs(unpacked.tree) ? Format::squashfs : Format::erofs);
+  KRAIT_TRY(const Format format, format_for(unpacked.tree, options.format));
   const auto write = format == Format::squashfs ? write_squashfs : write_erofs;
   KRAIT_CHECK(write(unpacked.tree, unpacked.spool, file.fd()));
   struct stat status{};

@@ -375,9 +375,6 @@ Result<void> check_squashfs(const Tree& tree) {
                                                    kMaxOwners));
 }
 
-Result<void> write_squashfs(const Tree& tree, const Spool& spool, int fd) {
-  KRAIT_CHECK(check_squashfs(tree));
-  return Writer(tree, spool, fd).write();
-}
+Result<void> write_squashfs(const Tree& tree, const Spool& spool, int fd) { return Writer(tree, spool, fd).write(); }
 
 }  // namespace krata::image

@@ -25,6 +25,10 @@ std::optional<std::int64_t> restart_at_s(const model::ZoneRecord& record, std::u
   return record.ended_s + std::min(delay, kMaxDelay).count();
 }
 
+model::Goal goal_now(model::Goal goal, bool is_held) {
+  return is_held && goal == model::Goal::run ? model::Goal::stop : goal;
+}
+
 std::uint32_t count_failures(const model::ZoneRecord& record, std::uint32_t before) {
   if (!record.end || !record.end->is_failure() || was_held(record)) {
     return 0;

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "krata/reconcile/restart.h"
 #include "krata/reconcile/simulated_world.h"
 
 namespace krata::reconcile::simulation {
@@ -112,14 +113,9 @@ class History {
     }
   }
 
-  // As the daemon has it (krata/daemon/zone.h).
-  [[nodiscard]] model::Goal goal() const {
-    return world_.is_held && world_.record->goal == model::Goal::run ? model::Goal::stop : world_.record->goal;
-  }
-
   void look() {
     const Observed observed = world_.observe();
-    const model::Goal wanted = goal();
+    const model::Goal wanted = goal_now(world_.record->goal, world_.is_held);
     auto planned = steps(wanted, observed);
     plant(defect_, planned);
     Disturbed port(world_, random_, is_quiet_);
