@@ -220,10 +220,11 @@ Result<void> top(const TopFlags& flags, Output& output) {
 }  // namespace
 
 Error cut_off(std::string_view what) {
-  return {ErrorCode::unavailable,
-          fmt::format("kratad has closed the connection: it has ended, 1 MiB was there that nobody read, or a newer one "
-                      "took its place; nothing happened to {}",
-                      what)};
+  return {
+      ErrorCode::unavailable,
+      fmt::format("kratad has closed the connection: it has ended, 1 MiB was there that nobody read, or a newer one "
+                  "took its place; nothing happened to {}",
+                  what)};
 }
 
 Result<void> wait_for(const std::string& socket, const std::string& zone, Output& output) {
