@@ -172,6 +172,7 @@ Guest::~Guest() {
 void Guest::note(const channel::Event& event) {
   if (const auto* output = std::get_if<channel::Output>(&event)) {
     text[output->session] += output->bytes;
+    (output->stream == channel::Stream::output ? output_text : error_text)[output->session] += output->bytes;
     host.output_taken(output->session, output->bytes.size());
   } else if (const auto* exited = std::get_if<channel::Exited>(&event)) {
     exits[exited->session] = exited->exit;

@@ -57,7 +57,9 @@ class Guest {
   [[nodiscard]] std::string console() const;
 
   channel::Channel host;
-  std::map<channel::SessionId, std::string> text;  // both streams
+  std::map<channel::SessionId, std::string> text;         // both streams, in whichever order init read them
+  std::map<channel::SessionId, std::string> output_text;  // the one alone
+  std::map<channel::SessionId, std::string> error_text;   // and the other
   std::map<channel::SessionId, channel::Exit> exits;
   std::map<channel::SessionId, std::string> refusals;
   std::vector<std::string> faults;
