@@ -57,10 +57,11 @@ ctest_group() {
   ((bad == 0)) || show_failures "$log"
 }
 
+# What failed where, last: CI's page has the end alone.
 show_failures() {
-  grep -E -A8 '\*\*\*|^[0-9]+: .*(FAILED|Failure$|ERROR:)' "$1" | head -n 60 || true
   echo "    all of it: ${1#"$root_dir/"}"
-  tail -n 15 "$1"
+  grep -E '\*\*\*' "$1" || tail -n 15 "$1"
+  grep -E -A8 '^[0-9]+: .*(Failure$|ERROR:)' "$1" | head -n 60 || true
 }
 
 # vm_scenario TITLE COMMAND...: counts the steps that it prints.

@@ -115,6 +115,9 @@ preset_of() {
     | if any(. == ("unit", "bpf", "netns", "images")) then "clang" else "release" end' | grep .
 }
 
+# boots_guests TEST: whether it does so itself.
+boots_guests() { ctest --test-dir build/release -N -L '^zone$' -R "^$1\$" | grep -q 'Total Tests: 1$'; }
+
 # build_tests_named TEST...
 build_tests_named() {
   local name preset
@@ -122,6 +125,7 @@ build_tests_named() {
   for name in "$@"; do
     preset=$(preset_of "$name") || die "no test is called $name; ctest --test-dir build/clang -N and ls tests/vm list them"
     presets[$preset]=1
+    ! boots_guests "$name" || fetch_lab "${lab_kernels[@]}" || exit 2
   done
   [[ -z ${presets[clang]:-} ]] || build clang sanitized_tests || exit 2
   [[ -z ${presets[release]:-} ]] || build release release_tests "${shipped_programs[@]}" || exit 2
