@@ -169,7 +169,6 @@ process_of() { case $1 in krait-*) echo "${agent_pid[$1]}" ;; *) echo "${nebula_
 # switches and cpu_ms of a process, all its threads.
 switches() { cat "/proc/$1"/task/*/status | awk '/ctxt_switches/ { sum += $2 } END { print sum }'; }
 cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/$1/stat"; }
-resident_kb() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$1/status"; }
 
 # during PID COMMAND...: sets its context switches and CPU milliseconds meanwhile.
 during() {
@@ -194,8 +193,8 @@ END
     during "$pid" sleep $idle_s # what is measured is a time
     idle_switched=$switched idle_ms=$used_ms
     during "$pid" on "$side-a" iperf3 -c "$(overlay "$side-b")" -p "$(transfer_port "$side-a")" -t $rest_transfer_s
-    csv rest "$side" "$idle_switched" "$idle_ms" "$switched" "$used_ms" "$(resident_kb "$pid")"
-    echo "| $(describe "$side") | $idle_switched | $idle_ms | $switched | $used_ms | $(resident_kb "$pid") |"
+    csv rest "$side" "$idle_switched" "$idle_ms" "$switched" "$used_ms" "$(status_kib "$pid" VmRSS)"
+    echo "| $(describe "$side") | $idle_switched | $idle_ms | $switched | $used_ms | $(status_kib "$pid" VmRSS) |"
   done
   echo
 }

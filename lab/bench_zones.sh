@@ -213,7 +213,6 @@ destroy_all() {
   gone_s=$(awk -v us="$(($(now_us) - from))" 'BEGIN { printf "%.1f", us / 1e6 }')
 }
 
-status_kb() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; }
 pss_kb() { awk '$1 == "Pss:" { print $2 }' "/proc/$1/smaps_rollup"; }
 # switches PID...: how often they have run, in all.
 switches() {
@@ -247,7 +246,7 @@ many_zones() {
   local first last sum zombies
   mkfifo /tmp/lines
   exec 3<>/tmp/lines
-  kratad_before=$(status_kb "$kratad_pid" VmRSS) store_before=$(status_kb "$store_pid" VmRSS)
+  kratad_before=$(status_kib "$kratad_pid" VmRSS) store_before=$(status_kib "$store_pid" VmRSS)
   one_by_one
   at_rest
   destroy_all
@@ -270,7 +269,7 @@ END
 
 # --- What it needs in domain 0 ---------------------------------------------------------------------------------------
 
-row() { echo "| $1 | $(status_kb "$2" VmRSS) | $(status_kb "$2" RssAnon) | $(pss_kb "$2") |"; }
+row() { echo "| $1 | $(status_kib "$2" VmRSS) | $(status_kib "$2" RssAnon) | $(pss_kb "$2") |"; }
 
 at_rest() {
   local -a disks
@@ -280,8 +279,8 @@ at_rest() {
   before=$(switches "$kratad_pid" "$store_pid" "${disks[@]}")
   sleep $idle_s # what is measured is a time
   woken=$(($(switches "$kratad_pid" "$store_pid" "${disks[@]}") - before))
-  kratad=$(status_kb "$kratad_pid" VmRSS) store=$(status_kb "$store_pid" VmRSS)
-  per_zone=$(($(status_kb "${disks[0]}" VmRSS) + (kratad - kratad_before + store - store_before) / many))
+  kratad=$(status_kib "$kratad_pid" VmRSS) store=$(status_kib "$store_pid" VmRSS)
+  per_zone=$(($(status_kib "${disks[0]}" VmRSS) + (kratad - kratad_before + store - store_before) / many))
   cat <<END
 In domain 0 with $many zones that idle, ${#disks[@]} of them with a process for its disks:
 
@@ -294,7 +293,7 @@ $(row "krata-block, one of $many" "${disks[0]}")
 Before there was any zone kratad had $kratad_before kB and krata-store $store_before kB.
 
 END
-  csv rest "$kratad" "$store" "$(status_kb "${disks[0]}" VmRSS)" "$kratad_before" "$store_before" "$woken"
+  csv rest "$kratad" "$store" "$(status_kib "${disks[0]}" VmRSS)" "$kratad_before" "$store_before" "$woken"
   aim_line "kratad at most 15 MB" "$(holds "$kratad" "<=" 15360)" "$kratad kB"
   aim_line "the store at most 5 MB" "$(holds "$store" "<=" 5120)" "$store kB"
   aim_line "each zone at most 3 MB: its krata-block, and what kratad and the store have grown by" "$(holds "$per_zone" "<=" 3072)" "$per_zone kB"

@@ -73,4 +73,4 @@ nothing_is_left() {
 
 free_kib() { sed -n 's/^free KiB //p'; }
 
-store_memory() { sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$store_pid/status"; }
+store_memory() { status_kib "$store_pid" RssAnon; }

@@ -43,6 +43,9 @@ told() {
   "$@" 2>&1 | sed 's/^/    /'
 }
 
+# status_kib PID FIELD: VmRSS, RssAnon and others of proc(5).
+status_kib() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; }
+
 # finish NAME: the last call of a script.
 finish() {
   echo "$1: $steps_passed passed, $steps_failed failed"

@@ -42,8 +42,8 @@ lanes=3
 # What these are about is user space, which is the same with each kernel: ./x test has one kernel run each of them, in turn;
 # ./x test --all and ./x test NAME have both.
 one_kernel_scenarios=(
-  coexistence coordinator coordinator_moves dns_endpoint doctor faults_files faults_host faults_kill faults_pins faults_state key_rotation lean many_peers
-  preshared_keys rule_options signed_state takeover
+  coexistence coordinator coordinator_moves demo dns_endpoint doctor faults_files faults_host faults_kill faults_pins faults_state
+  key_rotation lean many_peers preshared_keys rule_options signed_state takeover
 )
 
 # scenarios_of FOLDER VERSION VERSIONS ONCE: what ./x test runs with that version, one of the array VERSIONS. Those that the array ONCE names

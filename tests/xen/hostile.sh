@@ -8,7 +8,6 @@ zones_begin
 add_lab_kernel
 
 is_told() { grep -q "$1" "$zones_dir/kratad.log" /var/lib/krata/zones/*/block.log; }
-resident_kib() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"; }
 
 # tried NAME: what the zone found wrong, and that it was served to the end of it.
 tried() {
@@ -39,7 +38,7 @@ without_rights() {
 }
 without_rights krata-store 991
 without_rights krata-block 992
-before=$(resident_kib "$kratad_pid")
+before=$(status_kib "$kratad_pid" VmRSS)
 
 way console-jump '^done' "console's ring"
 way console-back '^done'
@@ -73,9 +72,9 @@ way block-keys '^done' 'no proper event-channel'
 
 lines=$(cat "$zones_dir/kratad.log" /var/lib/krata/zones/*/block.log | wc -l)
 check "few words of all that" "$lines lines" test "$lines" -lt 200
-after=$(resident_kib "$kratad_pid")
+after=$(status_kib "$kratad_pid" VmRSS)
 check "the daemon did not grow" "$before KiB, now $after KiB" test $((after - before)) -lt 4096
-check "nor did the store" "$(resident_kib "$store_pid") KiB" test "$(resident_kib "$store_pid")" -lt 8192
+check "nor did the store" "$(status_kib "$store_pid" VmRSS) KiB" test "$(status_kib "$store_pid" VmRSS)" -lt 8192
 store write "/local/domain/$(domain_of good)/data/stop" now
 check "the other zone missed nothing" "$(console_of good | tail -n 1)" until_true 20 says good '^ok: rounds'
 

@@ -9,8 +9,7 @@ kratad_max_kib=15360
 store_max_kib=5120
 zone_max_kib=256 # of kratad and the store for one more
 
-resident_kib() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"; }
-both_kib() { echo $(($(resident_kib "$kratad_pid") + $(resident_kib "$store_pid"))); }
+both_kib() { echo $(($(status_kib "$kratad_pid" VmRSS) + $(status_kib "$store_pid" VmRSS))); }
 is_begun() { says "idle-$1" '^begin: idle'; }
 # all_of COMMAND...: whether it holds for the number of each zone.
 all_of() {
@@ -46,8 +45,8 @@ check "all of them are there" "$(domains) domains" test "$(domains)" = $((many +
 check "each has a process for its disks" "" test "$(pidof krata-block | wc -w)" = $many
 after=$(both_kib)
 check "one more zone costs kratad and the store little" "$before KiB, now $after KiB" test $((after - before)) -lt $((many * zone_max_kib))
-check "kratad is small" "$(resident_kib "$kratad_pid") KiB" test "$(resident_kib "$kratad_pid")" -le $kratad_max_kib
-check "so is the store" "$(resident_kib "$store_pid") KiB" test "$(resident_kib "$store_pid")" -le $store_max_kib
+check "kratad is small" "$(status_kib "$kratad_pid" VmRSS) KiB" test "$(status_kib "$kratad_pid" VmRSS)" -le $kratad_max_kib
+check "so is the store" "$(status_kib "$store_pid" VmRSS) KiB" test "$(status_kib "$store_pid" VmRSS)" -le $store_max_kib
 destroy_one() { krata zone destroy "idle-$1" >/dev/null && is_gone "$1"; }
 check "each is destroyed while the others run" "" all_of destroy_one
 check "those that ended too" "" destroy_zones
@@ -73,7 +72,7 @@ for pid in "${clients[@]}"; do
   [[ $? != 137 ]] || was_told=$((was_told + 1))
 done
 check "and whoever waited for one is told" "$was_told are" test $was_told = $many
-check "kratad did not grow" "$(resident_kib "$kratad_pid") KiB" test "$(resident_kib "$kratad_pid")" -le $kratad_max_kib
+check "kratad did not grow" "$(status_kib "$kratad_pid" VmRSS) KiB" test "$(status_kib "$kratad_pid" VmRSS)" -le $kratad_max_kib
 zones_end
 tell_logs
 finish many
