@@ -122,6 +122,10 @@ Result<DomainId> Xen::create_domain(const DomainSettings& settings) {
   wanted.max_grant_frames = settings.max_grant_frames;
   wanted.max_maptrack_frames = settings.max_maptrack_frames;
   wanted.grant_opts = XEN_DOMCTL_GRANT_version(1);
+  // A timer chip, with which Linux measures the processor's clock as it begins. Where there is none, its ports read as
+  // all ones, and Linux reads them a hundred thousand times (pit_expect_msb in arch/x86/kernel/tsc.c), each time by way
+  // of the hypervisor.
+  wanted.arch.emulation_flags = XEN_X86_EMU_PIT;
   KRAIT_CHECK(control_->carry_out(create, "create a domain"));
   const DomainId domain = create->domain;
   const auto prepare = [&]() -> Result<void> {
