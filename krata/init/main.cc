@@ -71,13 +71,31 @@ Result<void> serve(const krata::init::Options& options, krata::init::Machine& ma
   return {};
 }
 
+// In a process of its own, which the zone reaps: the kernel ends the loading of a front end's driver only when it has
+// seen all of its devices connected, and looks ten times a second (wait_for_devices in
+// drivers/xen/xenbus/xenbus_probe_frontend.c). Whatever needs a device waits for it by itself.
+Result<void> begin_to_load_drivers() {
+  const pid_t loader = ::fork();
+  if (loader < 0) {
+    return common::Error::from_errno(errno, "start to load drivers");
+  }
+  if (loader == 0) {
+    const auto loaded = krata::init::load_drivers();
+    if (!loaded) {
+      say(loaded.error().text());
+    }
+    ::_exit(loaded ? 0 : 1);
+  }
+  return {};
+}
+
 Result<void> run(std::span<const char* const> words, krata::init::Machine& machine) {
   KRAIT_CHECK(krata::init::mount_first());
   KRAIT_CHECK(krata::init::fill_standard_descriptors());
   krata::init::keep_alive();
   KRAIT_CHECK(krata::init::allow_many_files());
   KRAIT_TRY(const auto options, krata::init::parse_options(words));
-  KRAIT_CHECK(krata::init::load_drivers());
+  KRAIT_CHECK(begin_to_load_drivers());
   return serve(options, machine);
 }
 
