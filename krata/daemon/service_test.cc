@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "common/file.h"
 #include "krata/daemon/host_fixture.h"
 
 namespace krata::daemon {
@@ -42,6 +43,28 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<Daemon> daemon_ = Daemon::start(host_).value();
   std::unique_ptr<Service> service_ = Service::create(*daemon_, rights_).value();
 };
+
+TEST_F(ServiceTest, AZoneIsStartedByThoseWhoMayChangeSomething) {
+  const std::string start = R"({"request":"start","zone":"web"})";
+  EXPECT_EQ(ask(start, false)["code"], "permission");
+  EXPECT_EQ(ask(start)["error"], "no zone is called web; see krata zone list");
+  const std::string disk = host_.folder.at("disk");
+  ASSERT_TRUE(common::write_file(disk, "", 0600));
+  const auto launch = [&](const std::string& name) {
+    return ask(R"({"request":"launch","spec":{"name":")" + name + R"(","image":"localhost/app:1","disks":[{"file":")" +
+               disk + R"(","mount":"/data"}]}})");
+  };
+  ASSERT_EQ(launch("web")["zone"]["name"], "web");
+  EXPECT_EQ(ask(start)["error"], "zone web runs already");
+  const auto state = [&] { return ask(R"({"request":"zone","zone":"web"})")["zone"]["state"]; };
+  host_.run_until([&] { return state() == "ended"; });  // there is no program that would make its file system
+  EXPECT_EQ(ask(start)["zone"]["state"], "restarting");
+  host_.run_until([&] { return state() == "ended"; });
+  EXPECT_EQ(ask(R"({"request":"zone","zone":"web"})")["zone"]["run"], 2);
+  ASSERT_EQ(launch("db")["zone"]["name"], "db");
+  const auto refused = ask(start);
+  EXPECT_NE(refused.value("error", "").find("disk is the zone db's"), std::string::npos) << refused;
+}
 
 TEST_F(ServiceTest, AUsersOldestConnectionGivesWay) {
   const End member = watch(kUser, true);

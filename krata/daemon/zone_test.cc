@@ -108,5 +108,88 @@ TEST_F(ZoneTest, WhatIsInTheWayOfARunIsTriedAgainForEver) {
   EXPECT_EQ(zone.state(), control::ZoneState::preparing) << "nothing was given up";
 }
 
+class StartTest : public ZoneTest {
+ protected:
+  // It obeyed when it was told to stop.
+  static model::ZoneRecord ended() {
+    model::ZoneRecord made = started();
+    made.goal = Goal::stop;
+    made.ended_s = 2;
+    made.end = End{.reason = End::Reason::stopped, .code = 0};
+    made.heard_end = made.end;
+    made.failures = 3;
+    return made;
+  }
+  std::string refusal() {
+    const auto done = zone_->start();
+    return done ? "" : done.error().text();
+  }
+};
+
+TEST_F(StartTest, AZoneThatHasEndedRunsOnceMore) {
+  add_root("no configuration");  // so that the run shows that it began
+  Zone& zone = add(ended());
+  look();
+  EXPECT_EQ(zone.state(), control::ZoneState::ended);
+  ASSERT_TRUE(zone.start());
+  EXPECT_EQ(zone.state(), control::ZoneState::restarting);
+  EXPECT_TRUE(host_.state->zones().value().front().is_to_start) << "and would be if this process ended now";
+  EXPECT_EQ(refusal(), "") << "once is enough";
+  look();
+  EXPECT_EQ(zone.record().run, 2U);
+  EXPECT_EQ(zone.record().goal, Goal::run);
+  EXPECT_EQ(zone.record().failures, 1U) << "of this run alone";
+  ASSERT_TRUE(zone.record().end);
+  EXPECT_EQ(zone.record().end->reason, End::Reason::not_started);
+  look();
+  EXPECT_EQ(zone.record().run, 2U) << "it was started once";
+}
+
+TEST_F(StartTest, WaitsUntilNothingIsLeftOfTheFormerRun) {
+  Zone& zone = add(ended());
+  add_domain(xen::ShutdownReason::poweroff);
+  host_.hypervisor.fails_to_destroy = true;
+  ASSERT_TRUE(zone.start());
+  look(3);
+  EXPECT_EQ(zone.record().run, 1U);
+  host_.hypervisor.fails_to_destroy = false;
+  look();
+  EXPECT_EQ(zone.record().run, 2U);
+}
+
+TEST_F(StartTest, WhoChangesHisMindHasItStopped) {
+  Zone& zone = add(ended());
+  ASSERT_TRUE(zone.start());
+  ASSERT_TRUE(zone.stop(std::chrono::seconds(0)));
+  look();
+  EXPECT_EQ(zone.record(), [] {
+    auto record = ended();
+    record.failures = 0;
+    return record;
+  }());
+}
+
+TEST_F(StartTest, AHeldZoneToo) {
+  model::ZoneRecord held = ended();
+  held.goal = Goal::run;
+  Zone& zone = add(held);
+  zone.hold(std::chrono::seconds(0));
+  look();
+  EXPECT_EQ(zone.record().run, 1U);
+  ASSERT_TRUE(zone.start());
+  look();
+  EXPECT_EQ(zone.record().run, 2U);
+}
+
+TEST_F(StartTest, SaysWhyItCannotBeStarted) {
+  Zone& zone = add(started());
+  add_domain();
+  EXPECT_EQ(refusal(), "zone web runs already");
+  ASSERT_TRUE(zone.stop(std::chrono::seconds(60)));
+  EXPECT_EQ(refusal(), "zone web has yet to end; krata zone wait web says when it has");
+  ASSERT_TRUE(zone.forget());
+  EXPECT_EQ(refusal(), "zone web is being destroyed; launch another one");
+}
+
 }  // namespace
 }  // namespace krata::daemon
