@@ -39,7 +39,7 @@ common::Result<void> attach_to(const std::string& socket, const std::string& zon
 
 void add_zone_launch(Shell& shell, Command group);
 void add_zone_list(Shell& shell, Command group);    // list, show, top, wait, watch
-void add_zone_change(Shell& shell, Command group);  // stop, destroy, update
+void add_zone_change(Shell& shell, Command group);  // start, stop, destroy, update
 void add_zone_stream(Shell& shell, Command group);  // logs, attach, exec
 
 }  // namespace krata::cli

@@ -87,6 +87,12 @@ Result<void> stop(const StopFlags& flags, Output& output) {
   return flags.all ? stop_all(flags, output) : stop_one(flags, output);
 }
 
+Result<void> start(const ZoneFlags& flags, Output& output) {
+  KRAIT_TRY(const auto answer, control::ask(flags.socket, {.ask = control::Ask::start, .zone = flags.zone}));
+  output.report(zone_line(object_at(answer, "zone")), answer);
+  return {};
+}
+
 Result<void> destroy(const ZoneFlags& flags, Output& output) {
   KRAIT_TRY(auto conversation,
             control::Conversation::open(flags.socket, {.ask = control::Ask::destroy, .zone = flags.zone}));
@@ -132,8 +138,18 @@ std::vector<std::string> ids_to_stop(const common::Json& zones) {
 }
 
 void add_zone_change(Shell& shell, Command group) {
-  auto stopped = std::make_shared<StopFlags>();
+  auto started = std::make_shared<ZoneFlags>();
   Command command =
+      shell.command(group, "start", "Run the container of a zone that has ended once more",
+                    "With the image, disks and limits that the zone has; its log goes on. Returns at once, as launch\n"
+                    "does. One that fails and is to be started again in a while is started now.\n"
+                    "Example:  krata zone start web");
+  add_zone_argument(command, *started);
+  add_socket_flag(command, *started);
+  shell.on(command, [started](Output& output) { return start(*started, output); });
+
+  auto stopped = std::make_shared<StopFlags>();
+  command =
       shell.command(group, "stop", "End a zone's container, and keep its logs",
                     "Sends the image's stop signal and waits; then the zone is ended anyhow. With --until-restart it\n"
                     "is started again with kratad, if it was launched with --restart on-failure: a host that shuts\n"

@@ -27,9 +27,10 @@ struct Known {
   std::array<std::string_view, 4> members;
 };
 
-constexpr std::array<Known, 13> kKnown{{{"zones", Ask::zones, {}},
+constexpr std::array<Known, 14> kKnown{{{"zones", Ask::zones, {}},
                                         {"zone", Ask::zone, {"zone"}},
                                         {"launch", Ask::launch, {"spec"}},
+                                        {"start", Ask::start, {"zone"}},
                                         {"stop", Ask::stop, {"zone", "patience_s", "until_restart"}},
                                         {"destroy", Ask::destroy, {"zone"}},
                                         {"update", Ask::update, {"zone", "resources"}},

@@ -29,6 +29,7 @@ enum class Ask : std::uint8_t {
   zones,
   zone,
   launch,
+  start,
   stop,
   destroy,
   update,

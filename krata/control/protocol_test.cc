@@ -39,13 +39,21 @@ TEST(Protocol, StopAndBack) {
   EXPECT_FALSE(parse_request(R"({"request":"stop","zone":"web"})")->until_restart);
 }
 
+TEST(Protocol, StartAndBack) {
+  const auto back = parse_request(request_json({.ask = Ask::start, .zone = "web"}).dump());
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(back->ask, Ask::start);
+  EXPECT_EQ(back->zone, "web");
+  EXPECT_EQ(refusal(R"({"request":"start"})"), "start needs a zone, by name or id");
+}
+
 TEST(Protocol, SaysWhatIsWrong) {
   EXPECT_EQ(refusal("[]"), R"(a request is one JSON object on a line, as {"request":"zones"})");
   EXPECT_EQ(refusal(R"({"version":2,"request":"zones"})"), "this daemon speaks version 1 of the control protocol");
   EXPECT_EQ(
       refusal(R"({"request":"dance"})"),
-      "unknown request; the requests are zones, zone, launch, stop, destroy, update, wait, watch, logs, attach, exec, "
-      "host, hypervisor_log");
+      "unknown request; the requests are zones, zone, launch, start, stop, destroy, update, wait, watch, logs, attach, "
+      "exec, host, hypervisor_log");
   EXPECT_EQ(refusal(R"({"request":"zones","zone":"a"})"), "no member is called zone");
   EXPECT_EQ(refusal(R"({"request":"stop"})"), "stop needs a zone, by name or id");
   EXPECT_EQ(refusal(R"({"request":"stop","zone":"a","patience_s":-1})"),
@@ -94,7 +102,8 @@ TEST(Protocol, OutputAndBack) {
 
 TEST(Protocol, OnlyWhoMayChangeSomethingMaySeeLogs) {
   EXPECT_FALSE(needs_right(Ask::zones));
-  for (const Ask ask : {Ask::launch, Ask::logs, Ask::attach, Ask::exec, Ask::hypervisor_log, Ask::wait}) {
+  for (const Ask ask :
+       {Ask::launch, Ask::start, Ask::stop, Ask::logs, Ask::attach, Ask::exec, Ask::hypervisor_log, Ask::wait}) {
     EXPECT_TRUE(needs_right(ask)) << name_of(ask);
   }
 }

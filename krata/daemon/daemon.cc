@@ -101,16 +101,27 @@ void Daemon::look_at_all() {
   host_.watches.dispatch();
 }
 
+std::vector<const model::ZoneRecord*> Daemon::records_beside(const Zone* zone) const {
+  std::vector<const model::ZoneRecord*> others;
+  others.reserve(zones_.size());
+  for (const auto& [id, other] : zones_) {
+    if (other.get() != zone) {
+      others.push_back(&other->record());
+    }
+  }
+  return others;
+}
+
+Result<void> Daemon::start(Zone& zone) {
+  KRAIT_CHECK(check_disks_apart(zone.record().spec, records_beside(&zone)));
+  return zone.start();
+}
+
 Result<Zone*> Daemon::launch(model::ZoneSpec spec) {
   if (zones_.size() >= model::limits::kZones) {
     return Error(ErrorCode::limit, fmt::format("this host has {} zones; destroy some first", zones_.size()));
   }
-  std::vector<const model::ZoneRecord*> others;
-  others.reserve(zones_.size());
-  for (const auto& [id, zone] : zones_) {
-    others.push_back(&zone->record());
-  }
-  KRAIT_CHECK(check_disks_apart(spec, others));
+  KRAIT_CHECK(check_disks_apart(spec, records_beside(nullptr)));
   std::array<std::uint8_t, 16> random{};
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
     return Error::from_errno(errno, "find an id");

@@ -35,6 +35,8 @@ class Daemon {
   ~Daemon();
 
   common::Result<Zone*> launch(model::ZoneSpec spec);
+  // One that has ended, as launch() and Zone::start() do.
+  common::Result<void> start(Zone& zone);
   common::Result<Zone*> find(std::string_view name_or_id);  // not_found
   // With what they use now.
   [[nodiscard]] std::vector<control::ZoneView> views();
@@ -53,6 +55,7 @@ class Daemon {
   Zone* add_zone(model::ZoneRecord record);
   void look_at_all();
   void drop(const model::ZoneId& id);
+  [[nodiscard]] std::vector<const model::ZoneRecord*> records_beside(const Zone* zone) const;
 
   Host& host_;
   common::Timer timer_;

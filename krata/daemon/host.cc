@@ -18,8 +18,7 @@ constexpr std::chrono::milliseconds kAgain{1};
 
 using common::Result;
 
-Result<std::unique_ptr<Events>> Events::open(common::Loop& loop) {
-  KRAIT_TRY(auto device, xen::EventDevice::open());
+Result<std::unique_ptr<Events>> Events::serve(common::Loop& loop, std::unique_ptr<xen::EventDevice> device) {
   std::unique_ptr<Events> events(new Events(loop, std::move(device)));
   KRAIT_TRY(events->token_,
             loop.add(events->device_->fd(), EPOLLIN, [raw = events.get()](std::uint32_t) { raw->dispatch(); }));

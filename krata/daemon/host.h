@@ -28,7 +28,7 @@ namespace krata::daemon {
 // Tells who owns a port that it had an event. One thread, inside a Loop that outlives it.
 class Events {
  public:
-  static common::Result<std::unique_ptr<Events>> open(common::Loop& loop);
+  static common::Result<std::unique_ptr<Events>> serve(common::Loop& loop, std::unique_ptr<xen::EventDevice> device);
   Events(const Events&) = delete;
   Events& operator=(const Events&) = delete;
   ~Events();

@@ -95,7 +95,8 @@ Result<void> run(const Options& options, common::Log& log) {
   KRAIT_TRY(const auto machine, xen::open_host());
   favour_domain_0(*machine, log);
   KRAIT_TRY(const auto grants, xen::GrantDevice::open());
-  KRAIT_TRY(const auto events, Events::open(*loop));
+  KRAIT_TRY(auto event_device, xen::EventDevice::open());
+  KRAIT_TRY(const auto events, Events::serve(*loop, std::move(event_device)));
   KRAIT_TRY(const auto watches, Watches::open(*loop, options.store));
   KnownImages images(paths.image_names());
   KRAIT_TRY(const auto info, machine->info());

@@ -145,7 +145,9 @@ Result<Json> Service::answer_once(const control::Request& request, Disclosure di
 }
 
 Result<Json> Service::answer_zone(const control::Request& request, Zone& zone, Disclosure disclosure) {
-  if (request.ask == Ask::stop) {
+  if (request.ask == Ask::start) {
+    KRAIT_CHECK(daemon_.start(zone));
+  } else if (request.ask == Ask::stop) {
     const std::chrono::seconds patience(request.patience_s.value_or(kStopPatienceS));
     if (request.until_restart) {
       zone.hold(patience);

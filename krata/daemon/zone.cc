@@ -14,6 +14,7 @@
 namespace krata::daemon {
 
 using common::Error;
+using common::ErrorCode;
 using common::Result;
 using model::Goal;
 using reconcile::Domain;
@@ -303,10 +304,32 @@ void Zone::be_patient(std::chrono::seconds patience) {
   wake_();
 }
 
+Result<void> Zone::start() {
+  const std::string& name = record_.spec.name;
+  if (record_.goal == Goal::forget) {
+    return Error(ErrorCode::invalid_input, fmt::format("zone {} is being destroyed; launch another one", name));
+  }
+  if (!record_.end) {
+    return goal() == Goal::run && !record_.heard_end
+               ? Error(ErrorCode::invalid_input, fmt::format("zone {} runs already", name))
+               : Error(ErrorCode::unavailable,
+                       fmt::format("zone {} has yet to end; krata zone wait {} says when it has", name, name));
+  }
+  model::ZoneRecord record = record_;
+  record.goal = Goal::run;
+  record.is_to_start = true;
+  record.failures = 0;
+  KRAIT_CHECK(save(record));
+  is_held_ = false;
+  wake_();
+  return {};
+}
+
 Result<void> Zone::stop(std::chrono::seconds patience) {
   if (record_.goal == Goal::run) {
     model::ZoneRecord record = record_;
     record.goal = Goal::stop;
+    record.is_to_start = false;
     KRAIT_CHECK(save(record));
   }
   be_patient(patience);

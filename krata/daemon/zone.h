@@ -56,6 +56,9 @@ class Zone final : public reconcile::StepPort {
   // Nothing: the zone cannot be spoken to now.
   [[nodiscard]] ChannelLink* channel() { return channel_.get(); }
 
+  // Its container once more. Fails with invalid_input where it runs, or is to go, and with unavailable where it has yet
+  // to end.
+  common::Result<void> start();
   common::Result<void> stop(std::chrono::seconds patience);
   // Likewise, and nothing starts it again while this process runs; to run stays the zone's goal, for the next one.
   void hold(std::chrono::seconds patience);

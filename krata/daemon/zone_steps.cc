@@ -306,6 +306,7 @@ Result<void> Zone::remove_devices() {
 Result<void> Zone::begin_again() {
   model::ZoneRecord record = record_;
   ++record.run;
+  record.is_to_start = false;
   record.domain.reset();
   record.started_s = 0;
   record.ended_s = 0;
@@ -328,13 +329,13 @@ void Zone::ask_to_stop() {
   }
 }
 
-// A domain can have what it was built for; for more the zone has to be launched anew.
+// A domain can have what it was built for; for more the zone has to be started anew.
 Result<void> Zone::apply(const model::Resources& resources) {
   KRAIT_TRY(const auto ports, read_ports(folder() + "/domain"));
   if (resources.memory_mib > ports.memory_mib || resources.cpus > ports.cpus) {
     return Error(ErrorCode::limit,
-                 fmt::format("zone {} was launched with {}M and {} CPUs, and cannot have more until it is "
-                             "launched anew",
+                 fmt::format("zone {} was started with {}M and {} CPUs, and cannot have more until it is "
+                             "stopped and started again",
                              record_.spec.name, ports.memory_mib, ports.cpus));
   }
   const model::Resources& now = record_.spec.resources;

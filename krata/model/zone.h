@@ -101,6 +101,7 @@ struct ZoneRecord {
   std::int64_t created_s = 0;  // Unix time, as all that follow
   std::string root{};          // the digest of the image's manifest, once its file system was made; ALGORITHM:HEX
   std::uint32_t run = 1;       // counts the starts of the container
+  bool is_to_start = false;    // once more, as soon as nothing is left of the run that has ended
   std::uint32_t failures = 0;  // of runs in a row that ended soon, before this one
   std::optional<std::uint32_t> domain{};  // that holds this run, once it was built whole
   std::int64_t started_s = 0;             // 0: this run was not started

@@ -14,6 +14,9 @@ bool was_held(const model::ZoneRecord& record) {
 }  // namespace
 
 std::optional<std::int64_t> restart_at_s(const model::ZoneRecord& record, std::uint32_t failures) {
+  if (record.goal == model::Goal::run && record.end && record.is_to_start) {
+    return 0;
+  }
   if (record.goal != model::Goal::run || record.spec.restart != model::Restart::on_failure || !record.end ||
       (!record.end->is_failure() && !was_held(record))) {
     return std::nullopt;

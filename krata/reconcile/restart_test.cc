@@ -35,6 +35,18 @@ TEST(Restart, WhatWasStoppedAndIsToRunIsStartedAgainAndHasNotFailed) {
   EXPECT_EQ(restart_at_s(held, 0), std::nullopt);
 }
 
+TEST(Restart, WhatSomebodyStartsWaitsForNothing) {
+  auto asked = ended(0, 5);
+  asked.spec.restart = model::Restart::never;
+  asked.is_to_start = true;
+  EXPECT_EQ(restart_at_s(asked, 7), 0);
+  asked.goal = model::Goal::stop;
+  EXPECT_EQ(restart_at_s(asked, 7), std::nullopt);
+  asked.goal = model::Goal::run;
+  asked.end.reset();
+  EXPECT_EQ(restart_at_s(asked, 7), std::nullopt);
+}
+
 TEST(Restart, WaitsLongerEachTimeUpToAMinute) {
   EXPECT_EQ(restart_at_s(ended(1, 5), 2), 1005 + 2);
   EXPECT_EQ(restart_at_s(ended(1, 5), 6), 1005 + 32);

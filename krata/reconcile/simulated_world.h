@@ -40,6 +40,7 @@ struct Record {
   std::optional<std::uint32_t> domain{};
   std::optional<int> heard_end{};  // the zone's last word, read
   std::optional<int> end{};        // the code; kLost: nobody knows
+  bool is_to_start = false;
 };
 
 constexpr int kLost = -1;
@@ -91,7 +92,7 @@ class World {
                       .is_patience_over = is_patience_over || record->goal == model::Goal::forget,
                       .is_overdue = is_overdue,
                       .has_given_up = has_given_up,
-                      .is_restart_due = may_restart && record->end.value_or(0) != 0};
+                      .is_restart_due = (may_restart && record->end.value_or(0) != 0) || record->is_to_start};
     if (const SimulatedDomain* domain = current(); domain != nullptr) {
       observed.domain = domain->is_dying        ? Domain::dying
                         : !is_recorded(*domain) ? Domain::half

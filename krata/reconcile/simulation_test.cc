@@ -79,7 +79,7 @@ class History {
  private:
   void befall() {
     world_.live();
-    switch (below(random_, 14)) {
+    switch (below(random_, 15)) {
       case 0:
         world_.kill_daemon();
         break;
@@ -94,6 +94,7 @@ class History {
       case 3:
         if (one_in(random_, 3) && world_.record->goal == model::Goal::run) {
           world_.record->goal = model::Goal::stop;
+          world_.record->is_to_start = false;
         }
         break;
       case 4:
@@ -107,6 +108,13 @@ class History {
         break;
       case 6:
         world_.is_held = world_.is_held || one_in(random_, 3);
+        break;
+      case 7:
+        if (world_.record->end && world_.record->goal != model::Goal::forget) {
+          world_.record->goal = model::Goal::run;
+          world_.record->is_to_start = true;
+          world_.is_held = false;
+        }
         break;
       default:
         break;

@@ -40,10 +40,12 @@ constexpr std::array<const char*, kShape> kMigrations{R"(
     ended_s INTEGER NOT NULL,
     heard_end TEXT,
     end TEXT
-  ) STRICT)"};
+  ) STRICT)",
+                                                      R"(
+  ALTER TABLE zones ADD COLUMN is_to_start INTEGER NOT NULL DEFAULT 0)"};
 
 constexpr const char* kColumns =
-    "id, name, spec, goal, created_s, root, run, failures, domain, started_s, ended_s, heard_end, end";
+    "id, name, spec, goal, created_s, root, run, failures, domain, started_s, ended_s, heard_end, end, is_to_start";
 
 Error damaged(std::string_view what) {
   return {ErrorCode::invalid_input,
@@ -92,6 +94,7 @@ Result<ZoneRecord> record_of(const Statement& row) {
   record.ended_s = row.number(10);
   KRAIT_TRY(record.heard_end, end_of(row.optional_text(11)));
   KRAIT_TRY(record.end, end_of(row.optional_text(12)));
+  record.is_to_start = row.number(13) != 0;
   return record;
 }
 
@@ -115,6 +118,7 @@ void bind_record(Statement& statement, const ZoneRecord& record) {
   if (const auto text = text_of(record.end)) {
     statement.bind(13, *text);
   }
+  statement.bind(14, std::int64_t{record.is_to_start});
 }
 
 // SQLite would make the file with the process's umask.
@@ -192,7 +196,7 @@ Result<std::vector<ZoneRecord>> State::zones() const {
 
 Result<void> State::add(const ZoneRecord& record) {
   const std::string text =
-      fmt::format("INSERT INTO zones ({}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)", kColumns);
+      fmt::format("INSERT INTO zones ({}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)", kColumns);
   KRAIT_TRY(auto statement, Statement::prepare(database_, text.c_str()), "write the zone down");
   bind_record(statement, record);
   if (auto done = statement.step(); !done) {
@@ -210,7 +214,8 @@ Result<void> State::save(const ZoneRecord& record) {
       auto statement,
       Statement::prepare(database_,
                          "UPDATE zones SET spec = ?3, goal = ?4, created_s = ?5, root = ?6, run = ?7, failures = ?8, "
-                         "domain = ?9, started_s = ?10, ended_s = ?11, heard_end = ?12, end = ?13 "
+                         "domain = ?9, started_s = ?10, ended_s = ?11, heard_end = ?12, end = ?13, "
+                         "is_to_start = ?14 "
                          "WHERE id = ?1 AND name = ?2"),
       "write the zone down");
   bind_record(statement, record);

@@ -41,6 +41,6 @@ class State {
 };
 
 // The shape that this program writes (PRAGMA user_version).
-inline constexpr int kShape = 1;
+inline constexpr int kShape = 2;
 
 }  // namespace krata::state

@@ -58,6 +58,7 @@ ZoneRecord ended(ZoneRecord record) {
   record.ended_s = 200;
   record.heard_end = End{.reason = End::Reason::exited, .code = 3};
   record.end = End{.reason = End::Reason::stopped, .code = 143, .signal = 15, .text = "in time"};
+  record.is_to_start = true;
   return record;
 }
 
@@ -106,8 +107,14 @@ TEST_F(StateTest, OthersMayNotReadIt) {
 
 TEST_F(StateTest, RefusesANewersFile) {
   ASSERT_TRUE(open());
-  execute("PRAGMA user_version = 2");
-  EXPECT_EQ(failure(), "open " + path_ + ": the state has the shape 2, of a newer kratad; this one knows 1 at most");
+  execute("PRAGMA user_version = 3");
+  EXPECT_EQ(failure(), "open " + path_ + ": the state has the shape 3, of a newer kratad; this one knows 2 at most");
+}
+
+TEST_F(StateTest, BringsAnOlderFileToItsShape) {
+  ASSERT_TRUE(open()->add(zone(1, "one")));
+  execute("ALTER TABLE zones DROP COLUMN is_to_start; PRAGMA user_version = 1");
+  EXPECT_EQ(open()->zones().value(), std::vector<ZoneRecord>{zone(1, "one")});
 }
 
 TEST_F(StateTest, RefusesWhatIsNoDatabase) {

@@ -4,41 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <thread>
 
-#include "common/event/loop.h"
-#include "common/event/unix_socket.h"
-#include "common/test_folder.h"
-#include "krata/store/no_rings.h"
-#include "krata/store/server.h"
+#include "krata/store/server_fixture.h"
 
 namespace krata::store {
 namespace {
 
 class ClientTest : public testing::Test {
  protected:
-  ClientTest() {
-    socket_.emplace(common::ControlSocket::listen(path_, "", 0600).value());
-    loop_ = common::Loop::create().value();
-    server_ = Server::serve(*loop_, socket_->take(), store_, nullptr).value();
-    thread_ = std::thread([this] { std::ignore = loop_->run(); });
-    client_ = StoreClient::connect(path_).value();
-  }
-  ~ClientTest() override {
-    loop_->stop();
-    client_.reset();  // which wakes the loop
-    thread_.join();
-  }
-
   common::TestFolder folder_;
-  std::string path_ = folder_.at("socket");
-  NoRings rings_;
-  Store store_{rings_, Quota{}, false};
-  std::optional<common::ControlSocket> socket_;
-  std::unique_ptr<common::Loop> loop_;
-  std::unique_ptr<Server> server_;
-  std::thread thread_;
-  std::unique_ptr<StoreClient> client_;
+  ServedStore served_;
+  StoreClient* client_ = &served_.client();
 };
 
 TEST_F(ClientTest, WritesReadsAndRemoves) {

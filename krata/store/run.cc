@@ -8,6 +8,7 @@
 
 #include "common/confine/confine.h"
 #include "common/event/loop.h"
+#include "common/event/notify.h"
 #include "common/event/timer.h"
 #include "common/event/unix_socket.h"
 #include "common/memory.h"
@@ -64,6 +65,7 @@ Result<void> run(const Options& options, common::Log& log) {
   if (rings) {
     KRAIT_CHECK(rings->serve(*loop, store, *server), "serve the rings");
   }
+  common::notify_ready("xenstore is served");  // whoever connects waits for the loop; later no socket can be made
   KRAIT_CHECK(give_away(options, xen::device_requests()));
   KRAIT_CHECK(loop->run());
   if (rings) {

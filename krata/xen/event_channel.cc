@@ -19,15 +19,21 @@ using common::Result;
 
 EventChannel::~EventChannel() {
   if (device_ != nullptr) {
-    ioctl_evtchn_unbind request{.port = port_};
-    ::ioctl(device_->fd(), IOCTL_EVTCHN_UNBIND, &request);
+    device_->unbind(port_);
   }
 }
 
-Result<void> EventChannel::notify() const {
-  ioctl_evtchn_notify request{.port = port_};
-  if (::ioctl(device_->fd(), IOCTL_EVTCHN_NOTIFY, &request) != 0) {
-    return Error::from_errno(errno, fmt::format("notify by event channel {}", port_));
+Result<void> EventChannel::notify() const { return device_->notify(port_); }
+
+void EventDevice::unbind(Port port) {
+  ioctl_evtchn_unbind request{.port = port};
+  ::ioctl(fd_.get(), IOCTL_EVTCHN_UNBIND, &request);
+}
+
+Result<void> EventDevice::notify(Port port) {
+  ioctl_evtchn_notify request{.port = port};
+  if (::ioctl(fd_.get(), IOCTL_EVTCHN_NOTIFY, &request) != 0) {
+    return Error::from_errno(errno, fmt::format("notify by event channel {}", port));
   }
   return {};
 }
@@ -46,7 +52,7 @@ Result<EventChannel> EventDevice::bind(DomainId remote, Port remote_port) {
   if (port < 0) {
     return Error::from_errno(errno, fmt::format("bind to event channel {} of domain {}", remote_port, remote));
   }
-  return EventChannel(*this, static_cast<Port>(port));
+  return channel(static_cast<Port>(port));
 }
 
 Result<EventChannel> EventDevice::offer(DomainId remote) {
@@ -55,7 +61,7 @@ Result<EventChannel> EventDevice::offer(DomainId remote) {
   if (port < 0) {
     return Error::from_errno(errno, fmt::format("offer an event channel to domain {}", remote));
   }
-  return EventChannel(*this, static_cast<Port>(port));
+  return channel(static_cast<Port>(port));
 }
 
 Result<EventChannel> EventDevice::bind_domain_exceptions() {
@@ -65,7 +71,7 @@ Result<EventChannel> EventDevice::bind_domain_exceptions() {
     return Error::from_errno(
         errno, "be told of domains that end: only one process may be, so stop any other program that serves xenstore");
   }
-  return EventChannel(*this, static_cast<Port>(port));
+  return channel(static_cast<Port>(port));
 }
 
 Result<void> EventDevice::restrict_to(DomainId remote) {

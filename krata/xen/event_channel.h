@@ -43,14 +43,17 @@ class EventChannel {
   Port port_ = 0;
 };
 
-// One open /dev/xen/evtchn. Never blocks. One thread.
+// One open /dev/xen/evtchn. Never blocks. One thread. What is virtual tests stand in for.
 class EventDevice {
  public:
   // Fails with not_found where the machine does not run on Xen.
   static common::Result<std::unique_ptr<EventDevice>> open();
+  EventDevice(const EventDevice&) = delete;
+  EventDevice& operator=(const EventDevice&) = delete;
+  virtual ~EventDevice() = default;
 
   // To a port that `remote` has offered to this domain.
-  common::Result<EventChannel> bind(DomainId remote, Port remote_port);
+  virtual common::Result<EventChannel> bind(DomainId remote, Port remote_port);
   // Offers a port to `remote`.
   common::Result<EventChannel> offer(DomainId remote);
   // VIRQ_DOM_EXC of xen/xen.h: a domain has shut down or is gone. One process alone may have it.
@@ -67,9 +70,14 @@ class EventDevice {
   // Call before looking at what the event is about, so that none is lost.
   common::Result<void> unmask(Port port);
 
+ protected:
+  explicit EventDevice(common::Fd fd) : fd_(std::move(fd)) {}
+  EventChannel channel(Port port) { return {*this, port}; }
+  virtual common::Result<void> notify(Port port);
+  virtual void unbind(Port port);
+
  private:
   friend class EventChannel;
-  explicit EventDevice(common::Fd fd) : fd_(std::move(fd)) {}
 
   common::Fd fd_;
   std::array<Port, 64> ports_{};

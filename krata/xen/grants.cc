@@ -91,7 +91,7 @@ Result<GrantMapping> GrantDevice::map(DomainId domain, std::span<const GrantRef>
     }
     return Error::from_errno(error, fmt::format("map grant {} of domain {}", refs[0], domain));
   }
-  return GrantMapping(*this, request.index, static_cast<std::byte*>(address), refs.size());
+  return mapping(request.index, static_cast<std::byte*>(address), refs.size());
 }
 
 Result<void> GrantDevice::copy(std::span<GrantCopy> copies) {

@@ -61,22 +61,31 @@ struct GrantCopy {
   bool is_done = false;  // set by copy(): false where the hypervisor refused this one
 };
 
-// One open /dev/xen/gntdev. One thread.
+// One open /dev/xen/gntdev. One thread. What is virtual tests stand in for.
 class GrantDevice {
  public:
   // Fails with not_found where the machine does not run on Xen.
   static common::Result<std::unique_ptr<GrantDevice>> open();
+  GrantDevice(const GrantDevice&) = delete;
+  GrantDevice& operator=(const GrantDevice&) = delete;
+  virtual ~GrantDevice() = default;
 
   // At most kMaxMappedGrants together. Fails as the hypervisor refuses: invalid_input for a grant that is none, is
   // another's, or may not be written.
-  common::Result<GrantMapping> map(DomainId domain, std::span<const GrantRef> refs, bool is_writable = true);
+  virtual common::Result<GrantMapping> map(DomainId domain, std::span<const GrantRef> refs, bool is_writable = true);
   // Carries out all of them, and says in each whether it was done: a grant that was taken back, or of a domain that is
   // gone, fails alone. Fails itself only where a copy is out of its page's bounds (invalid_input), with nothing done.
   common::Result<void> copy(std::span<GrantCopy> copies);
 
+ protected:
+  explicit GrantDevice(common::Fd fd) : fd_(std::move(fd)) {}
+  // `index`: as the device calls it. The mapping unmaps `address`.
+  GrantMapping mapping(std::uint64_t index, std::byte* address, std::size_t pages) {
+    return {*this, index, address, pages};
+  }
+
  private:
   friend class GrantMapping;
-  explicit GrantDevice(common::Fd fd) : fd_(std::move(fd)) {}
 
   common::Fd fd_;
 };

@@ -97,7 +97,7 @@ breaches() {
       reached=${target%/*}
       if [[ $target != */* ]]; then
         echo "$file: \"$target\": write the path from the repository's root"
-      elif [[ $reached != "$folder" && $file != *_test.* && $file != */*fuzz*.* ]] &&
+      elif [[ $reached != "$folder" && $file != *_@(test|fixture).* && $file != */*fuzz*.* ]] &&
         ! contains "${may_include[$folder]}" "$reached" && ! contains "${may_include[$folder]}" "$target" && [[ $target != *.skel.h ]]; then
         echo "$file: $folder may not include $target"
       fi

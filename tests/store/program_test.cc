@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -15,6 +16,7 @@
 #include <random>
 #include <thread>
 
+#include "common/fd.h"
 #include "common/test_folder.h"
 #include "tests/store/wire_client.h"
 
@@ -38,10 +40,22 @@ class Program {
   Program& operator=(const Program&) = delete;
   ~Program() { end(SIGKILL); }
 
-  // False: it does not come up.
+  // False: it does not come up. As a service manager does, waits until the program says that it is ready: from then on
+  // a client is answered.
   bool start(bool keeps_state = false) {
+    const common::Fd notices(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const std::string path = folder_.at("notices");
+    ::unlink(path.c_str());
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    const timeval patience{.tv_sec = 30, .tv_usec = 0};
+    ::setsockopt(notices.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (::bind(notices.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+      return false;
+    }
     process_ = ::fork();
     if (process_ == 0) {
+      ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
       const std::string state = folder_.at("state");
       const int output = ::open(folder_.at("output").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
       ::dup2(output, STDERR_FILENO);
@@ -49,13 +63,10 @@ class Program {
               keeps_state ? "--state" : nullptr, state.c_str(), nullptr);
       ::_exit(127);
     }
-    for (int i = 0; i < 1000; ++i) {
-      if (connect_socket(socket()) != nullptr) {
-        return true;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return false;
+    std::array<char, 256> notice{};
+    const ssize_t bytes = ::recv(notices.get(), notice.data(), notice.size(), 0);
+    return std::string_view(notice.data(), bytes < 0 ? 0 : static_cast<std::size_t>(bytes)).starts_with("READY=1\n") &&
+           connect_socket(socket()) != nullptr;
   }
   int end(int signal) {
     int status = 0;

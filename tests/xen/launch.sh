@@ -38,7 +38,7 @@ check "memory comes back, up to what it was launched with" "$(cat /tmp/out)" unt
 check "and the CPU" "$(limit_of cpus)" until_true 60 is_limit cpus = 2
 check "no cap, the same weight" "$(limit_of cap) $(limit_of weight)" sh -c "[ '$(limit_of cap) $(limit_of weight)' = '0 512' ]"
 krata zone update --memory 161M two >/tmp/out 2>&1
-check "but no more than that" "$(cat /tmp/out)" grep -q 'was launched with 160M and 2 CPUs, and cannot have more' /tmp/out
+check "but no more than that" "$(cat /tmp/out)" grep -q 'was started with 160M and 2 CPUs, and cannot have more' /tmp/out
 
 has_line() { krata zone logs two | grep -qx "line $1"; }
 check "its lines come" "" until_true 90 has_line 5
@@ -55,17 +55,30 @@ check "and it may still be spoken to" "$(krata zone exec two hostname 2>&1)" tes
 check "krata zone stop" "$(krata zone stop two 2>&1)" is_state two ended
 check "with the code of who obeys" "" sh -c 'krata zone show two -o json | grep -q "\"code\":3"'
 check "and its last words" "" sh -c 'krata zone logs two | tail -n 1 | grep -qx stopping'
+
+krata zone update --memory 176M two >/dev/null 2>&1
+check "krata zone start" "$(krata zone start two 2>&1)" until_true 180 is_state two running
+check "it is the next run" "$(krata zone metrics two 2>&1 | head -n 1)" sh -c 'krata zone metrics two | grep -q "^two  running, run 2$"'
+check "with what it was to have more" "$(limit_of "memory KiB")" has_memory 179200 180224
+has_begun_again() { [ "$(krata zone logs two | grep -cx 'line 1')" = 2 ]; }
+check "its log goes on" "" until_true 60 has_begun_again
+check "what runs is not started" "$(krata zone start two 2>&1)" sh -c 'krata zone start two 2>&1 | grep -q "two runs already"'
+krata zone stop two >/dev/null 2>&1
+kill_hard "$kratad_pid"
+check "what was stopped" "" kratad_start
+check "may be started by another kratad" "$(krata zone start two 2>&1)" until_true 180 is_state two running
 krata zone destroy two >/dev/null 2>&1
 
-krata zone launch --name again --restart on-failure busybox sh -c 'trap "echo stopping; exit 0" TERM; while :; do sleep 0.1; done' >/dev/null
-krata zone launch --name once busybox sh -c 'trap "echo stopping; exit 0" TERM; while :; do sleep 0.1; done' >/dev/null
-check "two run when the host shuts down" "$(state_of again) $(state_of once)" until_true 180 is_state again running
-check "the other one as well" "$(state_of once)" until_true 180 is_state once running
+krata zone launch --name again --restart on-failure busybox sh -c 'trap "echo stopping; exit 0" TERM; echo up; while :; do sleep 0.1; done' >/dev/null
+krata zone launch --name once busybox sh -c 'trap "echo stopping; exit 0" TERM; echo up; while :; do sleep 0.1; done' >/dev/null
+is_up() { [ "$(krata zone logs "$1")" = up ]; } # from then on it obeys
+check "two run when the host shuts down" "$(state_of again) $(state_of once)" until_true 180 is_up again
+check "the other one as well" "$(state_of once)" until_true 180 is_up once
 stop_command=$(sed -n 's/^ExecStop=-//p' /zone/krata-zones.service)
 check "systemd's command for that" "$stop_command: $($stop_command 2>&1 | tr '\n' ' ')" is_state once ended
 check "both ended" "$(state_of again)" is_state again ended
 for name in again once; do
-  check "$name was told to stop" "$(krata zone logs $name 2>&1)" test "$(krata zone logs $name)" = stopping
+  check "$name was told to stop" "$(krata zone logs $name 2>&1)" test "$(krata zone logs $name)" = $'up\nstopping'
 done
 sleep 3 # longer than what failed has to wait
 check "none is started again" "$(state_of again)" is_state again ended

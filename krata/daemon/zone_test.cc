@@ -1,0 +1,195 @@
+// One zone, before a host whose steps fail.
+#include "krata/daemon/zone.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "common/file.h"
+#include "krata/daemon/host_fixture.h"
+
+namespace krata::daemon {
+namespace {
+
+using model::End;
+using model::Goal;
+
+constexpr std::uint32_t kDomain = 7;
+constexpr const char* kDigest = "sha256:00";
+
+class ZoneTest : public testing::Test {
+ protected:
+  static model::ZoneRecord record() {
+    model::ZoneRecord record;
+    record.id.bytes.fill(0xab);
+    record.spec.name = "web";
+    record.spec.image = "localhost/app:1";
+    return record;
+  }
+  // What somebody launched before: the record names its domain.
+  static model::ZoneRecord started() {
+    model::ZoneRecord made = record();
+    made.root = kDigest;
+    made.domain = kDomain;
+    made.started_s = 1;
+    return made;
+  }
+  void add_domain(std::optional<xen::ShutdownReason> shutdown = {}) {
+    xen::DomainInfo info;
+    info.id = kDomain;
+    info.handle = record().id.bytes;
+    info.shutdown = shutdown;
+    host_.hypervisor.list.push_back(info);
+  }
+  // An image's file system with that configuration.
+  void add_root(const std::string& config) {
+    std::filesystem::create_directories(host_.paths.roots());
+    ASSERT_TRUE(common::write_file(host_.paths.root(kDigest), "", 0600));
+    ASSERT_TRUE(common::write_file(host_.paths.config(kDigest), config, 0600));
+  }
+  Zone& add(const model::ZoneRecord& record) {
+    EXPECT_TRUE(host_.state->add(record));
+    return zone_.emplace(host_, record, [] {});
+  }
+  void look(int times = 1) {
+    for (int i = 0; i < times; ++i) {
+      EXPECT_TRUE(zone_->look(host_.hypervisor.list));
+    }
+  }
+
+  TestHost host_;
+  std::optional<Zone> zone_;
+};
+
+TEST_F(ZoneTest, AStartThatFailsIsGivenUpAtOnce) {
+  add_root("no configuration");
+  model::ZoneRecord made = record();
+  made.root = kDigest;
+  const Zone& zone = add(made);
+  look();
+  ASSERT_TRUE(zone.record().end) << zone.view().note;
+  EXPECT_EQ(zone.record().end->reason, End::Reason::not_started);
+  EXPECT_NE(zone.record().end->text, "");
+  EXPECT_EQ(zone.state(), control::ZoneState::ended);
+}
+
+TEST_F(ZoneTest, LastWordsThatCannotBeHadAreWaitedForAWhile) {
+  const Zone& zone = add(started());
+  add_domain(xen::ShutdownReason::poweroff);  // whose console cannot be heard: the file that says where it is is gone
+  look(4);
+  EXPECT_FALSE(zone.record().end) << "it may be heard the next time";
+  look(2);
+  ASSERT_TRUE(zone.record().end);
+  EXPECT_EQ(zone.record().end->reason, End::Reason::lost);
+}
+
+TEST_F(ZoneTest, WhoIsToldToEndItDoesNotWaitForWordsEither) {
+  Zone& zone = add(started());
+  add_domain();
+  look(8);
+  EXPECT_FALSE(zone.record().end) << "it runs, and nobody wants it to end";
+  ASSERT_TRUE(zone.stop(std::chrono::seconds(0)));
+  look(5);  // the first one asks it
+  EXPECT_FALSE(zone.record().end);
+  look(2);
+  ASSERT_TRUE(zone.record().end);
+  EXPECT_EQ(zone.record().end->reason, End::Reason::stopped);
+}
+
+TEST_F(ZoneTest, WhatIsInTheWayOfARunIsTriedAgainForEver) {
+  add_domain();  // of the same zone, and not the record's
+  host_.hypervisor.fails_to_destroy = true;
+  const Zone& zone = add(record());
+  look(8);
+  EXPECT_FALSE(zone.record().end);
+  host_.hypervisor.fails_to_destroy = false;
+  look();
+  EXPECT_TRUE(host_.hypervisor.list.empty());
+  EXPECT_EQ(zone.state(), control::ZoneState::preparing) << "nothing was given up";
+}
+
+class StartTest : public ZoneTest {
+ protected:
+  // It obeyed when it was told to stop.
+  static model::ZoneRecord ended() {
+    model::ZoneRecord made = started();
+    made.goal = Goal::stop;
+    made.ended_s = 2;
+    made.end = End{.reason = End::Reason::stopped, .code = 0};
+    made.heard_end = made.end;
+    made.failures = 3;
+    return made;
+  }
+  std::string refusal() {
+    const auto done = zone_->start();
+    return done ? "" : done.error().text();
+  }
+};
+
+TEST_F(StartTest, AZoneThatHasEndedRunsOnceMore) {
+  add_root("no configuration");  // so that the run shows that it began
+  Zone& zone = add(ended());
+  look();
+  EXPECT_EQ(zone.state(), control::ZoneState::ended);
+  ASSERT_TRUE(zone.start());
+  EXPECT_EQ(zone.state(), control::ZoneState::restarting);
+  EXPECT_TRUE(host_.state->zones().value().front().is_to_start) << "and would be if this process ended now";
+  EXPECT_EQ(refusal(), "") << "once is enough";
+  look();
+  EXPECT_EQ(zone.record().run, 2U);
+  EXPECT_EQ(zone.record().goal, Goal::run);
+  EXPECT_EQ(zone.record().failures, 1U) << "of this run alone";
+  ASSERT_TRUE(zone.record().end);
+  EXPECT_EQ(zone.record().end->reason, End::Reason::not_started);
+  look();
+  EXPECT_EQ(zone.record().run, 2U) << "it was started once";
+}
+
+TEST_F(StartTest, WaitsUntilNothingIsLeftOfTheFormerRun) {
+  Zone& zone = add(ended());
+  add_domain(xen::ShutdownReason::poweroff);
+  host_.hypervisor.fails_to_destroy = true;
+  ASSERT_TRUE(zone.start());
+  look(3);
+  EXPECT_EQ(zone.record().run, 1U);
+  host_.hypervisor.fails_to_destroy = false;
+  look();
+  EXPECT_EQ(zone.record().run, 2U);
+}
+
+TEST_F(StartTest, WhoChangesHisMindHasItStopped) {
+  Zone& zone = add(ended());
+  ASSERT_TRUE(zone.start());
+  ASSERT_TRUE(zone.stop(std::chrono::seconds(0)));
+  look();
+  EXPECT_EQ(zone.record(), [] {
+    auto record = ended();
+    record.failures = 0;
+    return record;
+  }());
+}
+
+TEST_F(StartTest, AHeldZoneToo) {
+  model::ZoneRecord held = ended();
+  held.goal = Goal::run;
+  Zone& zone = add(held);
+  zone.hold(std::chrono::seconds(0));
+  look();
+  EXPECT_EQ(zone.record().run, 1U);
+  ASSERT_TRUE(zone.start());
+  look();
+  EXPECT_EQ(zone.record().run, 2U);
+}
+
+TEST_F(StartTest, SaysWhyItCannotBeStarted) {
+  Zone& zone = add(started());
+  add_domain();
+  EXPECT_EQ(refusal(), "zone web runs already");
+  ASSERT_TRUE(zone.stop(std::chrono::seconds(60)));
+  EXPECT_EQ(refusal(), "zone web has yet to end; krata zone wait web says when it has");
+  ASSERT_TRUE(zone.forget());
+  EXPECT_EQ(refusal(), "zone web is being destroyed; launch another one");
+}
+
+}  // namespace
+}  // namespace krata::daemon
