@@ -19,9 +19,9 @@ using common::Result;
 
 namespace {
 
-// Xen 4.17, 4.18, and 4.19 to 4.21. What krata uses of it is the same in them: the one difference, altp2m_opts in
-// createdomain since 4.19, stands in the midst of members that are all zero here.
+// Xen 4.17, 4.18, and 4.19 to 4.21. What krata uses of it is the same in them, but for altp2m_opts.
 constexpr std::uint32_t kFirstDomctl = 0x15;
+constexpr std::uint32_t kFirstWithAltp2m = 0x17;
 constexpr std::uint32_t kLastDomctl = 0x17;
 constexpr std::uint32_t kFirstSysctl = 0x15;  // Xen 4.17 to 4.20, and 0x16 of 4.21
 constexpr std::uint32_t kLastSysctl = 0x16;
@@ -69,6 +69,8 @@ Result<void> Control::find_versions() {
   }
   return unknown_version();
 }
+
+bool Control::has_altp2m() const { return domctl_version_ >= kFirstWithAltp2m; }
 
 Result<Shared<xen_domctl>> Control::domctl(std::uint32_t command, DomainId domain) const {
   KRAIT_TRY(auto request, Shared<xen_domctl>::make(*privcmd_));

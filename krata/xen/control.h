@@ -21,6 +21,9 @@ class Control {
 
   [[nodiscard]] const Privcmd& privcmd() const { return *privcmd_; }
   [[nodiscard]] const std::string& name() const { return name_; }  // "Xen 4.17"
+  // Whether the hypervisor's createdomain has altp2m_opts, behind grant_opts, whatever the headers here have:
+  // since 4.19.
+  [[nodiscard]] bool has_altp2m() const;
 
   // A request with command, version and domain filled in, the rest zero.
   [[nodiscard]] common::Result<Shared<xen_domctl>> domctl(std::uint32_t command, DomainId domain) const;

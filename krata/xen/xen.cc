@@ -6,6 +6,7 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -69,6 +70,13 @@ DomainInfo info_of(const xen_domctl_getdomaininfo& raw) {
   return info;
 }
 
+// What the architecture has stands behind grant_opts, altp2m_opts where it is, vmtrace_size and cpupool_id.
+void set_emulation(xen_domctl_createdomain& settings, std::uint32_t flags, bool has_altp2m) {
+  const std::size_t at =
+      offsetof(xen_domctl_createdomain, grant_opts) + (has_altp2m ? std::size_t{4} : 3) * sizeof(flags);
+  std::memcpy(reinterpret_cast<std::byte*>(&settings) + at, &flags, sizeof(flags));
+}
+
 Error want_of_memory(DomainId domain, std::uint64_t pages, std::uint64_t wanted_pages) {
   constexpr std::uint64_t kKib = kPageBytes / 1024;
   return Error(ErrorCode::limit, fmt::format("the hypervisor has only {} of {} KiB of memory for domain {}: stop "
@@ -129,7 +137,7 @@ Result<DomainId> Xen::create_domain(const DomainSettings& settings) {
   // A timer chip, with which Linux measures the processor's clock as it begins. Where there is none, its ports read as
   // all ones, and Linux reads them a hundred thousand times (pit_expect_msb in arch/x86/kernel/tsc.c), each time by way
   // of the hypervisor.
-  wanted.arch.emulation_flags = XEN_X86_EMU_PIT;
+  set_emulation(wanted, XEN_X86_EMU_PIT, control_->has_altp2m());
   KRAIT_CHECK(control_->carry_out(create, "create a domain"));
   const DomainId domain = create->domain;
   const auto prepare = [&]() -> Result<void> {
