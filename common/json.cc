@@ -4,9 +4,9 @@
 
 namespace common {
 
-std::size_t json_depth(std::string_view text) {
+JsonShape json_shape(std::string_view text) {
+  JsonShape shape{.depth = 0, .parts = 1};
   std::size_t depth = 0;
-  std::size_t most = 0;
   bool quoted = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -16,16 +16,19 @@ std::size_t json_depth(std::string_view text) {
     } else if (c == '"') {
       quoted = true;
     } else if (c == '{' || c == '[') {
-      most = std::max(most, ++depth);
+      shape.depth = std::max(shape.depth, ++depth);
+      ++shape.parts;
+    } else if (c == ',' || c == ':') {
+      ++shape.parts;
     } else if ((c == '}' || c == ']') && depth > 0) {
       --depth;
     }
   }
-  return most;
+  return shape;
 }
 
 Json parse_json(std::string_view text) {
-  return json_depth(text) <= kMaxJsonDepth ? Json::parse(text, nullptr, false) : Json(Json::value_t::discarded);
+  return json_shape(text).depth <= kMaxJsonDepth ? Json::parse(text, nullptr, false) : Json(Json::value_t::discarded);
 }
 
 const Json* find_member(const Json& json, const char* key) {

@@ -17,8 +17,12 @@ using Json = nlohmann::ordered_json;
 inline constexpr std::size_t kMaxJsonDepth = 64;
 
 Json parse_json(std::string_view text);  // is_discarded() where it is none, or too deep
-// How deep the text nests at most, whether or not it is JSON.
-std::size_t json_depth(std::string_view text);
+// What a text would become at most, whether or not it is JSON; found out without memory.
+struct JsonShape {
+  std::size_t depth = 0;
+  std::size_t parts = 0;  // values and names: each costs up to 100 bytes, be it an empty list of two
+};
+JsonShape json_shape(std::string_view text);
 
 const Json* find_member(const Json& json, const char* key);                   // else nullptr
 std::optional<std::uint64_t> find_number(const Json& json, const char* key);  // whole and not negative

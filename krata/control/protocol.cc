@@ -182,6 +182,9 @@ std::string_view name_of(Ask ask) { return std::ranges::find(kKnown, ask, &Known
 bool needs_right(Ask ask) { return ask != Ask::zones && ask != Ask::zone && ask != Ask::host && ask != Ask::watch; }
 
 Result<Request> parse_request(std::string_view line) {
+  if (common::json_shape(line).parts > kMaxRequestParts) {
+    return Error(ErrorCode::limit, fmt::format("a request has at most {} values and names", kMaxRequestParts));
+  }
   const auto json = common::parse_json_object(line);
   if (!json) {
     return wrong(R"(a request is one JSON object on a line, as {"request":"zones"})");

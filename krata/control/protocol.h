@@ -24,6 +24,9 @@ inline constexpr const char* kDefaultSocket = "/run/krata/krata.sock";
 inline constexpr const char* kGroup = "krata";  // whose members may do everything; others get the list of zones
 inline constexpr std::size_t kMaxRequestBytes = std::size_t{1} << 20U;
 inline constexpr std::size_t kMaxRequestBytesOfOthers = 4096;  // of who may change nothing
+// Values and names in a request (common::JsonShape): more than any has, some MiB of memory at most, and no object of so
+// many names that to look for each among all before it takes seconds.
+inline constexpr std::size_t kMaxRequestParts = 10'000;
 
 enum class Ask : std::uint8_t {
   zones,

@@ -67,9 +67,36 @@ TEST(Protocol, SaysWhatIsWrong) {
   EXPECT_EQ(refusal(R"({"request":"logs","zone":"a","follow":1})"), "the member follow must be true or false");
 }
 
-// Copying it would take more stack than there is.
+TEST(Protocol, WhatBecomesMuchMoreThanItsBytesIsRefused) {
+  const std::string many = R"({"request":"update","zone":"x","resources":{"a":[)";
+  const std::string limit = "a request has at most 10000 values and names";
+  std::string lists = many;
+  std::string deep = many;
+  std::string names = R"({"request":"update","zone":"x","resources":{"a":0)";
+  while (lists.size() < kMaxRequestBytes / 2) {
+    lists += "[],";
+    deep += std::string(50, '[') + std::string(50, ']') + ",";
+    names += R"(,"":0)";
+  }
+  EXPECT_EQ(refusal(lists + "0]}}"), limit);
+  EXPECT_EQ(refusal(deep + "0]}}"), limit);
+  EXPECT_EQ(refusal(names + "}}"), limit);
+  EXPECT_EQ(refusal(R"({"request":"update","zone":"x","resources":{"a":")" + std::string(kMaxRequestBytes / 2, '[') +
+                    R"("}})"),
+            "")
+      << "what is quoted is one value";
+}
+
+TEST(Protocol, AsManyWordsAsExecTakesAreNotTooMany) {
+  ExecSpec spec{.command = std::vector<std::string>(4096, "x"), .env = std::vector<std::string>(4096, "A=b")};
+  const auto back = parse_request(request_json({.ask = Ask::exec, .zone = "web", .exec = std::move(spec)}).dump());
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(back->exec->command.size(), 4096U);
+}
+
+// However few values it has: copying it takes stack for each level.
 TEST(Protocol, WhatNestsWithoutEndIsRefused) {
-  constexpr std::size_t kDepth = 150'000;
+  constexpr std::size_t kDepth = 2'000;  // not too many values
   std::string line = R"({"request":"update","zone":"x","resources":{"a":)";
   for (std::size_t i = 0; i < kDepth; ++i) {
     line += R"({"":)";

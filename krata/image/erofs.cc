@@ -199,7 +199,7 @@ class Writer {
     std::vector<std::uint32_t> map;
     for (std::uint64_t at = 0; at < placed.data_bytes; at += chunk) {
       const std::uint64_t bytes = std::min(chunk, placed.data_bytes - at);
-      if (spool_.is_hole(node.content, at, bytes)) {
+      if (spool_.data_from(node.content, at) >= at + bytes) {
         map.push_back(erofs::kNoBlock);
         continue;
       }

@@ -12,7 +12,7 @@ common::Result<Json> parse(std::string_view text, std::string_view what) {
   if (text.size() > limits::kDocumentBytes) {
     return refused("{} is larger than {} bytes", what, limits::kDocumentBytes);
   }
-  if (common::json_depth(text) > common::kMaxJsonDepth) {
+  if (common::json_shape(text).depth > common::kMaxJsonDepth) {
     return refused("{} is nested deeper than {}", what, common::kMaxJsonDepth);
   }
   return parse_json(text);

@@ -108,10 +108,12 @@ bool Spool::has_hole(const Content& content) const {
   return hole >= 0 && hole < static_cast<off_t>(content.offset + content.size_bytes);
 }
 
-bool Spool::is_hole(const Content& content, std::uint64_t offset, std::uint64_t bytes) const {
-  const auto at = static_cast<off_t>(content.offset + offset);
-  const off_t data = ::lseek(fd_.get(), at, SEEK_DATA);
-  return (data < 0 && errno == ENXIO) || data >= at + static_cast<off_t>(bytes);
+std::uint64_t Spool::data_from(const Content& content, std::uint64_t offset) const {
+  const off_t data = ::lseek(fd_.get(), static_cast<off_t>(content.offset + offset), SEEK_DATA);
+  if (data < 0) {
+    return errno == ENXIO ? content.size_bytes : offset;
+  }
+  return std::min(static_cast<std::uint64_t>(data) - content.offset, content.size_bytes);
 }
 
 Result<void> Spool::read(const Content& content, std::uint64_t offset, char* room, std::size_t bytes) const {

@@ -27,8 +27,9 @@ class Spool {
   common::Result<void> read(const Content& content, std::uint64_t offset, char* room, std::size_t bytes) const;
   // Whether some of a content's bytes are known to be zeros without reading them, on those file systems that tell.
   [[nodiscard]] bool has_hole(const Content& content) const;
-  // Whether all of a content's bytes from `offset` on, `bytes` of them, are known to be zeros without reading them.
-  [[nodiscard]] bool is_hole(const Content& content, std::uint64_t offset, std::uint64_t bytes) const;
+  // Where in a content the first byte from `offset` on stands that may be another than zero, without reading any; its
+  // end where there is none.
+  [[nodiscard]] std::uint64_t data_from(const Content& content, std::uint64_t offset) const;
 
  private:
   explicit Spool(common::Fd fd) : fd_(std::move(fd)) {}

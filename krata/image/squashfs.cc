@@ -21,10 +21,12 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "krata/image/squashfs_file.h"
+#include "krata/image/squashfs_holes.h"
 #include "krata/image/text.h"
 #include "krata/image/tree_order.h"
 
@@ -194,11 +196,17 @@ class Writer {
   Result<void> write_file(sqfs_block_processor_t& processor, NodeId id) {
     KRAIT_CHECK(check(sqfs_block_processor_begin_file(&processor, &raw_inodes_[id].inode, nullptr, 0), "begin a file"));
     const Content& content = tree_.at(id).content;
-    buffer_.resize(kBlockBytes);
-    for (std::uint64_t at = 0; at < content.size_bytes; at += buffer_.size()) {
-      const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), content.size_bytes - at));
-      KRAIT_CHECK(spool_.read(content, at, buffer_.data(), bytes));
-      KRAIT_CHECK(check(sqfs_block_processor_append(&processor, buffer_.data(), bytes), "write a file"));
+    for (std::uint64_t at = 0; at < content.size_bytes;) {
+      // To read and compare them would take more than a second for each 10 GiB.
+      if (const std::uint64_t blocks = (spool_.data_from(content, at) - at) / kBlockBytes; blocks > 0) {
+        holes_[id].push_back({.first = at / kBlockBytes, .blocks = blocks});
+        at += blocks * kBlockBytes;
+        continue;
+      }
+      buffer_.resize(std::min<std::uint64_t>(kBlockBytes, content.size_bytes - at));
+      KRAIT_CHECK(spool_.read(content, at, buffer_.data(), buffer_.size()));
+      KRAIT_CHECK(check(sqfs_block_processor_append(&processor, buffer_.data(), buffer_.size()), "write a file"));
+      at += buffer_.size();
     }
     return check(sqfs_block_processor_end_file(&processor), "end a file");
   }
@@ -267,6 +275,10 @@ class Writer {
       KRAIT_TRY(inode, directory_inode(place, xattrs));
     } else if (node.kind == Kind::file) {
       inode.reset(std::exchange(raw_inodes_[place.id].inode, nullptr));
+      if (const auto holes = holes_.find(place.id); inode && holes != holes_.end()) {
+        inode.reset(
+            with_holes(*inode, holes->second, {.size_bytes = node.content.size_bytes, .block_bytes = kBlockBytes}));
+      }
     } else {
       inode = special_inode(node);
     }
@@ -348,6 +360,7 @@ class Writer {
   Owned<sqfs_meta_writer_t> directory_table_;
   Owned<sqfs_dir_writer_t> directories_;
   std::vector<RawInode> raw_inodes_;
+  std::unordered_map<NodeId, std::vector<Hole>> holes_;  // that were left out, in order
   std::vector<std::uint32_t> numbers_;
   std::vector<std::uint64_t> references_;
   std::vector<char> buffer_;

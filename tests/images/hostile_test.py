@@ -156,6 +156,21 @@ class HostileTest(unittest.TestCase):
         records = (b"32 comment=" + b"c" * 20 + b"\n") * (1 << 15)
         self.layer("more extended headers", (header(b"x", b"x", 1 << 20) + records) * 9)
 
+    def test_holes_cost_next_to_nothing(self):
+        size, written = 100 << 30, b"x" * 10
+        pax = {"GNU.sparse.map": f"70000000000,10,{size},0", "GNU.sparse.size": str(size)}
+        self.layout.image([Layer().add("a", data=written, pax=pax).bytes()])
+        for format in ("squashfs", "erofs"):
+            before = os.times()
+            code, _, err, memory = run_bounded(KRATA, "image", "pack", f"oci:{self.layout.path}", self.scratch + "/out/file",
+                                               "--format", format)
+            after = os.times()
+            self.assertEqual(code, 0, err)
+            self.assertLess(after.children_user + after.children_system - before.children_user - before.children_system, 4)
+            self.assertLess(memory, MOST_MEMORY_KB)
+            self.assertLess(os.stat(self.scratch + "/out/file").st_size, 16 << 20)
+            os.unlink(self.scratch + "/out/file")
+
     def test_sparse_files(self):
         def sparse(map, size=1000, stored=b"x" * 10, more=""):
             pax = {"GNU.sparse.map": map, "GNU.sparse.size": str(size)}

@@ -160,7 +160,7 @@ class OracleTest(unittest.TestCase):
         os.mkdir(folder)
         with open(folder + "/holes", "wb") as file:
             for at in range(0, 40):
-                file.seek(at * 1000000)
+                file.seek(300000 + at * 1000000)
                 file.write(os.urandom(700))
             file.truncate(50000001)
         with open(folder + "/empty", "wb") as file:
