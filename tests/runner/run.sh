@@ -16,10 +16,10 @@ shipped_programs=("${lab_programs[@]}" "${dom0_programs[@]}" "${zone_programs[@]
 # The tests with the label threads.
 threaded_tests=(common_event_test common_event_clients_test switch_test)
 
-# prepare_tests: builds, and meanwhile fetches what the guests are made of.
+# prepare_tests: builds, and meanwhile fetches what the guests are made of and finds out under what they boot.
 prepare_tests() {
   local fetching status=0
-  { fetch_lab "${lab_kernels[@]}" && fetch_xen_lab; } >"$log_dir/fetch.log" 2>&1 &
+  { fetch_lab "${lab_kernels[@]}" && fetch_xen_lab && guest_accelerator >/dev/null; } >"$log_dir/fetch.log" 2>&1 &
   fetching=$!
   { build release release_tests "${shipped_programs[@]}" && build clang sanitized_tests && build tsan "${threaded_tests[@]}"; } || status=1
   wait "$fetching" || status=1
