@@ -13,6 +13,7 @@ namespace common {
 Result<int> run_program(const std::vector<std::string>& words) {
   std::vector<std::string> own = words;
   std::vector<char*> arguments;
+  arguments.reserve(own.size() + 1);
   for (std::string& word : own) {
     arguments.push_back(word.data());
   }
@@ -45,7 +46,8 @@ std::string own_folder() {
 
 Error become_program(const std::string& program, const std::string& suite, const char* const* argv) {
   for (const std::string& place : {"/" + program, "/../libexec/" + suite + "/" + program}) {
-    ::execv((own_folder() + place).c_str(), const_cast<char* const*>(argv));
+    const std::string path = own_folder().append(place);
+    ::execv(path.c_str(), const_cast<char* const*>(argv));
     if (errno != ENOENT) {
       return Error::from_errno(errno, "start " + program);
     }

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#define __XEN_TOOLS__ 1
+#define __XEN_TOOLS__ 1  // NOLINT(bugprone-reserved-identifier): Xen's
 #include <xen/xen.h>
 
 #include <xen/domctl.h>

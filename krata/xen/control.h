@@ -9,8 +9,8 @@
 #include "krata/xen/privcmd.h"
 #include "krata/xen/types.h"
 
-struct xen_domctl;
-struct xen_sysctl;
+struct xen_domctl;  // NOLINT(readability-identifier-naming): Xen's
+struct xen_sysctl;  // NOLINT(readability-identifier-naming): Xen's
 
 namespace krata::xen {
 
