@@ -15,6 +15,7 @@ constexpr std::size_t kWaitingEventBytes = 128
 
 std::vector<DomainId> Store::domains_with_rings() const {
   std::vector<DomainId> all;
+  all.reserve(domains_.size());
   for (const auto& [domain, details] : domains_) {
     all.push_back(domain);
   }

@@ -22,11 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto ring = is_console ? ByteRing::console(page) : ByteRing::store(page);
     std::string got;
     for (std::size_t at = 0; at + 6 <= size; at += 6) {
-      std::size_t place = (is_console ? kIndices + 1024 : kIndices) + (data[at] % 4) * 4;
+      std::size_t place = (is_console ? kIndices + 1024 : kIndices) + std::size_t{data[at]} % 4 * 4;
       std::memcpy(page.data() + place, data + at + 1, 4);
-      const auto count = ring.read(got, data[at + 5] * 16U);
+      const auto count = ring.read(got, std::size_t{data[at + 5]} * 16);
       krait::require(!count || *count <= 2048, "no more than a ring holds is read");
-      const auto put = ring.write(std::string(data[at + 5] * 16U, 'x'));
+      const auto put = ring.write(std::string(std::size_t{data[at + 5]} * 16, 'x'));
       krait::require(!put || *put <= 1024, "no more than a ring holds is written");
       std::ignore = ring.untaken();
     }

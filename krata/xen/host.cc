@@ -5,7 +5,7 @@
 
 #include "krata/xen/control.h"
 
-#define __XEN_TOOLS__ 1
+#define __XEN_TOOLS__ 1  // NOLINT(bugprone-reserved-identifier): Xen's
 #include <xen/xen.h>
 
 #include <xen/domctl.h>
