@@ -45,8 +45,9 @@ std::string own_folder() {
 }
 
 Error become_program(const std::string& program, const std::string& suite, const char* const* argv) {
+  const std::string folder = own_folder();
   for (const std::string& place : {"/" + program, "/../libexec/" + suite + "/" + program}) {
-    const std::string path = own_folder().append(place);
+    const std::string path = folder + place;
     ::execv(path.c_str(), const_cast<char* const*>(argv));
     if (errno != ENOENT) {
       return Error::from_errno(errno, "start " + program);
