@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <time.h>
 
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -75,6 +75,8 @@ Result<xen::DomainInfo> watch_console(const xen::Hypervisor& hypervisor, xen::Ev
   std::string text;
   while (true) {
     KRAIT_CHECK(events.unmask(channel.port()));
+    // Asked before the ring is read: whatever a zone said before it shut down is in the ring by then.
+    KRAIT_TRY(const auto info, hypervisor.domain_info(domain));
     text.clear();
     if (!ring.read(text, xen::kPageBytes)) {
       return Error(ErrorCode::invalid_input, "the zone has broken its console's ring");
@@ -85,7 +87,6 @@ Result<xen::DomainInfo> watch_console(const xen::Hypervisor& hypervisor, xen::Ev
       KRAIT_CHECK(channel.notify());
       continue;
     }
-    KRAIT_TRY(const auto info, hypervisor.domain_info(domain));
     if (!info || info->is_dying) {
       return Error(ErrorCode::not_found, "the zone is gone");
     }
