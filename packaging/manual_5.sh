@@ -22,4 +22,4 @@ section "$1" | cmark-gfm -e table -t man | awk '
     next
   }
   { print }' | sed 's|\([a-z_]*\.md\) (\1)|/usr/share/doc/krait/docs/\1|'
-printf '.SH SEE ALSO\n.BR krait (1),\n.BR krait\\-agent (8),\n.BR krait.toml (5),\n.BR policy.toml (5)\n'
+printf '.SH SEE ALSO\n.BR krait (1),\n.BR krait\\-agent (8),\n.BR krait\\-link (8),\n.BR krait.toml (5),\n.BR policy.toml (5)\n'

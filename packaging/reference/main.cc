@@ -57,7 +57,7 @@ Command describe_krata_block() { return describe_flags("krata-block", krata::bac
 Command describe_krata_store() { return describe_flags("krata-store", krata::store::add_flags); }
 
 constexpr const char* kKraitPages =
-    ".BR krait (1),\n.BR krait\\-agent (8),\n.BR krait.toml (5),\n.BR policy.toml (5);\n"
+    ".BR krait (1),\n.BR krait\\-agent (8),\n.BR krait\\-link (8),\n.BR krait.toml (5),\n.BR policy.toml (5);\n"
     "the folder /usr/share/doc/krait\n";
 constexpr const char* kCoordinatorPages = ".BR krait (1),\n.BR krait\\-link (8),\n.BR policy.toml (5)\n";
 constexpr const char* kKrataPages =
