@@ -324,6 +324,12 @@ plant krait/model/CMakeLists.txt 'target_link_libraries(krait_model PRIVATE sodi
 plant krata/state/CMakeLists.txt 'krait_test(krata_state_test SOURCES a_test.cc DEPS krait_control)' 'may not link krait_control, not even for tests'
 # shellcheck disable=SC2016 # CMake's own variable
 plant krait/agent/CMakeLists.txt 'add_executable(krait-agent ${PROJECT_SOURCE_DIR}/krata/xen/teller.cc)' 'may not compile'
+plant krait/model/CMakeLists.txt 'TARGET_LINK_LIBRARIES(krait_model PRIVATE krait_datapath)' 'may not link krait_datapath'
+plant krait/model/CMakeLists.txt 'link_libraries(sodium)' 'link_libraries is of no target'
+plant krait/model/CMakeLists.txt 'target_link_options(krait_model PRIVATE -lsodium)' 'links what nobody wraps'
+# shellcheck disable=SC2016
+plant krait/model/CMakeLists.txt 'target_include_directories(krait_model PRIVATE ${PROJECT_SOURCE_DIR}/krait)' 'finds headers in'
+plant cmake/a.cmake 'target_link_libraries(krait_flags INTERFACE krait_model)' 'links krait_model, and so would all'
 plant packaging/a.service '# see /ho''me/somebody/notes' 'a path of one machine'
 plant common/a.cc '// see /ho''me/somebody/notes' 'a path of one machine'
 missed=$(missed_plants)

@@ -25,8 +25,8 @@ cmake_calls() {
     folder=${file#"$1/"}
     folder=${folder%/*}
     sed -E '/^ *#/d; s/ #.*//' "$file" | tr '\n' ' ' | tr ')' '\n' |
-      sed -nE "s#^.*\\b(krait_(library|program|test|fuzzer)|add_library|add_executable|target_link_libraries|target_sources) *\\( *#$file $folder \\1 #p"
-  done < <(find "$1" -type d \( -name build -o -name .cache -o -name .git \) -prune -o -type f -name CMakeLists.txt -print)
+      sed -nE "s#^.*\\b(krait_(library|program|test|fuzzer)|add_(library|executable)|(target_)?(link_libraries|include_directories|sources)|(target_)?link_(directories|options)) *\\( *#$file $folder \\L\\1\\E #Ip"
+  done < <(find "$1" -type d \( -name build -o -name .cache -o -name .git \) -prune -o -type f \( -name CMakeLists.txt -o -name '*.cmake' \) -print)
 }
 
 # Sets folder_of each target, and says in is_test which are tests'.
@@ -35,7 +35,7 @@ read_targets() {
   while read -r file folder call target words; do
     case $call in
       krait_test | krait_fuzzer) is_test[$target]=1 ;;
-      target_*) continue ;;
+      target_* | link_* | include_*) continue ;;
     esac
     [[ $target != *_test_support ]] || is_test[$target]=1
     folder_of[$target]=$folder
@@ -78,6 +78,25 @@ source_breach() {
   fi
 }
 
+# include_breach FILE FOLDER TARGET WORDS: an #include is a path from the root, or of what is made.
+include_breach() {
+  local word
+  ! contains "$free" "${2%%/*}" || return 0
+  for word in $4; do
+    [[ $word == @(PUBLIC|PRIVATE|INTERFACE|SYSTEM|'${ROOT}'|'${PROJECT_SOURCE_DIR}'|'${CMAKE_CURRENT_BINARY_DIR}'|'${KRAIT_PROTO_OUT}') ]] ||
+      echo "$1: $3 finds headers in $word, where the law does not see whose they are"
+  done
+}
+
+# everybodys_breach FILE TARGET WORDS: cmake/ gives every target the same, which is no folder's but common's formatting.
+everybodys_breach() {
+  local word
+  for word in $3; do
+    [[ -z ${folder_of[$word]:-} || ${folder_of[$word]} == cmake || $word == common_formatting ]] ||
+      echo "$1: $2 links $word, and so would all that has it"
+  done
+}
+
 # Prints a line for each breach in the tree's CMakeLists.txt files.
 cmake_breaches() {
   local file folder call target words word calls linking
@@ -85,8 +104,14 @@ cmake_breaches() {
   calls=$(cmake_calls "$1")
   read_targets <<<"$calls"
   while read -r file folder call target words; do
+    case $call in
+      link_* | include_*) contains "$free" "${folder%%/*}" || echo "$file: $call is of no target; say target_$call" ;;
+      target_include_*) include_breach "$file" "$folder" "$target" "$words" ;;
+      target_link_[do]*) [[ $words != *" -l"* && $call != target_link_dir* ]] || echo "$file: $target links what nobody wraps: $words" ;;
+    esac
+    [[ $folder != cmake ]] || everybodys_breach "$file" "$target" "$words"
     folder=${folder_of[$target]:-$folder}
-    [[ -n ${may_include[$folder]+set} ]] || continue
+    [[ -n ${may_include[$folder]+set} && $call != target_include_* && $call != target_link_[do]* ]] || continue
     linking=
     [[ $call != target_link_libraries ]] || linking=yes
     for word in $words; do
