@@ -75,6 +75,9 @@ class TestMachine final : public xen::Host {
     return xen::CpuShare();
   }
   common::Result<void> set_cpu_share(xen::DomainId /*domain*/, const xen::CpuShare& /*share*/) override { return {}; }
+  [[nodiscard]] common::Result<xen::Emulation> emulation(xen::DomainId /*domain*/) const override {
+    return xen::Emulation();
+  }
   [[nodiscard]] common::Result<std::uint32_t> ports_in_use(xen::DomainId /*domain*/) const override { return 0U; }
 };
 

@@ -82,6 +82,15 @@ class XenHost : public Host {
     return control_->carry_out(request, "set its share of the CPUs");
   }
 
+  [[nodiscard]] Result<Emulation> emulation(DomainId domain) const override {
+    KRAIT_TRY(const auto info, control_->domctl(XEN_DOMCTL_getdomaininfo, domain));
+    KRAIT_CHECK(control_->carry_out(info, "tell of the domain"));
+    KRAIT_TRY(const auto clock, control_->domctl(XEN_DOMCTL_gettscinfo, domain));
+    KRAIT_CHECK(control_->carry_out(clock, "tell of its clock"));
+    return Emulation{.devices = info->u.getdomaininfo.arch_config.emulation_flags,
+                     .clock_mode = clock->u.tsc_info.tsc_mode};
+  }
+
   [[nodiscard]] Result<std::uint32_t> ports_in_use(DomainId domain) const override {
     KRAIT_TRY(const auto request, Shared<evtchn_status>::make(control_->privcmd()));
     std::uint32_t count = 0;

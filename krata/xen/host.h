@@ -32,6 +32,12 @@ struct CpuShare {
   std::uint16_t cap = 0;       // hundredths of a CPU; 0: none
 };
 
+// What of a PC the hypervisor plays for a domain, by its own word.
+struct Emulation {
+  std::uint32_t devices = 0;     // XEN_X86_EMU_* of xen/arch-x86/xen.h
+  std::uint32_t clock_mode = 0;  // tsc_mode of xen/arch-x86/cpuid.h
+};
+
 class Host {
  public:
   virtual ~Host() = default;
@@ -45,6 +51,8 @@ class Host {
   // Fails with unsupported where the hypervisor runs another scheduler.
   [[nodiscard]] virtual common::Result<CpuShare> cpu_share(DomainId domain) const = 0;
   virtual common::Result<void> set_cpu_share(DomainId domain, const CpuShare& share) = 0;
+  // Pauses the domain for a moment. It cannot be the one that asks.
+  [[nodiscard]] virtual common::Result<Emulation> emulation(DomainId domain) const = 0;
   // How many ports of the domain are in use.
   [[nodiscard]] virtual common::Result<std::uint32_t> ports_in_use(DomainId domain) const = 0;
 };

@@ -179,8 +179,9 @@ Result<void> print_limits(xen::DomainId domain) {
     return Error(ErrorCode::not_found, "there is no such domain");
   }
   KRAIT_TRY(const auto share, host->cpu_share(domain));
-  fmt::print("memory KiB {}\ncpus {}\nweight {}\ncap {}\n", info->memory_kib, info->online_vcpus, share.weight,
-             share.cap);
+  KRAIT_TRY(const auto emulation, host->emulation(domain));
+  fmt::print("memory KiB {}\ncpus {}\nweight {}\ncap {}\nemulated {:#x}\nclock mode {}\n", info->memory_kib,
+             info->online_vcpus, share.weight, share.cap, emulation.devices, emulation.clock_mode);
   return {};
 }
 

@@ -28,6 +28,9 @@ is_limit() { test "$(limit_of "$1")" "$2" "$3"; }
 has_memory() { is_limit "memory KiB" -ge "$1" && is_limit "memory KiB" -le "$2" && krata zone exec two sh -c "read -r _ kib _ </proc/meminfo; [ \$kib -le $2 ]"; }
 launched_kib=$(limit_of "memory KiB")
 check "the hypervisor sees what it was launched with" "$(krata-lab-zone limits "$(domain_of two)" | tr '\n' ' ')" has_memory 162816 163840
+# XEN_X86_EMU_PIT of xen/arch-x86/xen.h, and TSC_MODE_NEVER_EMULATE of Xen's asm/time.h: by both its kernel begins and reads the time without the hypervisor.
+check "a timer chip and nothing else of a PC" "$(limit_of emulated)" is_limit emulated = 0x100
+check "and the processor's own clock" "$(limit_of "clock mode")" is_limit "clock mode" = 2
 krata zone update --memory 96M --cpus 1 --weight 512 --cap 50 two >/tmp/out 2>&1
 check "krata zone update takes memory away" "$(cat /tmp/out)" until_true 60 has_memory 97280 98304
 check "and a CPU" "$(limit_of cpus)" until_true 60 is_limit cpus = 1
