@@ -239,6 +239,9 @@ Result<void> Zone::drain() {
   if (channel_) {
     KRAIT_CHECK(channel_->drain());
   }
+  if (!flush_log()) {
+    return Error(ErrorCode::unavailable, failure_);
+  }
   return console_ ? console_->drain() : Result<void>();
 }
 
@@ -264,6 +267,9 @@ End Zone::end_now() const {
 
 Result<void> Zone::note_end() {
   model::ZoneRecord record = record_;
+  if (pending_end_) {
+    record.heard_end = pending_end_;  // its lines could not be written
+  }
   record.end = record.heard_end ? *record.heard_end : end_now();
   if (record.heard_end && goal() != Goal::run && record.end->reason != End::Reason::not_started) {
     record.end->reason = End::Reason::stopped;
@@ -271,6 +277,7 @@ Result<void> Zone::note_end() {
   record.ended_s = std::time(nullptr);
   record.failures = reconcile::count_failures(record, record.failures);
   KRAIT_CHECK(save(record));
+  pending_end_.reset();
   is_container_running_ = false;
   overdue_at_.reset();
   host_.log.info(fmt::format("zone {} has ended: {}, code {}", record.spec.name, model::name_of(record.end->reason),

@@ -2,10 +2,14 @@
 #include "krata/daemon/zone.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
 
 #include "common/file.h"
+#include "krata/channel/zone_channel.h"
+#include "krata/daemon/devices.h"
 #include "krata/daemon/host_fixture.h"
 
 namespace krata::daemon {
@@ -106,6 +110,63 @@ TEST_F(ZoneTest, WhatIsInTheWayOfARunIsTriedAgainForEver) {
   look();
   EXPECT_TRUE(host_.hypervisor.list.empty());
   EXPECT_EQ(zone.state(), control::ZoneState::preparing) << "nothing was given up";
+}
+
+// A zone whose container can be heard.
+class HeardTest : public ZoneTest {
+ protected:
+  ~HeardTest() override { ::setrlimit(RLIMIT_FSIZE, &usual_); }
+
+  void hear() {
+    const std::string folder = host_.paths.zone(record().id);
+    std::filesystem::create_directories(folder);
+    ASSERT_TRUE(common::write_file(folder + "/domain", R"({"domain":7,"console_port":1})", 0600));
+    for (const auto& [name, value] : {std::pair("ring-ref", "8"), {"port", "9"}, {"state", "3"}}) {
+      ASSERT_TRUE(host_.store.client().write(channel_front(kDomain) + "/" + name, value));
+    }
+    host_.event_device->on_notify = [this](xen::Port /*port*/) { listen(); };
+    look();
+    host_.watches->dispatch();
+    ASSERT_NE(zone_->channel(), nullptr);
+  }
+  void listen() {
+    std::string bytes;
+    ring_.read(bytes, xen::kPageBytes);
+    channel_.feed(bytes);
+    const auto put = ring_.write(channel_.to_send());
+    channel_.sent(put.value_or(0));
+  }
+  // As on a disk that is full: the log does not grow, and the state, for which there is room set aside, is written.
+  void fill_log() {
+    constexpr std::size_t kFull = std::size_t{3} << 20U;
+    std::filesystem::create_directories(host_.paths.zone(record().id));
+    ASSERT_TRUE(common::write_file(zone_->log_path(), std::string(kFull, '\n'), 0600));
+    std::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &usual_);
+    const rlimit small{.rlim_cur = kFull / 2, .rlim_max = usual_.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  }
+
+  channel::zone::ZoneChannel channel_;
+  xen::ByteRing ring_ = xen::ByteRing::console_front(host_.grants.page());
+  rlimit usual_{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+};
+
+TEST_F(HeardTest, EndsAsItSaidWhateverBecomesOfItsLines) {
+  const Zone& zone = add(started());
+  add_domain();
+  fill_log();
+  hear();
+  channel_.started(channel::kContainer);
+  channel_.output(channel::kContainer, channel::Stream::output, "a line\n");
+  channel_.exited(channel::kContainer, {.reason = channel::Exit::Reason::exited, .number = 5});
+  listen();
+  host_.hypervisor.list.front().shutdown = xen::ShutdownReason::poweroff;
+  look(4);
+  EXPECT_FALSE(zone.record().end) << "there may be room for its lines the next time";
+  look(2);
+  ASSERT_TRUE(zone.record().end);
+  EXPECT_EQ(*zone.record().end, (End{.reason = End::Reason::exited, .code = 5}));
 }
 
 class StartTest : public ZoneTest {
