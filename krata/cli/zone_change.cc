@@ -89,7 +89,8 @@ Result<void> stop(const StopFlags& flags, Output& output) {
 
 Result<void> start(const ZoneFlags& flags, Output& output) {
   KRAIT_TRY(const auto answer, control::ask(flags.socket, {.ask = control::Ask::start, .zone = flags.zone}));
-  output.report(zone_line(object_at(answer, "zone")), answer);
+  const common::Json& zone = object_at(answer, "zone");
+  output.report(text_at(zone, "name") + "  " + text_at(zone, "state"), answer);  // how its former run ended is past
   return {};
 }
 
@@ -140,7 +141,7 @@ std::vector<std::string> ids_to_stop(const common::Json& zones) {
 void add_zone_change(Shell& shell, Command group) {
   auto started = std::make_shared<ZoneFlags>();
   Command command =
-      shell.command(group, "start", "Run the container of a zone that has ended once more",
+      shell.command(group, "start", "Start a zone again that has ended",
                     "With the image, disks and limits that the zone has; its log goes on. Returns at once, as launch\n"
                     "does. One that fails and is to be started again in a while is started now.\n"
                     "Example:  krata zone start web");
@@ -170,9 +171,11 @@ void add_zone_change(Shell& shell, Command group) {
   shell.on(command, [destroyed](Output& output) { return destroy(*destroyed, output); });
 
   auto updated = std::make_shared<UpdateFlags>();
-  command = shell.command(group, "update", "Change what a zone may use",
-                          "Memory up to what the zone was launched with takes effect at once, as do weight and cap.\n"
-                          "Example:  krata zone update --memory 128M --cap 50 web");
+  command = shell.command(
+      group, "update", "Change what a zone may use",
+      "Memory and CPUs up to what the zone was started with take effect at once, as do weight and cap; more\n"
+      "than that at its next start.\n"
+      "Example:  krata zone update --memory 128M --cap 50 web");
   add_zone_argument(command, *updated);
   command.option("--cpus", updated->cpus, "How many CPUs");
   command.option("--memory", updated->memory, "How much memory: 256M, 2G");

@@ -76,7 +76,8 @@ Said run(const std::vector<const char*>& words) {
 }
 
 TEST(Start, AsksForItAndSaysWhatTheZoneDoes) {
-  OneAnswer daemon(R"({"version":1,"zone":{"name":"web","state":"restarting","end":null,"note":""}})");
+  OneAnswer daemon(
+      R"({"version":1,"zone":{"name":"web","state":"restarting","end":{"reason":"stopped","code":3},"note":""}})");
   const std::string path = daemon.path();
   const Said said = run({"krata", "zone", "start", "--socket", path.c_str(), "web"});
   EXPECT_EQ(said.code, 0) << said.errors;

@@ -105,7 +105,7 @@ std::vector<const model::ZoneRecord*> Daemon::records_beside(const Zone* zone) c
   std::vector<const model::ZoneRecord*> others;
   others.reserve(zones_.size());
   for (const auto& [id, other] : zones_) {
-    if (other.get() != zone) {
+    if (other.get() != zone && other->has_disks()) {
       others.push_back(&other->record());
     }
   }

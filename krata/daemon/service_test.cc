@@ -25,8 +25,10 @@ class ServiceTest : public testing::Test {
     return answer ? common::parse_json(answer->bytes) : control::Json();
   }
   End watch(uid_t user, bool may_change = false) {
-    const common::Client client{.user = user, .may_change = may_change};
-    const auto answer = service_->on_control("{\"request\":\"watch\"}\n", client);
+    return talk(R"({"request":"watch"})", {.user = user, .may_change = may_change});
+  }
+  End talk(const std::string& line, const common::Client& client) {
+    const auto answer = service_->on_control(line + "\n", client);
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
     EXPECT_TRUE(answer && answer->take_over);
@@ -55,7 +57,7 @@ TEST_F(ServiceTest, AZoneIsStartedByThoseWhoMayChangeSomething) {
                disk + R"(","mount":"/data"}]}})");
   };
   ASSERT_EQ(launch("web")["zone"]["name"], "web");
-  EXPECT_EQ(ask(start)["error"], "zone web runs already");
+  EXPECT_EQ(ask(start)["error"], "zone web is being started already");
   const auto state = [&] { return ask(R"({"request":"zone","zone":"web"})")["zone"]["state"]; };
   host_.run_until([&] { return state() == "ended"; });  // there is no program that would make its file system
   EXPECT_EQ(ask(start)["zone"]["state"], "restarting");
@@ -64,6 +66,17 @@ TEST_F(ServiceTest, AZoneIsStartedByThoseWhoMayChangeSomething) {
   ASSERT_EQ(launch("db")["zone"]["name"], "db");
   const auto refused = ask(start);
   EXPECT_NE(refused.value("error", "").find("disk is the zone db's"), std::string::npos) << refused;
+}
+
+TEST_F(ServiceTest, WhoAttachesToAZoneThatIsStartedWaitsForItsNextRun) {
+  ASSERT_EQ(ask(R"({"request":"launch","spec":{"name":"web","image":"localhost/app:1"}})")["zone"]["name"], "web");
+  const auto zone = [&] { return ask(R"({"request":"zone","zone":"web"})")["zone"]; };
+  host_.run_until([&] { return zone()["state"] == "ended"; });
+  ASSERT_EQ(ask(R"({"request":"start","zone":"web"})")["zone"]["run"], 1) << "the former run is still the last one";
+  const End attached = talk(R"({"request":"attach","zone":"web"})", {.user = kUser, .may_change = true});
+  EXPECT_TRUE(is_open(attached)) << "and nothing was said";
+  host_.run_until([&] { return !is_open(attached); });
+  EXPECT_EQ(zone()["run"], 2);
 }
 
 TEST_F(ServiceTest, AUsersOldestConnectionGivesWay) {

@@ -9,8 +9,6 @@
 #include <string_view>
 #include <utility>
 
-#include "krata/reconcile/restart.h"
-
 namespace krata::daemon {
 
 using common::Error;
@@ -35,18 +33,14 @@ std::optional<FileId> identify(const std::string& path) {
   return S_ISBLK(file.st_mode) ? FileId(0, file.st_rdev) : FileId(file.st_dev, file.st_ino);
 }
 
-bool may_run(const model::ZoneRecord& record) {
-  return !record.end || reconcile::restart_at_s(record, record.failures).has_value();
-}
-
 }  // namespace
 
 Result<void> check_disks_apart(const model::ZoneSpec& spec, const std::vector<const model::ZoneRecord*>& others) {
+  if (spec.disks.empty()) {
+    return {};
+  }
   std::multimap<FileId, User> users;
   for (const model::ZoneRecord* other : others) {
-    if (spec.disks.empty() || !may_run(*other)) {
-      continue;
-    }
     for (const model::DiskSpec& disk : other->spec.disks) {
       if (const auto id = identify(disk.file)) {
         users.emplace(*id, User{.zone = other->spec.name, .writes = !disk.read_only});

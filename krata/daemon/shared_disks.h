@@ -9,8 +9,8 @@
 
 namespace krata::daemon {
 
-// Fails with invalid_input where a disk of `spec` is there twice, or a zone of `others` that runs, or may run again by
-// itself, has it too, unless all only read. One file is the same by whatever path: looked up by stat(2).
+// Fails with invalid_input where a disk of `spec` is there twice, or a zone of `others` has it too, unless all only
+// read. One file is the same by whatever path: looked up by stat(2).
 common::Result<void> check_disks_apart(const model::ZoneSpec& spec,
                                        const std::vector<const model::ZoneRecord*>& others);
 

@@ -52,20 +52,6 @@ TEST_F(SharedDisks, AllMayRead) {
   EXPECT_NE(said(spec("db", "data", false), other), "");
 }
 
-TEST_F(SharedDisks, AZoneThatHasEndedHasNoneButWhereItMayRunAgain) {
-  model::ZoneRecord other;
-  other.spec = spec("web", "data", false);
-  other.end = model::End{.reason = model::End::Reason::exited, .code = 1};
-  EXPECT_EQ(said(spec("db", "data", false), other), "");
-  other.spec.restart = model::Restart::on_failure;
-  EXPECT_NE(said(spec("db", "data", false), other), "");
-  other.goal = model::Goal::stop;
-  EXPECT_EQ(said(spec("db", "data", false), other), "");
-  other.goal = model::Goal::run;
-  other.end = model::End{.reason = model::End::Reason::exited, .code = 0};  // no failure
-  EXPECT_EQ(said(spec("db", "data", false), other), "");
-}
-
 TEST_F(SharedDisks, NorTwiceInOneZone) {
   model::ZoneSpec mine = spec("db", "data", false);
   mine.disks.push_back({.file = path("again"), .mount = "/more", .read_only = true});

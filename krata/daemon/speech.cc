@@ -113,6 +113,7 @@ class Attach final : public Speech {
  protected:
   void begin() override {
     session() = channel::kContainer;
+    former_run_ = zone()->record().end ? zone()->record().run : 0;
     changed();
   }
 
@@ -122,10 +123,15 @@ class Attach final : public Speech {
       return;
     }
     const model::ZoneRecord& record = zone()->record();
+    if (record.run == former_run_ && zone()->state() == control::ZoneState::restarting) {
+      return;  // it is the next run that is meant
+    }
     if (record.heard_end || record.end) {
       end(control::ended_json(record.end ? *record.end : *record.heard_end));
     }
   }
+
+  std::uint32_t former_run_ = 0;  // that had ended before somebody attached; 0: none
 };
 
 class Exec final : public Speech {

@@ -150,6 +150,10 @@ std::optional<std::int64_t> Zone::restart_at_s() const {
   return is_held_ ? std::nullopt : reconcile::restart_at_s(record_, record_.failures);
 }
 
+bool Zone::has_disks() const {
+  return state() != control::ZoneState::ended || reconcile::restart_at_s(record_, record_.failures).has_value();
+}
+
 bool Zone::is_restart_due() const {
   const auto at_s = restart_at_s();
   return at_s && std::time(nullptr) >= *at_s;
@@ -309,17 +313,24 @@ Result<void> Zone::start() {
   if (record_.goal == Goal::forget) {
     return Error(ErrorCode::invalid_input, fmt::format("zone {} is being destroyed; launch another one", name));
   }
-  if (!record_.end) {
-    return goal() == Goal::run && !record_.heard_end
-               ? Error(ErrorCode::invalid_input, fmt::format("zone {} runs already", name))
-               : Error(ErrorCode::unavailable,
-                       fmt::format("zone {} has yet to end; krata zone wait {} says when it has", name, name));
+  // Whoever waits for its end is told of that first: it would not be seen to have ended.
+  if (!record_.end || domain_) {
+    if (goal() != Goal::run || record_.heard_end || record_.end) {
+      return Error(ErrorCode::unavailable,
+                   fmt::format("zone {} has yet to end; krata zone show {} says when it has", name, name));
+    }
+    const bool is_running = state() == control::ZoneState::running;
+    return Error(ErrorCode::invalid_input,
+                 fmt::format("zone {} {} already", name, is_running ? "runs" : "is being started"));
   }
   model::ZoneRecord record = record_;
   record.goal = Goal::run;
   record.is_to_start = true;
   record.failures = 0;
-  KRAIT_CHECK(save(record));
+  if (record != record_) {
+    KRAIT_CHECK(save(record));
+    host_.log.info(fmt::format("zone {} is to run once more", name));
+  }
   is_held_ = false;
   wake_();
   return {};

@@ -51,6 +51,9 @@ class Zone final : public reconcile::StepPort {
   // With what its disks have done: reads files.
   [[nodiscard]] control::ZoneView view_with_disks() const;
   [[nodiscard]] control::ZoneState state() const;
+  // Whether its disks are its own: something of it is there, or it may run again by itself, be it when this process is
+  // followed by another one.
+  [[nodiscard]] bool has_disks() const;
   [[nodiscard]] std::string log_path() const { return folder() + "/log"; }
   [[nodiscard]] std::string kernel_log_path() const { return folder() + "/console"; }
   // Nothing: the zone cannot be spoken to now.

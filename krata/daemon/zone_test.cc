@@ -206,6 +206,21 @@ TEST_F(StartTest, AZoneThatHasEndedRunsOnceMore) {
   EXPECT_EQ(zone.record().run, 2U) << "it was started once";
 }
 
+TEST_F(StartTest, WhoWaitsForItsEndIsToldFirst) {
+  model::ZoneRecord made = ended();
+  made.goal = Goal::run;
+  made.heard_end.reset();
+  Zone& zone = add(made);
+  add_domain(xen::ShutdownReason::crash);
+  host_.hypervisor.fails_to_destroy = true;
+  look();
+  EXPECT_EQ(refusal(), "zone web has yet to end; krata zone show web says when it has");
+  host_.hypervisor.fails_to_destroy = false;
+  look();
+  EXPECT_EQ(zone.state(), control::ZoneState::ended);
+  EXPECT_EQ(refusal(), "");
+}
+
 TEST_F(StartTest, WaitsUntilNothingIsLeftOfTheFormerRun) {
   Zone& zone = add(ended());
   add_domain(xen::ShutdownReason::poweroff);
@@ -242,12 +257,42 @@ TEST_F(StartTest, AHeldZoneToo) {
   EXPECT_EQ(zone.record().run, 2U);
 }
 
+TEST_F(StartTest, DisksAreItsOwnWhileAnythingOfItIsThere) {
+  Zone& zone = add(ended());
+  add_domain(xen::ShutdownReason::poweroff);
+  host_.hypervisor.fails_to_destroy = true;
+  look();
+  EXPECT_TRUE(zone.has_disks()) << "its domain, and with it who serves them";
+  host_.hypervisor.fails_to_destroy = false;
+  look();
+  EXPECT_FALSE(zone.has_disks());
+  ASSERT_TRUE(zone.start());
+  EXPECT_TRUE(zone.has_disks());
+}
+
+TEST_F(StartTest, NorAreTheyOthersWhereItMayRunAgainByItself) {
+  model::ZoneRecord made = ended();
+  made.goal = Goal::run;
+  made.end = End{.reason = End::Reason::exited, .code = 0};
+  EXPECT_FALSE(add(made).has_disks()) << "it did not fail";
+  zone_.reset();
+  ASSERT_TRUE(host_.state->remove(made.id));
+  made.spec.restart = model::Restart::on_failure;
+  made.end->code = 1;
+  Zone& zone = add(made);
+  EXPECT_TRUE(zone.has_disks());
+  zone.hold(std::chrono::seconds(0));
+  EXPECT_TRUE(zone.has_disks()) << "the next kratad starts it";
+  ASSERT_TRUE(zone.stop(std::chrono::seconds(0)));
+  EXPECT_FALSE(zone.has_disks());
+}
+
 TEST_F(StartTest, SaysWhyItCannotBeStarted) {
   Zone& zone = add(started());
   add_domain();
-  EXPECT_EQ(refusal(), "zone web runs already");
+  EXPECT_EQ(refusal(), "zone web is being started already") << "nobody has heard of its container";
   ASSERT_TRUE(zone.stop(std::chrono::seconds(60)));
-  EXPECT_EQ(refusal(), "zone web has yet to end; krata zone wait web says when it has");
+  EXPECT_EQ(refusal(), "zone web has yet to end; krata zone show web says when it has");
   ASSERT_TRUE(zone.forget());
   EXPECT_EQ(refusal(), "zone web is being destroyed; launch another one");
 }
