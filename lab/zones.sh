@@ -179,6 +179,11 @@ domain_of() { krata zone show "$1" -o json | sed -n 's/.*"domain":\([0-9]*\).*/\
 # state_of ZONE
 state_of() { krata zone show "$1" -o json | sed -n 's/.*"state":"\([a-z]*\)".*/\1/p'; }
 is_state() { [ "$(state_of "$1")" = "$2" ]; }
+# What the hypervisor says of a ZONE's limits (krata-lab-zone limits). limit_of ZONE NAME; is_limit ZONE NAME -OPERATOR NUMBER.
+limit_of() { krata-lab-zone limits "$(domain_of "$1")" | sed -n "s/^$2 //p"; }
+is_limit() { test "$(limit_of "$1" "$2")" "$3" "$4"; }
+# has_memory ZONE MIN-KIB MAX-KIB: for the hypervisor, and no more for its own kernel.
+has_memory() { is_limit "$1" "memory KiB" -ge "$2" && is_limit "$1" "memory KiB" -le "$3" && krata zone exec "$1" sh -c "read -r _ kib _ </proc/meminfo; [ \$kib -le $3 ]"; }
 # domains: how many there are, as the hypervisor says.
 domains() { krata-lab-zone facts | sed -n 's/^domains //p' | wc -w; }
 only_domain_0() { [ "$(domains)" = 1 ]; }

@@ -91,7 +91,7 @@ lane_of() {
 report_scenario() { report_steps "$1 $2 $(basename "$3" .sh)" "${@:4}"; }
 
 # What these are about is krata-store, the back ends and what is in a zone, which are the same with each hypervisor: as one_kernel_scenarios.
-one_hypervisor_scenarios=(container hostile kills many store_hostile store_killed)
+one_hypervisor_scenarios=(again container hostile kills many store_hostile store_killed)
 longest_zones=launch # as long as all others together
 
 # xen_tests [SCENARIO...]: by their names, or all, one after the other in a domain 0 of each hypervisor; the longest has its own.
