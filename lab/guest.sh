@@ -18,7 +18,7 @@ kvm_boots() {
   local series probe=$cache_dir/lab/probe.cpio
   for series in 6.12 6.1; do [[ ! -e $cache_dir/lab/base-$series.cpio ]] || break; done
   build_initramfs "$series" "$probe" || return 1
-  [[ $(guest_qemu 20 kvm "$series" "$probe" lab.script=/lab/probe.sh -nic none 2>/dev/null) == *"lab-exit: 0"* ]]
+  [[ $(guest_qemu 10 kvm "$series" "$probe" lab.script=/lab/probe.sh -nic none 2>/dev/null) == *"lab-exit: 0"* ]]
 }
 
 # guest_qemu SECONDS ACCELERATOR SERIES INITRAMFS PARAMETERS [QEMU ARGUMENTS...]
