@@ -57,8 +57,7 @@ Result<void> introduce(StoreClient& store, const boot::BuiltDomain& built, const
        {"/console/ring-ref", fmt::format("{}", built.console_frame)}}};
   for (const auto& [name, value] : nodes) {
     KRAIT_CHECK(store.write(home + name, value));
-    KRAIT_CHECK(
-        store.ask(Operation::set_permissions, home + name + nul + "n0" + nul + fmt::format("r{}", domain) + nul));
+    KRAIT_CHECK(store.ask(Operation::set_permissions, fmt::format("{0}{1}{2}n0{2}r{3}{2}", home, name, nul, domain)));
   }
   KRAIT_CHECK(store.write(home + "/data", ""));
   KRAIT_CHECK(store.ask(Operation::set_permissions, home + "/data" + nul + fmt::format("n{}", domain) + nul));
