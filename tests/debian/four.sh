@@ -27,12 +27,12 @@ package_installed() {
 
 # From web to office, and from office to edge.
 fleet_transfers() {
-  serve office tcp 10.90.0.3:5432 "$1"
-  serve edge tcp 10.90.0.4:5432 "$1"
-  send web tcp 10.90.0.3:5432 "$1"
-  send office tcp 10.90.0.4:5432 "$1"
+  serve office tcp 10.90.0.3:5432 "$1" "$rate"
+  serve edge tcp 10.90.0.4:5432 "$1" "$rate"
+  send web tcp 10.90.0.3:5432 "$1" "$rate"
+  send office tcp 10.90.0.4:5432 "$1" "$rate"
 }
-fleet_more() { traffic web more "$1" 100 300 && traffic edge more "$1" 100 300; }
+fleet_more() { traffic web more "$1" 20 300 && traffic edge more "$1" 20 300; }
 
 two_more_join() {
   local name
@@ -50,8 +50,8 @@ revoked_from_all() {
   local last
   fleet_applies "one command gives all of them a right" "$(fleet_policy fleet)"
   fleet_transfers fleet
-  check "web transfers to office" "" traffic office wait fleet 300 120
-  check "and office to edge" "" traffic edge wait fleet 300 120
+  check "web transfers to office" "" traffic office wait fleet 60 120
+  check "and office to edge" "" traffic edge wait fleet 60 120
   fleet_applies "one command takes it away from all of them, in the middle of that" "$(fleet_policy)"
   last=$(count web fleet last_ns)
   check "nothing has passed since" \
@@ -75,8 +75,8 @@ coordinator_dies() {
   check "office loses its power, and starts without a coordinator" "" container_start office
   check "its agent enforces what it had" "" until_true 90 services_are_active office
   fleet_transfers again
-  check "web transfers to it again" "" traffic office wait again 300 120
-  check "and it to edge" "" traffic edge wait again 300 120
+  check "web transfers to it again" "" traffic office wait again 60 120
+  check "and it to edge" "" traffic edge wait again 60 120
   on web systemctl start krait-coordinator
   check "the coordinator is back, and all hosts with it" "" until_true 90 online 4
 }
@@ -84,7 +84,7 @@ coordinator_dies() {
 fourth_is_removed() {
   check "edge is removed" "" on_shell web "krait-coordinator host remove edge1 --wait"
   check "nothing passes to it any more" "" not traffic edge more again 1 5
-  check "web and office go on" "" traffic office more again 100 60
+  check "web and office go on" "" traffic office more again 20 60
   traffic web stop again
 }
 

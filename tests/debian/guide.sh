@@ -24,6 +24,7 @@ set -u
 
 host_holder=([web]=self [db]=remote)
 lab_dir=/tmp/krait-lab
+rate=10 # records a second each way: what takes seconds here is not the traffic
 guide_title="## Two hosts by files, without a coordinator"
 both=(web db)
 trap 'on db systemctl --no-block poweroff >/dev/null' EXIT
@@ -100,9 +101,9 @@ guide_is_followed() {
 
 traffic_is_judged() {
   local before
-  serve db tcp 10.90.0.2:5432 transfer
-  send web tcp 10.90.0.2:5432 transfer
-  check "web transfers to db" "" traffic db wait transfer 300 30
+  serve db tcp 10.90.0.2:5432 transfer "$rate"
+  send web tcp 10.90.0.2:5432 transfer "$rate"
+  check "web transfers to db" "" traffic db wait transfer 60 30
   serve web tcp 10.90.0.1:9999 forbidden
   before=$(drops db no_rule egress)
   send db tcp 10.90.0.1:9999 forbidden
@@ -137,7 +138,7 @@ right_is_withdrawn() {
     guided "$name" 6
   done
   # TCP sends again after twice as long each time, but after two minutes at the latest; emulated guests are slow besides.
-  check "put back, the open connection goes on" "" traffic db more transfer 100 300
+  check "put back, the open connection goes on" "" traffic db more transfer 20 300
   check "it is the same one, whole" "" test "$(count db transfer connections misplaced)" = "1 0"
 }
 
@@ -150,7 +151,7 @@ agent_dies() {
   check "and has the same process" "" until_true 60 kept db "$pid"
   on db kill -KILL "$pid"
   check "killed, systemd starts another" "" until_true 60 restarted db "$pid"
-  check "the transfer never knew" "" traffic db more transfer 100 60
+  check "the transfer never knew" "" traffic db more transfer 20 60
   check "one connection, nothing misplaced" "" test "$(count db transfer connections misplaced)" = "1 0"
 }
 restarted() { active "$1" && [[ $(main_pid "$1") != "$2" ]]; }
@@ -163,9 +164,9 @@ host_reboots() {
   on db systemctl --no-block reboot
   check "db reboots" "" until_true 180 rebooted "$boot"
   check "its agent is there by itself" "" until_true 60 active db
-  serve db tcp 10.90.0.2:5432 again
-  send web tcp 10.90.0.2:5432 again
-  check "web transfers to it again" "" traffic db wait again 300 60
+  serve db tcp 10.90.0.2:5432 again "$rate"
+  send web tcp 10.90.0.2:5432 again "$rate"
+  check "web transfers to it again" "" traffic db wait again 60 60
 }
 rebooted() {
   local now remote_seconds=10
@@ -182,7 +183,7 @@ upgraded_under_traffic() {
   check "upgraded" "$before to $(version_of web)" test "$(version_of web)" = "$before+later"
   check "the agent is the new one" "" restarted web "$pid"
   check "the edited configuration is kept" "" grep -q "${public_key[db]}" /etc/krait/krait.toml
-  check "the transfer goes on" "" traffic db more again 100 60
+  check "the transfer goes on" "" traffic db more again 20 60
   check "nothing is lost of it" "" test "$(count db again connections misplaced)" = "1 0"
   check "nothing forbidden has passed" "" test "$(count web forbidden received)" = 0
 }
@@ -197,7 +198,7 @@ key_is_a_credential() {
   on web mv /var/lib/krait/host.key /root/host.key
   on web sed -i 's|^private_key_file = .*|private_key_credential = "host.key"|' /etc/krait/krait.toml
   check "web: systemctl restart krait-agent" "" on web bash -c 'systemctl daemon-reload && systemctl restart krait-agent'
-  check "the transfer goes on" "" traffic db more again 100 60
+  check "the transfer goes on" "" traffic db more again 20 60
   on web mv /root/host.key /var/lib/krait/host.key
 }
 

@@ -35,9 +35,9 @@ online() { [[ $(on_shell web "krait-coordinator status -o json" | member online)
 
 right_is_withdrawn_everywhere() {
   local last called_ns returned_ns
-  serve db tcp 10.90.0.2:5432 joined
-  send web tcp 10.90.0.2:5432 joined
-  check "web transfers to db" "" traffic db wait joined 300 60
+  serve db tcp 10.90.0.2:5432 joined "$rate"
+  send web tcp 10.90.0.2:5432 joined "$rate"
+  check "web transfers to db" "" traffic db wait joined 60 60
   put_file web /root/policy.toml "$(guide_block 3 | sed '/^\[\[rule\]\]/,$d')"
   called_ns=${EPOCHREALTIME/[.,]/}000
   guided web 7
@@ -48,21 +48,21 @@ right_is_withdrawn_everywhere() {
     test "$last" -le "$returned_ns"
   put_file web /root/policy.toml "$(guide_block 3)"
   guided web 7
-  check "put back, the open connection goes on" "" traffic db more joined 100 300
+  check "put back, the open connection goes on" "" traffic db more joined 20 300
 }
 
 coordinator_is_away() {
   local boot
   on web systemctl stop krait-coordinator
-  check "it goes on without the coordinator" "" traffic db more joined 100 60
+  check "it goes on without the coordinator" "" traffic db more joined 20 60
   traffic web stop joined
   boot=$(on db cat /proc/sys/kernel/random/boot_id)
   on db systemctl --no-block reboot
   check "db reboots" "" until_true 180 rebooted "$boot"
   check "its agent enforces what it had" "" until_true 60 active db
-  serve db tcp 10.90.0.2:5432 alone
-  send web tcp 10.90.0.2:5432 alone
-  check "web transfers to it again" "" traffic db wait alone 300 60
+  serve db tcp 10.90.0.2:5432 alone "$rate"
+  send web tcp 10.90.0.2:5432 alone "$rate"
+  check "web transfers to it again" "" traffic db wait alone 60 60
   on web systemctl start krait-coordinator
   check "the coordinator comes back, and both hosts to it" "" until_true 90 online 2
 }
