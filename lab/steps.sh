@@ -17,10 +17,13 @@ check() {
   fi
 }
 
+# How many times as long until_true waits: more than once where a guest's time is that of a machine which may be busy.
+patience=1
+
 # until_true SECONDS COMMAND...: for what nobody announces. Asks less often the longer it takes: each question costs an emulated
 # guest more than the wait.
 until_true() {
-  local end=$((SECONDS + $1)) tenths=1
+  local end=$((SECONDS + $1 * patience)) tenths=1
   shift
   until "$@" >/dev/null 2>&1; do
     ((SECONDS < end)) || return 1
