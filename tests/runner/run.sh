@@ -47,7 +47,7 @@ run_test() {
   local jobs
   jobs=$(nproc)
   ctest_group "unit tests under the sanitizers" clang unit "$jobs"
-  ctest_group "what sanitizers would hide" release release "$jobs"
+  ctest_group "what sanitizers would hide" release release "$((jobs + 1))" # the first ones wait
   rm -f "$log_dir"/*.sum
   # The longest first, so that none is left to run by itself at the end.
   begin one-by-one tests_one_by_one
