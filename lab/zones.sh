@@ -163,6 +163,13 @@ add_lab_kernel() {
 }
 lab_launch() { krata zone launch --kernel 0.1-hostile --name "$1" --memory 80M "${@:2}" busybox >/dev/null; }
 
+# launch_counting ZONE OPTION...: it says "line 1" and so on, and ends with code 3 when it is told to stop. has_line ZONE NUMBER: it came so far.
+launch_counting() {
+  # shellcheck disable=SC2016 # the zone's own shell expands it
+  krata zone launch --name "$@" busybox sh -c 'trap "echo stopping; exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.2; done' >/dev/null
+}
+has_line() { krata zone logs "$1" | grep -qx "line $2"; }
+
 # destroy_zones: all that there are, one after the other.
 destroy_zones() {
   local id

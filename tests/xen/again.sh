@@ -6,9 +6,8 @@
 
 zones_begin
 
-krata zone launch --name two --cpus 2 --memory 160M busybox sh -c 'trap "echo stopping; exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.2; done' >/dev/null
-has_line() { krata zone logs two | grep -qx "line $1"; }
-check "a zone runs" "$(state_of two)" until_true 180 has_line 1
+launch_counting two --cpus 2 --memory 160M
+check "a zone runs" "$(state_of two)" until_true 180 has_line two 1
 check "and is stopped" "$(krata zone stop two 2>&1)" is_state two ended
 
 krata zone update --memory 176M two >/dev/null 2>&1

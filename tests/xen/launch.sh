@@ -16,7 +16,7 @@ check "krata zone wait knows the code" "" sh -c 'krata zone wait one; [ $? = 7 ]
 krata zone destroy one >/dev/null 2>&1
 check "krata zone destroy forgets it" "" sh -c '! krata zone show one'
 
-krata zone launch --name two --cpus 2 --memory 160M busybox sh -c 'trap "echo stopping; exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.2; done' >/dev/null
+launch_counting two --cpus 2 --memory 160M
 check "a second one runs" "$(state_of two)" until_true 180 is_state two running
 check "krata zone list shows it" "" sh -c 'krata zone list | grep -q "^two  *running"'
 out=$(krata zone exec two sh -c 'echo "$PWD $COLOUR"; cat >&2; exit 5' 2>/tmp/err </lab/zones.sh)
@@ -40,14 +40,13 @@ check "no cap, the same weight" "$(limit_of two cap) $(limit_of two weight)" sh 
 krata zone update --memory 161M two >/tmp/out 2>&1
 check "but no more than that" "$(cat /tmp/out)" grep -q 'was started with 160M and 2 CPUs, and cannot have more' /tmp/out
 
-has_line() { krata zone logs two | grep -qx "line $1"; }
-check "its lines come" "" until_true 90 has_line 5
+check "its lines come" "" until_true 90 has_line two 5
 kill_hard "$kratad_pid"
 sleep 2
 check "kratad is killed and comes again" "" kratad_start
 check "the zone goes on" "$(state_of two)" until_true 90 is_state two running
 count=$(krata zone logs two | grep -c '^line')
-check "its lines go on" "$count lines" until_true 90 has_line "$((count + 5))"
+check "its lines go on" "$count lines" until_true 90 has_line two "$((count + 5))"
 check "none is lost, none comes twice" "$(krata zone logs two | grep -c '^line') lines" \
   sh -c 'krata zone logs two | grep "^line" >/tmp/lines; seq 1 "$(wc -l </tmp/lines)" | sed "s/^/line /" | cmp -s - /tmp/lines'
 check "and it may still be spoken to" "$(krata zone exec two hostname 2>&1)" test "$(krata zone exec two hostname)" = two
