@@ -1,14 +1,33 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # ./x test. Sourced by x; needs report.sh, guests.sh.
 
-# Each takes a CPU for itself, and guests the other one meanwhile.
-tests_one_by_one() {
+# Half of the CPUs: guests have the others meanwhile.
+half_of_cpus() { echo $((($(nproc) + 1) / 2)); }
+
+# What clang compiles and the sanitizers watch.
+sanitized_chain() {
+  local jobs
+  jobs=$(half_of_cpus)
+  if ! CMAKE_BUILD_PARALLEL_LEVEL=$jobs build clang sanitized_tests; then
+    count 0 1
+    return
+  fi
+  ctest_group "unit tests under the sanitizers" clang unit "$jobs"
   ctest_group "BPF packet tests" clang bpf 1 root
   ctest_group "namespace tests" clang netns 1 root
   ctest_group "images, beside other tools" clang images 1 root
+}
+
+# What sanitizers would hide, and threads, which have a sanitizer of their own.
+unsanitized_chain() {
+  ctest_group "what sanitizers would hide" release release $(($(half_of_cpus) + 1)) # the first ones wait
   ctest_group "benchmarks at their smallest" release bench 1 root
   ctest_group "a zone's first process, in guests" release zone 1 root
-  ctest_group "threads under the thread sanitizer" tsan threads 1 root
+  if CMAKE_BUILD_PARALLEL_LEVEL=1 build tsan "${threaded_tests[@]}"; then
+    ctest_group "threads under the thread sanitizer" tsan threads 1 root
+  else
+    count 0 1
+  fi
 }
 
 shipped_programs=("${lab_programs[@]}" "${dom0_programs[@]}" "${zone_programs[@]}" krait_reference)
@@ -16,16 +35,23 @@ shipped_programs=("${lab_programs[@]}" "${dom0_programs[@]}" "${zone_programs[@]
 # The tests with the label threads.
 threaded_tests=(common_event_test common_event_clients_test switch_test)
 
-# prepare_tests: builds, and meanwhile fetches what the guests are made of and finds out under what they boot.
+# prepare_tests: builds what ships, and meanwhile installs and fetches what the tests and their guests are made of.
 prepare_tests() {
   local fetching status=0
-  { fetch_lab "${lab_kernels[@]}" && fetch_xen_lab && guest_accelerator >/dev/null; } >"$log_dir/fetch.log" 2>&1 &
+  install_packages "${build_packages[@]}"
+  { install_packages "${test_packages[@]}" && fetch_lab "${lab_kernels[@]}" && fetch_xen_lab && guest_accelerator >/dev/null; } \
+    >"$log_dir/fetch.log" 2>&1 &
   fetching=$!
-  { build release release_tests "${shipped_programs[@]}" && build clang sanitized_tests && build tsan "${threaded_tests[@]}"; } || status=1
+  build release release_tests "${shipped_programs[@]}" || status=1
   wait "$fetching" || status=1
   cat "$log_dir/fetch.log"
   ((status == 0)) && make_guests "${lab_kernels[@]}" && make_xen_lab
 }
+
+test_packages=(
+  "${lab_packages[@]}" "${deb_packages[@]}" "${debian_packages[@]}" "${filter_packages[@]}" "${image_packages[@]}" "${store_packages[@]}"
+  "${zone_packages[@]}" "${xen_packages[@]}" "${database_packages[@]}"
+)
 
 run_test() {
   if [[ $* == --all ]]; then
@@ -35,24 +61,18 @@ run_test() {
     run_some_tests "$@"
     return
   fi
-  install_packages "${build_packages[@]}" "${lab_packages[@]}" "${deb_packages[@]}" "${debian_packages[@]}" "${filter_packages[@]}" \
-    "${image_packages[@]}" "${store_packages[@]}" "${zone_packages[@]}" "${xen_packages[@]}" "${database_packages[@]}"
   mkdir -p "$log_dir"
-  rm -f "$times_file"
+  rm -f "$times_file" "$log_dir"/*.sum
   if ! prepare_tests; then
     count 0 1
     summary
     return 1
   fi
-  local jobs
-  jobs=$(nproc)
-  ctest_group "unit tests under the sanitizers" clang unit "$jobs"
-  ctest_group "what sanitizers would hide" release release "$((jobs + 1))" # the first ones wait
-  rm -f "$log_dir"/*.sum
   # The longest first, so that none is left to run by itself at the end.
-  begin one-by-one tests_one_by_one
+  begin sanitized sanitized_chain
   begin debian debian_tests
   xen_tests
+  begin unsanitized unsanitized_chain
   vm_tests
   pair_tests
   finish
