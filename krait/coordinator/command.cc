@@ -89,9 +89,9 @@ common::cli::About about() {
               "Example:  sudo krait-coordinator init --name example --prefix 10.90.0.0/16 --address 192.0.2.10:7170\n"
               "          sudo krait-coordinator policy apply --wait policy.toml && "
               "sudo krait-coordinator token create --identity web\n"
-              "Every command but serve takes -o json. Exit codes: 0 ok, 1 wrong use, or hosts that do not enforce "
-              "what was asked for, 2 failure at run\n"
-              "time."};
+              "Every command takes -o json. Exit codes: 0 ok, 1 wrong use, or hosts that do not enforce what was "
+              "asked for,\n"
+              "2 failure at run time."};
 }
 
 void add_commands(Shell& shell) {
