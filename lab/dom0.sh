@@ -3,7 +3,6 @@
 
 # shellcheck source=lab/steps.sh
 . /lab/steps.sh
-patience=3
 
 store_dir=/run/krata-store
 store_socket=$store_dir/socket

@@ -17,8 +17,9 @@ check() {
   fi
 }
 
-# How many times as long until_true waits: more than once where a guest's time is that of a machine which may be busy.
+# How many times as long until_true waits: whoever starts a guest says so where its time is that of a machine which may be busy.
 patience=1
+if [[ $(</proc/cmdline) =~ lab\.patience=([0-9]+) ]]; then patience=${BASH_REMATCH[1]}; fi
 
 # until_true SECONDS COMMAND...: for what nobody announces. Asks less often the longer it takes: each question costs an emulated
 # guest more than the wait.

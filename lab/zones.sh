@@ -1,7 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # In domain 0: what scenarios with zones begin and end with. Needs steps.sh.
 
-patience=3
 zones_dir=/tmp/zones
 kratad_pid=
 store_pid=

@@ -23,7 +23,6 @@ set -u
 . /lab/tests/debian/krata.sh
 
 host_holder=([web]=self [db]=remote)
-patience=3
 lab_dir=/tmp/krait-lab
 rate=10 # records a second each way: what takes seconds here is not the traffic
 guide_title="## Two hosts by files, without a coordinator"

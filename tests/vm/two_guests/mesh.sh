@@ -7,7 +7,6 @@
 set -u
 # shellcheck source=lab/scenario.sh
 . /lab/scenario.sh
-patience=3
 
 if [[ $LAB_ROLE == db ]]; then
   two_guests_begin db web
