@@ -104,11 +104,27 @@ static __always_inline void mask_address(__u32* masked_be, const __u32* address_
 /* The slot and the owner of an entry, in one value. */
 static __always_inline __u64 whose(__u32 slot, __u32 owner) { return (__u64)owner << 32 | slot; }
 
+#define NO_ENTRY (~0ULL)
+
 /*
- * Longest prefix match among the networks: a binary search over the lengths in use; an address in its two halves. The
- * tree lies in the snapshot rather than in bounds computed here, so that the verifier sees one state a step and not one
- * for each way to get there. Global, so that it judges the search once and not for each caller: such a function may
- * take numbers alone.
+ * What whose() says of the entry of exactly this masked prefix, an address in its two halves; NO_ENTRY where there is
+ * none. Global, so that the verifier judges it once and not in each step of a search: such a function may take numbers
+ * alone.
+ */
+__noinline __u64 find_masked(__u32 first_page, __u32 length, __u64 high_be, __u64 low_be) {
+  const struct view view = view_at(first_page);
+  if (!view.header) {
+    return NO_ENTRY;
+  }
+  const __u64 masked_be[2] = {high_be, low_be};
+  const struct krait_entry* entry = find_entry(&view, (const __u32*)masked_be, length);
+  return entry ? whose(entry->slot, entry->owner) : NO_ENTRY;
+}
+
+/*
+ * Longest prefix match among the networks: a binary search over the lengths in use. The tree lies in the snapshot
+ * rather than in bounds computed here, so that the verifier sees one state a step and not one for each way to get
+ * there. Global, as find_masked() is.
  */
 __noinline __u64 find_network(__u32 first_page, __u32 is_v6, __u64 high_be, __u64 low_be) {
   const struct view view = view_at(first_page);
@@ -119,11 +135,10 @@ __noinline __u64 find_network(__u32 first_page, __u32 is_v6, __u64 high_be, __u6
   __u8 at = is_v6 ? view.header->v6_root : view.header->v4_root;
   for (int step = 0; step < KRAIT_LENGTH_DEPTH && at != 0; step++) {
     const struct krait_length_node* node = &view.header->nodes[at];
-    const __u64 masked_be[2] = {high_be & krait_masks_be[(node->length + 64) & 0xff],
-                                low_be & krait_masks_be[node->length & 0xff]};
-    const struct krait_entry* entry = find_entry(&view, (const __u32*)masked_be, node->length);
-    if (entry) {
-      found = whose(entry->slot, entry->owner);
+    const __u64 entry = find_masked(first_page, node->length, high_be & krait_masks_be[(node->length + 64) & 0xff],
+                                    low_be & krait_masks_be[node->length & 0xff]);
+    if (entry != NO_ENTRY) {
+      found = entry;
       at = node->if_found;
     } else {
       at = node->if_missing;
