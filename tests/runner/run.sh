@@ -48,11 +48,6 @@ prepare_tests() {
   ((status == 0)) && make_guests "${lab_kernels[@]}" && make_xen_lab
 }
 
-test_packages=(
-  "${lab_packages[@]}" "${deb_packages[@]}" "${debian_packages[@]}" "${filter_packages[@]}" "${image_packages[@]}" "${store_packages[@]}"
-  "${zone_packages[@]}" "${xen_packages[@]}" "${database_packages[@]}"
-)
-
 run_test() {
   if [[ $* == --all ]]; then
     one_kernel_scenarios=() one_hypervisor_scenarios=()
