@@ -135,6 +135,7 @@ registry_start() {
 zones_begin() {
   trap daemons_kill EXIT # another scenario may follow
   mkdir -p "$zones_dir" /var/lib/krata
+  : >"$zones_dir/kratad.log" # that of the scenario before says nothing about this one
   [ -e /proc/xen/capabilities ] || mount -t xenfs xenfs /proc/xen
   check "krata-store serves xenstore" "" store_start
   check "kratad is there" "" kratad_start
