@@ -21,6 +21,11 @@ kvm_boots() {
   [[ $(guest_qemu 10 kvm "$series" "$probe" lab.script=/lab/probe.sh -nic none 2>/dev/null) == *"lab-exit: 0"* ]]
 }
 
+# Of emulated kernels. X86_FEATURE_REP_GOOD off: they clear pages with plain stores and not with "rep stosq", which TCG does word by word, an
+# eighth to a quarter of a scenario. Where their time is that of the machine, which may be busy, scripts wait longer (steps.sh).
+plain_stores=clearcpuid=112
+real_time="$plain_stores lab.patience=3"
+
 # guest_qemu SECONDS ACCELERATOR SERIES INITRAMFS PARAMETERS [QEMU ARGUMENTS...]
 guest_qemu() {
   local seconds=$1 accelerator=$2 series=$3 initramfs=$4 parameters=$5 qemu=$cache_dir/qemu/usr
@@ -32,21 +37,15 @@ guest_qemu() {
   # Without cmpxchg16b: 6.12 crashed in the emulation of it (QEMU 7.2). A plain CPU: the vector instructions that WireGuard's
   # ciphers would choose cost more to emulate than they save.
   case $accelerator in
-    tcg)
-      machine=(-accel "tcg,thread=multi" -cpu "$cpu" -smp 2)
-      parameters+=" lab.patience=3" # its time is that of the machine, which may be busy
-      ;;
+    tcg) machine=(-accel "tcg,thread=multi" -cpu "$cpu" -smp 2) parameters+=" $real_time" ;;
     # The guest's time passes with its instructions, four nanoseconds each or one, and jumps while it waits: a script takes as long
     # as its work, and what else the machine does disturbs no time that it measures. Benchmarks (icount) have every instruction of a
     # new CPU, but for ERMS and FSRM: every byte that "rep movsb" moves counts as an instruction.
     virtual | icount*)
-      [[ $accelerator == virtual ]] || cpu="max,-cx16,-erms,-fsrm"
+      if [[ $accelerator == virtual ]]; then parameters+=" $plain_stores"; else cpu="max,-cx16,-erms,-fsrm"; fi
       machine=(-accel "tcg,thread=single" -icount "shift=${shift_of[$accelerator]},sleep=off" -cpu "$cpu" -smp 1)
       ;;
   esac
-  # X86_FEATURE_REP_GOOD off: the kernel clears pages with plain stores and not with "rep stosq", which TCG does word by word. A seventh to
-  # a quarter of a scenario.
-  case $accelerator in tcg | virtual) parameters+=" clearcpuid=112" ;; esac
   # The kernel's tests of its ciphers, at each boot, are its makers' to run.
   timeout --foreground --kill-after=5 "$seconds" "$qemu/bin/qemu-system-x86_64" -L "$qemu/share/qemu" -L "$qemu/share/seabios" \
     "${machine[@]}" -m 1024 -nodefaults -no-reboot -display none -monitor none \

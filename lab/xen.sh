@@ -81,7 +81,7 @@ xen_qemu() {
     -serial stdio \
     -kernel "$cache_dir/xen/$version/xen" \
     -append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=1 loglvl=warning guest_loglvl=warning" \
-    -initrd "$vmlinux console=hvc0 rdinit=/init loglevel=4 panic=-1 cryptomgr.notests clearcpuid=112 lab.patience=3 lab.script=$scripts lab.role=${xen_role:-none},$initramfs" \
+    -initrd "$vmlinux console=hvc0 rdinit=/init loglevel=4 panic=-1 cryptomgr.notests $real_time lab.script=$scripts lab.role=${xen_role:-none},$initramfs" \
     -nic none "$@" </dev/null
 }
 
